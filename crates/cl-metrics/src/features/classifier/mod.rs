@@ -1,0 +1,191 @@
+//! The offline default: the penultimate layer of a small classifier, trained on all classes of the stream.
+//!
+//! Inception features need a file that cannot be shipped; these need none. They see what the classes of the stream
+//! differ in, and little else: numbers compare within one data set and one classifier, which is why they name it.
+
+mod cache;
+mod training;
+
+use std::fmt;
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, TensorData, activation::softmax, backend::Backend},
+};
+use data_streams::{ImageDataset, ImageShape};
+use ddpm_core::{
+    Kernels,
+    nn::{Activation, Conv2d, GroupNorm, Initializer, Linear},
+};
+use serde::{Deserialize, Serialize};
+
+pub use cache::ClassifierCache;
+
+use super::{Described, FeatureExtractor, FeatureMatrix};
+use crate::MetricError;
+
+/// Images described at a time.
+const BATCH: usize = 256;
+const NORM_GROUPS: usize = 4;
+
+/// The options of the classifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifierConfig {
+    /// Channels after each convolution, of which each halves the image.
+    pub channels: Vec<usize>,
+    /// Width of the penultimate layer.
+    pub features: usize,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images in a step.
+    pub batch_size: usize,
+    /// At most so many training images are used, spread over the whole set.
+    pub max_train_images: usize,
+    /// AdamW's learning rate.
+    pub learning_rate: f64,
+    /// The seed of its parameters and of the order of its data.
+    pub seed: u64,
+}
+
+impl Default for ClassifierConfig {
+    fn default() -> Self {
+        Self {
+            channels: vec![16, 32, 64],
+            features: 64,
+            epochs: 6,
+            batch_size: 64,
+            max_train_images: 10_000,
+            learning_rate: 3e-3,
+            seed: 0,
+        }
+    }
+}
+
+impl ClassifierConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`MetricError::Config`] that names the first key out of range.
+    pub fn validate(&self) -> Result<(), MetricError> {
+        let key = |name: &str| format!("evaluation.classifier.{name}");
+        if self.channels.is_empty() || self.channels.iter().any(|&c| c == 0 || c % NORM_GROUPS != 0) {
+            let expected = format!("expected one or more multiples of {NORM_GROUPS}");
+            return Err(MetricError::config(&key("channels"), &self.channels, expected));
+        }
+        let counts = [
+            ("features", self.features),
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("max_train_images", self.max_train_images),
+        ];
+        if let Some((name, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
+            return Err(MetricError::config(&key(name), value, "expected at least 1"));
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return Err(MetricError::config(
+                &key("learning_rate"),
+                self.learning_rate,
+                "expected a number above 0",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Convolutions of stride 2, the mean over pixels, a layer of features, a layer of classes.
+#[derive(Module, Debug)]
+pub struct Classifier<B: Backend> {
+    convs: Vec<Conv2d<B>>,
+    norms: Vec<GroupNorm<B>>,
+    features: Linear<B>,
+    classes: Linear<B>,
+}
+
+impl<B: Backend> Classifier<B> {
+    /// A classifier of `classes` classes of images of a shape.
+    pub fn new(
+        config: &ClassifierConfig,
+        shape: ImageShape,
+        classes: usize,
+        init: &mut Initializer<B>,
+    ) -> Self {
+        let inputs = std::iter::once(shape.channels).chain(config.channels.iter().copied());
+        let convs = inputs
+            .zip(&config.channels)
+            .map(|(c_in, &c_out)| Conv2d::new((c_in, c_out), 3, init).with_stride(2, 1))
+            .collect();
+        let norms = config.channels.iter().map(|&c| GroupNorm::new(NORM_GROUPS, c, 1e-5, init)).collect();
+        let deepest = config.channels[config.channels.len() - 1];
+        Self {
+            convs,
+            norms,
+            features: Linear::new(deepest, config.features, init),
+            classes: Linear::new(config.features, classes, init),
+        }
+    }
+}
+
+impl<B: Kernels> Classifier<B> {
+    /// The features and the classes' logits.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, c, h, w]` in [-1, 1]; outputs: `[n, features]`, `[n, classes]`
+    pub fn forward(&self, x: Tensor<B, 4>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let x = self
+            .convs
+            .iter()
+            .zip(&self.norms)
+            .fold(x, |x, (conv, norm)| norm.forward_activated(conv.forward(x), Activation::Silu));
+        let [n, c, h, w] = x.dims();
+        let pooled = x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c]);
+        let features = B::silu(self.features.forward(pooled));
+        (features.clone(), self.classes.forward(features))
+    }
+}
+
+/// A trained classifier as a feature extractor.
+struct ClassifierFeatures<B: Kernels> {
+    classifier: Classifier<B>,
+    name: String,
+    device: B::Device,
+}
+
+impl<B: Kernels> fmt::Debug for ClassifierFeatures<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClassifierFeatures").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<B: Kernels> FeatureExtractor for ClassifierFeatures<B> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn describe(&self, images: &ImageDataset) -> Result<Described, MetricError> {
+        let (mut features, mut probabilities) = (Vec::new(), Vec::new());
+        let (mut width, mut classes) = (1, 1);
+        for first in (0..images.len()).step_by(BATCH) {
+            let batch: Vec<usize> = (first..images.len().min(first + BATCH)).collect();
+            let (f, logits) = self.classifier.forward(tensor(images, &batch, &self.device));
+            (width, classes) = (f.dims()[1], logits.dims()[1]);
+            features.extend(f.into_data().convert::<f32>().iter::<f32>());
+            probabilities.extend(softmax(logits, 1).into_data().convert::<f32>().iter::<f32>());
+        }
+        Ok(Described {
+            features: FeatureMatrix::new(width, features)?,
+            class_probabilities: FeatureMatrix::new(classes, probabilities)?,
+        })
+    }
+}
+
+/// Some images in [-1, 1].
+fn tensor<B: Kernels>(data: &ImageDataset, positions: &[usize], device: &B::Device) -> Tensor<B, 4> {
+    let shape = data.shape();
+    let values: Vec<f32> = positions
+        .iter()
+        .flat_map(|&i| data.pixels_of(i).iter().map(|&pixel| f32::from(pixel) / 127.5 - 1.0))
+        .collect();
+    let dims = [positions.len(), shape.channels, shape.height, shape.width];
+    Tensor::from_data(TensorData::new(values, dims), device)
+}

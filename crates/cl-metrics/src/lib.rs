@@ -1,0 +1,13 @@
+//! Metrics for continually trained diffusion models.
+//!
+//! [`sample`]: how good samples are, from [`features`] of images; [`likelihood`]: the variational bound along the
+//! timesteps; [`summary`]: what an evaluation matrix says about forgetting, as pure functions. A number always
+//! names the features that it was measured with.
+
+mod error;
+pub mod features;
+pub mod likelihood;
+pub mod sample;
+pub mod summary;
+
+pub use error::MetricError;

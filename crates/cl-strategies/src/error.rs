@@ -1,0 +1,41 @@
+//! What can go wrong while training.
+
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StrategyError {
+    /// An option that cannot work.
+    #[error("`{key}` is {value}: {expected}")]
+    Config {
+        /// The key, as it is spelt in the configuration.
+        key: String,
+        /// The value found there.
+        value: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// The loss became infinite or not a number.
+    #[error(
+        "training diverged: the loss is {loss} at step {step} of experience {experience}; lower the learning rate \
+         or the gradient norm at which gradients are clipped"
+    )]
+    Diverged {
+        /// The experience, from 0.
+        experience: usize,
+        /// The step in that experience, from 0.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
+    /// The observer of the training asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl StrategyError {
+    pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
+        Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
+    }
+}

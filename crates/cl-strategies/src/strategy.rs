@@ -1,0 +1,139 @@
+//! The trait that every continual-learning strategy implements.
+
+use std::cell::Cell;
+
+use burn::{optim::GradientsParams, tensor::Tensor};
+use data_streams::{Experience, ImageDataset, Stream};
+use ddpm_core::{
+    GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
+    noise::{Key, Purpose},
+};
+
+use crate::{ConditionOn, StrategyError, batch::images};
+
+/// One training step, as a strategy sees it.
+#[derive(Debug)]
+pub struct Step<'a, B: TrainBackend, D> {
+    /// The model as it is before the step.
+    pub model: &'a D,
+    /// The noisy batch of the current experience.
+    pub batch: &'a NoisyBatch<B>,
+    /// The diffusion process.
+    pub process: &'a GaussianDiffusion,
+    /// What the model is trained on.
+    pub objective: &'a Objective,
+    /// What the model is conditioned on.
+    pub condition_on: ConditionOn,
+    /// The experience, from 0.
+    pub experience: usize,
+    /// The step within the experience, from 0.
+    pub step: usize,
+    /// The address of this step's random draws; take a purpose of one's own [`within`](Key::within) it.
+    pub key: Key,
+    /// Where tensors live.
+    pub device: &'a B::Device,
+    /// Images whose loss was computed in this step so far.
+    pub(crate) images: Cell<u64>,
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
+    /// Other images than the current batch, with noise and timesteps of their own.
+    pub fn noisy(&self, data: &ImageDataset, indices: &[usize], purpose: Purpose) -> NoisyBatch<B> {
+        let x_0 = images(data, indices, self.device);
+        let y = self.condition_on.conditions(data, indices, self.device);
+        NoisyBatch::draw(self.process, x_0, y, self.key.within(purpose))
+    }
+
+    /// The model's loss on a noisy batch, `[1]`.
+    pub fn loss_on(&self, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
+        self.images.set(self.images.get() + batch.len() as u64);
+        self.objective.loss(self.model, batch, self.process)
+    }
+}
+
+/// What a strategy holds beside the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeldMemory {
+    /// Bytes of stored images.
+    pub buffer_bytes: u64,
+    /// Numbers stored in the form of parameters: teachers, importances, masks.
+    pub extra_parameters: u64,
+}
+
+impl std::ops::Add for HeldMemory {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            buffer_bytes: self.buffer_bytes + other.buffer_bytes,
+            extra_parameters: self.extra_parameters + other.extra_parameters,
+        }
+    }
+}
+
+/// A continual-learning strategy: hooks into the [`Trainer`](crate::Trainer)'s loop, each of which does nothing by
+/// default, so that a strategy with no hook of its own is plain finetuning.
+///
+/// Everything random comes from the keys handed in, so that a run can be repeated.
+pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
+    /// The images that experience `k` trains on; none leaves the choice to the other terms of a composition and,
+    /// in the end, to the experience's own images.
+    fn training_data(&self, stream: &Stream, k: usize) -> Option<ImageDataset> {
+        let _ = (stream, k);
+        None
+    }
+
+    /// Called before the first step of experience `k`.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options that do not fit the data.
+    fn before_experience(
+        &mut self,
+        k: usize,
+        experience: &Experience,
+        model: &D,
+    ) -> Result<(), StrategyError> {
+        let _ = (k, experience, model);
+        Ok(())
+    }
+
+    /// The loss of a step, given that of the terms before this one (at first the loss on the current batch).
+    ///
+    /// # Shapes
+    /// - `loss` and output: `[1]`
+    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Tensor<B, 1> {
+        let _ = step;
+        loss
+    }
+
+    /// The gradients to apply, given those of the loss.
+    fn gradients(&mut self, step: &Step<'_, B, D>, grads: GradientsParams) -> GradientsParams {
+        let _ = step;
+        grads
+    }
+
+    /// Called after the optimiser's step, with the model before it in `step` and the one after it.
+    fn after_step(&mut self, step: &Step<'_, B, D>, updated: &D) {
+        let _ = (step, updated);
+    }
+
+    /// Called after the last step of experience `k`.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options that do not fit the data.
+    fn after_experience(
+        &mut self,
+        k: usize,
+        experience: &Experience,
+        model: &D,
+        key: Key,
+    ) -> Result<(), StrategyError> {
+        let _ = (k, experience, model, key);
+        Ok(())
+    }
+
+    /// What the strategy holds beside the model.
+    fn memory(&self) -> HeldMemory {
+        HeldMemory::default()
+    }
+}

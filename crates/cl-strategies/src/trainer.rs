@@ -1,0 +1,304 @@
+//! The training loop: one experience after another, with AdamW, gradient clipping and a moving average.
+
+use std::{cell::Cell, ops::ControlFlow};
+
+use burn::{
+    optim::{AdamW, AdamWConfig, GradientsParams, Optimizer, adaptor::OptimizerAdaptor},
+    tensor::Tensor,
+};
+use data_streams::{EpochOrder, Stream};
+use ddpm_core::{
+    Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
+    ema::EmaConfig,
+    noise::{Key, Purpose},
+    parameters::clip_grad_norm,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{ConditionOn, Step, Strategy, StrategyError, batch::images};
+
+const STEP: Purpose = Purpose::named("training step");
+const AFTER: Purpose = Purpose::named("after an experience");
+
+/// AdamW (Loshchilov & Hutter 2019) and what is done to the gradients before it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// The learning rate, once warm.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises linearly, at the start of the stream only.
+    pub warmup_steps: usize,
+    /// Decay of the first moment.
+    pub beta_1: f32,
+    /// Decay of the second moment.
+    pub beta_2: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Joint norm above which gradients are scaled down; absent: never.
+    pub clip_grad_norm: Option<f64>,
+    /// Whether the moments start anew with each experience.
+    pub reset_each_experience: bool,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 2e-4,
+            warmup_steps: 0,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            weight_decay: 0.0,
+            clip_grad_norm: Some(1.0),
+            reset_each_experience: false,
+        }
+    }
+}
+
+/// How long and on what a model trains.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainerConfig {
+    /// Optimiser steps in each experience.
+    pub steps_per_experience: usize,
+    /// Images of the current data in each step.
+    pub batch_size: usize,
+    /// The loss is read, checked and reported every so many steps.
+    pub log_every: usize,
+    /// What the model is conditioned on.
+    pub condition_on: ConditionOn,
+    /// The optimiser.
+    pub optimizer: OptimizerConfig,
+    /// The moving average, which is the model that is evaluated.
+    pub ema: EmaConfig,
+}
+
+impl Default for TrainerConfig {
+    fn default() -> Self {
+        Self {
+            steps_per_experience: 2000,
+            batch_size: 64,
+            log_every: 20,
+            condition_on: ConditionOn::Class,
+            optimizer: OptimizerConfig::default(),
+            ema: EmaConfig::default(),
+        }
+    }
+}
+
+impl TrainerConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] that names the first key out of range.
+    pub fn validate(&self) -> Result<(), StrategyError> {
+        let counts = [
+            ("training.steps_per_experience", self.steps_per_experience),
+            ("training.batch_size", self.batch_size),
+            ("training.log_every", self.log_every),
+        ];
+        if let Some((key, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
+            return Err(StrategyError::config(key, value, "expected at least 1"));
+        }
+        let o = &self.optimizer;
+        let in_range = [
+            (
+                "learning_rate",
+                o.learning_rate,
+                o.learning_rate.is_finite() && o.learning_rate > 0.0,
+                "above 0",
+            ),
+            ("beta_1", f64::from(o.beta_1), (0.0..1.0).contains(&o.beta_1), "0 or more and below 1"),
+            ("beta_2", f64::from(o.beta_2), (0.0..1.0).contains(&o.beta_2), "0 or more and below 1"),
+            ("weight_decay", f64::from(o.weight_decay), o.weight_decay >= 0.0, "0 or more"),
+            (
+                "clip_grad_norm",
+                o.clip_grad_norm.unwrap_or(1.0),
+                o.clip_grad_norm.is_none_or(|n| n > 0.0),
+                "above 0",
+            ),
+        ];
+        for (key, value, fine, expected) in in_range {
+            if !fine {
+                let key = format!("training.optimizer.{key}");
+                return Err(StrategyError::config(&key, value, format!("expected a number {expected}")));
+            }
+        }
+        if !(0.0..1.0).contains(&self.ema.decay) {
+            return Err(StrategyError::config(
+                "training.ema.decay",
+                self.ema.decay,
+                "expected 0 or more and below 1",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What the observer of a training is told after each step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// The experience, from 0.
+    pub experience: usize,
+    /// Steps of this experience that are done.
+    pub done: usize,
+    /// Steps of this experience in all.
+    pub steps: usize,
+    /// Images that went through the model in this step, those of buffers included.
+    pub images: u64,
+    /// The loss of the step, where it was read.
+    pub loss: Option<f64>,
+}
+
+/// A model in training.
+pub struct Trainer<B: TrainBackend, D: TrainableDenoiser<B>> {
+    model: D,
+    ema: Ema<D::InnerModule>,
+    optimizer: OptimizerAdaptor<AdamW, D, B>,
+    config: TrainerConfig,
+    process: GaussianDiffusion,
+    objective: Objective,
+    seed: u64,
+    device: B::Device,
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
+    /// A trainer at the start of a stream.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    pub fn new(
+        model: D,
+        process: GaussianDiffusion,
+        config: TrainerConfig,
+        seed: u64,
+        device: B::Device,
+    ) -> Result<Self, StrategyError> {
+        config.validate()?;
+        let ema = Ema::new(config.ema, model.valid());
+        let optimizer = adamw(&config.optimizer);
+        Ok(Self { model, ema, optimizer, config, process, objective: Objective::default(), seed, device })
+    }
+
+    /// The model as trained.
+    pub fn model(&self) -> &D {
+        &self.model
+    }
+
+    /// The moving average: the model to evaluate.
+    pub fn average(&self) -> &D::InnerModule {
+        self.ema.model()
+    }
+
+    /// The diffusion process.
+    pub fn process(&self) -> &GaussianDiffusion {
+        &self.process
+    }
+
+    /// Trains on experience `k` of a stream; `observe` is called after each step and may stop the training.
+    ///
+    /// # Errors
+    /// [`StrategyError::Diverged`] for a loss that is not finite, [`StrategyError::Interrupted`] if the observer
+    /// breaks, [`StrategyError::Config`] from the strategy.
+    pub fn train_experience(
+        &mut self,
+        strategy: &mut dyn Strategy<B, D>,
+        stream: &Stream,
+        k: usize,
+        observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
+    ) -> Result<(), StrategyError> {
+        let experience = &stream.experiences()[k];
+        let data = strategy.training_data(stream, k).unwrap_or_else(|| experience.train.clone());
+        let mut order = EpochOrder::new(self.seed, k as u64, data.len());
+        if self.config.optimizer.reset_each_experience {
+            self.optimizer = adamw(&self.config.optimizer);
+        }
+        strategy.before_experience(k, experience, &self.model)?;
+        let steps = self.config.steps_per_experience;
+        for step in 0..steps {
+            let indices = order.batch(step as u64, self.config.batch_size);
+            let x_0 = images(&data, &indices, &self.device);
+            let y = self.config.condition_on.conditions(&data, &indices, &self.device);
+            let (images, loss) = self.step(strategy, x_0, y, k, step)?;
+            let report = StepReport { experience: k, done: step + 1, steps, images, loss };
+            if observe(report).is_break() {
+                return Err(StrategyError::Interrupted);
+            }
+        }
+        let key = Key::new(self.seed, AFTER).experience(k);
+        strategy.after_experience(k, experience, &self.model, key)
+    }
+
+    /// One optimiser step; the images that took part, and the loss, if this is a step at which it is read.
+    fn step(
+        &mut self,
+        strategy: &mut dyn Strategy<B, D>,
+        x_0: Tensor<B, 4>,
+        y: Option<Tensor<B, 1, burn::tensor::Int>>,
+        experience: usize,
+        step: usize,
+    ) -> Result<(u64, Option<f64>), StrategyError> {
+        let key = Key::new(self.seed, STEP).experience(experience).step(step);
+        let batch = NoisyBatch::draw(&self.process, x_0, y, key);
+        let model = self.model.clone();
+        let view = Step {
+            model: &model,
+            batch: &batch,
+            process: &self.process,
+            objective: &self.objective,
+            condition_on: self.config.condition_on,
+            experience,
+            step,
+            key,
+            device: &self.device,
+            images: Cell::new(0),
+        };
+        let loss = strategy.loss(&view, view.loss_on(&batch));
+        let read = self.read_loss(&loss, experience, step)?;
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let mut grads = strategy.gradients(&view, grads);
+        if let Some(max_norm) = self.config.optimizer.clip_grad_norm {
+            clip_grad_norm::<B, _>(&model, &mut grads, max_norm);
+        }
+        let rate = self.learning_rate(experience, step);
+        self.model = self.optimizer.step(rate, self.model.clone(), grads);
+        strategy.after_step(&view, &self.model);
+        self.ema.update::<B::InnerBackend>(&self.model.valid());
+        Ok((view.images.get(), read))
+    }
+
+    /// Reads the loss every `log_every` steps only: a read waits for the device.
+    fn read_loss(
+        &self,
+        loss: &Tensor<B, 1>,
+        experience: usize,
+        step: usize,
+    ) -> Result<Option<f64>, StrategyError> {
+        let last = step + 1 == self.config.steps_per_experience;
+        if !(step + 1).is_multiple_of(self.config.log_every) && !last {
+            return Ok(None);
+        }
+        let loss =
+            f64::from(loss.clone().into_data().convert::<f32>().as_slice::<f32>().map_or(f32::NAN, |l| l[0]));
+        if loss.is_finite() {
+            Ok(Some(loss))
+        } else {
+            Err(StrategyError::Diverged { experience, step, loss })
+        }
+    }
+
+    fn learning_rate(&self, experience: usize, step: usize) -> f64 {
+        let o = &self.config.optimizer;
+        let taken = experience * self.config.steps_per_experience + step + 1;
+        o.learning_rate * (taken as f64 / o.warmup_steps.max(1) as f64).min(1.0)
+    }
+}
+
+fn adamw<B: TrainBackend, D: TrainableDenoiser<B>>(
+    config: &OptimizerConfig,
+) -> OptimizerAdaptor<AdamW, D, B> {
+    AdamWConfig::new()
+        .with_beta_1(config.beta_1)
+        .with_beta_2(config.beta_2)
+        .with_weight_decay(config.weight_decay)
+        .init()
+}

@@ -1,0 +1,179 @@
+//! Reading a configuration: the file, then `--set`, `--strategy` and `--seeds`.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use cldiff_engine::StrategySpec;
+use toml::{Table, Value};
+
+use super::{Config, locate::line_of};
+use crate::{args::RunArgs, failure::Failure};
+
+const DEFAULT: &str = include_str!("../../../../configs/default.toml");
+const SMOKE: &str = include_str!("../../../../configs/smoke.toml");
+
+/// A configuration with what is needed to speak of its keys.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The keys of `[model]` that were given; the others follow from the data.
+    pub model_keys: BTreeSet<String>,
+    name: String,
+    text: String,
+    overridden: Vec<String>,
+}
+
+impl Loaded {
+    /// A mistake in the value of `key`: named with the file and line, or the option, that it came from.
+    pub fn mistake(&self, key: &str, message: impl std::fmt::Display) -> Failure {
+        if self.overridden.iter().any(|k| key == k || key.starts_with(&format!("{k}."))) {
+            return Failure::mistake(format!("--set {key}: {message}"));
+        }
+        match line_of(&self.text, key) {
+            Some(line) => Failure::mistake(format!("{}, line {line}: {message}", self.name)),
+            None => Failure::mistake(format!("{}: {message}", self.name)),
+        }
+    }
+}
+
+/// Reads the configuration that the arguments name.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a file that cannot be read, and for every key or value that is not understood.
+pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
+    let (name, text) = read(&args.config)?;
+    // The file alone first: its errors can show their line.
+    let from_file: Config = toml::from_str(&text).map_err(|e| {
+        Failure::mistake(format!("{name}: {}{}", e.to_string().trim_end(), hint(&e.to_string())))
+    })?;
+    let mut table: Table = toml::from_str(&text).map_err(|e| Failure::mistake(format!("{name}: {e}")))?;
+    let mut overridden = Vec::new();
+    for assignment in &args.overrides {
+        overridden.push(set(&mut table, assignment)?);
+    }
+    let mut config = if overridden.is_empty() {
+        from_file
+    } else {
+        table.clone().try_into().map_err(|e: toml::de::Error| {
+            Failure::mistake(format!("--set {}: {}", args.overrides.join(" --set "), e.message()))
+        })?
+    };
+    let model_keys = match table.get("model") {
+        Some(Value::Table(model)) => model.keys().cloned().collect(),
+        _ => BTreeSet::new(),
+    };
+    if !args.seeds.is_empty() {
+        config.seeds.clone_from(&args.seeds);
+    }
+    if !args.strategy.is_empty() {
+        config.strategy = chosen(&config.strategy, &args.strategy)?;
+    }
+    Ok(Loaded { config, model_keys, name, text, overridden })
+}
+
+fn read(path: &Path) -> Result<(String, String), Failure> {
+    match path.to_str() {
+        Some("default") if !path.exists() => {
+            return Ok(("configs/default.toml (built in)".into(), DEFAULT.into()));
+        }
+        Some("smoke") if !path.exists() => return Ok(("configs/smoke.toml (built in)".into(), SMOKE.into())),
+        _ => {}
+    }
+    let text = fs::read_to_string(path).map_err(|e| {
+        Failure::mistake(format!(
+            "cannot read the configuration {}: {e}; --config takes a TOML file, or one of the built-in `default` and `smoke`",
+            path.display()
+        ))
+    })?;
+    Ok((path.display().to_string(), text))
+}
+
+/// An unknown key of a `[[strategy]]` is an unknown strategy: say so.
+fn hint(message: &str) -> String {
+    if message.contains("unknown field") && message.contains("`finetune`") {
+        format!("\nthe known strategies are: {}", StrategySpec::KNOWN.join(", "))
+    } else {
+        String::new()
+    }
+}
+
+/// Applies `key=value` to the table, and returns the key.
+fn set(table: &mut Table, assignment: &str) -> Result<String, Failure> {
+    let wrong = |why: &str| Failure::mistake(format!("--set {assignment}: {why}"));
+    let (key, value) = assignment
+        .split_once('=')
+        .ok_or_else(|| wrong("expected KEY=VALUE, as in training.batch_size=32"))?;
+    let value = parse_value(value.trim());
+    let mut parts: Vec<&str> = key.trim().split('.').collect();
+    let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| wrong("the key is empty"))?;
+    let mut place = table;
+    for part in parts {
+        let inner = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        place = match inner {
+            Value::Table(inner) => inner,
+            _ => return Err(wrong(&format!("`{part}` is not a table; to change a strategy, edit the file"))),
+        };
+    }
+    place.insert(last.to_owned(), value);
+    Ok(key.trim().to_owned())
+}
+
+/// A TOML value; what is not one is a string.
+fn parse_value(text: &str) -> Value {
+    let document = format!("value = {text}");
+    match document.parse::<Table>() {
+        Ok(mut table) if table.len() == 1 => table.remove("value").unwrap_or_else(|| Value::from(text)),
+        _ => Value::from(text),
+    }
+}
+
+/// The strategies named on the command line: a label or name of the configuration, else a known strategy with its
+/// default options.
+fn chosen(configured: &[StrategySpec], names: &[String]) -> Result<Vec<StrategySpec>, Failure> {
+    let mut chosen: Vec<StrategySpec> = Vec::new();
+    for name in names {
+        let mut matching: Vec<StrategySpec> =
+            configured.iter().filter(|s| s.label() == *name).cloned().collect();
+        if matching.is_empty() {
+            matching = configured.iter().filter(|s| s.name() == *name).cloned().collect();
+        }
+        if matching.is_empty() {
+            matching.extend(StrategySpec::named(name));
+        }
+        if matching.is_empty() {
+            let labels: Vec<String> = configured.iter().map(StrategySpec::label).collect();
+            return Err(Failure::mistake(format!(
+                "--strategy {name}: unknown strategy; this configuration has {}, and the known strategies are {}",
+                labels.join(", "),
+                StrategySpec::KNOWN.join(", ")
+            )));
+        }
+        chosen.extend(matching.into_iter().filter(|m| !chosen.contains(m)).collect::<Vec<_>>());
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_configurations_parse() {
+        for text in [DEFAULT, SMOKE] {
+            toml::from_str::<Config>(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn set_reaches_into_tables_and_guesses_types() {
+        let mut table: Table = toml::from_str("[training]\nbatch_size = 1\n").unwrap();
+        set(&mut table, "training.batch_size=8").unwrap();
+        set(&mut table, "training.ema.decay = 0.5").unwrap();
+        set(&mut table, "name=plain words").unwrap();
+        assert_eq!(table["training"]["batch_size"], Value::from(8));
+        assert_eq!(table["training"]["ema"]["decay"], Value::from(0.5));
+        assert_eq!(table["name"], Value::from("plain words"));
+        assert!(set(&mut table, "nothing").is_err());
+        assert!(set(&mut table, "name.inner=1").is_err());
+    }
+}

@@ -1,0 +1,159 @@
+//! What a configuration leaves open and the data decide, and whether all of it fits together.
+
+use std::collections::BTreeSet;
+
+use cl_strategies::StrategyError;
+use cldiff_engine::StrategySpec;
+use data_streams::Stream;
+use ddpm_core::{
+    CoreError,
+    unet::{DownBlockType, UpBlockType},
+};
+
+use super::Loaded;
+use crate::failure::Failure;
+
+/// Longest label of a strategy; it becomes part of a directory's name.
+const LONGEST_LABEL: usize = 60;
+
+impl Loaded {
+    /// Fills in what the data decide and checks every value, so that nothing fails for a mistake once a run has
+    /// begun.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] that names the file, the line and the key.
+    pub fn resolve(&mut self, stream: &Stream) -> Result<(), Failure> {
+        self.fill_model(stream)?;
+        let config = &self.config;
+        config.model.validate().map_err(|e| self.core("model", &e))?;
+        config.process.build().map_err(|e| self.core("process", &e))?;
+        config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
+        self.check_evaluation()?;
+        self.check_seeds()?;
+        self.check_strategies(stream)
+    }
+
+    fn fill_model(&mut self, stream: &Stream) -> Result<(), Failure> {
+        let (shape, classes) = (stream.shape(), stream.class_names().len());
+        let absent = |key: &str| !self.model_keys.contains(key);
+        let conditions = self.config.training.condition_on.cardinality(classes);
+        let model = &mut self.config.model;
+        let levels = model.block_out_channels.len();
+        if absent("down_block_types") {
+            model.down_block_types = vec![DownBlockType::DownBlock2D; levels];
+        }
+        if absent("up_block_types") {
+            model.up_block_types = vec![UpBlockType::UpBlock2D; levels];
+        }
+        let decided = [
+            ("sample_size", &mut model.sample_size, Some(shape.height)),
+            ("num_class_embeds", &mut model.num_class_embeds, conditions),
+        ];
+        let mut wrong = None;
+        for (key, value, data) in decided {
+            if absent(key) {
+                *value = data;
+            } else if *value != data {
+                wrong = Some((key, format!("{value:?}"), format!("{data:?}")));
+            }
+        }
+        for (key, value) in
+            [("in_channels", &mut model.in_channels), ("out_channels", &mut model.out_channels)]
+        {
+            if absent(key) {
+                *value = shape.channels;
+            } else if *value != shape.channels {
+                wrong = Some((key, value.to_string(), shape.channels.to_string()));
+            }
+        }
+        match wrong {
+            None => Ok(()),
+            Some((key, value, data)) => Err(self.mistake(
+                &format!("model.{key}"),
+                format!("`{key}` is {value}, but the data ({shape}, {classes} classes) need {data}; leave the key out"),
+            )),
+        }
+    }
+
+    fn check_evaluation(&self) -> Result<(), Failure> {
+        let e = &self.config.evaluation;
+        let counts = [
+            ("samples_per_task", e.samples_per_task, 2),
+            ("sample_batch", e.sample_batch, 1),
+            ("grid_columns", e.grid_columns, 1),
+            ("likelihood.images_per_task", e.likelihood.images_per_task, 1),
+        ];
+        for (key, value, least) in counts {
+            if value < least {
+                let message = format!("`{key}` is {value}: expected at least {least}");
+                return Err(self.mistake(&format!("evaluation.{key}"), message));
+            }
+        }
+        cldiff_engine::check_evaluation(e, &self.config.process)
+            .map_err(|m| self.mistake(&m.key, format!("`{}` is {}: {}", m.key, m.value, m.expected)))
+    }
+
+    fn check_seeds(&self) -> Result<(), Failure> {
+        let seeds = &self.config.seeds;
+        if seeds.is_empty() {
+            return Err(self.mistake("seeds", "`seeds` is empty: expected at least one"));
+        }
+        if seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len() {
+            return Err(self.mistake("seeds", format!("`seeds` is {seeds:?}: a seed occurs twice")));
+        }
+        Ok(())
+    }
+
+    fn check_strategies(&self, stream: &Stream) -> Result<(), Failure> {
+        let strategies = &self.config.strategy;
+        if strategies.is_empty() {
+            let known = StrategySpec::KNOWN.join(", ");
+            return Err(
+                self.mistake("strategy", format!("no [[strategy]] is given; the known ones are: {known}"))
+            );
+        }
+        let mut labels = BTreeSet::new();
+        for (i, strategy) in strategies.iter().enumerate() {
+            let (key, label) = (format!("strategy.{i}"), strategy.label());
+            if strategy.name().is_empty() {
+                let known = StrategySpec::KNOWN.join(", ");
+                return Err(
+                    self.mistake(&key, format!("this strategy has no term; the known ones are: {known}"))
+                );
+            }
+            let fine = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+            if label.len() > LONGEST_LABEL
+                || !label.starts_with(|c: char| c.is_ascii_alphanumeric())
+                || !label.chars().all(fine)
+            {
+                let message = format!(
+                    "the label \"{label}\" cannot be part of a file name: expected at most {LONGEST_LABEL} letters, \
+                     digits and `._+-`, the first a letter or digit"
+                );
+                return Err(self.mistake(&format!("{key}.label"), message));
+            }
+            if !labels.insert(label.to_lowercase()) {
+                let message =
+                    format!("two strategies are called \"{label}\"; give one of them another `label`");
+                return Err(self.mistake(&key, message));
+            }
+            cldiff_engine::check_strategy(strategy, stream).map_err(|e| self.strategy_mistake(&key, &e))?;
+        }
+        Ok(())
+    }
+
+    fn core(&self, section: &str, error: &CoreError) -> Failure {
+        match error {
+            CoreError::Config { key, .. } => self.mistake(&format!("{section}.{key}"), error),
+            other => Failure::mistake(other),
+        }
+    }
+
+    fn strategy_mistake(&self, section: &str, error: &StrategyError) -> Failure {
+        match error {
+            StrategyError::Config { key, .. } if section.is_empty() => self.mistake(key, error),
+            StrategyError::Config { key, .. } => self.mistake(&format!("{section}.{key}"), error),
+            other => Failure::mistake(other),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The ways in which the program ends without success, and their exit statuses.
+
+use std::process::ExitCode;
+
+/// Why the program stops.
+#[derive(Debug)]
+pub enum Failure {
+    /// A mistake in arguments, configuration or data: one message that says what to do. Status 2.
+    Mistake(String),
+    /// An interrupt; the message says how to go on. Status 130.
+    Interrupted(String),
+    /// Anything else. Status 1.
+    Other(anyhow::Error),
+}
+
+impl Failure {
+    /// A mistake of the user's, told in one message.
+    pub fn mistake(message: impl std::fmt::Display) -> Self {
+        Self::Mistake(message.to_string())
+    }
+
+    /// Says on stderr what happened, and gives the exit status.
+    pub fn tell(&self) -> ExitCode {
+        match self {
+            Self::Mistake(message) => {
+                eprintln!("error: {message}");
+                ExitCode::from(2)
+            }
+            Self::Interrupted(message) => {
+                eprintln!("{message}");
+                ExitCode::from(130)
+            }
+            Self::Other(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}

@@ -1,0 +1,7 @@
+//! The program `cldiff`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cldiff_cli::main()
+}

@@ -1,0 +1,90 @@
+//! What the template shows, in the form that it needs.
+
+use anyhow::Result;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use minijinja::{Value, context};
+
+use super::{
+    ReportInput,
+    numbers::{Column, columns, mean, strategies},
+};
+use crate::results::{CellResult, Results};
+
+/// The table's header.
+pub(super) fn table_header() -> Vec<Value> {
+    columns()
+        .iter()
+        .map(|c| context! { title => c.title, meaning => c.meaning, quality => c.quality, arrow => arrow(c) })
+        .collect()
+}
+
+fn arrow(column: &Column) -> &'static str {
+    match (column.quality, column.higher) {
+        (false, _) => "",
+        (true, true) => "↑",
+        (true, false) => "↓",
+    }
+}
+
+/// The table's rows; the best value of each quality column is marked, the cheapest of each cost column too.
+pub(super) fn table_rows(results: &Results) -> Vec<Value> {
+    let columns = columns();
+    let all = strategies(results);
+    let means: Vec<Vec<Option<f64>>> =
+        all.iter().map(|(_, cells)| columns.iter().map(|c| c.mean(cells)).collect()).collect();
+    all.iter()
+        .zip(&means)
+        .map(|((label, cells), values)| {
+            let entries: Vec<Value> = columns
+                .iter()
+                .enumerate()
+                .map(|(i, column)| {
+                    let others = means.iter().filter_map(|row| row[i]);
+                    let best = others.reduce(|a, b| if column.higher { a.max(b) } else { a.min(b) });
+                    let deviation = column.deviation(cells).map(|d| column.format(Some(d)));
+                    context! {
+                        text => column.format(values[i]),
+                        deviation => deviation,
+                        best => column.quality && values[i].is_some() && values[i] == best,
+                        quality => column.quality,
+                    }
+                })
+                .collect();
+            context! { label => label, seeds => cells.len(), entries => entries }
+        })
+        .collect()
+}
+
+/// The floor of FID, in words.
+pub(super) fn floor(results: &Results) -> Option<String> {
+    let of = |name: &str| results.floor.get(name);
+    let per_task = mean(of("fid")?.iter().flatten().copied())?;
+    let pooled = of("fid_pooled").and_then(|values| values.last().copied().flatten());
+    let pooled = pooled.map_or_else(String::new, |v| format!(", {v:.2} over all tasks"));
+    Some(format!("{per_task:.2} on average over tasks{pooled}"))
+}
+
+/// A PNG inside the page.
+pub(super) fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
+}
+
+/// The sample grids of every strategy, of its first seed.
+pub(super) fn samples(input: &ReportInput) -> Vec<Value> {
+    strategies(&input.results)
+        .iter()
+        .filter_map(|(label, cells)| {
+            let grids = input.grids.get(&(label.clone(), cells[0].seed))?;
+            let images: Vec<String> = grids.iter().map(|png| data_uri(png)).collect();
+            Some(context! { label => label, seed => cells[0].seed, images => images })
+        })
+        .collect()
+}
+
+/// One figure a strategy.
+pub(super) fn figures(
+    strategies: &[(String, Vec<&CellResult>)],
+    draw: impl Fn(&[&CellResult]) -> Result<String>,
+) -> Result<Vec<Value>> {
+    strategies.iter().map(|(label, cells)| Ok(context! { label => label, svg => draw(cells)? })).collect()
+}

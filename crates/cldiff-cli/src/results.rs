@@ -1,0 +1,135 @@
+//! `results.json`: every number of a run, in schema 1.
+//!
+//! A matrix's row k is "after task k", its column j "on task j"; `null` where nothing was measured. A timestep array
+//! is indexed `[k][j][bin]`. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// The schema that this program writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// `[k][j]`
+pub type Matrix = Vec<Vec<Option<f64>>>;
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// What the run is called.
+    pub name: String,
+    /// What the sample metrics were measured with.
+    pub features: String,
+    /// N: samples of each task behind a sample metric.
+    pub samples_per_task: usize,
+    /// The tasks.
+    pub stream: StreamInfo,
+    /// Metrics between disjoint sets of real images: `fid` for each task, `fid_pooled` for the tasks 0 to k.
+    pub floor: BTreeMap<String, Vec<Option<f64>>>,
+    /// One for each strategy and seed.
+    pub cells: Vec<CellResult>,
+}
+
+/// The stream of tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamInfo {
+    /// In their order.
+    pub tasks: Vec<TaskInfo>,
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskInfo {
+    /// What it is called.
+    pub name: String,
+    /// The names of its classes.
+    pub classes: Vec<String>,
+    /// Training images.
+    pub train: usize,
+    /// Evaluation images.
+    pub eval: usize,
+}
+
+/// What one cell (strategy x seed) gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellResult {
+    /// The terms of the strategy.
+    pub strategy: String,
+    /// What the strategy is called in this run.
+    pub label: String,
+    /// The seed.
+    pub seed: u64,
+    /// `fid`, `kld`, `bpd` and `denoising_loss`, on each task after each task.
+    pub matrices: BTreeMap<String, Matrix>,
+    /// `fid` and `kld` over all tasks seen, after each task.
+    pub pooled: BTreeMap<String, Vec<Option<f64>>>,
+    /// Along the timesteps.
+    pub timestep: TimestepResult,
+    /// `METRIC.SUMMARY`
+    pub summary: BTreeMap<String, Option<f64>>,
+    /// What it cost.
+    pub cost: CostResult,
+}
+
+/// Losses in bins of timesteps.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimestepResult {
+    /// Bin b covers the timesteps `edges[b] .. edges[b + 1]`.
+    pub edges: Vec<usize>,
+    /// Mean squared error of the noise, averaged over the bin.
+    pub denoising_loss: Vec<Vec<Vec<f64>>>,
+    /// The bin's share of the bits per dimension, summed over its timesteps.
+    pub vlb: Vec<Vec<Vec<f64>>>,
+}
+
+/// What a cell cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CostResult {
+    /// Seconds spent training.
+    pub train_seconds: f64,
+    /// Seconds spent drawing samples.
+    pub sample_seconds: f64,
+    /// Seconds spent on losses and metrics.
+    pub evaluate_seconds: f64,
+    /// Images trained on each second, those of buffers included.
+    pub images_per_second: f64,
+    /// Passes of one image through the network.
+    pub denoiser_evaluations: u64,
+    /// Largest resident memory of the process during the cell.
+    pub peak_memory_bytes: Option<u64>,
+    /// Bytes of images in the strategy's buffer at the end.
+    pub buffer_bytes: u64,
+}
+
+impl Results {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not JSON of this form (the message has the line), or has another schema.
+    pub fn load(path: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Schema {
+            schema: u32,
+        }
+        let name = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        let Schema { schema } =
+            serde_json::from_str(&text).with_context(|| format!("{name} is not a results file"))?;
+        if schema != SCHEMA {
+            bail!("{name} has schema {schema}; this program reads schema {SCHEMA}");
+        }
+        serde_json::from_str(&text)
+            .with_context(|| format!("{name} is not a results file of schema {SCHEMA}"))
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// Never for numbers that are finite, which all here are.
+    pub fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}

@@ -1,0 +1,127 @@
+//! `cldiff run` and `cldiff report`.
+
+mod cells;
+mod directory;
+mod grid;
+mod interrupt;
+mod progress;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use cldiff_engine::{Engine, EngineError, Reference};
+use data_streams::Stream;
+use directories::ProjectDirs;
+
+use self::{cells::Runner, directory::RunDirectory, progress::Progress};
+use crate::{
+    args::RunArgs,
+    config::{Loaded, load},
+    failure::Failure,
+    report::{self, ReportInput},
+    results::{Results, StreamInfo, TaskInfo},
+};
+
+/// Runs a benchmark.
+///
+/// # Errors
+/// [`Failure::Mistake`] for arguments, configuration or data that cannot work, before anything is written.
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let mut loaded = load(args)?;
+    let stream = build_stream(&loaded, args)?;
+    loaded.resolve(&stream)?;
+    let engine = cldiff_engine::open(args.backend.into(), args.device).map_err(Failure::mistake)?;
+    let directory = RunDirectory::open(args, &loaded.config, &*engine)?;
+    let progress = Progress::new(args.quiet);
+    progress.say(&format!("{} on {} ({})", loaded.config.name, engine.backend(), engine.device()));
+    let reference = prepare(&*engine, &stream, &loaded, &progress)?;
+    let runner = Runner { engine: &*engine, stream: &stream, reference: &reference, config: &loaded.config };
+    let cells = runner.run(&directory, &progress)?;
+    let results = Results {
+        schema: crate::results::SCHEMA,
+        name: loaded.config.name.clone(),
+        features: reference.summary().features.clone(),
+        samples_per_task: loaded.config.evaluation.samples_per_task,
+        stream: stream_info(&stream),
+        floor: [
+            ("fid".to_owned(), reference.summary().fid_floor.clone()),
+            ("fid_pooled".to_owned(), reference.summary().fid_pooled_floor.clone()),
+        ]
+        .into(),
+        cells,
+    };
+    directory.finish(&results)?;
+    let report = directory.root().join("report.html");
+    write_report(&[directory.root().to_owned()], &report)?;
+    println!("{}", table::render(&results));
+    println!("\nreport: {}", report.display());
+    Ok(())
+}
+
+/// Makes table and report again from the files of runs.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a directory that holds no finished run, or runs that do not compare.
+pub fn report(directories: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {
+    let out = out.map_or_else(|| directories[0].join("report.html"), Path::to_owned);
+    for results in write_report(directories, &out)? {
+        println!("{}\n", table::render(&results));
+    }
+    println!("report: {}", out.display());
+    Ok(())
+}
+
+fn write_report(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Failure> {
+    let inputs: Vec<ReportInput> = directories
+        .iter()
+        .map(|dir| directory::load(dir).map_err(|e| Failure::mistake(format!("{e:#}"))))
+        .collect::<Result<_, _>>()?;
+    let html = report::render(&inputs).map_err(|e| Failure::mistake(format!("{e:#}")))?;
+    std::fs::write(out, html).with_context(|| format!("cannot write {}", out.display()))?;
+    Ok(inputs.into_iter().map(|input| input.results).collect())
+}
+
+fn build_stream(loaded: &Loaded, args: &RunArgs) -> Result<Stream, Failure> {
+    use data_streams::DataError;
+    let config = &loaded.config;
+    let tell = |error: DataError| match &error {
+        DataError::Config { key, .. } if key.contains('.') => loaded.mistake(key, &error),
+        DataError::Config { key, .. } => loaded.mistake(&format!("{}.{key}", config.data.key()), &error),
+        _ => Failure::mistake(&error),
+    };
+    let data = config.data.build(args.data_dir.as_deref()).map_err(tell)?;
+    config.stream.build(data).map_err(tell)
+}
+
+fn prepare(
+    engine: &dyn Engine,
+    stream: &Stream,
+    loaded: &Loaded,
+    progress: &Progress,
+) -> Result<Reference, Failure> {
+    progress.say("training the classifier whose features FID is measured in (cached for the next run)");
+    let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
+    let reference = engine.prepare(stream, &loaded.config.evaluation, cache.as_deref());
+    let reference = reference.map_err(|e| match e {
+        EngineError::Metric(_) => Failure::mistake(e),
+        other => Failure::Other(other.into()),
+    })?;
+    progress.say(&format!("features: {}", reference.summary().features));
+    Ok(reference)
+}
+
+fn stream_info(stream: &Stream) -> StreamInfo {
+    let class = |&c: &usize| stream.class_names()[c].clone();
+    let tasks = stream
+        .experiences()
+        .iter()
+        .map(|e| TaskInfo {
+            name: e.name.clone(),
+            classes: e.classes.iter().map(class).collect(),
+            train: e.train.len(),
+            eval: e.eval.len(),
+        })
+        .collect();
+    StreamInfo { tasks }
+}

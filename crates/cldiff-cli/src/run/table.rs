@@ -1,0 +1,48 @@
+//! The table of results on stdout: a strategy a row, quality beside cost.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::{
+    report::numbers::{Column, columns, strategies},
+    results::Results,
+};
+
+/// The table, the best value of each quality column marked with a star.
+pub fn render(results: &Results) -> String {
+    let columns = columns();
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    let header = std::iter::once("strategy".to_owned()).chain(columns.iter().map(|c| c.title.to_owned()));
+    table.set_header(header);
+    let rows: Vec<(String, Vec<Option<f64>>)> = strategies(results)
+        .into_iter()
+        .map(|(label, cells)| (label, columns.iter().map(|c| c.mean(&cells)).collect()))
+        .collect();
+    for (label, values) in &rows {
+        let cells = values.iter().zip(&columns).enumerate().map(|(i, (value, column))| {
+            let best = column.quality && value.is_some() && *value == best(&rows, i, column);
+            format!("{}{}", column.format(*value), if best { "*" } else { " " })
+        });
+        table.add_row(std::iter::once(label.clone()).chain(cells));
+    }
+    for i in 1..=columns.len() {
+        if let Some(column) = table.column_mut(i) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!(
+        "{table}\n* best; FID from {} samples a task in the features of the {}; floor (real against real) {}",
+        results.samples_per_task,
+        results.features,
+        results.floor.get("fid").map_or_else(String::new, |floor| {
+            let known: Vec<f64> = floor.iter().flatten().copied().collect();
+            format!("{:.2} on average", known.iter().sum::<f64>() / known.len().max(1) as f64)
+        })
+    )
+}
+
+fn best(rows: &[(String, Vec<Option<f64>>)], column: usize, kind: &Column) -> Option<f64> {
+    rows.iter()
+        .filter_map(|(_, values)| values[column])
+        .reduce(|a, b| if kind.higher { a.max(b) } else { a.min(b) })
+}

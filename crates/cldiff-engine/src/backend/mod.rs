@@ -1,0 +1,152 @@
+//! Which backend: the choice, the search for its libraries and devices, and the engine on it.
+//!
+//! This module and `ddpm-kernels` are all that names concrete backends.
+
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "wgpu")]
+mod vulkan;
+
+use std::path::Path;
+
+use burn::backend::Autodiff;
+use cl_metrics::features::classifier::ClassifierCache;
+use data_streams::Stream;
+use ddpm_core::Kernels;
+
+use crate::{CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, Reference, cell};
+
+/// `--backend`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// The first that works: CUDA, a hardware Vulkan device, the fastest CPU backend.
+    Auto,
+    /// An NVIDIA GPU.
+    Cuda,
+    /// Any GPU by Vulkan, a software device included.
+    Wgpu,
+    /// The CPU, by burn-ndarray.
+    Ndarray,
+    /// The CPU, by burn-flex.
+    Flex,
+}
+
+/// Finds a backend and a device.
+///
+/// # Errors
+/// [`EngineError::Backend`] if a library or device is missing, or the backend was not built in.
+pub fn open(choice: BackendChoice, device: usize) -> Result<Box<dyn Engine>, EngineError> {
+    match choice {
+        BackendChoice::Auto => auto(device),
+        BackendChoice::Cuda => open_cuda(device),
+        BackendChoice::Wgpu => open_wgpu(device, true),
+        BackendChoice::Ndarray => open_ndarray(device),
+        BackendChoice::Flex => open_flex(device),
+    }
+}
+
+/// Flex comes before ndarray, whose operations other than those of `ddpm-kernels` are slower.
+fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
+    let mut refusals = Vec::new();
+    for attempt in [open_cuda(device), open_wgpu(device, false), open_flex(device), open_ndarray(device)] {
+        match attempt {
+            Ok(engine) => return Ok(engine),
+            Err(refusal) => refusals.push(refusal.to_string()),
+        }
+    }
+    Err(EngineError::Backend { backend: "auto", problem: format!("nothing works: {}", refusals.join("; ")) })
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(index: usize) -> Result<Box<dyn Engine>, EngineError> {
+    let description = cuda::find(index)?;
+    let device = burn_cuda::CudaDevice { index };
+    Ok(Box::new(On::<burn_cuda::Cuda<f32, i32>> { device, backend: "cuda", description }))
+}
+
+#[cfg(feature = "wgpu")]
+fn open_wgpu(index: usize, software_too: bool) -> Result<Box<dyn Engine>, EngineError> {
+    let (device, description) = vulkan::find(index, software_too)?;
+    Ok(Box::new(On::<burn_wgpu::Wgpu<f32, i32>> { device, backend: "wgpu", description }))
+}
+
+#[cfg(feature = "ndarray")]
+fn open_ndarray(index: usize) -> Result<Box<dyn Engine>, EngineError> {
+    let description = cpu("ndarray", index)?;
+    let device = burn_ndarray::NdArrayDevice::Cpu;
+    Ok(Box::new(On::<burn_ndarray::NdArray<f32>> { device, backend: "ndarray", description }))
+}
+
+#[cfg(feature = "flex")]
+fn open_flex(index: usize) -> Result<Box<dyn Engine>, EngineError> {
+    let description = cpu("flex", index)?;
+    Ok(Box::new(On::<burn_flex::Flex> { device: burn_flex::FlexDevice, backend: "flex", description }))
+}
+
+macro_rules! not_built_in {
+    ($feature:literal, $name:ident, ($($argument:ident: $type:ty),*)) => {
+        #[cfg(not(feature = $feature))]
+        fn $name($($argument: $type),*) -> Result<Box<dyn Engine>, EngineError> {
+            $(let _ = $argument;)*
+            let problem = concat!("not built into this program; build it with `--features ", $feature, "`");
+            Err(EngineError::Backend { backend: $feature, problem: problem.into() })
+        }
+    };
+}
+not_built_in!("cuda", open_cuda, (index: usize));
+not_built_in!("wgpu", open_wgpu, (index: usize, software_too: bool));
+not_built_in!("ndarray", open_ndarray, (index: usize));
+not_built_in!("flex", open_flex, (index: usize));
+
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+fn cpu(backend: &'static str, index: usize) -> Result<String, EngineError> {
+    if index > 0 {
+        let problem = format!("--device {index} does not exist: a CPU backend has device 0 only");
+        return Err(EngineError::Backend { backend, problem });
+    }
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(format!("CPU ({threads} threads)"))
+}
+
+/// An engine on a backend `B` (without autodiff, which it adds where it trains).
+struct On<B: Kernels> {
+    device: B::Device,
+    backend: &'static str,
+    description: String,
+}
+
+impl<B: Kernels> Engine for On<B> {
+    fn backend(&self) -> &'static str {
+        self.backend
+    }
+
+    fn device(&self) -> String {
+        self.description.clone()
+    }
+
+    fn prepare(
+        &self,
+        stream: &Stream,
+        evaluation: &EvaluationConfig,
+        cache: Option<&Path>,
+    ) -> Result<Reference, EngineError> {
+        let cache = ClassifierCache { dir: cache.map(Path::to_owned) };
+        let extractor = cache.extractor::<Autodiff<B>>(
+            &evaluation.classifier,
+            &stream.all_train(),
+            &stream.all_eval(),
+            &self.device,
+        )?;
+        Reference::new(extractor, stream, evaluation)
+    }
+
+    fn run_cell(
+        &self,
+        spec: &CellSpec,
+        stream: &Stream,
+        reference: &Reference,
+        observer: &mut dyn CellObserver,
+    ) -> Result<Cost, EngineError> {
+        cell::run::<Autodiff<B>>(spec, stream, reference, &self.device, observer)
+    }
+}

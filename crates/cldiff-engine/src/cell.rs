@@ -1,0 +1,76 @@
+//! One cell: a model goes through the stream with a strategy, and is evaluated after every experience.
+
+use std::time::Instant;
+
+use cl_strategies::{StepReport, Strategy, StrategyError, Trainer};
+use data_streams::Stream;
+use ddpm_core::{
+    TrainBackend, UNet2D, diffusers,
+    noise::{Key, Purpose},
+};
+
+use crate::{
+    CellObserver, CellSpec, Cost, EngineError, Phase, Reference, Tick, build, evaluate::Evaluator, memory,
+};
+
+const MODEL: Purpose = Purpose::named("model");
+
+/// Runs a cell from the first experience to the last.
+pub(crate) fn run<B: TrainBackend>(
+    spec: &CellSpec,
+    stream: &Stream,
+    reference: &Reference,
+    device: &B::Device,
+    observer: &mut dyn CellObserver,
+) -> Result<Cost, EngineError> {
+    memory::reset_peak();
+    let unet = spec.model.init::<B>(Key::new(spec.seed, MODEL), device)?;
+    let process = spec.process.build()?;
+    let mut trainer = Trainer::new(unet, process, spec.training, spec.seed, device.clone())?;
+    let mut strategy = build::strategy::<B, UNet2D<B>>(&spec.strategy)?;
+    let evaluator = Evaluator::<B::InnerBackend>::new(spec, reference, device)?;
+    let mut cost = Cost::default();
+    for k in 0..stream.len() {
+        train(&mut trainer, &mut strategy, stream, k, observer, &mut cost)?;
+        // Burn initialises parameters lazily and a clone initialises anew; these are all initialised by now.
+        let model = trainer.average();
+        let mut evaluation = evaluator.evaluate(model, trainer.process(), k, observer, &mut cost)?;
+        let held = Strategy::<B, UNet2D<B>>::memory(&strategy);
+        evaluation.buffer_bytes = held.buffer_bytes;
+        cost.buffer_bytes = held.buffer_bytes;
+        observer.evaluated(evaluation, &|dir| Ok(diffusers::save_unet(model, dir)?))?;
+    }
+    cost.peak_memory_bytes = memory::peak_bytes();
+    Ok(cost)
+}
+
+fn train<B: TrainBackend>(
+    trainer: &mut Trainer<B, UNet2D<B>>,
+    strategy: &mut dyn Strategy<B, UNet2D<B>>,
+    stream: &Stream,
+    k: usize,
+    observer: &mut dyn CellObserver,
+    cost: &mut Cost,
+) -> Result<(), EngineError> {
+    let start = Instant::now();
+    let mut images = 0;
+    let mut observe = |report: StepReport| {
+        images += report.images;
+        observer.tick(Tick {
+            phase: Phase::Train,
+            experience: k,
+            work: 3 * report.images,
+            images: report.images,
+            step: report.done,
+            loss: report.loss,
+        })
+    };
+    let outcome = trainer.train_experience(strategy, stream, k, &mut observe);
+    cost.train_seconds += start.elapsed().as_secs_f64();
+    cost.images_trained += images;
+    cost.denoiser_evaluations += images;
+    match outcome {
+        Err(StrategyError::Interrupted) => Err(EngineError::Interrupted),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,147 @@
+//! The boundary between what depends on a backend and what does not.
+
+use std::{ops::ControlFlow, path::Path};
+
+use cl_metrics::likelihood::TimestepProfile;
+use data_streams::{ImageDataset, Stream};
+
+use crate::{CellSpec, EngineError, EvaluationConfig, Reference};
+
+/// A backend on a device, ready to run cells.
+pub trait Engine {
+    /// The backend's name, as `--backend` takes it.
+    fn backend(&self) -> &'static str;
+
+    /// The device, in words.
+    fn device(&self) -> String;
+
+    /// Makes what all cells are measured against: features of real images and the metrics' floors.
+    ///
+    /// # Errors
+    /// [`EngineError::Metric`] for data that the metrics cannot work with.
+    fn prepare(
+        &self,
+        stream: &Stream,
+        evaluation: &EvaluationConfig,
+        cache: Option<&Path>,
+    ) -> Result<Reference, EngineError>;
+
+    /// Trains and evaluates one cell.
+    ///
+    /// # Errors
+    /// [`EngineError::Strategy`] if the training diverges, [`EngineError::Interrupted`] if the observer stops it,
+    /// [`EngineError::Output`] from the observer.
+    fn run_cell(
+        &self,
+        spec: &CellSpec,
+        stream: &Stream,
+        reference: &Reference,
+        observer: &mut dyn CellObserver,
+    ) -> Result<Cost, EngineError>;
+}
+
+/// What a cell is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Taking optimiser steps.
+    Train,
+    /// Drawing samples.
+    Sample,
+    /// Measuring losses and metrics.
+    Evaluate,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tick {
+    /// What the cell is doing.
+    pub phase: Phase,
+    /// In or after which experience, from 0.
+    pub experience: usize,
+    /// Work done since the last tick, in passes of one image through the network (a training step's backward pass
+    /// counts as two more).
+    pub work: u64,
+    /// Images that went through since the last tick.
+    pub images: u64,
+    /// Steps done in this experience, when training.
+    pub step: usize,
+    /// The training loss, where it was read.
+    pub loss: Option<f64>,
+}
+
+/// Writes the model that was evaluated into a directory, in the form that diffusers reads.
+pub type SaveModel<'a> = dyn Fn(&Path) -> Result<(), EngineError> + 'a;
+
+/// What is told to the caller while a cell runs.
+pub trait CellObserver {
+    /// Called often; a break ends the cell with [`EngineError::Interrupted`].
+    fn tick(&mut self, tick: Tick) -> ControlFlow<()>;
+
+    /// Called after each experience's evaluation.
+    ///
+    /// # Errors
+    /// What goes wrong when the results are written.
+    fn evaluated(&mut self, evaluation: Evaluation, save: &SaveModel<'_>) -> Result<(), EngineError>;
+}
+
+/// What was measured after one experience.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// After which experience, from 0.
+    pub experience: usize,
+    /// FID on each task; none for tasks not seen yet.
+    pub fid: Vec<Option<f64>>,
+    /// FID of all samples against the eval data of all tasks seen.
+    pub fid_pooled: Option<f64>,
+    /// Kullback-Leibler divergence of class frequencies on each task.
+    pub kld: Vec<Option<f64>>,
+    /// The same over all tasks seen.
+    pub kld_pooled: Option<f64>,
+    /// Losses along the timesteps, on each task, seen or not.
+    pub profiles: Vec<TimestepProfile>,
+    /// The first samples of each task seen, as 8-bit images.
+    pub pictures: Vec<ImageDataset>,
+    /// Bytes of images that the strategy holds.
+    pub buffer_bytes: u64,
+}
+
+/// What a cell cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    /// Seconds spent training.
+    pub train_seconds: f64,
+    /// Seconds spent drawing samples.
+    pub sample_seconds: f64,
+    /// Seconds spent on losses, features and metrics.
+    pub evaluate_seconds: f64,
+    /// Images trained on, from the stream and from buffers.
+    pub images_trained: u64,
+    /// Passes of one image through the network, in training, sampling and evaluation.
+    pub denoiser_evaluations: u64,
+    /// Largest resident memory of the process during the cell; none where it cannot be told.
+    pub peak_memory_bytes: Option<u64>,
+    /// Bytes of images that the strategy holds at the end.
+    pub buffer_bytes: u64,
+}
+
+/// How much work a cell is, in the unit of [`Tick::work`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workload(pub u64);
+
+impl Workload {
+    /// An estimate for a cell on a stream of `tasks` tasks.
+    pub fn of(spec: &CellSpec, tasks: usize) -> Self {
+        let training = &spec.training;
+        let current = (training.steps_per_experience * training.batch_size * tasks) as u64;
+        let replayed = spec.strategy.replay.map_or(0, |replay| {
+            let batch = replay.batch_size.unwrap_or(training.batch_size);
+            (training.steps_per_experience * batch * (tasks - 1)) as u64
+        });
+        let evaluation = &spec.evaluation;
+        let evaluations = crate::build::sampler_evaluations(evaluation, spec.process.timesteps);
+        let draws = (tasks * (tasks + 1) / 2 * evaluation.samples_per_task * evaluations) as u64;
+        let points = crate::build::grid_points(evaluation, spec.process.timesteps);
+        let looks = (tasks * tasks * evaluation.likelihood.images_per_task * points) as u64;
+        Self(3 * (current + replayed) + draws + looks)
+    }
+}

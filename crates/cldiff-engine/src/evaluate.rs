@@ -1,0 +1,264 @@
+//! What is measured after an experience: samples of every task seen, their distance to real images, and the losses
+//! along the timesteps on every task.
+
+use std::{cell::Cell, time::Instant};
+
+use burn::tensor::Tensor;
+use cl_metrics::{
+    MetricError,
+    features::{Described, FeatureMatrix},
+    likelihood::{TimestepGrid, TimestepProfile, timestep_profile},
+    sample::{ImageSet, SampleMetric, class_histogram::Kld, fid::Fid},
+};
+use cl_strategies::{ConditionOn, images};
+use data_streams::{ImageDataset, ImageShape};
+use ddpm_core::{
+    Conditioning, Denoiser, GaussianDiffusion, Kernels,
+    noise::{Key, Purpose},
+    sampler::{self, SampleRequest, Sampler},
+};
+
+use crate::{CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick, build};
+
+const SAMPLES: Purpose = Purpose::named("evaluation samples");
+const LIKELIHOOD: Purpose = Purpose::named("evaluation likelihood");
+
+/// Evaluates the models of one cell.
+pub(crate) struct Evaluator<'a, B: Kernels> {
+    spec: &'a CellSpec,
+    reference: &'a Reference,
+    grid: TimestepGrid,
+    sampler: Box<dyn Sampler<B>>,
+    device: &'a B::Device,
+}
+
+/// Samples of one task and their description.
+struct Generated {
+    images: ImageDataset,
+    described: Described,
+}
+
+impl<'a, B: Kernels> Evaluator<'a, B> {
+    pub(crate) fn new(
+        spec: &'a CellSpec,
+        reference: &'a Reference,
+        device: &'a B::Device,
+    ) -> Result<Self, EngineError> {
+        let likelihood = &spec.evaluation.likelihood;
+        let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin)?;
+        let sampler = build::sampler(&spec.evaluation.sampler);
+        Ok(Self { spec, reference, grid, sampler, device })
+    }
+
+    /// Measures a model after experience `k`.
+    pub(crate) fn evaluate(
+        &self,
+        model: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        k: usize,
+        observer: &mut dyn CellObserver,
+        cost: &mut Cost,
+    ) -> Result<Evaluation, EngineError> {
+        let start = Instant::now();
+        let samples = self.samples(model, process, k, observer, cost)?;
+        cost.sample_seconds += start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let profiles = self.profiles(model, process, k, observer, cost)?;
+        let generated = self.describe(samples)?;
+        let tasks = self.reference.tasks.len();
+        let per_task = |metric: &dyn SampleMetric| -> Result<Vec<Option<f64>>, EngineError> {
+            (0..tasks)
+                .map(|j| if j <= k { self.measure(metric, &generated, j..j + 1) } else { Ok(None) })
+                .collect()
+        };
+        let evaluation = Evaluation {
+            experience: k,
+            fid: per_task(&Fid)?,
+            fid_pooled: self.measure(&Fid, &generated, 0..k + 1)?,
+            kld: per_task(&Kld::default())?,
+            kld_pooled: self.measure(&Kld::default(), &generated, 0..k + 1)?,
+            profiles,
+            pictures: generated
+                .into_iter()
+                .map(|g| g.images.take(self.spec.evaluation.grid_columns))
+                .collect(),
+            buffer_bytes: 0,
+        };
+        cost.evaluate_seconds += start.elapsed().as_secs_f64();
+        Ok(evaluation)
+    }
+
+    /// Samples of each task seen, as 8-bit images. Their noise is the same after every experience, so that what
+    /// changes from picture to picture is the model.
+    fn samples(
+        &self,
+        model: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        k: usize,
+        observer: &mut dyn CellObserver,
+        cost: &mut Cost,
+    ) -> Result<Vec<ImageDataset>, EngineError> {
+        let (evaluation, mut sets) = (&self.spec.evaluation, Vec::new());
+        for (j, task) in self.reference.tasks[..=k].iter().enumerate() {
+            let requested = requested_classes(&task.eval, evaluation.samples_per_task);
+            let shape = task.eval.shape();
+            let request = SampleRequest {
+                count: requested.len(),
+                batch: evaluation.sample_batch,
+                shape: [shape.channels, shape.height, shape.width],
+                conditioning: self.conditioning(&requested),
+                key: Key::new(self.spec.seed, SAMPLES).experience(j),
+            };
+            let interrupted = Cell::new(false);
+            let evaluations = Cell::new(0);
+            let mut progress = |p: sampler::Progress| {
+                let images = p.batch as u64;
+                evaluations.set(evaluations.get() + images);
+                let tick =
+                    Tick { phase: Phase::Sample, experience: k, work: images, images, step: 0, loss: None };
+                interrupted.set(interrupted.get() || observer.tick(tick).is_break());
+            };
+            let x_0 = sampler::draw(&*self.sampler, model, process, &request, self.device, &mut progress)?;
+            if interrupted.get() {
+                return Err(EngineError::Interrupted);
+            }
+            cost.denoiser_evaluations += evaluations.get();
+            sets.push(to_images(x_0, &task.eval, requested)?);
+        }
+        Ok(sets)
+    }
+
+    fn conditioning(&self, requested: &[usize]) -> Conditioning {
+        match self.spec.training.condition_on {
+            ConditionOn::None => Conditioning::None,
+            ConditionOn::Class => Conditioning::Classes(requested.to_vec()),
+        }
+    }
+
+    /// An unconditional model cannot be asked for a task's images: its samples belong to the task of the class that
+    /// the classifier sees in them.
+    fn describe(&self, samples: Vec<ImageDataset>) -> Result<Vec<Generated>, EngineError> {
+        let sets = match self.spec.training.condition_on {
+            ConditionOn::Class => samples,
+            ConditionOn::None => self.sort_by_task(&samples)?,
+        };
+        sets.into_iter()
+            .map(|images| {
+                let described = self.reference.extractor.describe(&images)?;
+                Ok(Generated { images, described })
+            })
+            .collect()
+    }
+
+    fn sort_by_task(&self, samples: &[ImageDataset]) -> Result<Vec<ImageDataset>, EngineError> {
+        let parts: Vec<&ImageDataset> = samples.iter().collect();
+        let all = ImageDataset::concat(&parts).map_err(MetricError::from)?;
+        let seen = self.reference.extractor.describe(&all)?.class_probabilities.argmax();
+        let of_task = |j: usize| {
+            let counts = self.reference.tasks[j].eval.counts_per_class();
+            let members: Vec<usize> = (0..all.len()).filter(|&i| counts[seen[i]] > 0).collect();
+            all.select(&members)
+        };
+        Ok((0..samples.len()).map(of_task).collect())
+    }
+
+    /// A metric over the pooled images of some tasks; none where there are too few samples for it.
+    fn measure(
+        &self,
+        metric: &dyn SampleMetric,
+        generated: &[Generated],
+        tasks: std::ops::Range<usize>,
+    ) -> Result<Option<f64>, EngineError> {
+        let real = &self.reference.tasks[tasks.clone()];
+        let (real_features, real_probabilities) = pooled(real.iter().map(|r| &r.described))?;
+        let (features, probabilities) = pooled(generated[tasks.clone()].iter().map(|g| &g.described))?;
+        let real_labels: Vec<usize> = real.iter().flat_map(|r| r.eval.labels()).collect();
+        let requested: Vec<usize> = generated[tasks].iter().flat_map(|g| g.images.labels()).collect();
+        let real = ImageSet {
+            features: &real_features,
+            class_probabilities: &real_probabilities,
+            labels: Some(&real_labels),
+            requested: None,
+        };
+        let samples = ImageSet {
+            features: &features,
+            class_probabilities: &probabilities,
+            labels: None,
+            requested: Some(&requested),
+        };
+        match metric.measure(&real, &samples) {
+            Ok(value) => Ok(Some(value)),
+            Err(MetricError::TooFew { .. }) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn profiles(
+        &self,
+        model: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        k: usize,
+        observer: &mut dyn CellObserver,
+        cost: &mut Cost,
+    ) -> Result<Vec<TimestepProfile>, EngineError> {
+        let likelihood = &self.spec.evaluation.likelihood;
+        let mut profiles = Vec::new();
+        for (j, task) in self.reference.tasks.iter().enumerate() {
+            let some = spread(&task.eval, likelihood.images_per_task);
+            let x_0 = images::<B>(&task.eval, &some, self.device);
+            let y = self.spec.training.condition_on.conditions(&task.eval, &some, self.device);
+            // Not the cell's seed: cells are compared on identical images and noise.
+            let key = Key::new(0, LIKELIHOOD).experience(j);
+            profiles.push(timestep_profile(model, process, x_0, y, &self.grid, likelihood.clip, key));
+            let passes = (some.len() * self.grid.points().len()) as u64;
+            cost.denoiser_evaluations += passes;
+            let tick = Tick {
+                phase: Phase::Evaluate,
+                experience: k,
+                work: passes,
+                images: passes,
+                step: 0,
+                loss: None,
+            };
+            if observer.tick(tick).is_break() {
+                return Err(EngineError::Interrupted);
+            }
+        }
+        Ok(profiles)
+    }
+}
+
+/// `n` classes of a task in turn, so that any number of first samples shows them all.
+fn requested_classes(eval: &ImageDataset, n: usize) -> Vec<usize> {
+    let counts = eval.counts_per_class();
+    let classes: Vec<usize> = (0..counts.len()).filter(|&c| counts[c] > 0).collect();
+    (0..n).map(|i| classes[i % classes.len()]).collect()
+}
+
+/// `n` positions spread evenly over a data set, or all.
+fn spread(data: &ImageDataset, n: usize) -> Vec<usize> {
+    let n = n.min(data.len());
+    (0..n).map(|i| i * data.len() / n).collect()
+}
+
+fn pooled<'d>(
+    parts: impl Iterator<Item = &'d Described>,
+) -> Result<(FeatureMatrix, FeatureMatrix), MetricError> {
+    let (features, probabilities): (Vec<_>, Vec<_>) =
+        parts.map(|d| (&d.features, &d.class_probabilities)).unzip();
+    Ok((FeatureMatrix::concat(&features)?, FeatureMatrix::concat(&probabilities)?))
+}
+
+/// Samples in [-1, 1] to 8-bit images with the requested classes as labels; clipped, as pictures are.
+fn to_images<B: Kernels>(
+    x_0: Tensor<B, 4>,
+    like: &ImageDataset,
+    requested: Vec<usize>,
+) -> Result<ImageDataset, EngineError> {
+    let ImageShape { .. } = like.shape();
+    let values = ((x_0 + 1.0) * 127.5).into_data().convert::<f32>();
+    // `as u8` saturates; a model that has diverged gives NaN, which becomes black.
+    let pixels: Vec<u8> = values.iter::<f32>().map(|v| v.round() as u8).collect();
+    let names = like.class_names().to_vec();
+    Ok(ImageDataset::new("samples", like.shape(), names, pixels, requested).map_err(MetricError::from)?)
+}

@@ -1,0 +1,23 @@
+//! Runs one cell of a benchmark (strategy x seed) on a backend chosen at run time.
+//!
+//! This is the only crate that names concrete backends. [`open`] finds the backend and gives an [`Engine`], an
+//! object without type parameters, so that Burn's generics are compiled here, once, and a change to configuration,
+//! report or command line recompiles none of them.
+
+mod backend;
+mod build;
+mod cell;
+mod check;
+mod engine;
+mod error;
+mod evaluate;
+mod memory;
+mod reference;
+mod spec;
+
+pub use backend::{BackendChoice, open};
+pub use check::{Misfit, check_evaluation, check_strategy};
+pub use engine::{CellObserver, Cost, Engine, Evaluation, Phase, SaveModel, Tick, Workload};
+pub use error::EngineError;
+pub use reference::{Reference, ReferenceSummary};
+pub use spec::{CellSpec, EvaluationConfig, NoOptions, ProcessConfig, SamplerConfig, StrategySpec};

@@ -1,0 +1,93 @@
+//! The order in which training data are visited: shuffled epochs, with no state but the position.
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+/// Every epoch is a permutation that depends on (seed, experience, epoch) alone, so that the batch of any step can
+/// be told without those before it: a resumed run sees the data that the uninterrupted one would have seen.
+#[derive(Debug, Clone)]
+pub struct EpochOrder {
+    seed: u64,
+    experience: u64,
+    len: usize,
+    current: Option<(u64, Vec<u32>)>,
+}
+
+impl EpochOrder {
+    /// The order of `len` images in an experience.
+    pub fn new(seed: u64, experience: u64, len: usize) -> Self {
+        Self { seed, experience, len, current: None }
+    }
+
+    /// The positions of a step's batch. Batches run across the ends of epochs, so that all have the same size.
+    ///
+    /// # Panics
+    /// If there are no images.
+    pub fn batch(&mut self, step: u64, size: usize) -> Vec<usize> {
+        assert!(self.len > 0, "an empty data set has no batches");
+        let first = step * size as u64;
+        (first..first + size as u64).map(|position| self.at(position)).collect()
+    }
+
+    fn at(&mut self, position: u64) -> usize {
+        let epoch = position / self.len as u64;
+        let within = (position % self.len as u64) as usize;
+        match &self.current {
+            Some((current, order)) if *current == epoch => order[within] as usize,
+            _ => {
+                let order = self.permutation(epoch);
+                let index = order[within] as usize;
+                self.current = Some((epoch, order));
+                index
+            }
+        }
+    }
+
+    fn permutation(&self, epoch: u64) -> Vec<u32> {
+        let mut key = [0; 32];
+        for (chunk, word) in key.chunks_exact_mut(8).zip([self.seed, ORDER, self.experience, epoch]) {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        let mut order: Vec<u32> = (0..self.len as u32).collect();
+        order.shuffle(&mut ChaCha8Rng::from_seed(key));
+        order
+    }
+}
+
+/// Tells these keys apart from others with the same seed.
+const ORDER: u64 = u64::from_le_bytes(*b"ordering");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_epoch_visits_everything_once(len in 1_usize..50, size in 1_usize..20, seed: u64) {
+            let mut order = EpochOrder::new(seed, 1, len);
+            let steps = 3 * len; // enough for `size` whole rounds of 3 epochs
+            let visited: Vec<usize> = (0..steps as u64).flat_map(|s| order.batch(s, size)).collect();
+            for epoch in visited.chunks_exact(len) {
+                let mut epoch = epoch.to_vec();
+                epoch.sort_unstable();
+                prop_assert_eq!(epoch, (0..len).collect::<Vec<_>>());
+            }
+        }
+
+        #[test]
+        fn a_step_needs_no_steps_before_it(len in 1_usize..50, size in 1_usize..20, step in 0_u64..40) {
+            let mut whole = EpochOrder::new(5, 2, len);
+            let history: Vec<_> = (0..=step).map(|s| whole.batch(s, size)).collect();
+            prop_assert_eq!(EpochOrder::new(5, 2, len).batch(step, size), history[step as usize].clone());
+        }
+    }
+
+    #[test]
+    fn epochs_and_experiences_differ() {
+        let batch = |experience, step| EpochOrder::new(0, experience, 32).batch(step, 32);
+        assert_ne!(batch(0, 0), batch(0, 1));
+        assert_ne!(batch(0, 0), batch(1, 0));
+    }
+}

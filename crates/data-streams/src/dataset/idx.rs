@@ -1,0 +1,276 @@
+//! The idx files in which MNIST and its relatives are published (LeCun et al. 1998), as they are: gzipped or not.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::{DatasetPair, ImageDataset, ImageShape};
+use crate::DataError;
+
+/// The classes of MNIST.
+pub const MNIST_CLASSES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+/// The classes of Fashion-MNIST, in the words of its authors.
+pub const FASHION_MNIST_CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+const IMAGE_MAGIC: u32 = 0x0000_0803;
+const LABEL_MAGIC: u32 = 0x0000_0801;
+/// More than any published file has: a header that claims more is damaged.
+const MOST_BYTES: usize = 1 << 30;
+
+/// Reads a data set's four files from `dir`; zeros are added around the images up to `pad_to` pixels.
+///
+/// # Errors
+/// [`DataError::Missing`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`] for one that is
+/// damaged, [`DataError::Config`] for a size to pad to that is smaller than the images.
+pub fn load_idx_pair(
+    dir: &Path,
+    name: &str,
+    classes: &[&str],
+    pad_to: Option<usize>,
+) -> Result<DatasetPair, DataError> {
+    let train = load_idx_split(dir, name, "train", classes, pad_to)?;
+    let eval = load_idx_split(dir, name, "t10k", classes, pad_to)?;
+    if train.shape() != eval.shape() {
+        let problem = format!("training images are {}, test images {}", train.shape(), eval.shape());
+        return Err(DataError::Inconsistent { name: name.into(), problem });
+    }
+    Ok(DatasetPair { train, eval })
+}
+
+/// Reads one split (`train` or `t10k`).
+///
+/// # Errors
+/// As [`load_idx_pair`].
+pub fn load_idx_split(
+    dir: &Path,
+    name: &str,
+    split: &str,
+    classes: &[&str],
+    pad_to: Option<usize>,
+) -> Result<ImageDataset, DataError> {
+    let image_path = find(dir, name, &format!("{split}-images"), "idx3-ubyte")?;
+    let label_path = find(dir, name, &format!("{split}-labels"), "idx1-ubyte")?;
+    let ([count, height, width], pixels) = read::<3>(&image_path, IMAGE_MAGIC, "images")?;
+    let ([label_count], labels) = read::<1>(&label_path, LABEL_MAGIC, "labels")?;
+    if count != label_count {
+        let problem = format!("{label_count} labels, but {} has {count} images", image_path.display());
+        return Err(DataError::Format { path: label_path, problem });
+    }
+    if let Some((i, label)) =
+        labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= classes.len())
+    {
+        let problem =
+            format!("label {label} of image {i} is out of range: {name} has {} classes", classes.len());
+        return Err(DataError::Format { path: label_path, problem });
+    }
+    let (pixels, height, width) = match pad_to {
+        None => (pixels, height, width),
+        Some(size) if size < height.max(width) => {
+            return Err(DataError::config(
+                "pad_to",
+                size,
+                format!("the images are {height}x{width} already"),
+            ));
+        }
+        Some(size) => (pad(&pixels, height, width, size), size, size),
+    };
+    let shape = ImageShape { channels: 1, height, width };
+    let classes = classes.iter().map(|&class| class.to_owned()).collect();
+    ImageDataset::new(name, shape, classes, pixels, labels.into_iter().map(usize::from).collect())
+}
+
+/// The file of a split: `train-images-idx3-ubyte`, with `.gz` or not, and with a dot for the second hyphen, as some
+/// mirrors spell it.
+fn find(dir: &Path, name: &str, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
+    let published = format!("{stem}-{kind}.gz");
+    [published.clone(), format!("{stem}-{kind}"), format!("{stem}.{kind}.gz"), format!("{stem}.{kind}")]
+        .iter()
+        .map(|file| dir.join(file))
+        .find(|path| path.is_file())
+        .ok_or_else(|| DataError::Missing { name: name.into(), dir: dir.into(), file: published })
+}
+
+/// The sizes in the header and the bytes behind it.
+fn read<const D: usize>(path: &Path, magic: u32, what: &str) -> Result<([usize; D], Vec<u8>), DataError> {
+    let mut reader = open(path)?;
+    let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
+    let mut header = vec![0; 4 + 4 * D];
+    reader.read_exact(&mut header).map_err(|e| format(format!("ends within its header: {e}")))?;
+    let word = |i: usize| {
+        u32::from_be_bytes([header[4 * i], header[4 * i + 1], header[4 * i + 2], header[4 * i + 3]])
+    };
+    if word(0) != magic {
+        let problem = format!(
+            "not an idx file of {what}: its magic number is {:#010x}, expected {magic:#010x}",
+            word(0)
+        );
+        return Err(format(problem));
+    }
+    let sizes: [usize; D] = std::array::from_fn(|i| word(i + 1) as usize);
+    let total = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    let expected = match total {
+        Some(total) if total <= MOST_BYTES && sizes.iter().all(|&s| s > 0) => total,
+        _ => return Err(format(format!("its header claims sizes of {sizes:?}, which cannot be"))),
+    };
+    // Grows with what is really there: the header's claim alone allocates nothing.
+    let mut bytes = Vec::new();
+    reader.by_ref().take(expected as u64 + 1).read_to_end(&mut bytes).map_err(|e| {
+        format(format!("truncated or damaged after {} of {expected} bytes of {what}: {e}", bytes.len()))
+    })?;
+    match bytes.len() {
+        n if n < expected => {
+            Err(format(format!("truncated: {n} bytes of {what}, its header claims {expected}")))
+        }
+        n if n > expected => {
+            Err(format(format!("more bytes of {what} than the {expected} that its header claims")))
+        }
+        _ => Ok((sizes, bytes)),
+    }
+}
+
+/// The file's bytes, decompressed if they are gzipped, whatever the name says.
+fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
+    let io = |source| DataError::Io { path: path.to_owned(), source };
+    let mut start = [0; 2];
+    let read = File::open(path).map_err(io)?.read(&mut start).map_err(io)?;
+    let file = BufReader::new(File::open(path).map_err(io)?);
+    let gzipped = read == 2 && start == [0x1f, 0x8b];
+    Ok(if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
+}
+
+/// Zeros around each image, the odd one right and below.
+fn pad(pixels: &[u8], height: usize, width: usize, size: usize) -> Vec<u8> {
+    let (top, left) = ((size - height) / 2, (size - width) / 2);
+    let mut padded = vec![0; pixels.len() / (height * width) * size * size];
+    for (image, from) in padded.chunks_exact_mut(size * size).zip(pixels.chunks_exact(height * width)) {
+        for (row, values) in image.chunks_exact_mut(size).skip(top).zip(from.chunks_exact(width)) {
+            row[left..left + width].copy_from_slice(values);
+        }
+    }
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write};
+
+    use flate2::{Compression, write::GzEncoder};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn idx(magic: u32, sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
+        let words = [&[magic], sizes].concat();
+        words.iter().flat_map(|w| w.to_be_bytes()).chain(bytes.iter().copied()).collect()
+    }
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Three 2x2 images and their labels, gzipped.
+    fn directory() -> TempDir {
+        let dir = TempDir::new().unwrap();
+        let pixels: Vec<u8> = (1..=12).collect();
+        for split in ["train", "t10k"] {
+            let write = |file: String, bytes| fs::write(dir.path().join(file), gz(bytes)).unwrap();
+            write(format!("{split}-images-idx3-ubyte.gz"), &idx(IMAGE_MAGIC, &[3, 2, 2], &pixels));
+            write(format!("{split}-labels-idx1-ubyte.gz"), &idx(LABEL_MAGIC, &[3], &[0, 1, 1]));
+        }
+        dir
+    }
+
+    fn error_after(change: impl FnOnce(&Path)) -> String {
+        let dir = directory();
+        change(dir.path());
+        load_idx_pair(dir.path(), "tiny", &["a", "b"], None).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let pair = load_idx_pair(directory().path(), "tiny", &["a", "b"], Some(5)).unwrap();
+        assert_eq!(pair.train.labels(), [0, 1, 1]);
+        let expected = [0, 0, 0, 0, 0, 0, 5, 6, 0, 0, 0, 7, 8, 0, 0];
+        assert_eq!(pair.train.pixels_of(1)[..15], expected);
+        assert_eq!(pair.eval.shape(), ImageShape { channels: 1, height: 5, width: 5 });
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_its_directory() {
+        let message = error_after(|dir| fs::remove_file(dir.join("t10k-labels-idx1-ubyte.gz")).unwrap());
+        assert!(message.contains("t10k-labels-idx1-ubyte.gz") && message.contains("--data-dir"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_magic_number_is_told_with_the_right_one() {
+        let file = "train-images-idx3-ubyte.gz";
+        let message =
+            error_after(|dir| fs::write(dir.join(file), gz(&idx(0x0d03, &[3, 2, 2], &[0; 12]))).unwrap());
+        assert!(message.contains("0x00000d03, expected 0x00000803"), "{message}");
+    }
+
+    #[test]
+    fn counts_that_differ_are_both_told() {
+        let file = "train-labels-idx1-ubyte.gz";
+        let message =
+            error_after(|dir| fs::write(dir.join(file), gz(&idx(LABEL_MAGIC, &[2], &[0, 1]))).unwrap());
+        assert!(message.contains("2 labels") && message.contains("3 images"), "{message}");
+        let message =
+            error_after(|dir| fs::write(dir.join(file), gz(&idx(LABEL_MAGIC, &[3], &[0, 9, 1]))).unwrap());
+        assert!(message.contains("label 9 of image 1"), "{message}");
+    }
+
+    #[test]
+    fn a_header_cannot_make_us_allocate() {
+        let file = "train-images-idx3-ubyte.gz";
+        for sizes in [[u32::MAX, 28, 28], [u32::MAX; 3], [0, 28, 28], [1_000_000, 28, 28]] {
+            let message =
+                error_after(|dir| fs::write(dir.join(file), gz(&idx(IMAGE_MAGIC, &sizes, &[]))).unwrap());
+            assert!(message.contains("claims"), "{message}");
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_an_error_and_no_panic() {
+        let file = "train-images-idx3-ubyte.gz";
+        let whole = fs::read(directory().path().join(file)).unwrap();
+        for end in 0..whole.len() {
+            error_after(|dir| fs::write(dir.join(file), &whole[..end]).unwrap());
+        }
+        error_after(|dir| fs::write(dir.join(file), gz(&idx(IMAGE_MAGIC, &[3, 2, 2], &[0; 13]))).unwrap());
+    }
+
+    #[test]
+    fn the_published_files_are_read_whole() {
+        for (name, classes) in [("mnist", MNIST_CLASSES), ("fashion-mnist", FASHION_MNIST_CLASSES)] {
+            let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets").join(name);
+            if !dir.exists() {
+                println!("skipped: no {name} in {}", dir.display());
+                continue;
+            }
+            let pair = load_idx_pair(&dir, name, &classes, None).unwrap();
+            assert_eq!((pair.train.len(), pair.eval.len()), (60_000, 10_000));
+            assert_eq!(pair.train.shape(), ImageShape { channels: 1, height: 28, width: 28 });
+            if name == "fashion-mnist" {
+                assert_eq!(pair.train.counts_per_class(), [6000; 10]);
+            }
+        }
+    }
+}

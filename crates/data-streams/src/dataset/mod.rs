@@ -1,0 +1,280 @@
+//! Labelled 8-bit images in memory.
+
+pub mod glyphs;
+pub mod idx;
+
+use std::sync::Arc;
+
+use burn_dataset::Dataset;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::DataError;
+
+/// Channels, height and width of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageShape {
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl ImageShape {
+    /// Bytes of an image.
+    pub fn len(self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Whether an image has no pixels.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// One labelled image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageItem {
+    /// Channel after channel, row after row.
+    pub pixels: Vec<u8>,
+    /// The class.
+    pub label: usize,
+}
+
+/// The images themselves, which all views of them share.
+#[derive(Debug)]
+struct Storage {
+    name: String,
+    shape: ImageShape,
+    class_names: Vec<String>,
+    pixels: Vec<u8>,
+    labels: Vec<u16>,
+}
+
+/// A view of a set of labelled images of one shape; cloning and selecting copy no pixels.
+#[derive(Debug, Clone)]
+pub struct ImageDataset {
+    storage: Arc<Storage>,
+    view: Arc<[u32]>,
+}
+
+/// The training images and the images held out for evaluation.
+#[derive(Debug, Clone)]
+pub struct DatasetPair {
+    /// What models train on.
+    pub train: ImageDataset,
+    /// What they are measured against.
+    pub eval: ImageDataset,
+}
+
+impl ImageDataset {
+    /// A data set of images stored one after another.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] if pixels, labels and class names do not fit each other.
+    pub fn new(
+        name: &str,
+        shape: ImageShape,
+        class_names: Vec<String>,
+        pixels: Vec<u8>,
+        labels: Vec<usize>,
+    ) -> Result<Self, DataError> {
+        let inconsistent = |problem: String| DataError::Inconsistent { name: name.into(), problem };
+        if labels.len().checked_mul(shape.len()) != Some(pixels.len()) {
+            let problem = format!(
+                "{} labels of {shape} images do not make {} bytes of pixels",
+                labels.len(),
+                pixels.len()
+            );
+            return Err(inconsistent(problem));
+        }
+        if let Some(label) = labels.iter().find(|label| **label >= class_names.len()) {
+            return Err(inconsistent(format!(
+                "label {label} is out of range: there are {} classes",
+                class_names.len()
+            )));
+        }
+        let too_many = |_| inconsistent(format!("{} images or classes are too many", labels.len()));
+        let count = u32::try_from(labels.len()).map_err(too_many)?;
+        let labels = labels.iter().map(|&l| u16::try_from(l).map_err(too_many)).collect::<Result<_, _>>()?;
+        let storage = Storage { name: name.into(), shape, class_names, pixels, labels };
+        Ok(Self { storage: Arc::new(storage), view: (0..count).collect() })
+    }
+
+    /// The name of the source.
+    pub fn name(&self) -> &str {
+        &self.storage.name
+    }
+
+    /// The shape of every image.
+    pub fn shape(&self) -> ImageShape {
+        self.storage.shape
+    }
+
+    /// The names of all classes of the source, in the view or not.
+    pub fn class_names(&self) -> &[String] {
+        &self.storage.class_names
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.view.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.view.is_empty()
+    }
+
+    /// The position in the source of the i-th image: its identity, whatever the view.
+    pub fn source_index(&self, i: usize) -> usize {
+        self.view[i] as usize
+    }
+
+    /// The pixels of the i-th image.
+    pub fn pixels_of(&self, i: usize) -> &[u8] {
+        let n = self.storage.shape.len();
+        let at = self.source_index(i) * n;
+        &self.storage.pixels[at..at + n]
+    }
+
+    /// The class of the i-th image.
+    pub fn label(&self, i: usize) -> usize {
+        usize::from(self.storage.labels[self.source_index(i)])
+    }
+
+    /// The classes of all images.
+    pub fn labels(&self) -> Vec<usize> {
+        (0..self.len()).map(|i| self.label(i)).collect()
+    }
+
+    /// How many images each class of the source has in this view.
+    pub fn counts_per_class(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.class_names().len()];
+        for i in 0..self.len() {
+            counts[self.label(i)] += 1;
+        }
+        counts
+    }
+
+    /// The images at some positions of this view.
+    ///
+    /// # Panics
+    /// If a position is out of range.
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        let view = positions.iter().map(|&i| self.view[i]).collect();
+        Self { storage: Arc::clone(&self.storage), view }
+    }
+
+    /// The images of some classes, in their order.
+    #[must_use]
+    pub fn of_classes(&self, classes: &[usize]) -> Self {
+        let positions: Vec<usize> = (0..self.len()).filter(|&i| classes.contains(&self.label(i))).collect();
+        self.select(&positions)
+    }
+
+    /// The first `n` images, or all.
+    #[must_use]
+    pub fn take(&self, n: usize) -> Self {
+        let view = self.view.iter().copied().take(n).collect();
+        Self { storage: Arc::clone(&self.storage), view }
+    }
+
+    /// Several sets as one; views of one source copy no pixels.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] if there are none, or their shapes or classes differ.
+    pub fn concat(parts: &[&Self]) -> Result<Self, DataError> {
+        let Some((first, rest)) = parts.split_first() else {
+            return Err(DataError::Inconsistent { name: "pooled".into(), problem: "nothing to pool".into() });
+        };
+        if rest.iter().all(|part| Arc::ptr_eq(&part.storage, &first.storage)) {
+            let view = parts.iter().flat_map(|part| part.view.iter().copied()).collect();
+            return Ok(Self { storage: Arc::clone(&first.storage), view });
+        }
+        if let Some(other) =
+            rest.iter().find(|p| p.shape() != first.shape() || p.class_names() != first.class_names())
+        {
+            let problem = format!(
+                "its {} images do not pool with the {} ones of \"{}\", or their classes differ",
+                first.shape(),
+                other.shape(),
+                other.name()
+            );
+            return Err(DataError::Inconsistent { name: first.name().into(), problem });
+        }
+        let pixels = parts.iter().flat_map(|p| (0..p.len()).flat_map(|i| p.pixels_of(i).to_vec())).collect();
+        let labels = parts.iter().flat_map(|part| part.labels()).collect();
+        Self::new(first.name(), first.shape(), first.class_names().to_vec(), pixels, labels)
+    }
+
+    /// SHA-256 over shape, class names, labels and pixels in this view's order, in hexadecimal.
+    pub fn content_hash(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{}\n{:?}\n", self.shape(), self.class_names()));
+        for i in 0..self.len() {
+            hash.update(self.storage.labels[self.source_index(i)].to_le_bytes());
+            hash.update(self.pixels_of(i));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Dataset<ImageItem> for ImageDataset {
+    fn get(&self, index: usize) -> Option<ImageItem> {
+        (index < self.len())
+            .then(|| ImageItem { pixels: self.pixels_of(index).to_vec(), label: self.label(index) })
+    }
+
+    fn len(&self) -> usize {
+        self.view.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn four() -> ImageDataset {
+        let shape = ImageShape { channels: 1, height: 1, width: 2 };
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        ImageDataset::new("four", shape, names, (0..8).collect(), vec![0, 1, 0, 1]).unwrap()
+    }
+
+    #[test]
+    fn views_of_views_keep_their_images() {
+        let b = four().of_classes(&[1]);
+        assert_eq!((b.len(), b.pixels_of(1), b.label(1)), (2, &[6, 7][..], 1));
+        let again = b.select(&[1]);
+        assert_eq!(again.source_index(0), 3);
+        let both = ImageDataset::concat(&[&again, &four().take(1)]).unwrap();
+        assert_eq!((both.pixels_of(0), both.pixels_of(1)), (&[6, 7][..], &[0, 1][..]));
+        assert_eq!(Dataset::get(&b, 0), Some(ImageItem { pixels: vec![2, 3], label: 1 }));
+        assert_eq!(Dataset::get(&b, 2), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let shape = ImageShape { channels: 1, height: 1, width: 2 };
+        let new = |pixels, labels| ImageDataset::new("x", shape, vec!["a".to_owned()], pixels, labels);
+        assert!(new(vec![0; 3], vec![0]).unwrap_err().to_string().contains("3 bytes"));
+        assert!(new(vec![0; 2], vec![1]).unwrap_err().to_string().contains("label 1 is out of range"));
+        assert!(ImageDataset::concat(&[]).is_err());
+    }
+
+    #[test]
+    fn the_hash_sees_order_labels_and_pixels() {
+        let data = four();
+        assert_ne!(data.content_hash(), data.select(&[1, 0, 2, 3]).content_hash());
+        assert_eq!(data.content_hash(), four().content_hash());
+    }
+}

@@ -1,0 +1,124 @@
+//! Class-incremental streams (van de Ven & Tolias 2019): each experience has classes that no other has.
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Experience, Stream, StreamBuilder};
+use crate::{DataError, DatasetPair};
+
+/// The order in which classes come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassOrder {
+    /// As the source numbers them.
+    #[default]
+    Natural,
+    /// Shuffled by a seed.
+    Shuffled {
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// The classes of a data set, split evenly over some experiences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassIncremental {
+    /// The number of experiences; it must divide the number of classes.
+    pub experiences: usize,
+    /// The order in which classes come.
+    pub class_order: ClassOrder,
+}
+
+impl Default for ClassIncremental {
+    fn default() -> Self {
+        Self { experiences: 5, class_order: ClassOrder::Natural }
+    }
+}
+
+impl ClassIncremental {
+    fn order(&self, classes: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..classes).collect();
+        if let ClassOrder::Shuffled { seed } = self.class_order {
+            order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        }
+        order
+    }
+}
+
+impl StreamBuilder for ClassIncremental {
+    fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
+        let classes = data.train.class_names().len();
+        if self.experiences == 0 || classes % self.experiences != 0 {
+            let divisors: Vec<String> =
+                (1..=classes).filter(|d| classes % d == 0).map(|d| d.to_string()).collect();
+            let expected = format!(
+                "it does not divide the {classes} classes of {}; expected one of {}",
+                data.train.name(),
+                divisors.join(", ")
+            );
+            return Err(DataError::config(
+                "stream.class_incremental.experiences",
+                self.experiences,
+                expected,
+            ));
+        }
+        let experiences = self
+            .order(classes)
+            .chunks(classes / self.experiences)
+            .map(|classes| Experience {
+                name: names(&data, classes),
+                classes: classes.to_vec(),
+                train: data.train.of_classes(classes),
+                eval: data.eval.of_classes(classes),
+            })
+            .collect();
+        Stream::new(format!("{}, class-incremental", data.train.name()), data, experiences)
+    }
+}
+
+fn names(data: &DatasetPair, classes: &[usize]) -> String {
+    let names: Vec<&str> = classes.iter().map(|&c| data.train.class_names()[c].as_str()).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::glyphs::GlyphsConfig;
+
+    fn data() -> DatasetPair {
+        GlyphsConfig { train_per_class: 4, eval_per_class: 2, size: 8, ..GlyphsConfig::default() }
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_shuffled_stream_partitions_the_data() {
+        let order = ClassOrder::Shuffled { seed: 3 };
+        let stream = ClassIncremental { experiences: 5, class_order: order }.build(data()).unwrap();
+        let mut classes: Vec<usize> = stream.experiences().iter().flat_map(|e| e.classes.clone()).collect();
+        assert_ne!(classes, (0..10).collect::<Vec<_>>());
+        classes.sort_unstable();
+        assert_eq!(classes, (0..10).collect::<Vec<_>>());
+        let mut images: Vec<usize> = stream
+            .experiences()
+            .iter()
+            .flat_map(|e| (0..e.train.len()).map(|i| e.train.source_index(i)))
+            .collect();
+        images.sort_unstable();
+        assert_eq!(images, (0..40).collect::<Vec<_>>());
+        for e in stream.experiences() {
+            assert!(e.train.labels().iter().chain(&e.eval.labels()).all(|label| e.classes.contains(label)));
+        }
+    }
+
+    #[test]
+    fn tasks_that_do_not_divide_the_classes_are_refused_with_those_that_do() {
+        let message =
+            ClassIncremental { experiences: 3, ..Default::default() }.build(data()).unwrap_err().to_string();
+        assert!(message.contains("10 classes") && message.contains("1, 2, 5, 10"), "{message}");
+        assert!(ClassIncremental { experiences: 0, ..Default::default() }.build(data()).is_err());
+    }
+}

@@ -1,0 +1,300 @@
+//! The Gaussian diffusion process (Ho et al. 2020): everything that follows from the betas, in f64.
+//!
+//! Timesteps are 0-based: x_t is `t + 1` steps away from the image x_0. Coefficients stay on the host and enter a
+//! tensor computation as one number a sample.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::{CoreError, Denoiser, Kernels, noise::indices, schedule::BetaSchedule};
+
+/// What a denoiser's output means (diffusers' `prediction_type`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prediction {
+    /// The noise (Ho et al. 2020).
+    #[default]
+    Epsilon,
+    /// The image.
+    Sample,
+    /// The velocity sqrt(abar_t) eps - sqrt(1 - abar_t) x_0 (Salimans & Ho 2022).
+    VPrediction,
+}
+
+/// The variance of p(x_{t-1} | x_t) (diffusers' `variance_type`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variance {
+    /// That of the posterior q(x_{t-1} | x_t, x_0).
+    #[default]
+    FixedSmall,
+    /// beta_t; at t = 0, where the VLB needs a density, the posterior's value at t = 1.
+    FixedLarge,
+}
+
+/// A diffusion process over `T` timesteps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GaussianDiffusion {
+    /// What the denoiser's output means.
+    pub prediction: Prediction,
+    /// The variance of the reverse process.
+    pub variance: Variance,
+    betas: Vec<f64>,
+    alphas_cumprod: Vec<f64>,
+}
+
+/// The reverse process's Gaussian p(x_{t-1} | x_t) at one timestep.
+#[derive(Debug, Clone)]
+pub struct PMeanVariance<B: Kernels> {
+    /// Its mean, `[n, c, h, w]`.
+    pub mean: Tensor<B, 4>,
+    /// The log of its variance, the same in every dimension.
+    pub log_variance: f64,
+    /// The prediction of x_0 that it follows from, `[n, c, h, w]`.
+    pub x_0: Tensor<B, 4>,
+}
+
+impl GaussianDiffusion {
+    /// The process of a schedule with `timesteps` steps; predicts epsilon with the small fixed variance.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for parameters that give a beta outside (0, 1).
+    pub fn new(schedule: &BetaSchedule, timesteps: usize) -> Result<Self, CoreError> {
+        let betas = schedule.betas(timesteps)?;
+        let alphas_cumprod = betas
+            .iter()
+            .scan(1.0, |product, beta| {
+                *product *= 1.0 - beta;
+                Some(*product)
+            })
+            .collect();
+        Ok(Self { prediction: Prediction::default(), variance: Variance::default(), betas, alphas_cumprod })
+    }
+
+    /// The number of timesteps, T.
+    pub fn timesteps(&self) -> usize {
+        self.betas.len()
+    }
+
+    /// beta_t
+    pub fn beta(&self, t: usize) -> f64 {
+        self.betas[t]
+    }
+
+    /// alpha_t = 1 - beta_t
+    pub fn alpha(&self, t: usize) -> f64 {
+        1.0 - self.betas[t]
+    }
+
+    /// abar_t, the product of alpha_s over s <= t
+    pub fn alpha_cumprod(&self, t: usize) -> f64 {
+        self.alphas_cumprod[t]
+    }
+
+    /// abar_{t-1}, which is 1 for t = 0
+    pub fn alpha_cumprod_prev(&self, t: usize) -> f64 {
+        if t == 0 { 1.0 } else { self.alphas_cumprod[t - 1] }
+    }
+
+    /// The signal-to-noise ratio abar_t / (1 - abar_t).
+    pub fn snr(&self, t: usize) -> f64 {
+        self.alphas_cumprod[t] / (1.0 - self.alphas_cumprod[t])
+    }
+
+    /// The variance of q(x_{t-1} | x_t, x_0), equation 7 of Ho et al.; 0 for t = 0.
+    pub fn posterior_variance(&self, t: usize) -> f64 {
+        self.betas[t] * (1.0 - self.alpha_cumprod_prev(t)) / (1.0 - self.alphas_cumprod[t])
+    }
+
+    /// The log of the posterior variance; at t = 0, where that is 0, its value at t = 1.
+    pub fn posterior_log_variance_clipped(&self, t: usize) -> f64 {
+        self.posterior_variance(t.max(1)).ln()
+    }
+
+    /// The factors of x_0 and of x_t in the mean of q(x_{t-1} | x_t, x_0), equation 7 of Ho et al.
+    pub fn posterior_mean_coefs(&self, t: usize) -> (f64, f64) {
+        let (abar, abar_prev) = (self.alphas_cumprod[t], self.alpha_cumprod_prev(t));
+        let of_x_0 = self.betas[t] * abar_prev.sqrt() / (1.0 - abar);
+        let of_x_t = (1.0 - abar_prev) * self.alpha(t).sqrt() / (1.0 - abar);
+        (of_x_0, of_x_t)
+    }
+
+    /// The log of the variance of p(x_{t-1} | x_t).
+    pub fn model_log_variance(&self, t: usize) -> f64 {
+        match self.variance {
+            Variance::FixedSmall => self.posterior_log_variance_clipped(t),
+            Variance::FixedLarge if t == 0 => self.posterior_log_variance_clipped(0),
+            Variance::FixedLarge => self.betas[t].ln(),
+        }
+    }
+
+    /// x_t ~ q(x_t | x_0) for the noise `eps`: sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps.
+    ///
+    /// # Shapes
+    /// - `x_0`, `eps` and output: `[n, c, h, w]`, `t`: n timesteps
+    pub fn q_sample<B: Kernels>(&self, x_0: Tensor<B, 4>, t: &[usize], eps: Tensor<B, 4>) -> Tensor<B, 4> {
+        let device = x_0.device();
+        let signal = per_sample(t, &device, |t| self.alphas_cumprod[t].sqrt());
+        let noise = per_sample(t, &device, |t| (1.0 - self.alphas_cumprod[t]).sqrt());
+        x_0 * signal + eps * noise
+    }
+
+    /// What the denoiser should have output for x_0 and the noise `eps`.
+    ///
+    /// # Shapes
+    /// As [`q_sample`](Self::q_sample).
+    pub fn target<B: Kernels>(&self, x_0: Tensor<B, 4>, t: &[usize], eps: Tensor<B, 4>) -> Tensor<B, 4> {
+        let device = x_0.device();
+        match self.prediction {
+            Prediction::Epsilon => eps,
+            Prediction::Sample => x_0,
+            Prediction::VPrediction => {
+                let of_eps = per_sample(t, &device, |t| self.alphas_cumprod[t].sqrt());
+                let of_x_0 = per_sample(t, &device, |t| (1.0 - self.alphas_cumprod[t]).sqrt());
+                eps * of_eps - x_0 * of_x_0
+            }
+        }
+    }
+
+    /// The x_0 that a denoiser's `output` at x_t means.
+    ///
+    /// # Shapes
+    /// - `x_t`, `output` and the result: `[n, c, h, w]`, `t`: n timesteps
+    pub fn predict_x_0<B: Kernels>(
+        &self,
+        x_t: Tensor<B, 4>,
+        t: &[usize],
+        output: Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        let device = x_t.device();
+        let abar = |t: usize| self.alphas_cumprod[t];
+        match self.prediction {
+            Prediction::Epsilon => {
+                let of_x_t = per_sample(t, &device, |t| (1.0 / abar(t)).sqrt());
+                let of_eps = per_sample(t, &device, |t| (1.0 / abar(t) - 1.0).sqrt());
+                x_t * of_x_t - output * of_eps
+            }
+            Prediction::Sample => output,
+            Prediction::VPrediction => {
+                let of_x_t = per_sample(t, &device, |t| abar(t).sqrt());
+                let of_v = per_sample(t, &device, |t| (1.0 - abar(t)).sqrt());
+                x_t * of_x_t - output * of_v
+            }
+        }
+    }
+
+    /// The noise that leads from `x_0` to `x_t`.
+    ///
+    /// # Shapes
+    /// As [`predict_x_0`](Self::predict_x_0).
+    pub fn eps_between<B: Kernels>(&self, x_t: Tensor<B, 4>, t: &[usize], x_0: Tensor<B, 4>) -> Tensor<B, 4> {
+        let device = x_t.device();
+        let abar = |t: usize| self.alphas_cumprod[t];
+        let of_x_t = per_sample(t, &device, |t| 1.0 / (1.0 - abar(t)).sqrt());
+        let of_x_0 = per_sample(t, &device, |t| (abar(t) / (1.0 - abar(t))).sqrt());
+        x_t * of_x_t - x_0 * of_x_0
+    }
+
+    /// The denoiser's prediction of x_0 at one timestep for all samples, clipped to [-1, 1] if asked.
+    ///
+    /// # Shapes
+    /// - `x_t` and output: `[n, c, h, w]`, `y`: `[n]`
+    pub fn denoised<B: Kernels>(
+        &self,
+        denoiser: &dyn Denoiser<B>,
+        x_t: Tensor<B, 4>,
+        t: usize,
+        y: Option<Tensor<B, 1, Int>>,
+        clip: bool,
+    ) -> Tensor<B, 4> {
+        let ts = vec![t; x_t.dims()[0]];
+        let output = denoiser.denoise(x_t.clone(), indices(&ts, &x_t.device()), y);
+        let x_0 = self.predict_x_0(x_t, &ts, output);
+        if clip { x_0.clamp(-1.0, 1.0) } else { x_0 }
+    }
+
+    /// The mean and variance of p(x_{t-1} | x_t).
+    ///
+    /// # Shapes
+    /// As [`denoised`](Self::denoised).
+    pub fn p_mean_variance<B: Kernels>(
+        &self,
+        denoiser: &dyn Denoiser<B>,
+        x_t: Tensor<B, 4>,
+        t: usize,
+        y: Option<Tensor<B, 1, Int>>,
+        clip: bool,
+    ) -> PMeanVariance<B> {
+        let x_0 = self.denoised(denoiser, x_t.clone(), t, y, clip);
+        let (of_x_0, of_x_t) = self.posterior_mean_coefs(t);
+        let mean = x_0.clone().mul_scalar(of_x_0) + x_t.mul_scalar(of_x_t);
+        PMeanVariance { mean, log_variance: self.model_log_variance(t), x_0 }
+    }
+}
+
+/// One coefficient a sample, to be multiplied with `[n, c, h, w]`.
+///
+/// # Shapes
+/// - output: `[n, 1, 1, 1]`
+fn per_sample<B: Kernels>(
+    t: &[usize],
+    device: &B::Device,
+    coefficient: impl Fn(usize) -> f64,
+) -> Tensor<B, 4> {
+    let values: Vec<f32> = t.iter().map(|&t| coefficient(t) as f32).collect();
+    Tensor::from_data(TensorData::new(values, [t.len(), 1, 1, 1]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::noise::{Key, Purpose};
+
+    type B = burn::backend::Flex;
+
+    fn distance(a: Tensor<B, 4>, b: Tensor<B, 4>) -> f32 {
+        (a - b).abs().max().into_scalar()
+    }
+
+    proptest! {
+        #[test]
+        fn predictions_convert_back(t in 0_usize..1000, seed in 0_u64..1000, kind in 0..3) {
+            let mut process = GaussianDiffusion::new(&BetaSchedule::cosine(), 1000).unwrap();
+            process.prediction = [Prediction::Epsilon, Prediction::Sample, Prediction::VPrediction][kind as usize];
+            let key = Key::new(seed, Purpose::named("test"));
+            let (shape, device) = ([2, 1, 4, 4], Default::default());
+            let x_0 = key.normal::<B>(0, shape, &device).clamp(-1.0, 1.0);
+            let eps = key.normal::<B>(2, shape, &device);
+            let ts = [t, (t * 7) % 1000];
+            let x_t = process.q_sample(x_0.clone(), &ts, eps.clone());
+            let target = process.target(x_0.clone(), &ts, eps.clone());
+            let again = process.predict_x_0(x_t.clone(), &ts, target);
+            // In f32 an epsilon prediction loses what the noise drowns: 1 / sqrt(abar) times the rounding.
+            let abar = ts.iter().map(|&t| process.alpha_cumprod(t)).fold(1.0, f64::min);
+            let tolerance = 1e-6 + 2e-6 / abar.sqrt() as f32;
+            prop_assert!(distance(again, x_0.clone()) < tolerance);
+            let noise = ts.iter().map(|&t| 1.0 - process.alpha_cumprod(t)).fold(1.0, f64::min);
+            prop_assert!(distance(process.eps_between(x_t, &ts, x_0), eps) < 1e-6 + 2e-6 / noise.sqrt() as f32);
+        }
+    }
+
+    #[test]
+    fn the_posterior_is_that_of_bayes() {
+        // q(x_{t-1} | x_t, x_0) from the product of the two Gaussians, independent of the closed form above.
+        let process = GaussianDiffusion::new(&BetaSchedule::linear(), 1000).unwrap();
+        for t in [1, 10, 500, 999] {
+            let (prior_variance, likelihood_variance) =
+                (1.0 - process.alpha_cumprod_prev(t), process.beta(t));
+            let precision = 1.0 / prior_variance + process.alpha(t) / likelihood_variance;
+            let (of_x_0, of_x_t) = process.posterior_mean_coefs(t);
+            let relative = |a: f64, b: f64| (a / b - 1.0).abs();
+            assert!(relative(process.posterior_variance(t), 1.0 / precision) < 1e-9);
+            assert!(
+                relative(of_x_0, process.alpha_cumprod_prev(t).sqrt() / prior_variance / precision) < 1e-9
+            );
+            assert!(relative(of_x_t, process.alpha(t).sqrt() / likelihood_variance / precision) < 1e-9);
+        }
+    }
+}

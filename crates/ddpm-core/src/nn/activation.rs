@@ -1,0 +1,37 @@
+//! The activation functions that diffusers' UNets can be configured with.
+
+use burn::tensor::{Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+use crate::Kernels;
+
+/// diffusers' `act_fn`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// `x sigmoid(x)`
+    #[default]
+    #[serde(alias = "swish")]
+    Silu,
+    /// `x tanh(softplus(x))`
+    Mish,
+    /// `x Phi(x)`, the exact form
+    Gelu,
+    /// `max(x, 0)`
+    Relu,
+}
+
+impl Activation {
+    /// The function, elementwise.
+    ///
+    /// # Shapes
+    /// - `x` and output: any
+    pub fn forward<B: Kernels, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        match self {
+            Self::Silu => B::silu(x),
+            Self::Mish => activation::mish(x),
+            Self::Gelu => activation::gelu(x),
+            Self::Relu => activation::relu(x),
+        }
+    }
+}

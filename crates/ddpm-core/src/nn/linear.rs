@@ -1,0 +1,33 @@
+//! Affine map of the last dimension, PyTorch's `nn.Linear` with bias.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Tensor, backend::Backend},
+};
+
+use super::Initializer;
+use crate::Kernels;
+
+/// `x weight^T + bias`; `weight` is `[d_out, d_in]`, as PyTorch stores it.
+#[derive(Module, Debug)]
+pub struct Linear<B: Backend> {
+    /// `[d_out, d_in]`
+    pub weight: Param<Tensor<B, 2>>,
+    /// `[d_out]`
+    pub bias: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Linear<B> {
+    /// A map from `d_in` to `d_out` numbers.
+    pub fn new(d_in: usize, d_out: usize, init: &mut Initializer<B>) -> Self {
+        Self { weight: init.uniform([d_out, d_in], d_in), bias: init.uniform([d_out], d_in) }
+    }
+}
+
+impl<B: Kernels> Linear<B> {
+    /// # Shapes
+    /// - `x`: `[.., d_in]`; output: `[.., d_out]`
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        B::affine(x, self.weight.val(), self.bias.val())
+    }
+}

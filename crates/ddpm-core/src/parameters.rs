@@ -1,0 +1,219 @@
+//! Parameters of any module as a list of flat vectors, and under the names that a checkpoint has for them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    optim::GradientsParams,
+    tensor::{
+        Tensor, TensorData,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+
+use crate::CoreError;
+
+/// One flat tensor a parameter, in the order in which the module visits them: the vector space in which moving
+/// averages, Fisher information, projections and penalties are computed.
+#[derive(Debug, Clone)]
+pub struct ParameterVector<B: Backend> {
+    entries: Vec<(ParamId, Tensor<B, 1>)>,
+}
+
+impl<B: Backend> ParameterVector<B> {
+    /// The parameters of a module.
+    pub fn of<M: Module<B>>(module: &M) -> Self {
+        let mut collector = Collector { entries: Vec::new() };
+        module.visit(&mut collector);
+        Self { entries: collector.entries }
+    }
+
+    /// The parameters' ids and values.
+    pub fn entries(&self) -> impl Iterator<Item = (ParamId, &Tensor<B, 1>)> {
+        self.entries.iter().map(|(id, tensor)| (*id, tensor))
+    }
+
+    /// Combines two vectors entry by entry.
+    ///
+    /// # Panics
+    /// If they do not belong to the same module.
+    #[must_use]
+    pub fn zip(self, other: Self, combine: impl Fn(Tensor<B, 1>, Tensor<B, 1>) -> Tensor<B, 1>) -> Self {
+        assert_eq!(self.entries.len(), other.entries.len(), "parameter vectors of different modules");
+        let entries = self
+            .entries
+            .into_iter()
+            .zip(other.entries)
+            .map(|((id, a), (_, b))| (id, combine(a, b)))
+            .collect();
+        Self { entries }
+    }
+
+    /// The number of parameters.
+    pub fn len(&self) -> usize {
+        self.entries.iter().map(|(_, t)| t.dims()[0]).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+struct Collector<B: Backend> {
+    entries: Vec<(ParamId, Tensor<B, 1>)>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Collector<B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let value = param.val();
+        let n = value.shape().num_elements();
+        self.entries.push((param.id, value.reshape([n])));
+    }
+}
+
+/// The module with other values for its parameters.
+///
+/// # Panics
+/// If the vector does not belong to the module.
+pub fn with_parameters<B: Backend, M: Module<B>>(module: M, vector: ParameterVector<B>) -> M {
+    let mut values = vector.entries.into_iter();
+    module.map(&mut Replacer { next: || values.next().expect("one value a parameter").1 })
+}
+
+struct Replacer<F> {
+    next: F,
+}
+
+impl<B: Backend, F: FnMut() -> Tensor<B, 1>> ModuleMapper<B> for Replacer<F> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let value = (self.next)();
+        param.map(|old| value.reshape(old.dims()))
+    }
+}
+
+/// Scales all gradients so that their joint Euclidean norm is at most `max_norm` (PyTorch's `clip_grad_norm_`);
+/// the norm is never read by the host. Returns the norm before, `[1]`.
+pub fn clip_grad_norm<B: AutodiffBackend, M: Module<B>>(
+    module: &M,
+    grads: &mut GradientsParams,
+    max_norm: f64,
+) -> Option<Tensor<B::InnerBackend, 1>> {
+    let mut squares = Squares::<B::InnerBackend> { grads, sum: None };
+    module.visit(&mut squares);
+    let norm = squares.sum?.sqrt();
+    // PyTorch adds 1e-6 to the norm, and never enlarges.
+    let scale = norm.clone().add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
+    module.visit(&mut Scaler { grads, scale });
+    Some(norm)
+}
+
+struct Squares<'a, I: Backend> {
+    grads: &'a GradientsParams,
+    sum: Option<Tensor<I, 1>>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Squares<'_, B::InnerBackend> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if let Some(grad) = self.grads.get::<B::InnerBackend, D>(param.id) {
+            let square = (grad.clone() * grad).sum();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + square,
+                None => square,
+            });
+        }
+    }
+}
+
+struct Scaler<'a, I: Backend> {
+    grads: &'a mut GradientsParams,
+    scale: Tensor<I, 1>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Scaler<'_, B::InnerBackend> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if let Some(grad) = self.grads.remove::<B::InnerBackend, D>(param.id) {
+            let scale = self.scale.clone().reshape([1; D]);
+            self.grads.register(param.id, grad * scale);
+        }
+    }
+}
+
+/// Every parameter of a module under its name in a checkpoint (`down_blocks.0.resnets.0.conv1.weight`), on the host.
+pub fn named_parameters<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, TensorData> {
+    let mut namer = Namer { path: Vec::new(), found: BTreeMap::new() };
+    module.visit(&mut namer);
+    namer.found
+}
+
+struct Namer {
+    path: Vec<String>,
+    found: BTreeMap<String, TensorData>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Namer {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.found.insert(self.path.join("."), param.val().into_data().convert::<f32>());
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+}
+
+/// The module with the values of a checkpoint.
+///
+/// # Errors
+/// [`CoreError::Tensor`] for a name that is missing or too many, or a shape that differs.
+pub fn with_named_parameters<B: Backend, M: Module<B>>(
+    module: M,
+    mut values: HashMap<String, TensorData>,
+) -> Result<M, CoreError> {
+    let mut loader = Loader { path: Vec::new(), values: &mut values, problem: None };
+    let module = module.map(&mut loader);
+    if let Some(problem) = loader.problem {
+        return Err(problem);
+    }
+    match values.into_keys().min() {
+        Some(name) => Err(CoreError::tensor(name, "the model has no parameter of this name")),
+        None => Ok(module),
+    }
+}
+
+struct Loader<'a> {
+    path: Vec<String>,
+    values: &'a mut HashMap<String, TensorData>,
+    problem: Option<CoreError>,
+}
+
+impl<B: Backend> ModuleMapper<B> for Loader<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let name = self.path.join(".");
+        let expected = param.shape();
+        match self.values.remove(&name) {
+            Some(value) if value.shape == expected => {
+                return param.map(|old| Tensor::from_data(value.convert::<f32>(), &old.device()));
+            }
+            Some(value) => {
+                let problem = format!("its shape is {:?}, the model's is {expected:?}", value.shape);
+                self.problem.get_or_insert(CoreError::tensor(name, problem));
+            }
+            None => {
+                self.problem.get_or_insert(CoreError::tensor(name, "missing from the checkpoint"));
+            }
+        }
+        param
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+}

@@ -1,0 +1,124 @@
+//! Samplers: from noise x_T to images x_0, one file each, one signature.
+
+mod ancestral;
+mod ddim;
+
+use burn::tensor::{Int, Tensor};
+
+pub use ancestral::Ancestral;
+pub use ddim::{Ddim, Spacing};
+
+use crate::{
+    Conditioning, CoreError, Denoiser, GaussianDiffusion, Kernels,
+    noise::{Key, Purpose},
+};
+
+const X_T: Purpose = Purpose::named("x_T");
+const STEP_NOISE: Purpose = Purpose::named("sampler noise");
+
+/// Where a sampler's noise comes from.
+pub trait NoiseSource<B: Kernels> {
+    /// The noise added on the way from timestep `t`, for all samples of the batch.
+    ///
+    /// # Shapes
+    /// - output: `shape` = `[n, c, h, w]`
+    fn noise(&self, t: usize, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4>;
+}
+
+/// Noise that is a function of the key, the timestep and the sample's number, not of its batch.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyedNoise {
+    /// The key of the whole set of samples.
+    pub key: Key,
+    /// The number of the batch's first sample.
+    pub first: u64,
+}
+
+impl<B: Kernels> NoiseSource<B> for KeyedNoise {
+    fn noise(&self, t: usize, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
+        self.key.within(STEP_NOISE).step(t).normal(self.first, shape, device)
+    }
+}
+
+/// How far a sampler is: `done` of `total` denoiser evaluations of this batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Evaluations done.
+    pub done: usize,
+    /// Evaluations in all.
+    pub total: usize,
+    /// Samples in the batch.
+    pub batch: usize,
+}
+
+/// A way to turn noise into images with a denoiser.
+pub trait Sampler<B: Kernels>: std::fmt::Debug + Send + Sync {
+    /// Denoiser evaluations that one image takes.
+    fn evaluations(&self, process: &GaussianDiffusion) -> usize;
+
+    /// Samples x_0 from x_T.
+    ///
+    /// # Shapes
+    /// - `x_T` and output: `[n, c, h, w]`, `y`: `[n]`
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for options that do not fit the process.
+    fn sample(
+        &self,
+        denoiser: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        x_t: Tensor<B, 4>,
+        y: Option<Tensor<B, 1, Int>>,
+        noise: &dyn NoiseSource<B>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Tensor<B, 4>, CoreError>;
+}
+
+/// Which samples to draw.
+#[derive(Debug, Clone)]
+pub struct SampleRequest {
+    /// How many.
+    pub count: usize,
+    /// At most so many at a time.
+    pub batch: usize,
+    /// Channels, height and width.
+    pub shape: [usize; 3],
+    /// Their conditions.
+    pub conditioning: Conditioning,
+    /// The key of their noise; the i-th sample depends on it and on i alone.
+    pub key: Key,
+}
+
+/// Draws samples in batches; the i-th does not depend on the size of the batches.
+///
+/// # Shapes
+/// - output: `[count, c, h, w]`, not clipped
+///
+/// # Errors
+/// Those of the sampler; [`CoreError::Config`] for an empty request.
+pub fn draw<B: Kernels>(
+    sampler: &dyn Sampler<B>,
+    denoiser: &dyn Denoiser<B>,
+    process: &GaussianDiffusion,
+    request: &SampleRequest,
+    device: &B::Device,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Tensor<B, 4>, CoreError> {
+    if request.count == 0 || request.batch == 0 {
+        return Err(CoreError::config(
+            "samples",
+            request.count,
+            "expected at least one sample and one a batch",
+        ));
+    }
+    let [c, h, w] = request.shape;
+    let mut batches = Vec::new();
+    for first in (0..request.count).step_by(request.batch) {
+        let n = request.batch.min(request.count - first);
+        let x_t = request.key.within(X_T).normal(first as u64, [n, c, h, w], device);
+        let y = request.conditioning.tensor(first, n, device);
+        let noise = KeyedNoise { key: request.key, first: first as u64 };
+        batches.push(sampler.sample(denoiser, process, x_t, y, &noise, progress)?);
+    }
+    Ok(Tensor::cat(batches, 0))
+}

@@ -1,0 +1,19 @@
+//! The operations in which a diffusion UNet spends its time, as one backend-extension trait on Burn.
+//!
+//! [`Kernels`] has a default body for every operation, composed of Burn's own, so that any Burn backend works;
+//! a backend with something faster overrides the operation, forward and backward. Models are generic over
+//! `B: Kernels`, code that trains over `B: TrainBackend`, and never over one backend.
+//!
+//! ```
+//! use burn::tensor::Tensor;
+//! use ddpm_kernels::Kernels;
+//!
+//! fn activate<B: Kernels>(x: Tensor<B, 4>, weight: Tensor<B, 1>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+//!     B::group_norm_silu(x, weight, bias, 8, 1e-5)
+//! }
+//! ```
+
+mod backend;
+mod ops;
+
+pub use ops::{Kernels, TrainBackend};
