@@ -1,7 +1,8 @@
 //! The operations in which a diffusion UNet spends its time, as one backend-extension trait on Burn.
 //!
 //! [`Kernels`] has a default body for every operation, composed of Burn's own, so that any Burn backend works;
-//! a backend with something faster overrides the operation, forward and backward. Models are generic over
+//! a backend with something faster overrides the operation, forward and backward ([`cpu`] does so for the two CPU
+//! backends). Under autodiff the operations are single nodes with these backward passes. Models are generic over
 //! `B: Kernels`, code that trains over `B: TrainBackend`, and never over one backend.
 //!
 //! ```
@@ -13,7 +14,10 @@
 //! }
 //! ```
 
+mod autodiff;
 mod backend;
+#[cfg(feature = "cpu")]
+pub mod cpu;
 mod ops;
 
-pub use ops::{Kernels, TrainBackend};
+pub use ops::{Kernels, Norm, TrainBackend};

@@ -1,0 +1,12 @@
+//! Which backends have the extension trait.
+
+#[cfg(feature = "cpu")]
+mod cpu;
+
+// On the GPU the default bodies run, forward and backward as a few fused kernels each. With fusion on, `Wgpu` and
+// `Cuda` are aliases of `Fusion<CubeBackend<..>>`.
+#[cfg(feature = "wgpu")]
+impl crate::Kernels for burn_wgpu::Wgpu<f32, i32> {}
+
+#[cfg(feature = "cuda")]
+impl crate::Kernels for burn_cuda::Cuda<f32, i32> {}

@@ -1,0 +1,131 @@
+//! The CPU kernels against the trait's default bodies, over random shapes and values, on both CPU backends.
+
+use burn::{
+    backend::Autodiff,
+    tensor::{Tensor, TensorData, activation::silu, backend::Backend, module::conv2d, ops::ConvOptions},
+};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use ddpm_kernels::{Kernels, TrainBackend};
+use proptest::prelude::*;
+
+/// Numbers that depend on the position in a way that no layout mistake survives.
+fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor<B, D> {
+    let n = dims.iter().product::<usize>();
+    let value = |i: usize| {
+        let mixed = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)).rotate_left(13);
+        (mixed.wrapping_mul(2_246_822_519) >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    Tensor::from_data(TensorData::new((0..n).map(value).collect::<Vec<f32>>(), dims), &B::Device::default())
+}
+
+fn close<B: Backend, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Result<(), TestCaseError> {
+    let scale: f32 = b.clone().abs().max().into_data().iter::<f32>().next().unwrap_or(0.0);
+    let difference: f32 = (a - b).abs().max().into_data().iter::<f32>().next().unwrap_or(0.0);
+    prop_assert!(difference <= 1e-4 * scale + 1e-5, "they differ by {} of {}", difference, scale);
+    Ok(())
+}
+
+/// Output and gradients of x, weight and bias under a random cotangent.
+type Pass<I> = (Tensor<I, 4>, [Tensor<I, 4>; 2], Tensor<I, 1>);
+
+fn conv_pass<B: TrainBackend>(shape: [usize; 5], stride: usize, padding: usize, ours: bool) -> Pass<B::InnerBackend> {
+    let [n, c_in, c_out, size, kernel] = shape;
+    let x = values::<B, 4>([n, c_in, size, size + 1], 1).require_grad();
+    let weight = values::<B, 4>([c_out, c_in, kernel, kernel], 2).require_grad();
+    let bias = values::<B, 1>([c_out], 3).require_grad();
+    let y = if ours {
+        B::convolve_2d(x.clone(), weight.clone(), bias.clone(), stride, padding)
+    } else {
+        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        conv2d(x.clone(), weight.clone(), Some(bias.clone()), options)
+    };
+    let grads = (y.clone() * values(y.dims(), 4)).sum().backward();
+    let [gx, gw] = [x.grad(&grads).unwrap(), weight.grad(&grads).unwrap()];
+    (y.inner(), [gx, gw], bias.grad(&grads).unwrap())
+}
+
+fn norm_pass<B: TrainBackend>(shape: [usize; 4], silu_too: bool, ours: bool) -> Pass<B::InnerBackend> {
+    let [n, groups, per_group, size] = shape;
+    let c = groups * per_group;
+    let x = (values::<B, 4>([n, c, size, size], 1) * 3.0 + 0.5).detach().require_grad();
+    let weight = values::<B, 1>([c], 2).require_grad();
+    let bias = values::<B, 1>([c], 3).require_grad();
+    let y = if ours {
+        let norm = if silu_too { B::group_norm_silu } else { B::group_norm };
+        norm(x.clone(), weight.clone(), bias.clone(), groups, 1e-5)
+    } else {
+        let grouped = x.clone().reshape([n, groups, per_group * size * size]);
+        let centred = grouped.clone() - grouped.mean_dim(2);
+        let variance = centred.clone().powi_scalar(2).mean_dim(2);
+        let y = (centred / variance.add_scalar(1e-5).sqrt()).reshape([n, c, size, size]);
+        let y = y * weight.clone().reshape([1, c, 1, 1]) + bias.clone().reshape([1, c, 1, 1]);
+        if silu_too { silu(y) } else { y }
+    };
+    let grads = (y.clone() * values(y.dims(), 4)).sum().backward();
+    let gw = weight.grad(&grads).unwrap().reshape([1, c, 1, 1]);
+    (y.inner(), [x.grad(&grads).unwrap(), gw], bias.grad(&grads).unwrap())
+}
+
+fn same<I: Backend>(a: Pass<I>, b: Pass<I>) -> Result<(), TestCaseError> {
+    close(a.0, b.0)?;
+    for (x, y) in a.1.into_iter().zip(b.1) {
+        close(x, y)?;
+    }
+    close(a.2, b.2)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn convolutions_agree(
+        n in 1_usize..6, c_in in 1_usize..7, c_out in 1_usize..9, size in 3_usize..9,
+        kernel in prop_oneof![Just(1_usize), Just(3)], stride in 1_usize..3, padding in 0_usize..2,
+    ) {
+        let shape = [n, c_in, c_out, size, kernel];
+        let expected = conv_pass::<Autodiff<Flex>>(shape, stride, padding, false);
+        same(conv_pass::<Autodiff<Flex>>(shape, stride, padding, true), expected)?;
+        let on_ndarray = conv_pass::<Autodiff<NdArray<f32>>>(shape, stride, padding, true);
+        same(on_ndarray, conv_pass::<Autodiff<NdArray<f32>>>(shape, stride, padding, false))?;
+    }
+
+    #[test]
+    fn norms_agree(n in 1_usize..5, groups in 1_usize..4, per_group in 1_usize..5, size in 2_usize..8, silu: bool) {
+        let shape = [n, groups, per_group, size];
+        same(norm_pass::<Autodiff<Flex>>(shape, silu, true), norm_pass::<Autodiff<Flex>>(shape, silu, false))?;
+        let expected = norm_pass::<Autodiff<NdArray<f32>>>(shape, silu, false);
+        same(norm_pass::<Autodiff<NdArray<f32>>>(shape, silu, true), expected)?;
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let with_threads = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let (y, [gx, gw], gb) = conv_pass::<Autodiff<Flex>>([13, 5, 7, 9, 3], 1, 1, true);
+            let (z, [nx, nw], nb) = norm_pass::<Autodiff<Flex>>([13, 4, 4, 7], true, true);
+            let bytes = |t: Tensor<Flex, 4>| t.into_data().to_vec::<f32>().unwrap();
+            let flat = |t: Tensor<Flex, 1>| t.into_data().to_vec::<f32>().unwrap();
+            ([y, gx, gw, z, nx, nw].map(bytes), [gb, nb].map(flat))
+        })
+    };
+    let one = with_threads(1);
+    assert_eq!(one, with_threads(2));
+    assert_eq!(one, with_threads(3));
+}
+
+#[test]
+fn what_is_not_tracked_gets_no_gradient_and_the_rest_is_right() {
+    type B = Autodiff<Flex>;
+    let x = values::<B, 4>([2, 3, 5, 5], 1);
+    let frozen = values::<B, 4>([4, 3, 3, 3], 2);
+    let bias = values::<B, 1>([4], 3).require_grad();
+    let y = B::convolve_2d(x.clone(), frozen, bias.clone(), 1, 1);
+    let grads = y.sum().backward();
+    assert!(x.grad(&grads).is_none());
+    // The bias enters each of 2 x 5 x 5 pixels once.
+    let expected = Tensor::<Flex, 1>::full([4], 50.0, &Default::default());
+    assert!(bias.grad(&grads).unwrap().equal(expected).all().into_scalar());
+}
