@@ -1,6 +1,6 @@
 //! The boundary between what depends on a backend and what does not.
 
-use std::{ops::ControlFlow, path::Path};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use cl_metrics::likelihood::TimestepProfile;
 use data_streams::{ImageDataset, Stream};
@@ -26,6 +26,12 @@ pub trait Engine {
         cache: Option<&Path>,
     ) -> Result<Reference, EngineError>;
 
+    /// Output and gradients of a small UNet on a fixed batch, by which backends are compared.
+    ///
+    /// # Errors
+    /// [`EngineError::Core`] never, unless the network's own configuration is wrong.
+    fn probe(&self) -> Result<Probe, EngineError>;
+
     /// Trains and evaluates one cell.
     ///
     /// # Errors
@@ -38,6 +44,15 @@ pub trait Engine {
         reference: &Reference,
         observer: &mut dyn CellObserver,
     ) -> Result<Cost, EngineError>;
+}
+
+/// What [`Engine::probe`] gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// The network's output.
+    pub output: Vec<f32>,
+    /// The gradient of every parameter, by name.
+    pub gradients: BTreeMap<String, Vec<f32>>,
 }
 
 /// What a cell is doing.

@@ -12,12 +12,13 @@ mod engine;
 mod error;
 mod evaluate;
 mod memory;
+mod probe;
 mod reference;
 mod spec;
 
 pub use backend::{BackendChoice, open};
 pub use check::{Misfit, check_evaluation, check_strategy};
-pub use engine::{CellObserver, Cost, Engine, Evaluation, Phase, SaveModel, Tick, Workload};
+pub use engine::{CellObserver, Cost, Engine, Evaluation, Phase, Probe, SaveModel, Tick, Workload};
 pub use error::EngineError;
 pub use reference::{Reference, ReferenceSummary};
 pub use spec::{CellSpec, EvaluationConfig, NoOptions, ProcessConfig, SamplerConfig, StrategySpec};

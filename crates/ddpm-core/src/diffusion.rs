@@ -252,7 +252,7 @@ mod tests {
     use super::*;
     use crate::noise::{Key, Purpose};
 
-    type B = burn::backend::Flex;
+    type B = burn_flex::Flex;
 
     fn distance(a: Tensor<B, 4>, b: Tensor<B, 4>) -> f32 {
         (a - b).abs().max().into_scalar()

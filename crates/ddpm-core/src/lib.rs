@@ -11,7 +11,9 @@
 //! One training step on random pixels, then four samples:
 //!
 //! ```
-//! use burn::{backend::{Autodiff, Flex}, module::AutodiffModule, optim::{AdamWConfig, GradientsParams, Optimizer}};
+//! use burn::{module::AutodiffModule, optim::{AdamWConfig, GradientsParams, Optimizer}};
+//! use burn_autodiff::Autodiff;
+//! use burn_flex::Flex;
 //! use ddpm_core::{
 //!     Conditioning, GaussianDiffusion, NoisyBatch, Objective, UNet2DConfig,
 //!     noise::{Key, Purpose}, sampler::{self, Ddim, SampleRequest}, schedule::BetaSchedule,

@@ -113,7 +113,7 @@ pub fn indices<B: Backend>(values: &[usize], device: &B::Device) -> Tensor<B, 1,
 mod tests {
     use super::*;
 
-    type B = burn::backend::Flex;
+    type B = burn_flex::Flex;
     const KEY: Key = Key::new(7, Purpose::named("noise"));
 
     fn floats(t: Tensor<B, 4>) -> Vec<f32> {

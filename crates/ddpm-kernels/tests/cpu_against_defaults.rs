@@ -1,9 +1,9 @@
 //! The CPU kernels against the trait's default bodies, over random shapes and values, on both CPU backends.
 
 use burn::{
-    backend::Autodiff,
     tensor::{Tensor, TensorData, activation::silu, backend::Backend, module::conv2d, ops::ConvOptions},
 };
+use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use ddpm_kernels::{Kernels, TrainBackend};

@@ -90,7 +90,7 @@ fn mean(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use burn::backend::Flex;
+    use burn_flex::Flex;
     use ddpm_core::{noise::Purpose, schedule::BetaSchedule};
 
     use super::*;

@@ -9,12 +9,12 @@ mod vulkan;
 
 use std::path::Path;
 
-use burn::backend::Autodiff;
+use burn_autodiff::Autodiff;
 use cl_metrics::features::classifier::ClassifierCache;
 use data_streams::Stream;
 use ddpm_core::Kernels;
 
-use crate::{CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, Reference, cell};
+use crate::{CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, Probe, Reference, cell, probe};
 
 /// `--backend`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,10 @@ impl<B: Kernels> Engine for On<B> {
             &self.device,
         )?;
         Reference::new(extractor, stream, evaluation)
+    }
+
+    fn probe(&self) -> Result<Probe, EngineError> {
+        probe::run::<Autodiff<B>>(&self.device)
     }
 
     fn run_cell(

@@ -78,8 +78,45 @@ impl Conv {
         })
     }
 
+    /// Whether a tap shifts whole planes: the output is as large as the input.
+    fn keeps_size(&self) -> bool {
+        self.stride == 1 && self.kernel == 2 * self.padding + 1
+    }
+
+    /// The part of a plane that a tap moves, in the plane and in its shifted copy.
+    fn shifted(&self, (ky, kx): (usize, usize)) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+        let pixels = self.height * self.width;
+        let centre = self.padding * self.width + self.padding;
+        let tap = ky * self.width + kx;
+        let (back, ahead) = (centre.saturating_sub(tap).min(pixels), tap.saturating_sub(centre).min(pixels));
+        (ahead..pixels - back, back..pixels - ahead)
+    }
+
+    /// Zeros the columns of a shifted plane that came from the neighbouring rows.
+    fn clear_edges(&self, kx: usize, row: &mut [f32]) {
+        let (first, last) = self.inside(kx);
+        for line in row.chunks_exact_mut(self.width) {
+            line[..first].fill(0.0);
+            line[last..].fill(0.0);
+        }
+    }
+
     /// Copies every pixel to the places that it has in patches.
     fn im2col(&self, x: &[f32], patches: &mut [f32]) {
+        if self.keeps_size() {
+            let mut rows = patches.chunks_exact_mut(self.pixels());
+            for plane in x.chunks_exact(self.height * self.width) {
+                for tap in self.taps() {
+                    let row = rows.next().expect("one row for each channel and tap");
+                    let (from, to) = self.shifted(tap);
+                    row[..to.start].fill(0.0);
+                    row[to.end..].fill(0.0);
+                    row[to].copy_from_slice(&plane[from]);
+                    self.clear_edges(tap.1, row);
+                }
+            }
+            return;
+        }
         let mut rows = patches.chunks_exact_mut(self.pixels());
         for plane in x.chunks_exact(self.height * self.width) {
             for (ky, kx) in self.taps() {
@@ -108,7 +145,19 @@ impl Conv {
     }
 
     /// Adds to every pixel what stands at its places in patches: the transpose of `im2col`.
-    fn col2im(&self, patches: &[f32], x: &mut [f32]) {
+    fn col2im(&self, patches: &mut [f32], x: &mut [f32]) {
+        if self.keeps_size() {
+            let mut rows = patches.chunks_exact_mut(self.pixels());
+            for plane in x.chunks_exact_mut(self.height * self.width) {
+                for tap in self.taps() {
+                    let row = rows.next().expect("one row for each channel and tap");
+                    self.clear_edges(tap.1, row);
+                    let (to, from) = self.shifted(tap);
+                    plane[to].iter_mut().zip(&row[from]).for_each(|(v, o)| *v += *o);
+                }
+            }
+            return;
+        }
         let mut rows = patches.chunks_exact(self.pixels());
         for plane in x.chunks_exact_mut(self.height * self.width) {
             for (ky, kx) in self.taps() {

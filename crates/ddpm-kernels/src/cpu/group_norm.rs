@@ -1,7 +1,7 @@
 //! Group normalisation with or without SiLU, each image by one thread; nothing is kept for the backward pass, which
 //! computes statistics and activation again.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::vector::{sigmoid, sum, sum2};
@@ -16,10 +16,7 @@ pub fn forward(dims: [usize; 3], x: &[f32], weight: &[f32], bias: &[f32], norm: 
     let mut y = vec![0.0; x.len()];
     let arch = Arch::new();
     y.par_chunks_exact_mut(c * length).zip(x.par_chunks_exact(c * length)).for_each(|(y, x)| {
-        arch.dispatch(
-            #[inline(always)]
-            || forward_image(x, y, weight, bias, length, norm),
-        );
+        arch.dispatch(ForwardImage { x, y, weight, bias, length, norm });
     });
     y
 }
@@ -47,10 +44,7 @@ pub fn backward(
         .zip(x.par_chunks_exact(image).zip(grad.par_chunks_exact(image)))
         .for_each(|((x_grad, partial), (x, grad))| {
             x_grad.copy_from_slice(grad);
-            arch.dispatch(
-                #[inline(always)]
-                || backward_image(x, x_grad, partial, weight, bias, length, norm),
-            );
+            arch.dispatch(BackwardImage { x, grad: x_grad, partial, weight, bias, length, norm });
         });
     let mut sums = vec![0.0; 2 * c];
     for part in partial.chunks_exact(2 * c) {
@@ -66,6 +60,48 @@ fn statistics(group: &[f32], eps: f64) -> (f32, f32) {
     let mean = sum(group, |v| v) / group.len() as f32;
     let variance = sum(group, |v| (v - mean) * (v - mean)) / group.len() as f32;
     (mean, 1.0 / (variance + eps as f32).sqrt())
+}
+
+/// One image, forward. A struct rather than a closure: what pulp compiles for the machine's best instructions must be
+/// inlined into it, and a closure's call is not.
+struct ForwardImage<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    length: usize,
+    norm: Norm,
+}
+
+impl WithSimd for ForwardImage<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { x, y, weight, bias, length, norm } = self;
+        forward_image(x, y, weight, bias, length, norm);
+    }
+}
+
+/// One image, backward: `grad` holds the output's gradient and becomes that of the input; `partial` becomes this
+/// image's share of the gradients of weight and bias.
+struct BackwardImage<'a> {
+    x: &'a [f32],
+    grad: &'a mut [f32],
+    partial: &'a mut [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    length: usize,
+    norm: Norm,
+}
+
+impl WithSimd for BackwardImage<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        backward_image(self);
+    }
 }
 
 #[inline(always)]
@@ -91,18 +127,9 @@ fn forward_image(x: &[f32], y: &mut [f32], weight: &[f32], bias: &[f32], length:
     }
 }
 
-/// `grad` holds the output's gradient and becomes that of the input; `partial` becomes this image's share of the
-/// gradients of weight and bias.
 #[inline(always)]
-fn backward_image(
-    x: &[f32],
-    grad: &mut [f32],
-    partial: &mut [f32],
-    weight: &[f32],
-    bias: &[f32],
-    length: usize,
-    norm: Norm,
-) {
+fn backward_image(image: BackwardImage<'_>) {
+    let BackwardImage { x, grad, partial, weight, bias, length, norm } = image;
     let channels = weight.len();
     let per_group = channels / norm.groups;
     let (weight_grad, bias_grad) = partial.split_at_mut(channels);

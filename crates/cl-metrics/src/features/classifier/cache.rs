@@ -112,7 +112,8 @@ fn save<B: Kernels>(path: &Path, classifier: &Classifier<B>) -> std::io::Result<
 
 #[cfg(test)]
 mod tests {
-    use burn::backend::{Autodiff, Flex};
+    use burn_autodiff::Autodiff;
+    use burn_flex::Flex;
     use data_streams::dataset::glyphs::GlyphsConfig;
 
     use super::*;

@@ -1,0 +1,170 @@
+//! Every mistake gets exit status 2 and one message that says what is wrong, where, and what would be right.
+
+mod common;
+
+use std::{fs, io::Write, path::Path};
+
+use common::{Scratch, text};
+use flate2::{Compression, write::GzEncoder};
+
+const SMOKE: &str = include_str!("../configs/smoke.toml");
+
+/// The program must refuse, and say all of `expected`; nothing may be left behind.
+fn refused(scratch: &Scratch, arguments: &[&str], expected: &[&str]) {
+    let output = scratch.cldiff(&[&["--backend", "flex", "--out", "run"], arguments].concat());
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    for part in expected {
+        assert!(stderr.contains(part), "{arguments:?}: no \"{part}\" in:\n{stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(!scratch.path("run").join("config.toml").exists(), "{arguments:?} left a run behind");
+}
+
+/// The smoke configuration with one line changed must be refused.
+fn refused_change(from: &str, to: &str, expected: &[&str]) {
+    assert!(SMOKE.contains(from), "{from}");
+    let scratch = Scratch::new();
+    scratch.write("changed.toml", &SMOKE.replacen(from, to, 1));
+    refused(&scratch, &["--config", "changed.toml"], &[&["changed.toml"], expected].concat());
+}
+
+/// The line on which a text stands in the smoke configuration.
+fn line(of: &str) -> String {
+    format!("line {}", SMOKE[..SMOKE.find(of).unwrap()].lines().count() + 1)
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line() {
+    refused_change("batch_size = 16", "batch_sizes = 16", &[&line("batch_size"), "batch_sizes", "batch_size"]);
+}
+
+#[test]
+fn a_wrong_type_is_told_with_its_line() {
+    refused_change("batch_size = 16", "batch_size = \"many\"", &[&line("batch_size"), "string", "usize"]);
+    refused_change("batch_size = 16", "batch_size = -3", &[&line("batch_size"), "-3"]);
+}
+
+#[test]
+fn a_size_of_zero_is_told_with_its_line() {
+    refused_change("batch_size = 16", "batch_size = 0", &[&line("batch_size"), "`training.batch_size` is 0", "at least 1"]);
+    refused_change("samples_per_task = 80", "samples_per_task = 0", &[&line("samples_per_task"), "at least 2"]);
+    refused_change("per_class = 10", "per_class = 0", &["class_balanced.per_class", "at least 1"]);
+    refused_change("size = 8", "size = 0", &[&line("size = 8"), "8 to 64"]);
+}
+
+#[test]
+fn numbers_that_do_not_fit_each_other_are_told() {
+    refused_change("experiences = 2", "experiences = 3", &[&line("experiences"), "10 classes", "1, 2, 5, 10"]);
+    refused_change("norm_num_groups = 4", "norm_num_groups = 3", &[&line("block_out"), "`norm_num_groups` = 3 does not divide 8"]);
+    refused_change("size = 8", "size = 9", &["sample_size", "is 9", "multiple of 2"]);
+    refused_change("steps = 8", "steps = 2000", &["evaluation.sampler.ddim.steps", "1 to 1000"]);
+    refused_change("bins = 5", "bins = 5000", &["evaluation.likelihood.bins", "1 to 1000"]);
+    refused_change("per_class = 10", "per_class = 61", &["expected at most 60"]);
+    refused_change("decay = 0.95", "decay = 1.5", &[&line("decay"), "training.ema.decay"]);
+    refused_change("rehearsal_coefficient = 1.0", "rehearsal_coefficient = -1.0", &["rehearsal_coefficient", "0 or more"]);
+    refused_change("label = \"replay-1\"", "label = \"../out\"", &[&line("label"), "file name"]);
+    refused_change("label = \"replay-1\"", "label = \"replay-0.1\"", &["two strategies", "replay-0.1"]);
+}
+
+#[test]
+fn an_unknown_strategy_is_told_with_the_known_ones() {
+    let known = "joint, finetune, replay";
+    refused_change("finetune = {}", "finetoon = {}", &[&line("finetune"), "finetoon", known]);
+    refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &["ewk", "replay-0.1", known]);
+}
+
+#[test]
+fn arguments_are_checked() {
+    let scratch = Scratch::new();
+    refused(&scratch, &["--config", "nowhere.toml"], &["nowhere.toml", "`default`"]);
+    refused(&scratch, &["--config", "smoke", "--set", "training"], &["--set training", "KEY=VALUE"]);
+    refused(&scratch, &["--config", "smoke", "--set", "training.batch_size=none"], &["--set training.batch_size=none"]);
+    refused(&scratch, &["--config", "smoke", "--set", "training.batch_size=0"], &["--set training.batch_size", "at least 1"]);
+    refused(&scratch, &["--config", "smoke", "--seeds", "1,1"], &["a seed occurs twice"]);
+    refused(&scratch, &["--config", "smoke", "--seeds", "x"], &["--seeds"]);
+    refused(&scratch, &["--config", "smoke", "--device", "7"], &["--device 7", "device 0 only"]);
+    let output = scratch.cldiff(&["--backend", "tpu"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("possible values: auto, cuda, wgpu, ndarray, flex"));
+    let output = scratch.cldiff(&["report", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("nowhere holds no finished run"));
+}
+
+#[test]
+fn an_output_directory_is_never_written_over() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("taken")).unwrap();
+    scratch.write("taken/config.toml", "precious");
+    let refuse = |arguments: &[&str], expected: &str| {
+        let output = scratch.cldiff(&[&["--config", "smoke", "--backend", "flex"], arguments].concat());
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    };
+    refuse(&["--out", "taken"], "holds another run");
+    refuse(&["--out", "taken", "--resume"], "other settings");
+    refuse(&["--out", "nothing", "--resume"], "there is no run in nothing");
+    refuse(&["--resume"], "--resume needs --out");
+    assert_eq!(fs::read_to_string(scratch.path("taken/config.toml")).unwrap(), "precious");
+    // Root may write anywhere but here.
+    refuse(&["--out", "/proc/cldiff"], "cannot be made or written");
+}
+
+#[test]
+fn missing_libraries_are_told_in_one_sentence() {
+    let scratch = Scratch::new();
+    let output = scratch.cldiff(&["--config", "smoke", "--backend", "cuda", "--strategy", "finetune", "--out", "run"]);
+    if output.status.success() {
+        println!("skipped: there is an NVIDIA GPU here");
+        return;
+    }
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("error: --backend cuda: ") && stderr.lines().count() == 1, "{stderr}");
+}
+
+/// Three 28x28 images and labels in each split.
+fn idx_directory(scratch: &Scratch) -> std::path::PathBuf {
+    let dir = scratch.path("data");
+    fs::create_dir(&dir).unwrap();
+    for split in ["train", "t10k"] {
+        let images = [&[0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28][..], &[7; 3 * 784][..]].concat();
+        gz(&dir.join(format!("{split}-images-idx3-ubyte.gz")), &images);
+        gz(&dir.join(format!("{split}-labels-idx1-ubyte.gz")), &[0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 2]);
+    }
+    dir
+}
+
+fn gz(path: &Path, bytes: &[u8]) {
+    let mut encoder = GzEncoder::new(fs::File::create(path).unwrap(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap();
+}
+
+/// Data files damaged by `damage` must be refused.
+fn refused_data(damage: impl FnOnce(&Path), expected: &[&str]) {
+    let scratch = Scratch::new();
+    scratch.write("mnist.toml", "data = { mnist = {} }\n[[strategy]]\nfinetune = {}\n");
+    damage(&idx_directory(&scratch));
+    refused(&scratch, &["--config", "mnist.toml", "--data-dir", "data"], expected);
+}
+
+#[test]
+fn damaged_data_are_told_with_their_file() {
+    let images = "train-images-idx3-ubyte.gz";
+    refused_data(|dir| fs::remove_dir_all(dir).unwrap(), &["no mnist in data", images, "--data-dir"]);
+    refused_data(|dir| fs::remove_file(dir.join(images)).unwrap(), &["no mnist in data", images]);
+    let truncate = |dir: &Path| {
+        let bytes = fs::read(dir.join(images)).unwrap();
+        fs::write(dir.join(images), &bytes[..bytes.len() / 2]).unwrap();
+    };
+    refused_data(truncate, &[images, "truncated"]);
+    refused_data(|dir| gz(&dir.join(images), &[0, 0, 9, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7]), &[images, "0x00000903", "0x00000803"]);
+    let labels = "train-labels-idx1-ubyte.gz";
+    refused_data(|dir| gz(&dir.join(labels), &[0, 0, 8, 1, 0, 0, 0, 2, 0, 1]), &[labels, "2 labels", "3 images"]);
+    refused_data(|dir| gz(&dir.join(labels), &[0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 200]), &[labels, "label 200", "10 classes"]);
+    // Three images cannot be split over five tasks.
+    refused_data(|_| {}, &["has 0 training"]);
+}

@@ -1,0 +1,53 @@
+//! Running the program, and looking at what it leaves.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// A scratch directory with a cache of its own, in which the program is run.
+pub struct Scratch(pub tempfile::TempDir);
+
+impl Scratch {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn cldiff(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_cldiff"))
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap()
+    }
+}
+
+/// The program's messages, or its results.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `results.json` without what may differ between two runs.
+#[allow(dead_code, reason = "not every test file compares results")]
+pub fn results_without_cost(run: &Path) -> Value {
+    let mut results: Value = serde_json::from_str(&fs::read_to_string(run.join("results.json")).unwrap()).unwrap();
+    for cell in results["cells"].as_array_mut().unwrap() {
+        cell.as_object_mut().unwrap().remove("cost").unwrap();
+    }
+    results
+}

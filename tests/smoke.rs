@@ -1,0 +1,111 @@
+//! The whole path, tiny: what a run leaves behind, and that it can be repeated.
+
+mod common;
+
+use std::fs;
+
+use common::{Scratch, results_without_cost, text};
+use serde_json::Value;
+
+fn smoke(scratch: &Scratch, more: &[&str]) -> std::process::Output {
+    scratch.cldiff(&[&["--config", "smoke", "--backend", "flex"], more].concat())
+}
+
+#[test]
+fn a_run_leaves_table_pictures_models_and_a_report() {
+    let scratch = Scratch::new();
+    let output = smoke(&scratch, &["--out", "run"]);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stderr}");
+    for expected in ["joint", "finetune", "replay-1", "replay-0.1", "report: run/report.html"] {
+        assert!(stdout.contains(expected), "no {expected} in\n{stdout}");
+    }
+    let run = scratch.path("run");
+    for file in ["config.toml", "manifest.json", "results.json", "report.html", "real.png"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    for file in [
+        "metrics.jsonl",
+        "samples/after-task-2.png",
+        "checkpoints/after-task-2/config.json",
+        "checkpoints/after-task-2/diffusion_pytorch_model.safetensors",
+    ] {
+        assert!(run.join("cells/replay-0.1-0").join(file).is_file(), "{file}");
+    }
+    let manifest: Value = serde_json::from_str(&fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["backend"], "flex");
+    assert!(manifest["end"].is_string());
+    schema_1(&results_without_cost(&run));
+    let again = scratch.cldiff(&["report", "run"]);
+    assert!(again.status.success() && text(&again.stdout).contains("finetune"));
+}
+
+/// The keys and shapes of results.json.
+fn schema_1(results: &Value) {
+    assert_eq!(results["schema"], 1);
+    let tasks = results["stream"]["tasks"].as_array().unwrap();
+    assert_eq!(tasks[0]["classes"].as_array().unwrap().len(), 5);
+    assert_eq!((&tasks[0]["train"], &tasks[0]["eval"]), (&300.into(), &200.into()));
+    for cell in results["cells"].as_array().unwrap() {
+        for name in ["fid", "bpd", "denoising_loss", "kld"] {
+            let matrix = cell["matrices"][name].as_array().unwrap();
+            assert!(matrix.len() == 2 && matrix.iter().all(|row| row.as_array().unwrap().len() == 2), "{name}");
+            assert!(matrix[1][0].is_number(), "{name}");
+        }
+        assert!(cell["matrices"]["fid"][0][1].is_null());
+        assert_eq!(cell["timestep"]["edges"].as_array().unwrap().len(), 6);
+        for name in ["denoising_loss", "vlb"] {
+            assert_eq!(cell["timestep"][name][1][0].as_array().unwrap().len(), 5);
+        }
+        for name in ["fid.final_average", "fid.forgetting", "fid.backward_transfer", "bpd.final_average"] {
+            assert!(cell["summary"][name].is_number(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn two_runs_of_one_configuration_are_the_same_and_resuming_a_finished_one_changes_nothing() {
+    let scratch = Scratch::new();
+    let few = ["--strategy", "finetune,replay-1", "--quiet"];
+    for out in ["a", "b"] {
+        let output = smoke(&scratch, &[&["--out", out], &few[..]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(output.stderr.is_empty(), "--quiet says {}", text(&output.stderr));
+    }
+    let first = results_without_cost(&scratch.path("a"));
+    assert_eq!(first, results_without_cost(&scratch.path("b")));
+    // One cell is lost; resuming makes it again, and it is the same.
+    fs::remove_file(scratch.path("b/cells/replay-1-0/result.json")).unwrap();
+    let output = smoke(&scratch, &[&["--out", "b", "--resume"], &few[..]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(first, results_without_cost(&scratch.path("b")));
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    let scratch = Scratch::new();
+    let run = |threads: &str| {
+        let out = format!("threads-{threads}");
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_cldiff"))
+            .args(["--config", "smoke", "--backend", "flex", "--strategy", "replay-1", "--quiet", "--out", &out])
+            .current_dir(scratch.0.path())
+            .env("XDG_CACHE_HOME", scratch.path(&format!("cache-{threads}")))
+            .env("RAYON_NUM_THREADS", threads)
+            .status();
+        assert!(status.unwrap().success());
+        results_without_cost(&scratch.path(&out))
+    };
+    assert_eq!(run("1"), run("3"));
+}
+
+#[test]
+fn flex_and_ndarray_give_the_same_table_to_three_digits() {
+    let scratch = Scratch::new();
+    let average = |backend: &str| {
+        let arguments = ["--config", "smoke", "--backend", backend, "--strategy", "finetune", "--quiet", "--out", backend];
+        assert!(scratch.cldiff(&arguments).status.success());
+        results_without_cost(&scratch.path(backend))["cells"][0]["summary"]["bpd.final_average"].as_f64().unwrap()
+    };
+    let (flex, ndarray) = (average("flex"), average("ndarray"));
+    assert!((flex / ndarray - 1.0).abs() < 1e-3, "{flex} and {ndarray}");
+}
