@@ -36,7 +36,11 @@ fn line(of: &str) -> String {
 
 #[test]
 fn an_unknown_key_is_told_with_its_line() {
-    refused_change("batch_size = 16", "batch_sizes = 16", &[&line("batch_size"), "batch_sizes", "batch_size"]);
+    refused_change(
+        "batch_size = 16",
+        "batch_sizes = 16",
+        &[&line("batch_size"), "batch_sizes", "batch_size"],
+    );
 }
 
 #[test]
@@ -47,22 +51,42 @@ fn a_wrong_type_is_told_with_its_line() {
 
 #[test]
 fn a_size_of_zero_is_told_with_its_line() {
-    refused_change("batch_size = 16", "batch_size = 0", &[&line("batch_size"), "`training.batch_size` is 0", "at least 1"]);
-    refused_change("samples_per_task = 80", "samples_per_task = 0", &[&line("samples_per_task"), "at least 2"]);
+    refused_change(
+        "batch_size = 16",
+        "batch_size = 0",
+        &[&line("batch_size"), "`training.batch_size` is 0", "at least 1"],
+    );
+    refused_change(
+        "samples_per_task = 80",
+        "samples_per_task = 0",
+        &[&line("samples_per_task"), "at least 2"],
+    );
     refused_change("per_class = 10", "per_class = 0", &["class_balanced.per_class", "at least 1"]);
     refused_change("size = 8", "size = 0", &[&line("size = 8"), "8 to 64"]);
 }
 
 #[test]
 fn numbers_that_do_not_fit_each_other_are_told() {
-    refused_change("experiences = 2", "experiences = 3", &[&line("experiences"), "10 classes", "1, 2, 5, 10"]);
-    refused_change("norm_num_groups = 4", "norm_num_groups = 3", &[&line("block_out"), "`norm_num_groups` = 3 does not divide 8"]);
+    refused_change(
+        "experiences = 2",
+        "experiences = 3",
+        &[&line("experiences"), "10 classes", "1, 2, 5, 10"],
+    );
+    refused_change(
+        "norm_num_groups = 4",
+        "norm_num_groups = 3",
+        &[&line("block_out"), "`norm_num_groups` = 3 does not divide 8"],
+    );
     refused_change("size = 8", "size = 9", &["sample_size", "is 9", "multiple of 2"]);
     refused_change("steps = 8", "steps = 2000", &["evaluation.sampler.ddim.steps", "1 to 1000"]);
     refused_change("bins = 5", "bins = 5000", &["evaluation.likelihood.bins", "1 to 1000"]);
     refused_change("per_class = 10", "per_class = 61", &["expected at most 60"]);
     refused_change("decay = 0.95", "decay = 1.5", &[&line("decay"), "training.ema.decay"]);
-    refused_change("rehearsal_coefficient = 1.0", "rehearsal_coefficient = -1.0", &["rehearsal_coefficient", "0 or more"]);
+    refused_change(
+        "rehearsal_coefficient = 1.0",
+        "rehearsal_coefficient = -1.0",
+        &["rehearsal_coefficient", "0 or more"],
+    );
     refused_change("label = \"replay-1\"", "label = \"../out\"", &[&line("label"), "file name"]);
     refused_change("label = \"replay-1\"", "label = \"replay-0.1\"", &["two strategies", "replay-0.1"]);
 }
@@ -79,8 +103,16 @@ fn arguments_are_checked() {
     let scratch = Scratch::new();
     refused(&scratch, &["--config", "nowhere.toml"], &["nowhere.toml", "`default`"]);
     refused(&scratch, &["--config", "smoke", "--set", "training"], &["--set training", "KEY=VALUE"]);
-    refused(&scratch, &["--config", "smoke", "--set", "training.batch_size=none"], &["--set training.batch_size=none"]);
-    refused(&scratch, &["--config", "smoke", "--set", "training.batch_size=0"], &["--set training.batch_size", "at least 1"]);
+    refused(
+        &scratch,
+        &["--config", "smoke", "--set", "training.batch_size=none"],
+        &["--set training.batch_size=none"],
+    );
+    refused(
+        &scratch,
+        &["--config", "smoke", "--set", "training.batch_size=0"],
+        &["--set training.batch_size", "at least 1"],
+    );
     refused(&scratch, &["--config", "smoke", "--seeds", "1,1"], &["a seed occurs twice"]);
     refused(&scratch, &["--config", "smoke", "--seeds", "x"], &["--seeds"]);
     refused(&scratch, &["--config", "smoke", "--device", "7"], &["--device 7", "device 0 only"]);
@@ -115,7 +147,8 @@ fn an_output_directory_is_never_written_over() {
 #[test]
 fn missing_libraries_are_told_in_one_sentence() {
     let scratch = Scratch::new();
-    let output = scratch.cldiff(&["--config", "smoke", "--backend", "cuda", "--strategy", "finetune", "--out", "run"]);
+    let output =
+        scratch.cldiff(&["--config", "smoke", "--backend", "cuda", "--strategy", "finetune", "--out", "run"]);
     if output.status.success() {
         println!("skipped: there is an NVIDIA GPU here");
         return;
@@ -161,10 +194,19 @@ fn damaged_data_are_told_with_their_file() {
         fs::write(dir.join(images), &bytes[..bytes.len() / 2]).unwrap();
     };
     refused_data(truncate, &[images, "truncated"]);
-    refused_data(|dir| gz(&dir.join(images), &[0, 0, 9, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7]), &[images, "0x00000903", "0x00000803"]);
+    refused_data(
+        |dir| gz(&dir.join(images), &[0, 0, 9, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7]),
+        &[images, "0x00000903", "0x00000803"],
+    );
     let labels = "train-labels-idx1-ubyte.gz";
-    refused_data(|dir| gz(&dir.join(labels), &[0, 0, 8, 1, 0, 0, 0, 2, 0, 1]), &[labels, "2 labels", "3 images"]);
-    refused_data(|dir| gz(&dir.join(labels), &[0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 200]), &[labels, "label 200", "10 classes"]);
+    refused_data(
+        |dir| gz(&dir.join(labels), &[0, 0, 8, 1, 0, 0, 0, 2, 0, 1]),
+        &[labels, "2 labels", "3 images"],
+    );
+    refused_data(
+        |dir| gz(&dir.join(labels), &[0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 200]),
+        &[labels, "label 200", "10 classes"],
+    );
     // Three images cannot be split over five tasks.
     refused_data(|_| {}, &["has 0 training"]);
 }

@@ -20,6 +20,7 @@ impl Scratch {
         self.0.path().join(name)
     }
 
+    #[allow(dead_code, reason = "not every test file writes")]
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
@@ -45,7 +46,8 @@ pub fn text(bytes: &[u8]) -> String {
 /// `results.json` without what may differ between two runs.
 #[allow(dead_code, reason = "not every test file compares results")]
 pub fn results_without_cost(run: &Path) -> Value {
-    let mut results: Value = serde_json::from_str(&fs::read_to_string(run.join("results.json")).unwrap()).unwrap();
+    let mut results: Value =
+        serde_json::from_str(&fs::read_to_string(run.join("results.json")).unwrap()).unwrap();
     for cell in results["cells"].as_array_mut().unwrap() {
         cell.as_object_mut().unwrap().remove("cost").unwrap();
     }

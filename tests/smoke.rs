@@ -32,7 +32,8 @@ fn a_run_leaves_table_pictures_models_and_a_report() {
     ] {
         assert!(run.join("cells/replay-0.1-0").join(file).is_file(), "{file}");
     }
-    let manifest: Value = serde_json::from_str(&fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap();
+    let manifest: Value =
+        serde_json::from_str(&fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["backend"], "flex");
     assert!(manifest["end"].is_string());
     schema_1(&results_without_cost(&run));
@@ -49,7 +50,10 @@ fn schema_1(results: &Value) {
     for cell in results["cells"].as_array().unwrap() {
         for name in ["fid", "bpd", "denoising_loss", "kld"] {
             let matrix = cell["matrices"][name].as_array().unwrap();
-            assert!(matrix.len() == 2 && matrix.iter().all(|row| row.as_array().unwrap().len() == 2), "{name}");
+            assert!(
+                matrix.len() == 2 && matrix.iter().all(|row| row.as_array().unwrap().len() == 2),
+                "{name}"
+            );
             assert!(matrix[1][0].is_number(), "{name}");
         }
         assert!(cell["matrices"]["fid"][0][1].is_null());
@@ -87,7 +91,17 @@ fn the_number_of_threads_does_not_matter() {
     let run = |threads: &str| {
         let out = format!("threads-{threads}");
         let status = std::process::Command::new(env!("CARGO_BIN_EXE_cldiff"))
-            .args(["--config", "smoke", "--backend", "flex", "--strategy", "replay-1", "--quiet", "--out", &out])
+            .args([
+                "--config",
+                "smoke",
+                "--backend",
+                "flex",
+                "--strategy",
+                "replay-1",
+                "--quiet",
+                "--out",
+                &out,
+            ])
             .current_dir(scratch.0.path())
             .env("XDG_CACHE_HOME", scratch.path(&format!("cache-{threads}")))
             .env("RAYON_NUM_THREADS", threads)
@@ -102,9 +116,21 @@ fn the_number_of_threads_does_not_matter() {
 fn flex_and_ndarray_give_the_same_table_to_three_digits() {
     let scratch = Scratch::new();
     let average = |backend: &str| {
-        let arguments = ["--config", "smoke", "--backend", backend, "--strategy", "finetune", "--quiet", "--out", backend];
+        let arguments = [
+            "--config",
+            "smoke",
+            "--backend",
+            backend,
+            "--strategy",
+            "finetune",
+            "--quiet",
+            "--out",
+            backend,
+        ];
         assert!(scratch.cldiff(&arguments).status.success());
-        results_without_cost(&scratch.path(backend))["cells"][0]["summary"]["bpd.final_average"].as_f64().unwrap()
+        results_without_cost(&scratch.path(backend))["cells"][0]["summary"]["bpd.final_average"]
+            .as_f64()
+            .unwrap()
     };
     let (flex, ndarray) = (average("flex"), average("ndarray"));
     assert!((flex / ndarray - 1.0).abs() < 1e-3, "{flex} and {ndarray}");

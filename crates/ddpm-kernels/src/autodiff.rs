@@ -85,7 +85,12 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         })
     }
 
-    fn normalize(x: Tensor<Self, 3>, weight: Tensor<Self, 1>, bias: Tensor<Self, 1>, norm: Norm) -> Tensor<Self, 3> {
+    fn normalize(
+        x: Tensor<Self, 3>,
+        weight: Tensor<Self, 1>,
+        bias: Tensor<Self, 1>,
+        norm: Norm,
+    ) -> Tensor<Self, 3> {
         let (x, weight, bias) = (float(x), float(weight), float(bias));
         let prepared = Backward::<B, 3>::prepare::<C>(
             Normalize,

@@ -1,8 +1,7 @@
 //! The backend-extension trait: what a UNet's training step consists of, with default bodies in Burn's own ops.
 
 use burn::tensor::{
-    Tensor,
-    TensorPrimitive,
+    Tensor, TensorPrimitive,
     activation::{sigmoid, silu, softmax},
     backend::{AutodiffBackend, Backend},
     module::{conv2d, interpolate},
@@ -67,7 +66,12 @@ pub trait Kernels: Backend {
     ///
     /// # Shapes
     /// - `x` and output: `[n, c, length]`; `weight`, `bias`: `[c]`
-    fn normalize(x: Tensor<Self, 3>, weight: Tensor<Self, 1>, bias: Tensor<Self, 1>, norm: Norm) -> Tensor<Self, 3> {
+    fn normalize(
+        x: Tensor<Self, 3>,
+        weight: Tensor<Self, 1>,
+        bias: Tensor<Self, 1>,
+        norm: Norm,
+    ) -> Tensor<Self, 3> {
         let [_, c, _] = x.dims();
         let (x_hat, _) = standardize(x, norm);
         let y = x_hat * weight.reshape([1, c, 1]) + bias.reshape([1, c, 1]);

@@ -1,7 +1,7 @@
 //! The CPU kernels against the trait's default bodies, over random shapes and values, on both CPU backends.
 
-use burn::{
-    tensor::{Tensor, TensorData, activation::silu, backend::Backend, module::conv2d, ops::ConvOptions},
+use burn::tensor::{
+    Tensor, TensorData, activation::silu, backend::Backend, module::conv2d, ops::ConvOptions,
 };
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
@@ -13,7 +13,8 @@ use proptest::prelude::*;
 fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor<B, D> {
     let n = dims.iter().product::<usize>();
     let value = |i: usize| {
-        let mixed = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)).rotate_left(13);
+        let mixed =
+            (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)).rotate_left(13);
         (mixed.wrapping_mul(2_246_822_519) >> 8) as f32 / 8_388_608.0 - 1.0
     };
     Tensor::from_data(TensorData::new((0..n).map(value).collect::<Vec<f32>>(), dims), &B::Device::default())
@@ -29,7 +30,12 @@ fn close<B: Backend, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Result
 /// Output and gradients of x, weight and bias under a random cotangent.
 type Pass<I> = (Tensor<I, 4>, [Tensor<I, 4>; 2], Tensor<I, 1>);
 
-fn conv_pass<B: TrainBackend>(shape: [usize; 5], stride: usize, padding: usize, ours: bool) -> Pass<B::InnerBackend> {
+fn conv_pass<B: TrainBackend>(
+    shape: [usize; 5],
+    stride: usize,
+    padding: usize,
+    ours: bool,
+) -> Pass<B::InnerBackend> {
     let [n, c_in, c_out, size, kernel] = shape;
     let x = values::<B, 4>([n, c_in, size, size + 1], 1).require_grad();
     let weight = values::<B, 4>([c_out, c_in, kernel, kernel], 2).require_grad();

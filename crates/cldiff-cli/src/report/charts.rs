@@ -13,9 +13,8 @@ use super::{
 };
 use crate::results::{CellResult, Results};
 
-/// A named line with its colour.
+/// A line with its colour and its marker.
 struct Line {
-    name: String,
     colour: RGBColor,
     points: Vec<(f64, f64)>,
     marker: usize,
@@ -26,7 +25,6 @@ struct Axes<'a> {
     title: &'a str,
     x: &'a str,
     y: &'a str,
-    legend: bool,
     /// Whole numbers are the only sensible ticks on x.
     tasks: bool,
 }
@@ -39,10 +37,10 @@ pub(super) fn fid_over_the_stream(results: &Results) -> Result<Vec<String>> {
     let tasks = results.stream.tasks.len();
     let lines =
         |value: &dyn Fn(&[&CellResult], usize) -> Option<f64>| lines_over_tasks(results, tasks, value);
-    let axes = |title| Axes { title, x: "after task", y: "FID", legend: true, tasks: true };
+    let axes = |title| Axes { title, x: "after task", y: "FID", tasks: true };
     Ok(vec![
-        chart((600, 340), &axes("FID on task 1"), &lines(&|cells, k| entry(cells, "fid", k, 0)))?,
-        chart((600, 340), &axes("FID over all tasks seen"), &lines(&|cells, k| pooled(cells, "fid", k)))?,
+        chart((588, 330), &axes("FID on task 1"), &lines(&|cells, k| entry(cells, "fid", k, 0)))?,
+        chart((588, 330), &axes("FID over all tasks seen"), &lines(&|cells, k| pooled(cells, "fid", k)))?,
     ])
 }
 
@@ -64,15 +62,15 @@ pub(super) fn forgetting_by_timestep(results: &Results) -> Result<Vec<String>> {
                 .collect()
         })
     };
-    let axes = |title, y| Axes { title, x: "timestep t", y, legend: true, tasks: false };
+    let axes = |title, y| Axes { title, x: "timestep t", y, tasks: false };
     Ok(vec![
         chart(
-            (600, 340),
+            (588, 330),
             &axes("Forgetting of the denoising loss", "change of the squared error"),
             &lines(Loss::Denoising),
         )?,
         chart(
-            (600, 340),
+            (588, 330),
             &axes("Forgetting of the variational bound", "change, bits/dim in the bin"),
             &lines(Loss::Vlb),
         )?,
@@ -88,7 +86,6 @@ pub(super) fn bpd_beside_fid(results: &Results, cells: &[&CellResult]) -> Result
     let all = strategies(results);
     let index = all.iter().position(|(label, _)| *label == cells[0].label).unwrap_or(0);
     let line = |value: &dyn Fn(&[&CellResult], usize) -> Option<f64>, cells: &[&CellResult], i: usize| Line {
-        name: cells[0].label.clone(),
         colour: palette::strategy(i),
         points: (0..tasks).filter_map(|k| Some(((k + 1) as f64, value(cells, k)?))).collect(),
         marker: i,
@@ -103,13 +100,8 @@ pub(super) fn bpd_beside_fid(results: &Results, cells: &[&CellResult]) -> Result
             // All strategies share the scale of a panel.
             let everything: Vec<Line> = all.iter().enumerate().map(|(i, (_, c))| line(value, c, i)).collect();
             let range = range_of(&everything);
-            let axes = Axes {
-                title: "",
-                x: if name == "FID" { "after task" } else { "" },
-                y: name,
-                legend: false,
-                tasks: true,
-            };
+            let axes =
+                Axes { title: "", x: if name == "FID" { "after task" } else { "" }, y: name, tasks: true };
             draw_lines(panel, &axes, &[line(value, cells, index)], range)?;
         }
         Ok(())
@@ -120,12 +112,7 @@ fn by_strategy(results: &Results, points: impl Fn(&[&CellResult]) -> Vec<(f64, f
     strategies(results)
         .into_iter()
         .enumerate()
-        .map(|(i, (name, cells))| Line {
-            name,
-            colour: palette::strategy(i),
-            points: points(&cells),
-            marker: i,
-        })
+        .map(|(i, (_, cells))| Line { colour: palette::strategy(i), points: points(&cells), marker: i })
         .collect()
 }
 
@@ -188,24 +175,8 @@ fn draw_lines(
         .map_err(drawing)?;
     for line in lines {
         let style = line.colour.stroke_width(2);
-        let drawn =
-            chart.draw_series(LineSeries::new(line.points.iter().copied(), style)).map_err(drawing)?;
-        if axes.legend {
-            drawn
-                .label(line.name.clone())
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
-        }
+        chart.draw_series(LineSeries::new(line.points.iter().copied(), style)).map_err(drawing)?;
         draw_markers(&mut chart, line)?;
-    }
-    if axes.legend {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(TRANSPARENT)
-            .border_style(TRANSPARENT)
-            .label_font(text(12))
-            .draw()
-            .map_err(drawing)?;
     }
     Ok(())
 }

@@ -56,6 +56,7 @@ pub fn render(inputs: &[ReportInput]) -> Result<String> {
         floor => sections::floor(results),
         features => results.features,
         real => merged.real_grid.as_deref().map(sections::data_uri),
+        legend => sections::legend(results),
         samples => sections::samples(&merged),
         fid_maps => sections::figures(&strategies, |cells| heat_map::fid(results, cells))?,
         fid_curves => charts::fid_over_the_stream(results)?,

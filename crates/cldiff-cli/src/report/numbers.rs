@@ -102,10 +102,10 @@ pub fn columns() -> Vec<Column> {
             Some(c.cost.images_per_second)
         }),
         cost(
-            "passes ×10⁶",
+            "passes ×10³",
             "passes of one image through the network, in training, sampling and evaluation",
-            2,
-            |c| Some(c.cost.denoiser_evaluations as f64 / 1e6),
+            0,
+            |c| Some(c.cost.denoiser_evaluations as f64 / 1e3),
         ),
         cost("peak MB", "largest resident memory of the process", 0, |c| {
             c.cost.peak_memory_bytes.map(|b| b as f64 / 1e6)

@@ -18,6 +18,12 @@ pub(super) fn strategy(i: usize) -> RGBColor {
     STRATEGIES[i % STRATEGIES.len()]
 }
 
+/// The colour as CSS has it, and the shape of the i-th strategy's markers.
+pub(super) fn key(i: usize) -> (String, &'static str) {
+    let RGBColor(r, g, b) = strategy(i);
+    (format!("#{r:02x}{g:02x}{b:02x}"), ["●", "▲", "✕"][i % 3])
+}
+
 /// From pale (0) to deep (1), in steps of lightness.
 pub(super) fn sequential(share: f64) -> RGBColor {
     between(&[(255, 247, 220), (253, 187, 99), (227, 91, 60), (139, 18, 72), (58, 6, 60)], share)

@@ -7,6 +7,7 @@ use minijinja::{Value, context};
 use super::{
     ReportInput,
     numbers::{Column, columns, mean, strategies},
+    palette,
 };
 use crate::results::{CellResult, Results};
 
@@ -62,6 +63,15 @@ pub(super) fn floor(results: &Results) -> Option<String> {
     let pooled = of("fid_pooled").and_then(|values| values.last().copied().flatten());
     let pooled = pooled.map_or_else(String::new, |v| format!(", {v:.2} over all tasks"));
     Some(format!("{per_task:.2} on average over tasks{pooled}"))
+}
+
+/// The colours and markers of the line charts.
+pub(super) fn legend(results: &Results) -> Vec<Value> {
+    let entry = |(i, (label, _)): (usize, &(String, Vec<&CellResult>))| {
+        let (colour, marker) = palette::key(i);
+        context! { label => label, colour => colour, marker => marker }
+    };
+    strategies(results).iter().enumerate().map(entry).collect()
 }
 
 /// A PNG inside the page.

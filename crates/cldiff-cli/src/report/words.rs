@@ -43,8 +43,8 @@ pub(super) fn findings(results: &Results) -> Vec<String> {
         };
         if last > 0 {
             findings.push(format!(
-                "{label}: FID on task 1 is {learned:.2} right after it was learned and {end:.2} after the last task \
-                 ({:.1} times).",
+                "{label}: FID on task 1 goes from {learned:.2} after the first task to {end:.2} after the last \
+                 (×{:.2}).",
                 end / learned.max(1e-9)
             ));
         }
@@ -76,7 +76,8 @@ pub(super) fn timesteps(results: &Results) -> Vec<String> {
             let greatest = (0..bins).max_by(|&a, &b| by_bin[a].total_cmp(&by_bin[b]))?;
             let least = (0..bins).min_by(|&a, &b| by_bin[a].total_cmp(&by_bin[b]))?;
             Some(format!(
-                "{label}: the denoising loss on old tasks changes most at t = {} ({:+.0}%), least at t = {} ({:+.0}%).",
+                "{label}: the change of the denoising loss on old tasks is highest at t = {} ({:+.0}%) and lowest \
+                 at t = {} ({:+.0}%).",
                 forgetting::bin_name(results, greatest),
                 100.0 * by_bin[greatest],
                 forgetting::bin_name(results, least),

@@ -14,7 +14,9 @@ use cl_metrics::features::classifier::ClassifierCache;
 use data_streams::Stream;
 use ddpm_core::Kernels;
 
-use crate::{CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, Probe, Reference, cell, probe};
+use crate::{
+    CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, Probe, Reference, cell, probe,
+};
 
 /// `--backend`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +49,11 @@ pub fn open(choice: BackendChoice, device: usize) -> Result<Box<dyn Engine>, Eng
 
 /// Flex comes before ndarray, whose operations other than those of `ddpm-kernels` are slower.
 fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
+    let attempts: [fn(usize) -> Result<Box<dyn Engine>, EngineError>; 4] =
+        [open_cuda, |index| open_wgpu(index, false), open_flex, open_ndarray];
     let mut refusals = Vec::new();
-    for attempt in [open_cuda(device), open_wgpu(device, false), open_flex(device), open_ndarray(device)] {
-        match attempt {
+    for attempt in attempts {
+        match attempt(device) {
             Ok(engine) => return Ok(engine),
             Err(refusal) => refusals.push(refusal.to_string()),
         }

@@ -190,7 +190,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let pixels: Vec<u8> = (1..=12).collect();
         for split in ["train", "t10k"] {
-            let write = |file: String, bytes| fs::write(dir.path().join(file), gz(bytes)).unwrap();
+            let write = |file: String, bytes: &[u8]| fs::write(dir.path().join(file), gz(bytes)).unwrap();
             write(format!("{split}-images-idx3-ubyte.gz"), &idx(IMAGE_MAGIC, &[3, 2, 2], &pixels));
             write(format!("{split}-labels-idx1-ubyte.gz"), &idx(LABEL_MAGIC, &[3], &[0, 1, 1]));
         }

@@ -19,7 +19,11 @@ fn slice(data: &TensorData) -> &[f32] {
     data.as_slice().expect("the data were converted to f32")
 }
 
-fn tensor<B: Backend, const D: usize>(values: Vec<f32>, dims: [usize; D], device: &B::Device) -> Tensor<B, D> {
+fn tensor<B: Backend, const D: usize>(
+    values: Vec<f32>,
+    dims: [usize; D],
+    device: &B::Device,
+) -> Tensor<B, D> {
     Tensor::from_data(TensorData::new(values, dims), device)
 }
 

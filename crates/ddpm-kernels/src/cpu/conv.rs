@@ -267,7 +267,9 @@ pub fn grad_weight(conv: &Conv, x: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>)
         .map(|(xs, gs)| {
             let (mut weight, mut bias) = (vec![0.0; weights], vec![0.0; conv.c_out]);
             for (x, g) in xs.chunks_exact(conv.input()).zip(gs.chunks_exact(conv.output())) {
-                g.chunks_exact(conv.pixels()).zip(&mut bias).for_each(|(plane, b)| *b += plane.iter().sum::<f32>());
+                g.chunks_exact(conv.pixels())
+                    .zip(&mut bias)
+                    .for_each(|(plane, b)| *b += plane.iter().sum::<f32>());
                 conv.with_patches(x, |patches| {
                     let patches = rows(patches, conv.patch());
                     let to = rows_mut(&mut weight, conv.c_out);
