@@ -74,7 +74,7 @@ def samplers() -> None:
     torch.manual_seed(1)
     x_t = torch.randn(2, 1, 4, 4)
     noises = torch.randn(1000, 2, 1, 4, 4)
-    tensors = {"x_t": x_t.numpy(), "noise": noises[:, :, :, :, :].numpy()[::50]}
+    tensors = {"x_t": x_t.numpy(), "noise": np.ascontiguousarray(noises.numpy()[::50])}
     for name, options, eta in [
         ("ddim", {}, 0.0),
         ("ddim_clip", {"clip_sample": True}, 0.0),

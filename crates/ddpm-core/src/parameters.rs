@@ -88,7 +88,8 @@ struct Replacer<F> {
 impl<B: Backend, F: FnMut() -> Tensor<B, 1>> ModuleMapper<B> for Replacer<F> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         let value = (self.next)();
-        param.map(|old| value.reshape(old.dims()))
+        // A new tensor is not tracked by autodiff unless told to be.
+        param.map(|old| value.reshape(old.dims()).detach().set_require_grad(old.is_require_grad()))
     }
 }
 
@@ -196,7 +197,10 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
         let expected = param.shape();
         match self.values.remove(&name) {
             Some(value) if value.shape == expected => {
-                return param.map(|old| Tensor::from_data(value.convert::<f32>(), &old.device()));
+                return param.map(|old| {
+                    let tensor = Tensor::from_data(value.convert::<f32>(), &old.device());
+                    tensor.set_require_grad(old.is_require_grad())
+                });
             }
             Some(value) => {
                 let problem = format!("its shape is {:?}, the model's is {expected:?}", value.shape);

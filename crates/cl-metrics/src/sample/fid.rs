@@ -81,7 +81,11 @@ pub fn frechet_distance(a: &Moments, b: &Moments) -> Result<f64, MetricError> {
     let root = square_root(&s_a)?;
     let product = &root * &s_b * &root;
     let eigenvalues = product.self_adjoint_eigenvalues(Side::Lower).map_err(failed)?;
-    let trace_of_root: f64 = eigenvalues.iter().map(|value| value.max(0.0).sqrt()).sum();
+    // Where the covariances lack rank, rounding leaves tiny eigenvalues, whose roots are not tiny.
+    let largest = eigenvalues.iter().copied().fold(0.0, f64::max);
+    let noise = largest * f64::EPSILON * eigenvalues.len() as f64;
+    let trace_of_root: f64 =
+        eigenvalues.iter().filter(|value| **value > noise).map(|value| value.sqrt()).sum();
     let trace = |m: &Mat<f64>| (0..m.nrows()).map(|i| m[(i, i)]).sum::<f64>();
     let means: f64 = a.mean.iter().zip(&b.mean).map(|(x, y)| (x - y).powi(2)).sum();
     Ok(means + trace(&s_a) + trace(&s_b) - 2.0 * trace_of_root)

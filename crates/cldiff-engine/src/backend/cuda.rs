@@ -21,7 +21,7 @@ fn load(names: &[&str], what: &str) -> Result<Library, EngineError> {
     names
         .iter()
         // SAFETY: these are NVIDIA's own libraries, whose initialisers have no preconditions.
-        .find_map(|name| unsafe { Library::new(name) }.ok())
+        .find_map(|name| unsafe { Library::new(*name) }.ok())
         .ok_or_else(|| {
             missing(format!("no {what} found: looked for {} in the library path", names.join(", ")))
         })

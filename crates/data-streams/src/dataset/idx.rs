@@ -110,7 +110,9 @@ fn read<const D: usize>(path: &Path, magic: u32, what: &str) -> Result<([usize; 
     let mut reader = open(path)?;
     let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
     let mut header = vec![0; 4 + 4 * D];
-    reader.read_exact(&mut header).map_err(|e| format(format!("ends within its header: {e}")))?;
+    reader
+        .read_exact(&mut header)
+        .map_err(|e| format(format!("truncated or damaged within its header: {e}")))?;
     let word = |i: usize| {
         u32::from_be_bytes([header[4 * i], header[4 * i + 1], header[4 * i + 2], header[4 * i + 3]])
     };

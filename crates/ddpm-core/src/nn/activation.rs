@@ -30,7 +30,8 @@ impl Activation {
         match self {
             Self::Silu => B::silu(x),
             Self::Mish => activation::mish(x),
-            Self::Gelu => activation::gelu(x),
+            // Composed, because the backward pass of Burn's own is that of the tanh approximation.
+            Self::Gelu => x.clone() * (x.div_scalar(std::f64::consts::SQRT_2).erf() + 1.0) * 0.5,
             Self::Relu => activation::relu(x),
         }
     }
