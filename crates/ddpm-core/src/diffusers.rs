@@ -24,6 +24,9 @@ const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 ///
 /// # Errors
 /// [`CoreError::Io`] if a file cannot be written.
+///
+/// # Panics
+/// Never: parameters are written as f32, four bytes an element.
 pub fn save_unet<B: Kernels>(unet: &UNet2D<B>, dir: &Path) -> Result<(), CoreError> {
     fs::create_dir_all(dir).map_err(CoreError::io(dir))?;
     let mut config = Map::from_iter([("_class_name".to_owned(), Value::from("UNet2DModel"))]);

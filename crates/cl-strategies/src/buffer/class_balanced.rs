@@ -38,8 +38,7 @@ impl ClassBalanced {
 
 impl Buffer for ClassBalanced {
     fn absorb(&mut self, data: &ImageDataset, key: Key) -> Result<(), StrategyError> {
-        let known =
-            |class: usize| self.stored.as_ref().is_some_and(|s| s.labels().iter().any(|&l| l == class));
+        let known = |class: usize| self.stored.as_ref().is_some_and(|s| s.labels().contains(&class));
         let mut new = Vec::new();
         for (class, count) in data.counts_per_class().into_iter().enumerate() {
             if count > 0 && !known(class) {

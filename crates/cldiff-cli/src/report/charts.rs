@@ -182,9 +182,9 @@ fn draw_lines(
 }
 
 /// A line's points, in a shape of its own.
-fn draw_markers<'a>(
+fn draw_markers(
     chart: &mut ChartContext<
-        'a,
+        '_,
         SVGBackend<'_>,
         Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
     >,

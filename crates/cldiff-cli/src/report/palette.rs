@@ -33,7 +33,7 @@ pub(super) fn sequential(share: f64) -> RGBColor {
 pub(super) fn diverging(share: f64) -> RGBColor {
     between(
         &[(33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 130), (178, 24, 43)],
-        (share + 1.0) / 2.0,
+        f64::midpoint(share, 1.0),
     )
 }
 

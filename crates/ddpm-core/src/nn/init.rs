@@ -25,6 +25,9 @@ impl<'a, B: Backend> Initializer<'a, B> {
 
     /// Uniform on `[-1/sqrt(fan_in), 1/sqrt(fan_in)]`: PyTorch's default for the weight (its Kaiming uniform with
     /// a = sqrt(5)) and the bias of a convolution or linear layer.
+    ///
+    /// # Panics
+    /// Never: the bound is positive and finite.
     pub fn uniform<const D: usize>(&mut self, shape: [usize; D], fan_in: usize) -> Param<Tensor<B, D>> {
         let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
         let range = Uniform::new_inclusive(-bound, bound).expect("the bound is positive and finite");
