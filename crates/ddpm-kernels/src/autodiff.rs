@@ -59,6 +59,25 @@ impl<B: Kernels> Backward<B, 3> for Normalize {
     }
 }
 
+#[derive(Debug)]
+struct DotProductAttention;
+
+impl<B: Kernels> Backward<B, 3> for DotProductAttention {
+    /// q, k, v and the scale
+    type State = ([B::FloatTensorPrimitive; 3], f64);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = tensor(grads.consume::<B>(&ops.node));
+        let ([q, k, v], scale) = ops.state;
+        let results = B::dot_product_attention_backward(tensor(q), tensor(k), tensor(v), grad, scale);
+        for (node, grad) in ops.parents.into_iter().zip(results) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, float(grad));
+            }
+        }
+    }
+}
+
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn convolve_2d(
         x: Tensor<Self, 4>,
@@ -101,6 +120,26 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         let output = float(B::normalize(tensor(x), tensor(weight), tensor(bias), norm));
         tensor(match prepared.compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((state, norm), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        })
+    }
+
+    fn dot_product_attention(
+        q: Tensor<Self, 4>,
+        k: Tensor<Self, 4>,
+        v: Tensor<Self, 4>,
+        scale: f64,
+    ) -> Tensor<Self, 4> {
+        let (q, k, v) = (float(q), float(k), float(v));
+        let prepared = Backward::<B, 3>::prepare::<C>(
+            DotProductAttention,
+            [q.node.clone(), k.node.clone(), v.node.clone()],
+        );
+        let state = [q.primitive, k.primitive, v.primitive];
+        let [q, k, v] = state.clone();
+        let output = float(B::dot_product_attention(tensor(q), tensor(k), tensor(v), scale));
+        tensor(match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((state, scale), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         })
     }

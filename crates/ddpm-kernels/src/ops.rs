@@ -177,6 +177,26 @@ pub trait Kernels: Backend {
         softmax(q.mul_scalar(scale).matmul(k.swap_dims(2, 3)), 3).matmul(v)
     }
 
+    /// The gradients of [`dot_product_attention`](Self::dot_product_attention) with respect to `q`, `k` and `v`. The
+    /// weights are computed again rather than kept.
+    ///
+    /// # Shapes
+    /// - all: `[n, heads, length, d]`
+    fn dot_product_attention_backward(
+        q: Tensor<Self, 4>,
+        k: Tensor<Self, 4>,
+        v: Tensor<Self, 4>,
+        grad: Tensor<Self, 4>,
+        scale: f64,
+    ) -> [Tensor<Self, 4>; 3] {
+        let p = softmax(q.clone().mul_scalar(scale).matmul(k.clone().swap_dims(2, 3)), 3);
+        let v_grad = p.clone().swap_dims(2, 3).matmul(grad.clone());
+        let p_grad = grad.matmul(v.swap_dims(2, 3));
+        let mean = (p.clone() * p_grad.clone()).sum_dim(3);
+        let logits_grad = (p * (p_grad - mean)).mul_scalar(scale);
+        [logits_grad.clone().matmul(k), logits_grad.swap_dims(2, 3).matmul(q), v_grad]
+    }
+
     /// Nearest-neighbour upsampling to twice the height and width.
     ///
     /// # Shapes

@@ -1,7 +1,11 @@
 //! The CPU kernels against the trait's default bodies, over random shapes and values, on both CPU backends.
 
 use burn::tensor::{
-    Tensor, TensorData, activation::silu, backend::Backend, module::conv2d, ops::ConvOptions,
+    Tensor, TensorData,
+    activation::{silu, softmax},
+    backend::{AutodiffBackend, Backend},
+    module::conv2d,
+    ops::ConvOptions,
 };
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
@@ -73,6 +77,26 @@ fn norm_pass<B: TrainBackend>(shape: [usize; 4], silu_too: bool, ours: bool) -> 
     (y.inner(), [x.grad(&grads).unwrap(), gw], bias.grad(&grads).unwrap())
 }
 
+/// Output and gradients of q, k and v as numbers, from an attention.
+fn attention_pass<B: AutodiffBackend>(
+    shape: [usize; 4],
+    attention: impl Fn(Tensor<B, 4>, Tensor<B, 4>, Tensor<B, 4>) -> Tensor<B, 4>,
+) -> [Vec<f64>; 4] {
+    let [q, k, v] = [1, 2, 3].map(|seed| (values::<B, 4>(shape, seed) * 2.0).detach().require_grad());
+    let y = attention(q.clone(), k.clone(), v.clone());
+    let grads = (y.clone() * values(y.dims(), 4)).sum().backward();
+    let numbers = |t: Tensor<B::InnerBackend, 4>| t.into_data().convert::<f64>().to_vec().unwrap();
+    [y.inner(), q.grad(&grads).unwrap(), k.grad(&grads).unwrap(), v.grad(&grads).unwrap()].map(numbers)
+}
+
+fn kernel_attention<B: Kernels>(q: Tensor<B, 4>, k: Tensor<B, 4>, v: Tensor<B, 4>) -> Tensor<B, 4> {
+    B::dot_product_attention(q, k, v, 0.7)
+}
+
+fn composed_attention<B: Backend>(q: Tensor<B, 4>, k: Tensor<B, 4>, v: Tensor<B, 4>) -> Tensor<B, 4> {
+    softmax((q * 0.7).matmul(k.swap_dims(2, 3)), 3).matmul(v)
+}
+
 fn same<I: Backend>(a: Pass<I>, b: Pass<I>) -> Result<(), TestCaseError> {
     close(a.0, b.0)?;
     for (x, y) in a.1.into_iter().zip(b.1) {
@@ -102,6 +126,27 @@ proptest! {
         same(norm_pass::<Autodiff<Flex>>(shape, silu, true), norm_pass::<Autodiff<Flex>>(shape, silu, false))?;
         let expected = norm_pass::<Autodiff<NdArray<f32>>>(shape, silu, false);
         same(norm_pass::<Autodiff<NdArray<f32>>>(shape, silu, true), expected)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn attentions_agree(n in 1_usize..4, heads in 1_usize..4, length in 1_usize..40, width in 1_usize..20) {
+        let shape = [n, heads, length, width];
+        // The composition in f64 is exact where logits are large and one in f32 is not.
+        let expected = attention_pass::<Autodiff<NdArray<f64>>>(shape, composed_attention);
+        for ours in [
+            attention_pass::<Autodiff<Flex>>(shape, kernel_attention),
+            attention_pass::<Autodiff<NdArray<f32>>>(shape, kernel_attention),
+        ] {
+            for (ours, expected) in ours.iter().zip(&expected) {
+                let scale = expected.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+                let difference = ours.iter().zip(expected).fold(0.0_f64, |a, (x, y)| a.max((x - y).abs()));
+                prop_assert!(difference <= 3e-5 * scale + 1e-6, "they differ by {} of {}", difference, scale);
+            }
+        }
     }
 }
 

@@ -1,9 +1,22 @@
 //! Looking for a Vulkan device before Burn does, which panics where there is none.
 
+use std::path::Path;
+
 use burn_wgpu::WgpuDevice;
 use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
 
 use crate::EngineError;
+
+/// Whether a hardware Vulkan device can exist. On Linux every driver needs one of these device files; without them
+/// drivers are not asked, because Mesa's complain on stderr where there is no desktop.
+fn hardware_may_exist() -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let render_node = std::fs::read_dir("/dev/dri").is_ok_and(|mut files| files.next().is_some());
+    render_node
+        || ["/dev/nvidiactl", "/dev/dxg", "/dev/mali0", "/dev/kgsl-3d0"].iter().any(|f| Path::new(f).exists())
+}
 
 /// The device `index`, counted over discrete, integrated, virtual and, if allowed, software devices in this order;
 /// and its name.
@@ -11,6 +24,10 @@ use crate::EngineError;
 /// # Errors
 /// [`EngineError::Backend`] if there is none.
 pub(super) fn find(index: usize, software_too: bool) -> Result<(WgpuDevice, String), EngineError> {
+    if !software_too && !hardware_may_exist() {
+        let problem = "no hardware Vulkan device found: there is no /dev/dri".to_owned();
+        return Err(EngineError::Backend { backend: "wgpu", problem });
+    }
     let mut descriptor = InstanceDescriptor::new_without_display_handle();
     descriptor.backends = Backends::PRIMARY;
     let adapters = pollster::block_on(Instance::new(descriptor).enumerate_adapters(Backends::PRIMARY));

@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use crate::{
     Kernels, Norm,
     cpu::{
+        attention::{self, Heads},
         conv::{self, Conv},
         group_norm,
     },
@@ -31,6 +32,11 @@ fn conv_of(x: [usize; 4], weight: [usize; 4], stride: usize, padding: usize) -> 
     let ([images, c_in, height, width], [c_out, w_in, kernel, kernel_w]) = (x, weight);
     assert!(w_in == c_in && kernel == kernel_w, "convolve_2d: weight {weight:?} does not fit x {x:?}");
     Conv { images, c_in, c_out, height, width, kernel, stride, padding }
+}
+
+fn heads_of(q: [usize; 4], k: [usize; 4], v: [usize; 4]) -> Heads {
+    assert!(q == k && q == v, "dot_product_attention: shapes {q:?}, {k:?} and {v:?} differ");
+    Heads { heads: q[0] * q[1], length: q[2], width: q[3] }
 }
 
 macro_rules! on_the_cpu {
@@ -97,6 +103,33 @@ macro_rules! on_the_cpu {
                     tensor(weight_grad, [dims[1]], &device),
                     tensor(bias_grad, [dims[1]], &device),
                 )
+            }
+
+            fn dot_product_attention(
+                q: Tensor<Self, 4>,
+                k: Tensor<Self, 4>,
+                v: Tensor<Self, 4>,
+                scale: f64,
+            ) -> Tensor<Self, 4> {
+                let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
+                let (q, k, v) = (floats(q), floats(k), floats(v));
+                let y = attention::forward(heads, slice(&q), slice(&k), slice(&v), scale as f32);
+                tensor(y, dims, &device)
+            }
+
+            fn dot_product_attention_backward(
+                q: Tensor<Self, 4>,
+                k: Tensor<Self, 4>,
+                v: Tensor<Self, 4>,
+                grad: Tensor<Self, 4>,
+                scale: f64,
+            ) -> [Tensor<Self, 4>; 3] {
+                let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
+                let (q, k, v, grad) = (floats(q), floats(k), floats(v), floats(grad));
+                let scale = scale as f32;
+                let (q, k, v) =
+                    attention::backward(heads, slice(&q), slice(&k), slice(&v), slice(&grad), scale);
+                [q, k, v].map(|values| tensor(values, dims, &device))
             }
         }
     };

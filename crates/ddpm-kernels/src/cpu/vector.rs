@@ -39,7 +39,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 
 /// e^x for |x| <= 87, and the value at the end beyond: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2].
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     /// Adding it rounds to an integer, which then stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
