@@ -12,7 +12,8 @@ from pathlib import Path
 import diffusers
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, HeunDiscreteScheduler
+from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from diffusers.training_utils import EMAModel
 from pytorch_fid.fid_score import calculate_frechet_distance
 from safetensors.numpy import save_file
@@ -61,7 +62,10 @@ def schedules() -> None:
             at = sorted({0, 1, 2, steps // 4, steps // 2, steps - 2, steps - 1})
             values = {key: [float(v[i]) for i in at] for key, v in c.items()}
             cases.append({"schedule": name, "timesteps": steps, "at": at, **values})
-    text = json.dumps({"versions": VERSIONS, "cases": cases}, indent=1)
+    zero_snr = rescale_zero_terminal_snr(torch.from_numpy(betas("scaled_linear", 1000))).numpy()
+    at = [0, 1, 250, 500, 998, 999]
+    zero_snr = {"at": at, "beta": [float(zero_snr[i]) for i in at]}
+    text = json.dumps({"versions": VERSIONS, "cases": cases, "zero_terminal_snr": zero_snr}, indent=1)
     (CORE / "process.json").write_text(text + "\n")
 
 
@@ -102,6 +106,91 @@ def samplers() -> None:
                 steps.append(scheduler_step(scheduler, eps_model(x_t, scheduler.alphas_cumprod[t]), t, x_t, generator))
             tensors[f"{variance}_{'clip' if clip else 'free'}"] = np.stack(steps)
     save_file(tensors, CORE / "samplers.safetensors", {"versions": VERSIONS})
+
+
+def solvers() -> None:
+    """The inputs that samplers ask the denoiser with, evaluation by evaluation, and what they end with."""
+    torch.manual_seed(4)
+    x_t = torch.randn(2, 1, 4, 4)
+    tensors = {"x_t": x_t.numpy()}
+    common = (1000, 1e-4, 0.02, "linear")
+    cases = {
+        "dpm_linspace": DPMSolverMultistepScheduler(*common),
+        "dpm_leading": DPMSolverMultistepScheduler(*common, timestep_spacing="leading"),
+        "dpm_trailing": DPMSolverMultistepScheduler(*common, timestep_spacing="trailing"),
+        "dpm_dynamic": DPMSolverMultistepScheduler(
+            *common, thresholding=True, dynamic_thresholding_ratio=0.8, sample_max_value=2.0
+        ),
+        "heun_leading": HeunDiscreteScheduler(*common, timestep_spacing="leading"),
+        "heun_trailing": HeunDiscreteScheduler(*common, timestep_spacing="trailing", clip_sample=True),
+    }
+    for name, scheduler in cases.items():
+        scheduler.set_timesteps(20)
+        x, inputs = x_t * scheduler.init_noise_sigma, []
+        for t in scheduler.timesteps:
+            asked = scheduler.scale_model_input(x, t)
+            inputs.append(asked.numpy())
+            eps = eps_model(asked, scheduler.alphas_cumprod[int(t)])
+            x = scheduler.step(eps, t, x).prev_sample
+        tensors[f"{name}.inputs"], tensors[f"{name}.x_0"] = np.stack(inputs), x.numpy()
+    scheduler = DDIMScheduler(
+        *common, rescale_betas_zero_snr=True, prediction_type="v_prediction", timestep_spacing="trailing"
+    )
+    scheduler.set_timesteps(20)
+    x, inputs = x_t, []
+    for t in scheduler.timesteps.tolist():
+        inputs.append(x.numpy())
+        x = scheduler.step(eps_model(x, scheduler.alphas_cumprod[t]), t, x).prev_sample
+    tensors["ddim_zero_snr_v.inputs"], tensors["ddim_zero_snr_v.x_0"] = np.stack(inputs), x.numpy()
+    # Ancestral steps that depend on the variance's form: respaced, learned, and with dynamic thresholding.
+    noise = torch.randn(2, 1, 4, 4)
+    tensors["noise"] = noise.numpy()
+    learned = lambda x: torch.sin(2 * x)
+    for name, options, spaced in [
+        ("respaced", {"clip_sample": False}, True),
+        ("learned", {"variance_type": "learned_range", "clip_sample": False}, False),
+        ("learned_respaced", {"variance_type": "learned_range"}, True),
+        ("dynamic", {"thresholding": True, "dynamic_thresholding_ratio": 0.8, "sample_max_value": 1.5}, False),
+    ]:
+        scheduler = DDPMScheduler(*common, **options)
+        if spaced:
+            scheduler.set_timesteps(50)
+        steps = []
+        for t in [980, 500, 20, 0]:
+            output = eps_model(x_t, scheduler.alphas_cumprod[t])
+            if "variance_type" in options:
+                output = torch.cat([output, learned(x_t)], dim=1)
+            steps.append(scheduler_step(scheduler, output, t, x_t, _Fixed(noise)))
+        tensors[f"ancestral_{name}"] = np.stack(steps)
+    save_file(tensors, CORE / "solvers.safetensors", {"versions": VERSIONS})
+
+
+def learned_bound() -> None:
+    """improved-diffusion's bound with a variance between the two fixed ones."""
+    rng = np.random.default_rng(5)
+    c = coefficients(betas("linear", 50))
+    images = rng.integers(0, 256, (4, 1, 4, 4), dtype=np.uint8)
+    images[0, 0, 0, :2] = [0, 255]
+    x_0, eps = images.astype(np.float64) / 127.5 - 1, rng.standard_normal((4, 1, 4, 4)).astype(np.float32)
+    t = np.array([0, 1, 20, 49])
+    at = lambda key: c[key][t].reshape(-1, 1, 1, 1)
+    x_t = np.sqrt(at("alpha_cumprod")) * x_0 + np.sqrt(1 - at("alpha_cumprod")) * eps
+    share = (np.sin(2 * x_t) + 1) / 2
+    low = at("posterior_log_variance_clipped")
+    log_variance = share * np.log(at("beta")) + (1 - share) * low
+    bar = at("alpha_cumprod")
+    predicted = np.sqrt(1 / bar) * x_t - np.sqrt(1 / bar - 1) * eps_model(x_t, bar)
+    a, b = at("posterior_mean_of_x_0"), at("posterior_mean_of_x_t")
+    mean, true_mean = a * predicted + b * x_t, a * x_0 + b * x_t
+    kl = 0.5 * (-1 + log_variance - low + np.exp(low - log_variance) + (true_mean - mean) ** 2 * np.exp(-log_variance))
+    cdf = lambda v: 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (v + 0.044715 * v**3)))
+    inverse = np.exp(-0.5 * log_variance)
+    above, below = cdf((x_0 - mean + 1 / 255) * inverse), cdf((x_0 - mean - 1 / 255) * inverse)
+    log = lambda v: np.log(np.maximum(v, 1e-12))
+    nll = -np.where(x_0 < -0.999, log(above), np.where(x_0 > 0.999, log(1 - below), log(above - below)))
+    terms = np.where(t == 0, nll.mean(axis=(1, 2, 3)), kl.mean(axis=(1, 2, 3))) / np.log(2)
+    tensors = {"images": images, "eps": eps, "t": t, "vlb": terms}
+    save_file(tensors, CORE / "learned_bound.safetensors", {"versions": VERSIONS})
 
 
 class _Fixed:
@@ -189,6 +278,8 @@ if __name__ == "__main__":
         directory.mkdir(parents=True, exist_ok=True)
     schedules()
     samplers()
+    solvers()
     likelihood()
+    learned_bound()
     ema()
     frechet()

@@ -2,8 +2,14 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use data_streams::ImageDataset;
-use ddpm_core::{Kernels, noise};
+use ddpm_core::{
+    Kernels,
+    guidance::drop_labels,
+    noise::{self, Key},
+};
 use serde::{Deserialize, Serialize};
+
+const NO_DROPOUT: noise::Purpose = noise::Purpose::named("no dropout");
 
 /// What a model is conditioned on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +41,27 @@ impl ConditionOn {
         indices: &[usize],
         device: &B::Device,
     ) -> Option<Tensor<B, 1, Int>> {
+        self.conditions_with_dropout(data, indices, 0.0, Key::new(0, NO_DROPOUT), device)
+    }
+
+    /// The same in training, where each is replaced by the null class (the one after the data's last) with a
+    /// probability, for classifier-free guidance.
+    ///
+    /// # Shapes
+    /// - output: `[indices.len()]`
+    pub fn conditions_with_dropout<B: Kernels>(
+        self,
+        data: &ImageDataset,
+        indices: &[usize],
+        probability: f64,
+        key: Key,
+        device: &B::Device,
+    ) -> Option<Tensor<B, 1, Int>> {
         match self {
             Self::None => None,
             Self::Class => {
-                let labels: Vec<usize> = indices.iter().map(|&i| data.label(i)).collect();
+                let mut labels: Vec<usize> = indices.iter().map(|&i| data.label(i)).collect();
+                drop_labels(&mut labels, data.class_names().len(), probability, key);
                 Some(noise::indices(&labels, device))
             }
         }

@@ -1,12 +1,13 @@
 //! The trait that every continual-learning strategy implements.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{Experience, ImageDataset, Stream};
 use ddpm_core::{
     GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
+    objective::TimestepSampler,
 };
 
 use crate::{ConditionOn, StrategyError, batch::images};
@@ -22,8 +23,12 @@ pub struct Step<'a, B: TrainBackend, D> {
     pub process: &'a GaussianDiffusion,
     /// What the model is trained on.
     pub objective: &'a Objective,
+    /// How timesteps are drawn.
+    pub timesteps: &'a TimestepSampler,
     /// What the model is conditioned on.
     pub condition_on: ConditionOn,
+    /// The share of the labels that are replaced by the null class.
+    pub label_dropout: f64,
     /// The experience, from 0.
     pub experience: usize,
     /// The step within the experience, from 0.
@@ -34,20 +39,28 @@ pub struct Step<'a, B: TrainBackend, D> {
     pub device: &'a B::Device,
     /// Images whose loss was computed in this step so far.
     pub(crate) images: Cell<u64>,
+    /// Timesteps and losses of this step so far, where the drawing of timesteps follows them.
+    pub(crate) losses: RefCell<Vec<(Vec<usize>, Tensor<B, 1>)>>,
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
     /// Other images than the current batch, with noise and timesteps of their own.
     pub fn noisy(&self, data: &ImageDataset, indices: &[usize], purpose: Purpose) -> NoisyBatch<B> {
         let x_0 = images(data, indices, self.device);
-        let y = self.condition_on.conditions(data, indices, self.device);
-        NoisyBatch::draw(self.process, x_0, y, self.key.within(purpose))
+        let key = self.key.within(purpose);
+        let y =
+            self.condition_on.conditions_with_dropout(data, indices, self.label_dropout, key, self.device);
+        NoisyBatch::sampled(self.process, self.timesteps, x_0, y, key)
     }
 
     /// The model's loss on a noisy batch, `[1]`.
     pub fn loss_on(&self, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
         self.images.set(self.images.get() + batch.len() as u64);
-        self.objective.loss(self.model, batch, self.process)
+        let losses = self.objective.losses(self.model, batch, self.process);
+        if self.timesteps.wants_losses() {
+            self.losses.borrow_mut().push((batch.t.clone(), losses.clone().detach()));
+        }
+        batch.weighted_mean(losses)
     }
 }
 

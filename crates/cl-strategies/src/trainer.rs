@@ -1,6 +1,9 @@
 //! The training loop: one experience after another, with AdamW, gradient clipping and a moving average.
 
-use std::{cell::Cell, ops::ControlFlow};
+use std::{
+    cell::{Cell, RefCell},
+    ops::ControlFlow,
+};
 
 use burn::{
     optim::{AdamW, AdamWConfig, GradientsParams, Optimizer, adaptor::OptimizerAdaptor},
@@ -11,6 +14,7 @@ use ddpm_core::{
     Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     ema::EmaConfig,
     noise::{Key, Purpose},
+    objective::{TimestepSampler, TimestepSampling},
     parameters::clip_grad_norm,
 };
 use serde::{Deserialize, Serialize};
@@ -66,6 +70,12 @@ pub struct TrainerConfig {
     pub log_every: usize,
     /// What the model is conditioned on.
     pub condition_on: ConditionOn,
+    /// The share of the labels that are replaced by a class for "no label", so that the model can be guided.
+    pub label_dropout: f64,
+    /// The loss.
+    pub objective: Objective,
+    /// At which timesteps a batch is trained.
+    pub timestep_sampling: TimestepSampling,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
     /// The moving average, which is the model that is evaluated.
@@ -79,6 +89,9 @@ impl Default for TrainerConfig {
             batch_size: 64,
             log_every: 20,
             condition_on: ConditionOn::Class,
+            label_dropout: 0.0,
+            objective: Objective::default(),
+            timestep_sampling: TimestepSampling::default(),
             optimizer: OptimizerConfig::default(),
             ema: EmaConfig::default(),
         }
@@ -123,6 +136,10 @@ impl TrainerConfig {
                 return Err(StrategyError::config(&key, value, format!("expected a number {expected}")));
             }
         }
+        if !(0.0..=1.0).contains(&self.label_dropout) {
+            let expected = "expected a probability, 0 to 1";
+            return Err(StrategyError::config("training.label_dropout", self.label_dropout, expected));
+        }
         if !(0.0..1.0).contains(&self.ema.decay) {
             return Err(StrategyError::config(
                 "training.ema.decay",
@@ -156,7 +173,7 @@ pub struct Trainer<B: TrainBackend, D: TrainableDenoiser<B>> {
     optimizer: OptimizerAdaptor<AdamW, D, B>,
     config: TrainerConfig,
     process: GaussianDiffusion,
-    objective: Objective,
+    timesteps: TimestepSampler,
     seed: u64,
     device: B::Device,
 }
@@ -176,7 +193,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         config.validate()?;
         let ema = Ema::new(config.ema, model.valid());
         let optimizer = adamw(&config.optimizer);
-        Ok(Self { model, ema, optimizer, config, process, objective: Objective::default(), seed, device })
+        let timesteps = TimestepSampler::new(config.timestep_sampling, process.timesteps());
+        Ok(Self { model, ema, optimizer, config, process, timesteps, seed, device })
     }
 
     /// The model as trained.
@@ -217,7 +235,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         for step in 0..steps {
             let indices = order.batch(step as u64, self.config.batch_size);
             let x_0 = images(&data, &indices, &self.device);
-            let y = self.config.condition_on.conditions(&data, &indices, &self.device);
+            let (condition_on, dropout) = (self.config.condition_on, self.config.label_dropout);
+            let key = Key::new(self.seed, STEP).experience(k).step(step);
+            let y = condition_on.conditions_with_dropout(&data, &indices, dropout, key, &self.device);
             let (images, loss) = self.step(strategy, x_0, y, k, step)?;
             let report = StepReport { experience: k, done: step + 1, steps, images, loss };
             if observe(report).is_break() {
@@ -238,19 +258,22 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         step: usize,
     ) -> Result<(u64, Option<f64>), StrategyError> {
         let key = Key::new(self.seed, STEP).experience(experience).step(step);
-        let batch = NoisyBatch::draw(&self.process, x_0, y, key);
+        let batch = NoisyBatch::sampled(&self.process, &self.timesteps, x_0, y, key);
         let model = self.model.clone();
         let view = Step {
             model: &model,
             batch: &batch,
             process: &self.process,
-            objective: &self.objective,
+            objective: &self.config.objective,
+            timesteps: &self.timesteps,
             condition_on: self.config.condition_on,
+            label_dropout: self.config.label_dropout,
             experience,
             step,
             key,
             device: &self.device,
             images: Cell::new(0),
+            losses: RefCell::default(),
         };
         let loss = strategy.loss(&view, view.loss_on(&batch));
         let read = self.read_loss(&loss, experience, step)?;
@@ -263,7 +286,12 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         self.model = self.optimizer.step(rate, self.model.clone(), grads);
         strategy.after_step(&view, &self.model);
         self.ema.update::<B::InnerBackend>(&self.model.valid());
-        Ok((view.images.get(), read))
+        let images = view.images.get();
+        for (t, losses) in view.losses.into_inner() {
+            let losses: Vec<f64> = losses.into_data().convert::<f64>().iter::<f64>().collect();
+            self.timesteps.record(&t, &losses);
+        }
+        Ok((images, read))
     }
 
     /// Reads the loss every `log_every` steps only: a read waits for the device.

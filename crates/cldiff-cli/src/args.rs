@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use cldiff_engine::BackendChoice;
+use cldiff_engine::{BackendChoice, SamplerKind};
 
 /// Train a diffusion model on a stream of tasks with several continual-learning strategies, and measure what it
 /// forgets, where along the timesteps, and at what cost.
@@ -25,6 +25,14 @@ pub struct Cli {
 pub enum Command {
     /// Run a benchmark: every strategy with every seed.
     Run(RunArgs),
+    /// Draw samples from a model.
+    Sample(SampleArgs),
+    /// What a model predicts for given noisy images.
+    Predict(PredictArgs),
+    /// Write a model as a pipeline that diffusers' DDPMPipeline.from_pretrained loads.
+    Export(ExportArgs),
+    /// Bits per dimension of images under a model, term by term.
+    Bpd(BpdArgs),
     /// Make the table and report.html again, from the files of one or several runs.
     Report {
         /// Run directories.
@@ -34,6 +42,142 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+/// Which model, and where to compute.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The model: a directory that diffusers' save_pretrained or a run of cldiff wrote
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    pub backend: BackendArg,
+    /// Which device of the backend
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub device: usize,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// The options of `sample`.
+#[derive(Debug, Args)]
+pub struct SampleArgs {
+    /// The model and the backend.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How many samples [default: 16, or as many as --x-T holds]
+    #[arg(long, value_name = "N")]
+    pub n: Option<usize>,
+    /// Their class; without it a class-conditional model gives its classes in turn
+    #[arg(long, value_name = "C")]
+    pub class: Option<usize>,
+    /// The sampler
+    #[arg(long, value_enum, default_value_t = SamplerArg::Ddim)]
+    pub sampler: SamplerArg,
+    /// Timesteps visited [default: 50 with ddim, 20 with dpm-solver and heun, all with ancestral]
+    #[arg(long, value_name = "S")]
+    pub steps: Option<usize>,
+    /// The noise of ddim: 0 none, 1 that of ancestral sampling
+    #[arg(long, value_name = "E", default_value_t = 0.0)]
+    pub eta: f64,
+    /// The scale of classifier-free guidance, for a model whose last class stands for "no label"
+    #[arg(long, value_name = "G")]
+    pub guidance: Option<f64>,
+    /// The seed of the noise
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// The initial noise: tensor `x_T` (N x C x H x W) of a safetensors file
+    #[arg(long = "x-T", value_name = "FILE.safetensors")]
+    pub x_t: Option<PathBuf>,
+    /// At most so many samples at a time
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub batch: usize,
+    /// FILE.png: one picture of all; FILE.safetensors: tensor `x_0` in [-1, 1], not clipped; else a directory of PNG files
+    #[arg(long, value_name = "FILE|DIR")]
+    pub out: PathBuf,
+}
+
+/// The options of `predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// The model and the backend.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Tensors `x_t` (N x C x H x W), `t` (N) and, for a class-conditional model, `y` (N)
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub input: PathBuf,
+    /// Tensor `prediction`
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+}
+
+/// The options of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The model and the backend.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The pipeline's directory, which must not exist yet
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// The options of `bpd`.
+#[derive(Debug, Args)]
+pub struct BpdArgs {
+    /// The model and the backend.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Tensor `images` (u8, N x C x H x W; and `labels`, N, for a class-conditional model) of a safetensors file, or the
+    /// eval images of a data set: glyphs, mnist, fashion-mnist
+    #[arg(long, value_name = "FILE.safetensors|DATASET")]
+    pub images: String,
+    /// The directory of the data set's files
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Only the first N images
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// 1: all timesteps; K: one drawn timestep for each stratum of up to K, with the standard error that it costs
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    pub stride: usize,
+    /// The seed of noise and timesteps
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// At most so many images at a time
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub batch: usize,
+    /// The terms and their sum
+    #[arg(long, value_name = "FILE.json")]
+    pub out: PathBuf,
+}
+
+/// `--sampler`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SamplerArg {
+    /// Few steps, deterministic unless --eta is above 0
+    Ddim,
+    /// Every timestep, or --steps of them, with noise
+    #[value(alias = "ddpm")]
+    Ancestral,
+    /// DPM-Solver++(2M)
+    #[value(alias = "dpm")]
+    DpmSolver,
+    /// Heun's method, two evaluations a step
+    Heun,
+}
+
+impl From<SamplerArg> for SamplerKind {
+    fn from(arg: SamplerArg) -> Self {
+        match arg {
+            SamplerArg::Ddim => Self::Ddim,
+            SamplerArg::Ancestral => Self::Ancestral,
+            SamplerArg::DpmSolver => Self::DpmSolver,
+            SamplerArg::Heun => Self::Heun,
+        }
+    }
 }
 
 /// The options of `run`.

@@ -6,6 +6,7 @@
 mod args;
 mod config;
 mod failure;
+mod generate;
 pub mod report;
 pub mod results;
 mod run;
@@ -26,6 +27,10 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Sample(args)) => generate::sample(&args),
+        Some(Command::Export(args)) => generate::export(&args),
+        Some(Command::Predict(args)) => generate::predict(&args),
+        Some(Command::Bpd(args)) => generate::bits_per_dimension(&args),
         Some(Command::Report { directories, out }) => run::report(&directories, out.as_deref()),
     };
     match outcome {

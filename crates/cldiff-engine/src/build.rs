@@ -2,15 +2,44 @@
 
 use cl_metrics::likelihood::TimestepGrid;
 use cl_strategies::{Compose, Finetune, Joint, Replay, Strategy, StrategyError};
-use ddpm_core::{GaussianDiffusion, Kernels, TrainBackend, TrainableDenoiser, sampler::Sampler};
+use ddpm_core::{
+    GaussianDiffusion, Kernels, TrainBackend, TrainableDenoiser, diffusers::SchedulerConfig, sampler::Sampler,
+};
 
-use crate::{EvaluationConfig, SamplerConfig, StrategySpec};
+use crate::{EvaluationConfig, SamplerConfig, SamplerKind, StrategySpec};
 
 /// The sampler of a configuration.
 pub(crate) fn sampler<B: Kernels>(config: &SamplerConfig) -> Box<dyn Sampler<B>> {
     match config {
         SamplerConfig::Ddim(ddim) => Box::new(*ddim),
         SamplerConfig::Ancestral(ancestral) => Box::new(*ancestral),
+        SamplerConfig::DpmSolver(solver) => Box::new(*solver),
+        SamplerConfig::Heun(heun) => Box::new(*heun),
+    }
+}
+
+/// The key of a sampler's options.
+pub(crate) fn sampler_name(config: &SamplerConfig) -> &'static str {
+    match config {
+        SamplerConfig::Ddim(_) => "ddim",
+        SamplerConfig::Ancestral(_) => "ancestral",
+        SamplerConfig::DpmSolver(_) => "dpm_solver",
+        SamplerConfig::Heun(_) => "heun",
+    }
+}
+
+/// The sampler that diffusers' scheduler of the kind would be for a pretrained model.
+pub(crate) fn pretrained_sampler(
+    kind: SamplerKind,
+    steps: Option<usize>,
+    eta: f64,
+    scheduler: &SchedulerConfig,
+) -> SamplerConfig {
+    match kind {
+        SamplerKind::Ddim => SamplerConfig::Ddim(scheduler.ddim(steps.unwrap_or(50), eta)),
+        SamplerKind::Ancestral => SamplerConfig::Ancestral(scheduler.ancestral(steps)),
+        SamplerKind::DpmSolver => SamplerConfig::DpmSolver(scheduler.dpm_solver(steps.unwrap_or(20))),
+        SamplerKind::Heun => SamplerConfig::Heun(scheduler.heun(steps.unwrap_or(20))),
     }
 }
 
@@ -36,10 +65,13 @@ pub(crate) fn strategy<B: TrainBackend, D: TrainableDenoiser<B>>(
 
 /// Denoiser evaluations that one sample takes.
 pub(crate) fn sampler_evaluations(evaluation: &EvaluationConfig, timesteps: usize) -> usize {
-    match evaluation.sampler {
+    let passes = match evaluation.sampler {
         SamplerConfig::Ddim(ddim) => ddim.steps,
-        SamplerConfig::Ancestral(_) => timesteps,
-    }
+        SamplerConfig::Ancestral(ancestral) => ancestral.steps.unwrap_or(timesteps),
+        SamplerConfig::DpmSolver(solver) => solver.steps,
+        SamplerConfig::Heun(heun) => (2 * heun.steps).saturating_sub(1),
+    };
+    if evaluation.guidance.is_some() { 2 * passes } else { passes }
 }
 
 /// Timesteps at which each image's losses are evaluated.
@@ -56,6 +88,8 @@ pub(crate) fn check_sampler(
 ) -> Result<(), ddpm_core::CoreError> {
     match config {
         SamplerConfig::Ddim(ddim) => ddim.timesteps(process).map(|_| ()),
-        SamplerConfig::Ancestral(_) => Ok(()),
+        SamplerConfig::Ancestral(ancestral) => ancestral.process(process).map(|_| ()),
+        SamplerConfig::DpmSolver(solver) => solver.timesteps(process).map(|_| ()),
+        SamplerConfig::Heun(heun) => heun.timesteps(process).map(|_| ()),
     }
 }

@@ -38,7 +38,10 @@ pub(crate) fn run<B: TrainBackend>(
         let held = Strategy::<B, UNet2D<B>>::memory(&strategy);
         evaluation.buffer_bytes = held.buffer_bytes;
         cost.buffer_bytes = held.buffer_bytes;
-        observer.evaluated(evaluation, &|dir| Ok(diffusers::save_unet(model, dir)?))?;
+        observer.evaluated(evaluation, &|dir| {
+            diffusers::save_unet(model, dir)?;
+            Ok(diffusers::save_scheduler(&spec.process, dir)?)
+        })?;
     }
     cost.peak_memory_bytes = memory::peak_bytes();
     Ok(cost)

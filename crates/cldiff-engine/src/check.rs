@@ -3,9 +3,9 @@
 use cl_metrics::{MetricError, likelihood::TimestepGrid};
 use cl_strategies::{Replay, StrategyError, buffer::BufferConfig};
 use data_streams::Stream;
-use ddpm_core::CoreError;
+use ddpm_core::{CoreError, ProcessConfig};
 
-use crate::{EvaluationConfig, ProcessConfig, StrategySpec, build};
+use crate::{EvaluationConfig, StrategySpec, build};
 
 /// A value that does not fit: its full key, the value, and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +23,12 @@ pub struct Misfit {
 /// # Errors
 /// The first value that does not fit.
 pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) -> Result<(), Misfit> {
+    let sampler = build::sampler_name(&evaluation.sampler);
     let core = |error: CoreError| match error {
         CoreError::Config { key, value, expected } => {
-            let key =
-                key.strip_prefix("sampler.").map_or(key.clone(), |k| format!("evaluation.sampler.ddim.{k}"));
+            let key = key
+                .strip_prefix("sampler.")
+                .map_or(key.clone(), |k| format!("evaluation.sampler.{sampler}.{k}"));
             Misfit { key, value, expected }
         }
         other => Misfit { key: "process".into(), value: String::new(), expected: other.to_string() },

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use cl_metrics::likelihood::TimestepProfile;
 use data_streams::{ImageDataset, Stream};
+use ddpm_core::{likelihood::BitsPerDimension, sampler};
 
-use crate::{CellSpec, EngineError, EvaluationConfig, Reference};
+use crate::{BitsJob, CellSpec, EngineError, EvaluationConfig, HostImages, PredictJob, Reference, SampleJob};
 
 /// A backend on a device, ready to run cells.
 pub trait Engine {
@@ -31,6 +32,38 @@ pub trait Engine {
     /// # Errors
     /// [`EngineError::Core`] never, unless the network's own configuration is wrong.
     fn probe(&self) -> Result<Probe, EngineError>;
+
+    /// Draws samples from a model in a diffusers directory; `progress` is told of every denoiser evaluation.
+    ///
+    /// # Errors
+    /// [`EngineError::Core`] for a model that cannot be read, or options that do not fit it.
+    fn sample(
+        &self,
+        job: &SampleJob,
+        progress: &mut dyn FnMut(sampler::Progress),
+    ) -> Result<HostImages, EngineError>;
+
+    /// Writes a model as a pipeline that `DDPMPipeline.from_pretrained` loads.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample), and for files that cannot be written.
+    fn export(&self, model: &Path, to: &Path) -> Result<(), EngineError>;
+
+    /// What a model in a diffusers directory predicts for given noisy images.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    fn predict(&self, job: &PredictJob) -> Result<HostImages, EngineError>;
+
+    /// Bits per dimension of images under a model in a diffusers directory; `progress` is told the share that is done.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    fn bits_per_dimension(
+        &self,
+        job: &BitsJob,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<BitsPerDimension, EngineError>;
 
     /// Trains and evaluates one cell.
     ///

@@ -13,7 +13,7 @@ use cl_metrics::{
 use cl_strategies::{ConditionOn, images};
 use data_streams::{ImageDataset, ImageShape};
 use ddpm_core::{
-    Conditioning, Denoiser, GaussianDiffusion, Kernels,
+    Conditioning, Denoiser, GaussianDiffusion, Guided, Kernels,
     noise::{Key, Purpose},
     sampler::{self, SampleRequest, Sampler},
 };
@@ -60,7 +60,9 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         cost: &mut Cost,
     ) -> Result<Evaluation, EngineError> {
         let start = Instant::now();
-        let samples = self.samples(model, process, k, observer, cost)?;
+        let guided = self.guided(model);
+        let sampled: &dyn Denoiser<B> = guided.as_ref().map_or(model, |guided| guided);
+        let samples = self.samples(sampled, process, k, observer, cost)?;
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
         let profiles = self.profiles(model, process, k, observer, cost)?;
@@ -126,6 +128,12 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
             sets.push(to_images(x_0, &task.eval, requested)?);
         }
         Ok(sets)
+    }
+
+    /// The model under classifier-free guidance, where that is asked for; the null class comes after the data's.
+    fn guided<'m>(&self, model: &'m dyn Denoiser<B>) -> Option<Guided<'m, B>> {
+        let null_class = self.reference.tasks[0].eval.class_names().len();
+        self.spec.evaluation.guidance.map(|scale| Guided::new(model, scale, null_class))
     }
 
     fn conditioning(&self, requested: &[usize]) -> Conditioning {

@@ -11,6 +11,7 @@ mod check;
 mod engine;
 mod error;
 mod evaluate;
+mod generate;
 mod memory;
 mod probe;
 mod reference;
@@ -18,7 +19,9 @@ mod spec;
 
 pub use backend::{BackendChoice, open};
 pub use check::{Misfit, check_evaluation, check_strategy};
+pub use ddpm_core::ProcessConfig;
 pub use engine::{CellObserver, Cost, Engine, Evaluation, Phase, Probe, SaveModel, Tick, Workload};
 pub use error::EngineError;
+pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, SamplerKind};
 pub use reference::{Reference, ReferenceSummary};
-pub use spec::{CellSpec, EvaluationConfig, NoOptions, ProcessConfig, SamplerConfig, StrategySpec};
+pub use spec::{CellSpec, EvaluationConfig, NoOptions, SamplerConfig, StrategySpec};

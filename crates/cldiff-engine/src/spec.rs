@@ -3,50 +3,10 @@
 use cl_metrics::{features::classifier::ClassifierConfig, likelihood::LikelihoodConfig};
 use cl_strategies::{ReplayConfig, TrainerConfig};
 use ddpm_core::{
-    CoreError, GaussianDiffusion, UNet2DConfig,
-    diffusion::{Prediction, Variance},
-    sampler::{Ancestral, Ddim},
-    schedule::BetaSchedule,
+    ProcessConfig, UNet2DConfig,
+    sampler::{Ancestral, Ddim, DpmSolver, Heun},
 };
 use serde::{Deserialize, Serialize};
-
-/// The diffusion process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ProcessConfig {
-    /// T
-    pub timesteps: usize,
-    /// The betas.
-    pub schedule: BetaSchedule,
-    /// What the model predicts.
-    pub prediction: Prediction,
-    /// The variance of the reverse process.
-    pub variance: Variance,
-}
-
-impl Default for ProcessConfig {
-    fn default() -> Self {
-        Self {
-            timesteps: 1000,
-            schedule: BetaSchedule::linear(),
-            prediction: Prediction::default(),
-            variance: Variance::default(),
-        }
-    }
-}
-
-impl ProcessConfig {
-    /// Makes the process.
-    ///
-    /// # Errors
-    /// [`CoreError::Config`] for a schedule that cannot work.
-    pub fn build(&self) -> Result<GaussianDiffusion, CoreError> {
-        let mut process = GaussianDiffusion::new(&self.schedule, self.timesteps)?;
-        process.prediction = self.prediction;
-        process.variance = self.variance;
-        Ok(process)
-    }
-}
 
 /// The choice of a sampler, with its options.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,8 +14,12 @@ impl ProcessConfig {
 pub enum SamplerConfig {
     /// Few steps, deterministic unless eta > 0.
     Ddim(Ddim),
-    /// Every timestep, with noise.
+    /// Every timestep, or some, with noise.
     Ancestral(Ancestral),
+    /// Few steps, second order from one evaluation a step.
+    DpmSolver(DpmSolver),
+    /// Few steps, second order from two evaluations a step.
+    Heun(Heun),
 }
 
 /// How a model is evaluated after each experience.
@@ -70,6 +34,9 @@ pub struct EvaluationConfig {
     pub grid_columns: usize,
     /// How samples are drawn.
     pub sampler: SamplerConfig,
+    /// The scale of classifier-free guidance; absent: none. It needs `training.label_dropout`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<f64>,
     /// The denoising loss and the variational bound along the timesteps.
     pub likelihood: LikelihoodConfig,
     /// The classifier whose features the sample metrics use.
@@ -83,6 +50,7 @@ impl Default for EvaluationConfig {
             sample_batch: 256,
             grid_columns: 10,
             sampler: SamplerConfig::Ddim(Ddim::default()),
+            guidance: None,
             likelihood: LikelihoodConfig::default(),
             classifier: ClassifierConfig::default(),
         }

@@ -53,6 +53,16 @@ impl CoreError {
         Self::Tensor { name: name.into(), problem: problem.into() }
     }
 
+    /// Names the file that a value or a tensor came from.
+    pub(crate) fn in_file(path: impl Into<PathBuf>) -> impl FnOnce(Self) -> Self {
+        move |error| match error {
+            Self::Config { .. } | Self::Tensor { .. } => {
+                Self::Format { path: path.into(), problem: error.to_string() }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.into(), source }
     }

@@ -41,8 +41,10 @@
 pub mod denoiser;
 pub mod diffusers;
 pub mod diffusion;
+pub mod dit;
 pub mod ema;
 mod error;
+pub mod guidance;
 pub mod likelihood;
 pub mod nn;
 pub mod noise;
@@ -54,8 +56,10 @@ pub mod unet;
 
 pub use ddpm_kernels::{Kernels, TrainBackend};
 pub use denoiser::{Conditioning, Denoiser, TrainableDenoiser};
-pub use diffusion::GaussianDiffusion;
+pub use diffusion::{GaussianDiffusion, ProcessConfig};
+pub use dit::{DiT, DiTConfig};
 pub use ema::Ema;
 pub use error::CoreError;
+pub use guidance::Guided;
 pub use objective::{NoisyBatch, Objective};
 pub use unet::{UNet2D, UNet2DConfig};

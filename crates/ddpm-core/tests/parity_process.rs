@@ -8,14 +8,21 @@ use burn::tensor::Tensor;
 use burn_flex::Flex;
 use common::{Analytic, Fixture, distance, floats, path};
 use ddpm_core::{
-    GaussianDiffusion,
-    diffusion::Variance,
+    GaussianDiffusion, NoisyBatch,
+    diffusion::{Threshold, Variance},
     ema::EmaConfig,
     likelihood::{prior_terms, timestep_terms},
-    sampler::{Ancestral, Ddim, NoiseSource, Spacing},
-    schedule::BetaSchedule,
+    sampler::{Ancestral, Ddim, NoiseSource},
+    schedule::{BetaSchedule, Spacing},
 };
 use serde_json::Value;
+
+const VARIANCES: [(&str, Variance, Threshold); 4] = [
+    ("fixed_small_free", Variance::FixedSmall, Threshold::None),
+    ("fixed_small_clip", Variance::FixedSmall, Threshold::Clip),
+    ("fixed_large_free", Variance::FixedLarge, Threshold::None),
+    ("fixed_large_clip", Variance::FixedLarge, Threshold::Clip),
+];
 
 fn cases(name: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(&fs::read_to_string(path(name)).unwrap()).unwrap();
@@ -70,10 +77,10 @@ fn ddim_trajectories_agree_with_diffusers() {
     let fixture = Fixture::read("samplers.safetensors");
     let model = Analytic::new(1000);
     let noise = Kept(fixture.tensor("noise"));
-    let base = Ddim { steps: 20, clip: false, ..Ddim::default() };
+    let base = Ddim { steps: 20, threshold: Threshold::None, ..Ddim::default() };
     for (name, ddim) in [
         ("ddim", base),
-        ("ddim_clip", Ddim { clip: true, ..base }),
+        ("ddim_clip", Ddim { threshold: Threshold::Clip, ..base }),
         ("ddim_to_abar_0", Ddim { to_x_0: false, ..base }),
         ("ddim_trailing", Ddim { spacing: Spacing::Trailing, ..base }),
         ("ddim_linspace", Ddim { spacing: Spacing::Linspace, ..base }),
@@ -99,16 +106,18 @@ fn ddim_trajectories_agree_with_diffusers() {
 fn ancestral_steps_agree_with_diffusers() {
     let fixture = Fixture::read("samplers.safetensors");
     let noise = Kept(fixture.tensor("noise"));
-    for (name, variance, clip) in [
-        ("fixed_small_free", Variance::FixedSmall, false),
-        ("fixed_small_clip", Variance::FixedSmall, true),
-        ("fixed_large_free", Variance::FixedLarge, false),
-        ("fixed_large_clip", Variance::FixedLarge, true),
-    ] {
+    for (name, variance, threshold) in VARIANCES {
         let mut model = Analytic::new(1000);
         model.0.variance = variance;
         for (i, t) in [950, 500, 50, 0].into_iter().enumerate() {
-            let x = Ancestral { clip }.step(&model, &model.0, fixture.tensor("x_t"), t, None, &noise);
+            let x = Ancestral { threshold, ..Ancestral::default() }.step(
+                &model,
+                &model.0,
+                fixture.tensor("x_t"),
+                t,
+                None,
+                &noise,
+            );
             let difference = distance(&floats(x), &fixture.values(name)[i * 32..(i + 1) * 32]);
             assert!(difference < 1e-4, "{name} at t = {t}: {difference}");
         }
@@ -120,12 +129,7 @@ fn the_bound_agrees_with_its_formulas_in_f64() {
     let fixture = Fixture::read("likelihood.safetensors");
     let x_0 = fixture.tensor::<Flex, 4>("images") / 127.5 - 1.0;
     let noise = fixture.tensor::<Flex, 5>("noise");
-    for (name, variance, clip) in [
-        ("fixed_small_free", Variance::FixedSmall, false),
-        ("fixed_small_clip", Variance::FixedSmall, true),
-        ("fixed_large_free", Variance::FixedLarge, false),
-        ("fixed_large_clip", Variance::FixedLarge, true),
-    ] {
+    for (name, variance, threshold) in VARIANCES {
         let mut model = Analytic::new(50);
         model.0.variance = variance;
         let prior = prior_terms(&model.0, x_0.clone());
@@ -133,7 +137,8 @@ fn the_bound_agrees_with_its_formulas_in_f64() {
         let mut bpd = prior;
         for t in 0..50 {
             let eps = noise.clone().narrow(0, t, 1).reshape([3, 1, 4, 4]);
-            let terms = timestep_terms(&model, &model.0, x_0.clone(), t, eps, None, clip);
+            let batch = NoisyBatch::at(&model.0, x_0.clone(), None, vec![t; 3], eps);
+            let terms = timestep_terms(&model, &model.0, &batch, threshold);
             for (key, ours) in [("vlb", &terms.vlb), ("eps_mse", &terms.eps_mse), ("x_0_mse", &terms.x_0_mse)]
             {
                 let all = fixture.values(&format!("{name}.{key}"));

@@ -2,20 +2,16 @@
 
 mod common;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use burn::{
-    module::{Module, ModuleVisitor, Param},
-    optim::GradientsParams,
-    tensor::{Tensor, TensorData, backend::AutodiffBackend},
-};
+use burn::tensor::TensorData;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use common::{Fixture, distance, floats};
+use common::{Fixture, check_network};
 use ddpm_core::{
     TrainBackend, UNet2D, UNet2DConfig,
-    noise::{Key, Purpose, indices},
+    noise::{Key, Purpose},
     parameters::with_named_parameters,
 };
 
@@ -36,84 +32,12 @@ fn load<B: TrainBackend>(fixture: &Fixture) -> UNet2D<B> {
     let config: UNet2DConfig = serde_json::from_str(&fixture.metadata["config"]).unwrap();
     let device = B::Device::default();
     let blank = config.init::<B>(Key::new(0, Purpose::named("blank")), &device).unwrap();
-    let parameters: HashMap<String, TensorData> = fixture
-        .tensors
-        .iter()
-        .filter_map(|(name, (shape, values))| {
-            let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
-            Some((name.strip_prefix("param.")?.to_owned(), TensorData::new(values, shape.clone())))
-        })
-        .collect();
-    with_named_parameters(blank, parameters).unwrap()
+    with_named_parameters(blank, fixture.parameters()).unwrap()
 }
 
-struct Gradients {
-    grads: GradientsParams,
-    path: Vec<String>,
-    found: BTreeMap<String, Vec<f64>>,
-}
-
-impl<B: TrainBackend> ModuleVisitor<B> for Gradients {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let grad = self.grads.get::<B::InnerBackend, D>(param.id).unwrap();
-        self.found.insert(self.path.join("."), floats(grad));
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-}
-
-/// Gradients may differ by `tolerance` of the largest entry of their tensor.
-fn check<B: TrainBackend>(name: &str, tolerance: f64)
-where
-    <B as AutodiffBackend>::InnerBackend: ddpm_core::Kernels,
-{
+fn check<B: TrainBackend>(name: &str, tolerance: f64) {
     let fixture = Fixture::read(&format!("unet/{name}.safetensors"));
-    let unet = load::<B>(&fixture);
-    let device = B::Device::default();
-    let ints = |name: &str| {
-        fixture.tensors.get(name).map(|(_, v)| v.iter().map(|&t| t as usize).collect::<Vec<_>>())
-    };
-    let x = fixture.tensor::<B, 4>("x").require_grad();
-    let y = ints("y").map(|y| indices(&y, &device));
-    let out = unet.forward(x.clone(), indices(&ints("t").unwrap(), &device), y);
-    let difference = distance(&floats(out.clone()), fixture.values("out"));
-    assert!(difference < 1e-5, "{name}: the output differs by {difference}");
-    let grads = (out * fixture.tensor::<B, 4>("cotangent")).sum().backward();
-    let close = |parameter: &str, grad: &[f64]| {
-        let expected = fixture.values(&format!("grad.{parameter}"));
-        let scale = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
-        // A key's bias shifts all logits of a query alike, which softmax does not see: the true gradient is zero, and
-        // what is found is the rounding of the terms that cancel.
-        if parameter.ends_with("to_k.bias") {
-            assert!(
-                scale < 1e-5 && grad.iter().all(|g| g.abs() < 0.1 * tolerance),
-                "{name}: {parameter} {grad:?}"
-            );
-            return;
-        }
-        let difference = distance(grad, expected);
-        assert!(
-            difference < tolerance * scale + 1e-6,
-            "{name}: the gradient of {parameter} differs by {difference} of {scale}"
-        );
-    };
-    close("x", &floats(x.grad(&grads).unwrap()));
-    let mut collector = Gradients {
-        grads: GradientsParams::from_grads(grads, &unet),
-        path: Vec::new(),
-        found: BTreeMap::new(),
-    };
-    unet.visit(&mut collector);
-    assert!(collector.found.len() > 30);
-    for (parameter, grad) in &collector.found {
-        close(parameter, grad);
-    }
+    check_network::<B, _>(name, &fixture, load::<B>(&fixture), (1e-5, tolerance));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 use ddpm_core::{
-    Denoiser, GaussianDiffusion, Kernels,
+    Denoiser, GaussianDiffusion, Kernels, NoisyBatch,
+    diffusion::Threshold,
     likelihood::{prior_terms, timestep_terms},
     noise::Key,
 };
@@ -64,11 +65,13 @@ pub fn timestep_profile<B: Kernels>(
     clip: bool,
     key: Key,
 ) -> TimestepProfile {
-    let device = x_0.device();
+    let (n, device) = (x_0.dims()[0], x_0.device());
+    let threshold = if clip { Threshold::Clip } else { Threshold::None };
     let (mut loss, mut vlb) = (vec![0.0; grid.bins()], vec![0.0; grid.bins()]);
     for point in grid.points() {
         let eps = key.step(point.t).normal(0, x_0.dims(), &device);
-        let terms = timestep_terms(denoiser, process, x_0.clone(), point.t, eps, y.clone(), clip);
+        let batch = NoisyBatch::at(process, x_0.clone(), y.clone(), vec![point.t; n], eps);
+        let terms = timestep_terms(denoiser, process, &batch, threshold);
         loss[point.bin] += point.weight as f64 * mean(&terms.eps_mse);
         vlb[point.bin] += point.weight as f64 * mean(&terms.vlb);
     }

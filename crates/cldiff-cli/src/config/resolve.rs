@@ -7,6 +7,7 @@ use cldiff_engine::StrategySpec;
 use data_streams::Stream;
 use ddpm_core::{
     CoreError,
+    diffusion::Variance,
     unet::{DownBlockType, UpBlockType},
 };
 
@@ -36,7 +37,13 @@ impl Loaded {
     fn fill_model(&mut self, stream: &Stream) -> Result<(), Failure> {
         let (shape, classes) = (stream.shape(), stream.class_names().len());
         let absent = |key: &str| !self.model_keys.contains(key);
-        let conditions = self.config.training.condition_on.cardinality(classes);
+        let training = &self.config.training;
+        let null_class = usize::from(training.label_dropout > 0.0);
+        let conditions = training.condition_on.cardinality(classes).map(|classes| classes + null_class);
+        let outputs = match self.config.process.variance {
+            Variance::LearnedRange => 2 * shape.channels,
+            Variance::FixedSmall | Variance::FixedLarge => shape.channels,
+        };
         let model = &mut self.config.model;
         let levels = model.block_out_channels.len();
         if absent("down_block_types") {
@@ -57,13 +64,14 @@ impl Loaded {
                 wrong = Some((key, format!("{value:?}"), format!("{data:?}")));
             }
         }
-        for (key, value) in
-            [("in_channels", &mut model.in_channels), ("out_channels", &mut model.out_channels)]
-        {
+        for (key, value, needed) in [
+            ("in_channels", &mut model.in_channels, shape.channels),
+            ("out_channels", &mut model.out_channels, outputs),
+        ] {
             if absent(key) {
-                *value = shape.channels;
-            } else if *value != shape.channels {
-                wrong = Some((key, value.to_string(), shape.channels.to_string()));
+                *value = needed;
+            } else if *value != needed {
+                wrong = Some((key, value.to_string(), needed.to_string()));
             }
         }
         match wrong {
@@ -88,6 +96,11 @@ impl Loaded {
                 let message = format!("`{key}` is {value}: expected at least {least}");
                 return Err(self.mistake(&format!("evaluation.{key}"), message));
             }
+        }
+        if e.guidance.is_some() && self.config.training.label_dropout == 0.0 {
+            let message = "`guidance` needs a model that was also trained without labels: set \
+                           training.label_dropout, to 0.1 for example";
+            return Err(self.mistake("evaluation.guidance", message));
         }
         cldiff_engine::check_evaluation(e, &self.config.process)
             .map_err(|m| self.mistake(&m.key, format!("`{}` is {}: {}", m.key, m.value, m.expected)))

@@ -2,9 +2,9 @@
 
 mod cells;
 mod directory;
-mod grid;
+pub(crate) mod grid;
 mod interrupt;
-mod progress;
+pub(crate) mod progress;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -12,10 +12,11 @@ use std::path::Path;
 use burn_autodiff::Autodiff;
 use cl_metrics::features::classifier::ClassifierCache;
 use data_streams::Stream;
-use ddpm_core::Kernels;
+use ddpm_core::{Kernels, likelihood::BitsPerDimension, sampler};
 
 use crate::{
-    CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, Probe, Reference, cell, probe,
+    BitsJob, CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, HostImages, PredictJob,
+    Probe, Reference, SampleJob, cell, generate, probe,
 };
 
 /// `--backend`
@@ -146,6 +147,30 @@ impl<B: Kernels> Engine for On<B> {
 
     fn probe(&self) -> Result<Probe, EngineError> {
         probe::run::<Autodiff<B>>(&self.device)
+    }
+
+    fn sample(
+        &self,
+        job: &SampleJob,
+        progress: &mut dyn FnMut(sampler::Progress),
+    ) -> Result<HostImages, EngineError> {
+        generate::sample::<B>(job, &self.device, progress)
+    }
+
+    fn export(&self, model: &Path, to: &Path) -> Result<(), EngineError> {
+        generate::export::<B>(model, to, &self.device)
+    }
+
+    fn predict(&self, job: &PredictJob) -> Result<HostImages, EngineError> {
+        generate::predict::<B>(job, &self.device)
+    }
+
+    fn bits_per_dimension(
+        &self,
+        job: &BitsJob,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<BitsPerDimension, EngineError> {
+        generate::bits_per_dimension::<B>(job, &self.device, progress)
     }
 
     fn run_cell(

@@ -29,7 +29,20 @@ impl<'a, B: Backend> Initializer<'a, B> {
     /// # Panics
     /// Never: the bound is positive and finite.
     pub fn uniform<const D: usize>(&mut self, shape: [usize; D], fan_in: usize) -> Param<Tensor<B, D>> {
-        let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
+        self.uniform_within(shape, 1.0 / (fan_in.max(1) as f32).sqrt())
+    }
+
+    /// Uniform with the variance `2 / (fan_in + fan_out)` (Glorot & Bengio 2010).
+    pub fn xavier<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        fan_in: usize,
+        fan_out: usize,
+    ) -> Param<Tensor<B, D>> {
+        self.uniform_within(shape, (6.0 / (fan_in + fan_out).max(1) as f32).sqrt())
+    }
+
+    fn uniform_within<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<B, D>> {
         let range = Uniform::new_inclusive(-bound, bound).expect("the bound is positive and finite");
         self.draw(shape, |rng| rng.sample(range))
     }
@@ -37,6 +50,11 @@ impl<'a, B: Backend> Initializer<'a, B> {
     /// Standard normal: PyTorch's default for an embedding.
     pub fn normal<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<B, D>> {
         self.draw(shape, |rng| rng.sample(StandardNormal))
+    }
+
+    /// Normal with a standard deviation.
+    pub fn scaled_normal<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Param<Tensor<B, D>> {
+        self.draw(shape, |rng| rng.sample::<f32, _>(StandardNormal) * std)
     }
 
     /// The same value everywhere.

@@ -22,6 +22,21 @@ impl<B: Backend> Linear<B> {
     pub fn new(d_in: usize, d_out: usize, init: &mut Initializer<B>) -> Self {
         Self { weight: init.uniform([d_out, d_in], d_in), bias: init.uniform([d_out], d_in) }
     }
+
+    /// A map with Xavier's uniform weights and no bias (Glorot & Bengio 2010).
+    pub fn xavier(d_in: usize, d_out: usize, init: &mut Initializer<B>) -> Self {
+        Self { weight: init.xavier([d_out, d_in], d_in, d_out), bias: init.constant([d_out], 0.0) }
+    }
+
+    /// A map with normal weights of standard deviation 0.02 and no bias.
+    pub fn normal(d_in: usize, d_out: usize, init: &mut Initializer<B>) -> Self {
+        Self { weight: init.scaled_normal([d_out, d_in], 0.02), bias: init.constant([d_out], 0.0) }
+    }
+
+    /// A map to zero.
+    pub fn zeros(d_in: usize, d_out: usize, init: &mut Initializer<B>) -> Self {
+        Self { weight: init.constant([d_out, d_in], 0.0), bias: init.constant([d_out], 0.0) }
+    }
 }
 
 impl<B: Kernels> Linear<B> {

@@ -1,26 +1,38 @@
-//! Ancestral sampling (Ho et al. 2020, algorithm 2): every timestep, with noise.
+//! Ancestral sampling (Ho et al. 2020, algorithm 2): every timestep, or every one of a respaced process (Nichol &
+//! Dhariwal 2021, section 4), with noise.
 
 use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler};
-use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels};
+use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
 
 /// x_{t-1} ~ p(x_{t-1} | x_t) for t = T-1 .. 0; at t = 0 the mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ancestral {
-    /// Whether the predicted x_0 is clipped to [-1, 1] at each step.
-    pub clip: bool,
-}
-
-impl Default for Ancestral {
-    fn default() -> Self {
-        Self { clip: true }
-    }
+    /// How many timesteps are visited; all if absent.
+    pub steps: Option<usize>,
+    /// Which of them, if not all.
+    pub spacing: Spacing,
+    /// Added to the timesteps of leading spacing.
+    pub steps_offset: usize,
+    /// What is done to the predicted x_0 at each step.
+    pub threshold: Threshold,
 }
 
 impl Ancestral {
+    /// The process that is sampled from: the given one, or its respacing.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for a number of steps that does not fit the process.
+    pub fn process(&self, process: &GaussianDiffusion) -> Result<GaussianDiffusion, CoreError> {
+        let Some(steps) = self.steps else { return Ok(process.clone()) };
+        let mut timesteps = self.spacing.timesteps(process.timesteps(), steps, self.steps_offset)?;
+        timesteps.reverse();
+        process.respaced(&timesteps)
+    }
+
     /// One step: x_{t-1} from x_t.
     ///
     /// # Shapes
@@ -35,17 +47,22 @@ impl Ancestral {
         noise: &dyn NoiseSource<B>,
     ) -> Tensor<B, 4> {
         let (shape, device) = (x_t.dims(), x_t.device());
-        let p = process.p_mean_variance(denoiser, x_t, t, y, self.clip);
+        let p = process.p_mean_variance(denoiser, x_t, t, y, self.threshold);
         if t == 0 {
             return p.mean;
         }
-        p.mean + noise.noise(t, shape, &device).mul_scalar((0.5 * p.log_variance).exp())
+        let std = p.log_variance.tensor(&device).mul_scalar(0.5).exp();
+        p.mean + noise.noise(process.model_timestep(t), shape, &device) * std
     }
 }
 
 impl<B: Kernels> Sampler<B> for Ancestral {
     fn evaluations(&self, process: &GaussianDiffusion) -> usize {
-        process.timesteps()
+        self.steps.unwrap_or(process.timesteps())
+    }
+
+    fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
+        self.process(process).map(|_| ())
     }
 
     fn sample(
@@ -57,10 +74,11 @@ impl<B: Kernels> Sampler<B> for Ancestral {
         noise: &dyn NoiseSource<B>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Tensor<B, 4>, CoreError> {
+        let process = self.process(process)?;
         let (total, batch) = (process.timesteps(), x_t.dims()[0]);
         let mut x = x_t;
         for t in (0..total).rev() {
-            x = self.step(denoiser, process, x, t, y.clone(), noise);
+            x = self.step(denoiser, &process, x, t, y.clone(), noise);
             progress(Progress { done: total - t, total, batch });
         }
         Ok(x)

@@ -4,20 +4,7 @@ use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler};
-use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels};
-
-/// Which of the T timesteps are visited (diffusers' `timestep_spacing`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spacing {
-    /// 0, s, 2s, .. with s = floor(T / steps).
-    #[default]
-    Leading,
-    /// T-1, T-1-s, .. with s = T / steps: the noisiest timestep is always visited.
-    Trailing,
-    /// Evenly spaced from 0 to T-1, both visited.
-    Linspace,
-}
+use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
 
 /// The DDIM sampler.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -29,16 +16,25 @@ pub struct Ddim {
     pub eta: f64,
     /// Which timesteps are visited.
     pub spacing: Spacing,
-    /// Whether the predicted x_0 is clipped to [-1, 1] at each step (the noise follows the clipped x_0 only in
-    /// diffusers' `use_clipped_model_output`, which is off there and here).
-    pub clip: bool,
+    /// Added to the timesteps of leading spacing.
+    pub steps_offset: usize,
+    /// What is done to the predicted x_0 at each step (the noise follows it only in diffusers'
+    /// `use_clipped_model_output`, which is off there and here).
+    pub threshold: Threshold,
     /// What the last step aims at: x_0 itself (abar = 1, diffusers' `set_alpha_to_one`), or abar_0.
     pub to_x_0: bool,
 }
 
 impl Default for Ddim {
     fn default() -> Self {
-        Self { steps: 50, eta: 0.0, spacing: Spacing::Leading, clip: true, to_x_0: true }
+        Self {
+            steps: 50,
+            eta: 0.0,
+            spacing: Spacing::Leading,
+            steps_offset: 0,
+            threshold: Threshold::Clip,
+            to_x_0: true,
+        }
     }
 }
 
@@ -48,25 +44,7 @@ impl Ddim {
     /// # Errors
     /// [`CoreError::Config`] if there are none or more than the process has.
     pub fn timesteps(&self, process: &GaussianDiffusion) -> Result<Vec<usize>, CoreError> {
-        let (all, steps) = (process.timesteps(), self.steps);
-        if steps == 0 || steps > all {
-            let expected = format!("expected 1 to {all}, the number of timesteps of the process");
-            return Err(CoreError::config("sampler.steps", steps, expected));
-        }
-        // NumPy's round, which diffusers uses, goes to the even neighbour.
-        let round = |x: f64| x.round_ties_even() as usize;
-        Ok(match self.spacing {
-            Spacing::Leading => (0..steps).rev().map(|i| i * (all / steps)).collect(),
-            Spacing::Trailing => {
-                let ratio = all as f64 / steps as f64;
-                (0..steps).map(|i| round(all as f64 - i as f64 * ratio).max(1) - 1).collect()
-            }
-            Spacing::Linspace if steps == 1 => vec![0],
-            Spacing::Linspace => {
-                let gap = (all - 1) as f64 / (steps - 1) as f64;
-                (0..steps).rev().map(|i| round(i as f64 * gap)).collect()
-            }
-        })
+        self.spacing.timesteps(process.timesteps(), self.steps, self.steps_offset)
     }
 
     /// One step from timestep `t` to `prev` (none: to x_0).
@@ -84,9 +62,10 @@ impl Ddim {
     ) -> Tensor<B, 4> {
         let (shape, device) = (x_t.dims(), x_t.device());
         let ts = vec![t; shape[0]];
-        let x_0 = process.denoised(denoiser, x_t.clone(), t, y, false);
-        let eps = process.eps_between(x_t, &ts, x_0.clone());
-        let x_0 = if self.clip { x_0.clamp(-1.0, 1.0) } else { x_0 };
+        let output = process.evaluate(denoiser, x_t.clone(), &ts, y);
+        let (output, _) = process.split(shape[1], &ts, output);
+        let eps = process.predict_eps(x_t.clone(), &ts, output.clone());
+        let x_0 = self.threshold.apply(process.predict_x_0(x_t, &ts, output));
         let abar = process.alpha_cumprod(t);
         let abar_prev = match prev {
             Some(prev) => process.alpha_cumprod(prev),
@@ -105,6 +84,10 @@ impl Ddim {
 impl<B: Kernels> Sampler<B> for Ddim {
     fn evaluations(&self, _process: &GaussianDiffusion) -> usize {
         self.steps
+    }
+
+    fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
+        self.timesteps(process).map(|_| ())
     }
 
     fn sample(

@@ -2,11 +2,15 @@
 
 mod ancestral;
 mod ddim;
+mod dpm_solver;
+mod heun;
 
 use burn::tensor::{Int, Tensor};
 
 pub use ancestral::Ancestral;
-pub use ddim::{Ddim, Spacing};
+pub use ddim::Ddim;
+pub use dpm_solver::DpmSolver;
+pub use heun::Heun;
 
 use crate::{
     Conditioning, CoreError, Denoiser, GaussianDiffusion, Kernels,
@@ -56,6 +60,12 @@ pub trait Sampler<B: Kernels>: std::fmt::Debug + Send + Sync {
     /// Denoiser evaluations that one image takes.
     fn evaluations(&self, process: &GaussianDiffusion) -> usize;
 
+    /// Whether the options fit the process.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for the first that does not.
+    fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError>;
+
     /// Samples x_0 from x_T.
     ///
     /// # Shapes
@@ -104,6 +114,44 @@ pub fn draw<B: Kernels>(
     device: &B::Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Tensor<B, 4>, CoreError> {
+    let [c, h, w] = request.shape;
+    let x_t = |first: usize, n| request.key.within(X_T).normal(first as u64, [n, c, h, w], device);
+    in_batches(sampler, denoiser, process, request, &x_t, device, progress)
+}
+
+/// As [`draw`], from given noise.
+///
+/// # Shapes
+/// - `x_T` and output: `[count, c, h, w]`
+///
+/// # Errors
+/// As [`draw`].
+///
+/// # Panics
+/// If `x_T` has another shape than the request.
+pub fn draw_from<B: Kernels>(
+    sampler: &dyn Sampler<B>,
+    denoiser: &dyn Denoiser<B>,
+    process: &GaussianDiffusion,
+    request: &SampleRequest,
+    x_t: Tensor<B, 4>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Tensor<B, 4>, CoreError> {
+    let ([c, h, w], device) = (request.shape, x_t.device());
+    assert_eq!(x_t.dims(), [request.count, c, h, w], "the noise has another shape than the samples");
+    let part = |first: usize, n| x_t.clone().narrow(0, first, n);
+    in_batches(sampler, denoiser, process, request, &part, &device, progress)
+}
+
+fn in_batches<B: Kernels>(
+    sampler: &dyn Sampler<B>,
+    denoiser: &dyn Denoiser<B>,
+    process: &GaussianDiffusion,
+    request: &SampleRequest,
+    x_t: &dyn Fn(usize, usize) -> Tensor<B, 4>,
+    device: &B::Device,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Tensor<B, 4>, CoreError> {
     if request.count == 0 || request.batch == 0 {
         return Err(CoreError::config(
             "samples",
@@ -111,11 +159,10 @@ pub fn draw<B: Kernels>(
             "expected at least one sample and one a batch",
         ));
     }
-    let [c, h, w] = request.shape;
     let mut batches = Vec::new();
     for first in (0..request.count).step_by(request.batch) {
         let n = request.batch.min(request.count - first);
-        let x_t = request.key.within(X_T).normal(first as u64, [n, c, h, w], device);
+        let x_t = x_t(first, n);
         let y = request.conditioning.tensor(first, n, device);
         let noise = KeyedNoise { key: request.key, first: first as u64 };
         batches.push(sampler.sample(denoiser, process, x_t, y, &noise, progress)?);

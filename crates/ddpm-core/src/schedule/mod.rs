@@ -3,9 +3,12 @@
 mod cosine;
 mod linear;
 mod sigmoid;
+mod spacing;
+mod zero_terminal_snr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{spacing::Spacing, zero_terminal_snr::rescale_zero_terminal_snr};
 use crate::CoreError;
 
 /// A family of noise schedules, named and parametrised as diffusers' `beta_schedule`.
@@ -39,6 +42,8 @@ pub enum BetaSchedule {
         /// Upper asymptote.
         beta_end: f64,
     },
+    /// Given one by one (diffusers' `trained_betas`).
+    Given(Vec<f64>),
 }
 
 fn default_max_beta() -> f64 {
@@ -64,13 +69,22 @@ impl BetaSchedule {
         if timesteps < 2 {
             return Err(CoreError::config("timesteps", timesteps, "expected at least 2"));
         }
-        let betas = match *self {
+        let betas = match self.clone() {
             Self::Linear { beta_start, beta_end } => linear::linear(beta_start, beta_end, timesteps),
             Self::ScaledLinear { beta_start, beta_end } => {
                 linear::scaled_linear(beta_start, beta_end, timesteps)
             }
             Self::SquaredcosCapV2 { max_beta } => cosine::squaredcos_cap_v2(max_beta, timesteps),
             Self::Sigmoid { beta_start, beta_end } => sigmoid::sigmoid(beta_start, beta_end, timesteps),
+            Self::Given(betas) if betas.len() == timesteps => return Ok(betas),
+            Self::Given(betas) => {
+                let expected = format!("expected {timesteps}, the number of timesteps");
+                return Err(CoreError::config(
+                    "schedule",
+                    format_args!("a list of {} betas", betas.len()),
+                    expected,
+                ));
+            }
         };
         match betas.iter().find(|b| !(**b > 0.0 && **b < 1.0)) {
             Some(beta) => {

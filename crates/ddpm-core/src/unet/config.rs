@@ -136,9 +136,22 @@ impl UNet2DConfig {
         }
     }
 
+    /// A lower bound of the number of parameters, by the convolutions of the contracting path alone.
+    pub fn least_parameters(&self) -> usize {
+        let of_level = |channels: &usize| {
+            channels.saturating_mul(*channels).saturating_mul(9).saturating_mul(self.layers_per_block)
+        };
+        let classes = self.num_class_embeds.unwrap_or(0).saturating_mul(self.time_embed_dim());
+        let embedding = self.time_embed_dim().saturating_mul(self.time_embed_dim());
+        self.block_out_channels
+            .iter()
+            .map(of_level)
+            .fold(classes.saturating_add(embedding), usize::saturating_add)
+    }
+
     /// Width of the embedding of time and class.
     pub fn time_embed_dim(&self) -> usize {
-        self.time_embedding_dim.unwrap_or(4 * self.block_out_channels[0])
+        self.time_embedding_dim.unwrap_or(self.block_out_channels[0].saturating_mul(4))
     }
 
     /// Makes the network, with initial values drawn from `key`.

@@ -26,8 +26,9 @@ pub fn sinusoids<B: Backend>(
     freq_shift: usize,
 ) -> Tensor<B, 2> {
     let half = dim / 2;
-    let frequencies: Vec<f32> =
-        (0..half).map(|i| (-MAX_PERIOD.ln() * i as f64 / (half - freq_shift) as f64).exp() as f32).collect();
+    // The exponent is rounded as PyTorch rounds it: at t = 1000 an ulp of it moves the angle by 5e-4.
+    let exponent = |i: usize| -(MAX_PERIOD.ln() as f32) * i as f32 / (half - freq_shift) as f32;
+    let frequencies: Vec<f32> = (0..half).map(|i| f64::from(exponent(i)).exp() as f32).collect();
     let frequencies = Tensor::<B, 2>::from_data(TensorData::new(frequencies, [1, half]), &t.device());
     let [n] = t.dims();
     let angles = t.float().reshape([n, 1]) * frequencies;

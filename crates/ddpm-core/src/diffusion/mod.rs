@@ -3,10 +3,19 @@
 //! Timesteps are 0-based: x_t is `t + 1` steps away from the image x_0. Coefficients stay on the host and enter a
 //! tensor computation as one number a sample.
 
-use burn::tensor::{Int, Tensor, TensorData};
+mod config;
+mod reverse;
+mod threshold;
+
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::{CoreError, Denoiser, Kernels, noise::indices, schedule::BetaSchedule};
+pub use self::{
+    config::ProcessConfig,
+    reverse::{Denoised, LogVariance, PMeanVariance},
+    threshold::Threshold,
+};
+use crate::{CoreError, Kernels, schedule::BetaSchedule};
 
 /// What a denoiser's output means (diffusers' `prediction_type`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +39,9 @@ pub enum Variance {
     FixedSmall,
     /// beta_t; at t = 0, where the VLB needs a density, the posterior's value at t = 1.
     FixedLarge,
+    /// Between the two, in every dimension as the model's further channels say (Nichol & Dhariwal 2021, equation
+    /// 15): it has twice the channels of the images.
+    LearnedRange,
 }
 
 /// A diffusion process over `T` timesteps.
@@ -41,17 +53,8 @@ pub struct GaussianDiffusion {
     pub variance: Variance,
     betas: Vec<f64>,
     alphas_cumprod: Vec<f64>,
-}
-
-/// The reverse process's Gaussian p(x_{t-1} | x_t) at one timestep.
-#[derive(Debug, Clone)]
-pub struct PMeanVariance<B: Kernels> {
-    /// Its mean, `[n, c, h, w]`.
-    pub mean: Tensor<B, 4>,
-    /// The log of its variance, the same in every dimension.
-    pub log_variance: f64,
-    /// The prediction of x_0 that it follows from, `[n, c, h, w]`.
-    pub x_0: Tensor<B, 4>,
+    /// The timesteps under which the model knows those of a respaced process.
+    model_timesteps: Option<Vec<usize>>,
 }
 
 impl GaussianDiffusion {
@@ -60,7 +63,23 @@ impl GaussianDiffusion {
     /// # Errors
     /// [`CoreError::Config`] for parameters that give a beta outside (0, 1).
     pub fn new(schedule: &BetaSchedule, timesteps: usize) -> Result<Self, CoreError> {
-        let betas = schedule.betas(timesteps)?;
+        Self::from_betas(schedule.betas(timesteps)?)
+    }
+
+    /// The process of given betas.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for fewer than 2 betas, or one outside (0, 1); the last may be 1.
+    pub fn from_betas(betas: Vec<f64>) -> Result<Self, CoreError> {
+        let last = betas.len().saturating_sub(1);
+        if betas.len() < 2 {
+            return Err(CoreError::config("timesteps", betas.len(), "expected at least 2"));
+        }
+        let fine = |(t, beta): (usize, &f64)| *beta > 0.0 && (*beta < 1.0 || (t == last && *beta == 1.0));
+        if let Some((t, beta)) = betas.iter().enumerate().find(|&beta| !fine(beta)) {
+            let expected = format!("beta_{t} must lie between 0 and 1");
+            return Err(CoreError::config("schedule", beta, expected));
+        }
         let alphas_cumprod = betas
             .iter()
             .scan(1.0, |product, beta| {
@@ -68,7 +87,43 @@ impl GaussianDiffusion {
                 Some(*product)
             })
             .collect();
-        Ok(Self { prediction: Prediction::default(), variance: Variance::default(), betas, alphas_cumprod })
+        Ok(Self {
+            prediction: Prediction::default(),
+            variance: Variance::default(),
+            betas,
+            alphas_cumprod,
+            model_timesteps: None,
+        })
+    }
+
+    /// The process that visits only some of the timesteps, given in rising order: the same alphas_cumprod there, and the
+    /// betas that lead from one to the next (improved-diffusion's `SpacedDiffusion`). The model is still asked at the
+    /// timesteps that it was trained on.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for fewer than 2 timesteps, one that is not there, or any that do not rise.
+    pub fn respaced(&self, timesteps: &[usize]) -> Result<Self, CoreError> {
+        let rising = timesteps.windows(2).all(|w| w[0] < w[1]);
+        if !rising || timesteps.last().is_some_and(|&t| t >= self.timesteps()) {
+            let expected = format!("expected rising timesteps below {}", self.timesteps());
+            return Err(CoreError::config("timesteps", timesteps, expected));
+        }
+        let betas = timesteps.iter().scan(1.0, |previous, &t| {
+            let beta = 1.0 - self.alphas_cumprod[t] / *previous;
+            *previous = self.alphas_cumprod[t];
+            Some(beta)
+        });
+        let mut process = Self::from_betas(betas.collect())?;
+        // Not their products again: the same numbers, to the last bit.
+        process.alphas_cumprod = timesteps.iter().map(|&t| self.alphas_cumprod[t]).collect();
+        process.model_timesteps = Some(timesteps.iter().map(|&t| self.model_timestep(t)).collect());
+        Ok(Self { prediction: self.prediction, variance: self.variance, ..process })
+    }
+
+    /// The timestep at which a model is asked for timestep `t`: another one only in a [`respaced`](Self::respaced)
+    /// process.
+    pub fn model_timestep(&self, t: usize) -> usize {
+        self.model_timesteps.as_ref().map_or(t, |timesteps| timesteps[t])
     }
 
     /// The number of timesteps, T.
@@ -119,10 +174,10 @@ impl GaussianDiffusion {
         (of_x_0, of_x_t)
     }
 
-    /// The log of the variance of p(x_{t-1} | x_t).
+    /// The log of the variance of p(x_{t-1} | x_t), where it is fixed; the smaller end of a learned range.
     pub fn model_log_variance(&self, t: usize) -> f64 {
         match self.variance {
-            Variance::FixedSmall => self.posterior_log_variance_clipped(t),
+            Variance::FixedSmall | Variance::LearnedRange => self.posterior_log_variance_clipped(t),
             Variance::FixedLarge if t == 0 => self.posterior_log_variance_clipped(0),
             Variance::FixedLarge => self.betas[t].ln(),
         }
@@ -183,6 +238,56 @@ impl GaussianDiffusion {
         }
     }
 
+    /// The noise that a denoiser's `output` at x_t means.
+    ///
+    /// # Shapes
+    /// As [`predict_x_0`](Self::predict_x_0).
+    pub fn predict_eps<B: Kernels>(
+        &self,
+        x_t: Tensor<B, 4>,
+        t: &[usize],
+        output: Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        let device = x_t.device();
+        match self.prediction {
+            Prediction::Epsilon => output,
+            Prediction::Sample => self.eps_between(x_t, t, output),
+            Prediction::VPrediction => {
+                let of_v = per_sample(t, &device, |t| self.alphas_cumprod[t].sqrt());
+                let of_x_t = per_sample(t, &device, |t| (1.0 - self.alphas_cumprod[t]).sqrt());
+                output * of_v + x_t * of_x_t
+            }
+        }
+    }
+
+    /// A denoiser's `output` at x_t in another form: the same x_0 said as `wanted`.
+    ///
+    /// # Shapes
+    /// As [`predict_x_0`](Self::predict_x_0).
+    pub fn convert<B: Kernels>(
+        &self,
+        x_t: Tensor<B, 4>,
+        t: &[usize],
+        output: Tensor<B, 4>,
+        wanted: Prediction,
+    ) -> Tensor<B, 4> {
+        if wanted == self.prediction {
+            return output;
+        }
+        let eps = || self.predict_eps(x_t.clone(), t, output.clone());
+        match wanted {
+            Prediction::Epsilon => eps(),
+            Prediction::Sample => self.predict_x_0(x_t, t, output),
+            Prediction::VPrediction => {
+                let x_0 = self.predict_x_0(x_t.clone(), t, output.clone());
+                let device = x_0.device();
+                let of_eps = per_sample(t, &device, |t| self.alphas_cumprod[t].sqrt());
+                let of_x_0 = per_sample(t, &device, |t| (1.0 - self.alphas_cumprod[t]).sqrt());
+                eps() * of_eps - x_0 * of_x_0
+            }
+        }
+    }
+
     /// The noise that leads from `x_0` to `x_t`.
     ///
     /// # Shapes
@@ -194,55 +299,28 @@ impl GaussianDiffusion {
         let of_x_0 = per_sample(t, &device, |t| (abar(t) / (1.0 - abar(t))).sqrt());
         x_t * of_x_t - x_0 * of_x_0
     }
+}
 
-    /// The denoiser's prediction of x_0 at one timestep for all samples, clipped to [-1, 1] if asked.
-    ///
-    /// # Shapes
-    /// - `x_t` and output: `[n, c, h, w]`, `y`: `[n]`
-    pub fn denoised<B: Kernels>(
-        &self,
-        denoiser: &dyn Denoiser<B>,
-        x_t: Tensor<B, 4>,
-        t: usize,
-        y: Option<Tensor<B, 1, Int>>,
-        clip: bool,
-    ) -> Tensor<B, 4> {
-        let ts = vec![t; x_t.dims()[0]];
-        let output = denoiser.denoise(x_t.clone(), indices(&ts, &x_t.device()), y);
-        let x_0 = self.predict_x_0(x_t, &ts, output);
-        if clip { x_0.clamp(-1.0, 1.0) } else { x_0 }
-    }
-
-    /// The mean and variance of p(x_{t-1} | x_t).
-    ///
-    /// # Shapes
-    /// As [`denoised`](Self::denoised).
-    pub fn p_mean_variance<B: Kernels>(
-        &self,
-        denoiser: &dyn Denoiser<B>,
-        x_t: Tensor<B, 4>,
-        t: usize,
-        y: Option<Tensor<B, 1, Int>>,
-        clip: bool,
-    ) -> PMeanVariance<B> {
-        let x_0 = self.denoised(denoiser, x_t.clone(), t, y, clip);
-        let (of_x_0, of_x_t) = self.posterior_mean_coefs(t);
-        let mean = x_0.clone().mul_scalar(of_x_0) + x_t.mul_scalar(of_x_t);
-        PMeanVariance { mean, log_variance: self.model_log_variance(t), x_0 }
-    }
+/// Numbers, one a sample, to be multiplied with `[n, c, h, w]`.
+///
+/// # Shapes
+/// - output: `[n, 1, 1, 1]`
+pub(crate) fn column<B: Kernels>(values: impl Iterator<Item = f64>, device: &B::Device) -> Tensor<B, 4> {
+    let values: Vec<f32> = values.map(|v| v as f32).collect();
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n, 1, 1, 1]), device)
 }
 
 /// One coefficient a sample, to be multiplied with `[n, c, h, w]`.
 ///
 /// # Shapes
 /// - output: `[n, 1, 1, 1]`
-fn per_sample<B: Kernels>(
+pub(crate) fn per_sample<B: Kernels>(
     t: &[usize],
     device: &B::Device,
     coefficient: impl Fn(usize) -> f64,
 ) -> Tensor<B, 4> {
-    let values: Vec<f32> = t.iter().map(|&t| coefficient(t) as f32).collect();
-    Tensor::from_data(TensorData::new(values, [t.len(), 1, 1, 1]), device)
+    column(t.iter().map(|&t| coefficient(t)), device)
 }
 
 #[cfg(test)]
@@ -277,6 +355,58 @@ mod tests {
             prop_assert!(distance(again, x_0.clone()) < tolerance);
             let noise = ts.iter().map(|&t| 1.0 - process.alpha_cumprod(t)).fold(1.0, f64::min);
             prop_assert!(distance(process.eps_between(x_t, &ts, x_0), eps) < 1e-6 + 2e-6 / noise.sqrt() as f32);
+        }
+    }
+
+    #[test]
+    fn zero_terminal_snr_keeps_the_first_timestep_and_empties_the_last() {
+        let config = ProcessConfig {
+            zero_terminal_snr: true,
+            prediction: Prediction::VPrediction,
+            ..ProcessConfig::default()
+        };
+        let (rescaled, plain) = (config.build().unwrap(), ProcessConfig::default().build().unwrap());
+        assert!((rescaled.alpha_cumprod(0) - plain.alpha_cumprod(0)).abs() < 1e-15);
+        assert_eq!(rescaled.alpha_cumprod(999), 0.0);
+        let refused = ProcessConfig { prediction: Prediction::Epsilon, ..config }.build().unwrap_err();
+        assert!(refused.to_string().contains("v_prediction"), "{refused}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_respaced_process_is_the_same_at_its_timesteps(steps in 2_usize..200, seed in 0_usize..1000) {
+            let process = GaussianDiffusion::new(&BetaSchedule::cosine(), 1000).unwrap();
+            let timesteps: Vec<usize> = (0..steps).map(|i| (i * 1000 + seed) / (steps + 1)).collect();
+            let respaced = process.respaced(&timesteps).unwrap();
+            prop_assert_eq!(respaced.timesteps(), steps);
+            let product = (0..steps).map(|t| respaced.alpha(t)).product::<f64>();
+            let expected = process.alpha_cumprod(timesteps[steps - 1]);
+            prop_assert!((product / expected - 1.0).abs() < 1e-9);
+            for (i, &t) in timesteps.iter().enumerate() {
+                prop_assert_eq!(respaced.alpha_cumprod(i), process.alpha_cumprod(t));
+                prop_assert_eq!(respaced.model_timestep(i), t);
+            }
+            // Respacing twice composes.
+            let again = respaced.respaced(&[0, steps - 1]).unwrap();
+            prop_assert_eq!(again.model_timestep(1), timesteps[steps - 1]);
+        }
+
+        #[test]
+        fn every_form_of_a_prediction_says_the_same(t in 0_usize..900, from in 0..3, to in 0..3) {
+            let kinds = [Prediction::Epsilon, Prediction::Sample, Prediction::VPrediction];
+            let mut process = GaussianDiffusion::new(&BetaSchedule::linear(), 1000).unwrap();
+            process.prediction = kinds[from as usize];
+            let key = Key::new(t as u64, Purpose::named("forms"));
+            let (x_0, eps) = (key.normal::<B>(0, [2, 1, 3, 3], &Default::default()), key.normal(5, [2, 1, 3, 3], &Default::default()));
+            let ts = [t; 2];
+            let x_t = process.q_sample(x_0.clone(), &ts, eps.clone());
+            let output = process.target(x_0.clone(), &ts, eps.clone());
+            let converted = process.convert(x_t, &ts, output, kinds[to as usize]);
+            process.prediction = kinds[to as usize];
+            let expected = process.target(x_0, &ts, eps);
+            let abar = process.alpha_cumprod(t);
+            let tolerance = 1e-5 + 5e-6 / abar.min(1.0 - abar).sqrt() as f32;
+            prop_assert!(distance(converted, expected) < tolerance);
         }
     }
 

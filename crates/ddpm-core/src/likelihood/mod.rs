@@ -4,16 +4,25 @@
 //! is a mean over the dimensions of an image, in bits. With a fixed variance the divergence of the two Gaussians
 //! depends on the network only through the squared error of x_0, so each term is computed in f64 from that.
 
+mod bits_per_dimension;
+
 use std::f64::consts::{LN_2, PI};
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
-use crate::{Denoiser, GaussianDiffusion, Kernels, objective::squared_error};
+pub use self::bits_per_dimension::{BitsPerDimension, LikelihoodRequest, bits_per_dimension, strata};
+use crate::{
+    Denoiser, GaussianDiffusion, Kernels, NoisyBatch,
+    diffusion::{LogVariance, Threshold},
+    objective::{squared_error, variational_terms},
+};
 
 /// Half the distance of two grey levels, in [-1, 1].
-const HALF_WIDTH: f64 = 1.0 / 255.0;
+pub(crate) const HALF_WIDTH: f64 = 1.0 / 255.0;
 /// Probabilities are kept above this, as in improved-diffusion.
-const SMALLEST: f64 = 1e-12;
+pub(crate) const SMALLEST: f64 = 1e-12;
+/// Marks the outermost grey levels, whatever the rounding of x / 127.5 - 1.
+pub(crate) const OUTERMOST: f64 = 0.999;
 
 /// What one timestep contributes for each of n images.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,36 +36,39 @@ pub struct TimestepTerms {
     pub x_0_mse: Vec<f64>,
 }
 
-/// The terms of timestep `t` for images `x_0` with noise `eps`.
+/// The terms of each image of a batch at its timestep.
 ///
-/// `clip` says whether the predicted x_0 is clipped to [-1, 1] for the bound (the errors of the noise are those of
-/// the unclipped prediction, which is what the model was trained on; the error of x_0 is after clipping).
+/// `threshold` is what is done to the predicted x_0 for the bound (the errors of the noise are those of the prediction as
+/// it is, which is what the model was trained on; the error of x_0 is after it). With a learned variance the bound is
+/// computed in f32.
 ///
 /// # Shapes
-/// - `x_0` (in [-1, 1], from 8 bits), `eps`: `[n, c, h, w]`, `y`: `[n]`
+/// - `batch.x_0`: `[n, c, h, w]` in [-1, 1], from 8 bits; every vector of the result has n numbers
 pub fn timestep_terms<B: Kernels>(
     denoiser: &dyn Denoiser<B>,
     process: &GaussianDiffusion,
-    x_0: Tensor<B, 4>,
-    t: usize,
-    eps: Tensor<B, 4>,
-    y: Option<Tensor<B, 1, Int>>,
-    clip: bool,
+    batch: &NoisyBatch<B>,
+    threshold: Threshold,
 ) -> TimestepTerms {
-    let ts = vec![t; x_0.dims()[0]];
-    let x_t = process.q_sample(x_0.clone(), &ts, eps.clone());
-    let predicted = process.denoised(denoiser, x_t.clone(), t, y, false);
-    let predicted_eps = process.eps_between(x_t.clone(), &ts, predicted.clone());
-    let predicted = if clip { predicted.clamp(-1.0, 1.0) } else { predicted };
-    let eps_mse = host(squared_error(predicted_eps, eps));
+    let (x_0, x_t, t) = (batch.x_0.clone(), batch.x_t.clone(), &batch.t);
+    let output = process.evaluate(denoiser, x_t.clone(), t, batch.y.clone());
+    let (output, log_variance) = process.split(x_0.dims()[1], t, output);
+    let predicted_eps = process.predict_eps(x_t.clone(), t, output.clone());
+    let predicted = threshold.apply(process.predict_x_0(x_t.clone(), t, output));
+    let eps_mse = host(squared_error(predicted_eps, batch.eps.clone()));
     let x_0_mse = host(squared_error(predicted.clone(), x_0.clone()));
-    let vlb = if t == 0 {
-        let (of_x_0, of_x_t) = process.posterior_mean_coefs(0);
-        let mean = predicted.mul_scalar(of_x_0) + x_t.mul_scalar(of_x_t);
-        discretized_nll(x_0, mean, process.model_log_variance(0))
-    } else {
-        x_0_mse.iter().map(|&mse| posterior_divergence(process, t, mse)).collect()
+    let LogVariance::Fixed(log_variance) = log_variance else {
+        let vlb = host(variational_terms(process, batch, predicted, &log_variance));
+        return TimestepTerms { vlb, eps_mse, x_0_mse };
     };
+    let mut vlb: Vec<f64> =
+        t.iter().zip(&x_0_mse).map(|(&t, &mse)| posterior_divergence(process, t, mse)).collect();
+    if t.contains(&0) {
+        let mean = process.posterior_mean(predicted, x_t, t);
+        let likelihoods = discretized_nll(x_0, mean, &log_variance);
+        let first = vlb.iter_mut().zip(likelihoods).zip(t).filter(|(_, t)| **t == 0);
+        first.for_each(|((term, likelihood), _)| *term = likelihood);
+    }
     TimestepTerms { vlb, eps_mse, x_0_mse }
 }
 
@@ -85,14 +97,14 @@ pub fn prior_terms<B: Kernels>(process: &GaussianDiffusion, x_0: Tensor<B, 4>) -
 /// between half a grey level below and above, with open tails at black and white (Ho et al. 2020, equation 13).
 ///
 /// # Shapes
-/// - `x_0`, `mean`: `[n, c, h, w]`
-pub fn discretized_nll<B: Kernels>(x_0: Tensor<B, 4>, mean: Tensor<B, 4>, log_variance: f64) -> Vec<f64> {
+/// - `x_0`, `mean`: `[n, c, h, w]`, `log_variance`: n numbers
+pub fn discretized_nll<B: Kernels>(x_0: Tensor<B, 4>, mean: Tensor<B, 4>, log_variance: &[f64]) -> Vec<f64> {
     let [n, c, h, w] = x_0.dims();
     let dimensions = c * h * w;
-    let inverse_std = (-0.5 * log_variance).exp();
     let (x_0, mean) = (floats(x_0), floats(mean));
     (0..n)
         .map(|i| {
+            let inverse_std = (-0.5 * log_variance[i]).exp();
             let image = i * dimensions..(i + 1) * dimensions;
             let log_likelihood: f64 = x_0[image.clone()]
                 .iter()
@@ -107,10 +119,9 @@ pub fn discretized_nll<B: Kernels>(x_0: Tensor<B, 4>, mean: Tensor<B, 4>, log_va
 fn log_mass(x: f64, mean: f64, inverse_std: f64) -> f64 {
     let below = standard_normal_cdf((x - HALF_WIDTH - mean) * inverse_std);
     let above = standard_normal_cdf((x + HALF_WIDTH - mean) * inverse_std);
-    // 0.999 marks the outermost grey levels, whatever the rounding of x / 127.5 - 1.
-    let mass = if x < -0.999 {
+    let mass = if x < -OUTERMOST {
         above
-    } else if x > 0.999 {
+    } else if x > OUTERMOST {
         1.0 - below
     } else {
         above - below

@@ -1,0 +1,281 @@
+//! What is done with a finished model: samples, predictions, bits per dimension. The model is a directory that diffusers
+//! or this project wrote.
+
+use std::path::PathBuf;
+
+use burn::tensor::{Tensor, TensorData};
+use data_streams::ImageDataset;
+use ddpm_core::{
+    Conditioning, CoreError, Denoiser, GaussianDiffusion, Guided, Kernels, UNet2D,
+    diffusers::{Pretrained, load_diffusers, save_diffusers},
+    likelihood::{self, BitsPerDimension, LikelihoodRequest},
+    noise::{Key, Purpose, indices},
+    sampler::{self, SampleRequest},
+};
+
+use crate::{EngineError, build};
+
+const SAMPLES: Purpose = Purpose::named("sample");
+const BITS: Purpose = Purpose::named("bits per dimension");
+
+/// Images, or what is shaped like them, in host memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostImages {
+    /// n, c, h, w
+    pub shape: [usize; 4],
+    /// The numbers, row after row.
+    pub values: Vec<f32>,
+}
+
+/// The samplers that a pretrained model can be used with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SamplerKind {
+    /// Few steps, deterministic unless eta > 0.
+    Ddim,
+    /// Every timestep, or some, with noise.
+    Ancestral,
+    /// DPM-Solver++(2M).
+    DpmSolver,
+    /// Heun's method.
+    Heun,
+}
+
+/// Which samples to draw from which model.
+#[derive(Debug, Clone)]
+pub struct SampleJob {
+    /// The model's directory.
+    pub model: PathBuf,
+    /// How many samples.
+    pub count: usize,
+    /// At most so many at a time.
+    pub batch: usize,
+    /// Their class; a class-conditional model without it gives its classes in turn.
+    pub class: Option<usize>,
+    /// The sampler.
+    pub sampler: SamplerKind,
+    /// Its steps; each sampler has its default.
+    pub steps: Option<usize>,
+    /// The noise of DDIM.
+    pub eta: f64,
+    /// The scale of classifier-free guidance, for a model whose last class is "no label".
+    pub guidance: Option<f64>,
+    /// The seed of the noise.
+    pub seed: u64,
+    /// The initial noise, in place of the seed's.
+    pub x_t: Option<HostImages>,
+}
+
+/// Noisy images to denoise.
+#[derive(Debug, Clone)]
+pub struct PredictJob {
+    /// The model's directory.
+    pub model: PathBuf,
+    /// The noisy images.
+    pub x_t: HostImages,
+    /// Their timesteps.
+    pub t: Vec<usize>,
+    /// Their classes.
+    pub y: Option<Vec<usize>>,
+}
+
+/// Images whose likelihood is asked for.
+#[derive(Debug, Clone)]
+pub struct BitsJob {
+    /// The model's directory.
+    pub model: PathBuf,
+    /// The images; their labels are the conditions of a class-conditional model.
+    pub images: ImageDataset,
+    /// At most so many images at a time.
+    pub batch: usize,
+    /// See [`LikelihoodRequest::stride`].
+    pub stride: usize,
+    /// The seed of noise and timesteps.
+    pub seed: u64,
+}
+
+/// A value that does not fit the model.
+fn misfit(key: &str, value: impl std::fmt::Debug, expected: String) -> EngineError {
+    CoreError::Config { key: key.into(), value: format!("{value:?}"), expected }.into()
+}
+
+fn to_tensor<B: Kernels>(images: &HostImages, device: &B::Device) -> Tensor<B, 4> {
+    Tensor::from_data(TensorData::new(images.values.clone(), images.shape), device)
+}
+
+fn to_host<B: Kernels>(images: Tensor<B, 4>) -> HostImages {
+    let shape = images.dims();
+    HostImages { shape, values: images.into_data().convert::<f32>().iter::<f32>().collect() }
+}
+
+/// The model and its process.
+fn load<B: Kernels>(
+    model: &std::path::Path,
+    device: &B::Device,
+) -> Result<(Pretrained<B>, GaussianDiffusion), EngineError> {
+    let pretrained = load_diffusers::<B>(model, device)?;
+    let process = pretrained.scheduler.process()?.build()?;
+    Ok((pretrained, process))
+}
+
+/// Channels and size that a model takes; its own size where the images say nothing else.
+fn check_images<B: Kernels>(unet: &UNet2D<B>, key: &str, shape: [usize; 4]) -> Result<(), EngineError> {
+    let config = unet.config();
+    let [_, c, h, w] = shape;
+    let multiple = 1 << (config.block_out_channels.len() - 1);
+    if c != config.in_channels {
+        return Err(misfit(key, shape, format!("the model takes {} channels", config.in_channels)));
+    }
+    if h == 0 || w == 0 || h % multiple != 0 || w % multiple != 0 {
+        let expected = format!("height and width must be multiples of {multiple} for this model");
+        return Err(misfit(key, shape, expected));
+    }
+    Ok(())
+}
+
+fn check_class<B: Kernels>(unet: &UNet2D<B>, key: &str, class: usize) -> Result<(), EngineError> {
+    match unet.config().num_class_embeds {
+        None => Err(misfit(key, class, "the model is unconditional: leave the class out".into())),
+        Some(n) if class >= n => Err(misfit(key, class, format!("expected 0 to {}", n - 1))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Draws samples.
+pub(crate) fn sample<B: Kernels>(
+    job: &SampleJob,
+    device: &B::Device,
+    progress: &mut dyn FnMut(sampler::Progress),
+) -> Result<HostImages, EngineError> {
+    let (Pretrained { unet, scheduler }, process) = load::<B>(&job.model, device)?;
+    let config = unet.config();
+    let [h, w] = match (&job.x_t, config.sample_size) {
+        (Some(x_t), _) => [x_t.shape[2], x_t.shape[3]],
+        (None, Some(size)) => [size; 2],
+        (None, None) => {
+            let expected = "the model's configuration names no size: give the noise by --x-T".to_owned();
+            return Err(misfit("sample_size", "null", expected));
+        }
+    };
+    if let Some(x_t) = &job.x_t {
+        check_images(&unet, "x_T", x_t.shape)?;
+        if x_t.shape[0] != job.count {
+            return Err(misfit("x_T", x_t.shape, format!("expected {} images, as asked for", job.count)));
+        }
+    }
+    let request = SampleRequest {
+        count: job.count,
+        batch: job.batch,
+        shape: [config.in_channels, h, w],
+        conditioning: conditioning(&unet, job)?,
+        key: Key::new(job.seed, SAMPLES),
+    };
+    let sampler = build::pretrained_sampler(job.sampler, job.steps, job.eta, &scheduler);
+    let sampler = build::sampler::<B>(&sampler);
+    sampler.check(&process)?;
+    let model: &dyn Denoiser<B> = &unet;
+    let guided = job.guidance.map(|scale| {
+        Guided::new(model, scale, config.num_class_embeds.map_or(0, |classes| classes.saturating_sub(1)))
+    });
+    let model = guided.as_ref().map_or(model, |guided| guided);
+    let x_0 = match &job.x_t {
+        Some(x_t) => {
+            let x_t = to_tensor(x_t, device);
+            sampler::draw_from(&*sampler, model, &process, &request, x_t, progress)?
+        }
+        None => sampler::draw(&*sampler, model, &process, &request, device, progress)?,
+    };
+    Ok(to_host(x_0))
+}
+
+fn conditioning<B: Kernels>(unet: &UNet2D<B>, job: &SampleJob) -> Result<Conditioning, EngineError> {
+    if let Some(class) = job.class {
+        check_class(unet, "class", class)?;
+        return Ok(Conditioning::Classes(vec![class; job.count]));
+    }
+    match (unet.config().num_class_embeds, job.guidance) {
+        (None, None) => Ok(Conditioning::None),
+        (None, Some(scale)) => {
+            Err(misfit("guidance", scale, "the model is unconditional: there is nothing to guide".into()))
+        }
+        (Some(1), Some(scale)) => {
+            Err(misfit("guidance", scale, "the model has no class beside \"no label\"".into()))
+        }
+        (Some(rows), guidance) => {
+            let classes = rows - usize::from(guidance.is_some());
+            Ok(Conditioning::Classes((0..job.count).map(|i| i % classes).collect()))
+        }
+    }
+}
+
+/// Writes a model as a pipeline.
+pub(crate) fn export<B: Kernels>(
+    model: &std::path::Path,
+    to: &std::path::Path,
+    device: &B::Device,
+) -> Result<(), EngineError> {
+    let Pretrained { unet, scheduler } = load_diffusers::<B>(model, device)?;
+    Ok(save_diffusers(&unet, &scheduler.process()?, to)?)
+}
+
+/// What a model predicts.
+pub(crate) fn predict<B: Kernels>(job: &PredictJob, device: &B::Device) -> Result<HostImages, EngineError> {
+    let (Pretrained { unet, .. }, process) = load::<B>(&job.model, device)?;
+    let n = job.x_t.shape[0];
+    check_images(&unet, "x_t", job.x_t.shape)?;
+    if job.t.len() != n {
+        return Err(misfit("t", job.t.len(), format!("expected {n} timesteps, one for each image")));
+    }
+    if let Some(&t) = job.t.iter().find(|&&t| t >= process.timesteps()) {
+        return Err(misfit("t", t, format!("expected 0 to {}", process.timesteps() - 1)));
+    }
+    if let Some(y) = &job.y {
+        if y.len() != n {
+            return Err(misfit("y", y.len(), format!("expected {n} classes, one for each image")));
+        }
+        y.iter().try_for_each(|&class| check_class(&unet, "y", class))?;
+    } else if unet.config().num_class_embeds.is_some() {
+        return Err(misfit(
+            "y",
+            "missing",
+            "the model is class-conditional: give a class for each image".into(),
+        ));
+    }
+    let y = job.y.as_ref().map(|y| indices(y, device));
+    Ok(to_host(unet.forward(to_tensor(&job.x_t, device), indices(&job.t, device), y)))
+}
+
+/// The likelihood of images.
+pub(crate) fn bits_per_dimension<B: Kernels>(
+    job: &BitsJob,
+    device: &B::Device,
+    progress: &mut dyn FnMut(f64),
+) -> Result<BitsPerDimension, EngineError> {
+    let (Pretrained { unet, scheduler }, process) = load::<B>(&job.model, device)?;
+    let (shape, n) = (job.images.shape(), job.images.len());
+    check_images(&unet, "images", [n, shape.channels, shape.height, shape.width])?;
+    let conditional = unet.config().num_class_embeds.is_some();
+    if conditional {
+        job.images.labels().iter().try_for_each(|&class| check_class(&unet, "labels", class))?;
+    }
+    let request = LikelihoodRequest {
+        stride: job.stride,
+        threshold: scheduler.threshold(),
+        key: Key::new(job.seed, BITS),
+    };
+    let strata = likelihood::strata(process.timesteps(), job.stride).len();
+    let (total, mut done) = ((n.div_ceil(job.batch) * strata) as f64, 0.0);
+    let mut result: Option<BitsPerDimension> = None;
+    for first in (0..n).step_by(job.batch) {
+        let positions: Vec<usize> = (first..n.min(first + job.batch)).collect();
+        let x_0 = cl_strategies::images::<B>(&job.images, &positions, device);
+        let labels: Vec<usize> = positions.iter().map(|&i| job.images.label(i)).collect();
+        let y = conditional.then(|| indices(&labels, device));
+        let mut tick = || {
+            done += 1.0;
+            progress(done / total);
+        };
+        let part = likelihood::bits_per_dimension(&unet, &process, x_0, y, &request, first as u64, &mut tick);
+        result = Some(result.map_or_else(|| part.clone(), |sum| sum.pool(&part)));
+    }
+    result.ok_or_else(|| misfit("images", 0, "expected at least one image".into()))
+}

@@ -1,0 +1,209 @@
+//! diffusers' `scheduler_config.json`: the process, and how its schedulers would sample from it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{VERSION, read_json};
+use crate::{
+    CoreError, ProcessConfig,
+    diffusion::{Prediction, Threshold, Variance},
+    sampler::{Ancestral, Ddim, DpmSolver, Heun},
+    schedule::{BetaSchedule, Spacing},
+};
+
+/// The keys of diffusers' schedulers that matter here; one that is left out has the default of `DDPMScheduler`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the keys are diffusers' own, documented there")]
+#[allow(clippy::struct_excessive_bools, reason = "the file has them")]
+pub struct SchedulerConfig {
+    pub num_train_timesteps: usize,
+    pub beta_start: f64,
+    pub beta_end: f64,
+    pub beta_schedule: String,
+    pub trained_betas: Option<Vec<f64>>,
+    pub variance_type: String,
+    pub prediction_type: Prediction,
+    pub clip_sample: bool,
+    pub clip_sample_range: f64,
+    pub thresholding: bool,
+    pub dynamic_thresholding_ratio: f64,
+    pub sample_max_value: f64,
+    pub timestep_spacing: Spacing,
+    pub steps_offset: usize,
+    pub rescale_betas_zero_snr: bool,
+    pub set_alpha_to_one: bool,
+}
+
+impl Default for SchedulerConfig {
+    fn default() -> Self {
+        Self {
+            num_train_timesteps: 1000,
+            beta_start: 1e-4,
+            beta_end: 0.02,
+            beta_schedule: "linear".into(),
+            trained_betas: None,
+            variance_type: "fixed_small".into(),
+            prediction_type: Prediction::Epsilon,
+            clip_sample: true,
+            clip_sample_range: 1.0,
+            thresholding: false,
+            dynamic_thresholding_ratio: 0.995,
+            sample_max_value: 1.0,
+            timestep_spacing: Spacing::Leading,
+            steps_offset: 0,
+            rescale_betas_zero_snr: false,
+            set_alpha_to_one: true,
+        }
+    }
+}
+
+impl SchedulerConfig {
+    /// Reads a `scheduler_config.json` of any of diffusers' discrete schedulers.
+    ///
+    /// # Errors
+    /// [`CoreError::Io`]; [`CoreError::Format`] for what is not understood or not supported.
+    pub fn read(path: &Path) -> Result<Self, CoreError> {
+        let fields = Value::Object(read_json(path)?);
+        let config: Self = serde_json::from_value(fields)
+            .map_err(|e| CoreError::Format { path: path.to_owned(), problem: e.to_string() })?;
+        config.process().and_then(|process| process.build()).map_err(CoreError::in_file(path))?;
+        Ok(config)
+    }
+
+    /// The `DDPMScheduler` of a process.
+    pub fn of(process: &ProcessConfig) -> Self {
+        let mut config = Self {
+            num_train_timesteps: process.timesteps,
+            prediction_type: process.prediction,
+            rescale_betas_zero_snr: process.zero_terminal_snr,
+            variance_type: match process.variance {
+                Variance::FixedSmall => "fixed_small",
+                Variance::FixedLarge => "fixed_large",
+                Variance::LearnedRange => "learned_range",
+            }
+            .into(),
+            ..Self::default()
+        };
+        let (name, range) = match &process.schedule {
+            BetaSchedule::Linear { beta_start, beta_end } => ("linear", Some((*beta_start, *beta_end))),
+            BetaSchedule::ScaledLinear { beta_start, beta_end } => {
+                ("scaled_linear", Some((*beta_start, *beta_end)))
+            }
+            // diffusers has no key for another bound: its betas are written one by one.
+            BetaSchedule::SquaredcosCapV2 { max_beta } if *max_beta == 0.999 => ("squaredcos_cap_v2", None),
+            schedule @ BetaSchedule::SquaredcosCapV2 { .. } => {
+                config.trained_betas = schedule.betas(process.timesteps).ok();
+                ("squaredcos_cap_v2", None)
+            }
+            // diffusers' sigmoid keeps its range as well.
+            BetaSchedule::Sigmoid { beta_start, beta_end } => ("sigmoid", Some((*beta_start, *beta_end))),
+            BetaSchedule::Given(betas) => {
+                config.trained_betas = Some(betas.clone());
+                ("linear", None)
+            }
+        };
+        config.beta_schedule = name.into();
+        if let Some((start, end)) = range {
+            (config.beta_start, config.beta_end) = (start, end);
+        }
+        config
+    }
+
+    /// The file's content, with the keys of `DDPMScheduler`.
+    pub(super) fn to_json(&self) -> Value {
+        let mut file = json!({ "_class_name": "DDPMScheduler", "_diffusers_version": VERSION });
+        if let (Value::Object(file), Ok(Value::Object(mut fields))) = (&mut file, serde_json::to_value(self))
+        {
+            fields.remove("set_alpha_to_one");
+            file.extend(fields);
+        }
+        file
+    }
+
+    /// The process.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for a schedule or variance that is not supported.
+    pub fn process(&self) -> Result<ProcessConfig, CoreError> {
+        let (beta_start, beta_end) = (self.beta_start, self.beta_end);
+        let schedule = match (&self.trained_betas, self.beta_schedule.as_str()) {
+            (Some(betas), _) => BetaSchedule::Given(betas.clone()),
+            (None, "linear") => BetaSchedule::Linear { beta_start, beta_end },
+            (None, "scaled_linear") => BetaSchedule::ScaledLinear { beta_start, beta_end },
+            (None, "squaredcos_cap_v2") => BetaSchedule::cosine(),
+            (None, "sigmoid") => BetaSchedule::Sigmoid { beta_start, beta_end },
+            (None, other) => {
+                let expected = "supported are linear, scaled_linear, squaredcos_cap_v2 and sigmoid";
+                return Err(CoreError::config("beta_schedule", other, expected));
+            }
+        };
+        let variance = match self.variance_type.as_str() {
+            // Both forms draw the same; diffusers' two differ in where they take the logarithm.
+            "fixed_small" | "fixed_small_log" => Variance::FixedSmall,
+            "fixed_large" => Variance::FixedLarge,
+            "learned_range" => Variance::LearnedRange,
+            other => {
+                let expected = "supported are fixed_small, fixed_small_log, fixed_large and learned_range";
+                return Err(CoreError::config("variance_type", other, expected));
+            }
+        };
+        if self.clip_sample && self.clip_sample_range != 1.0 {
+            return Err(CoreError::config(
+                "clip_sample_range",
+                self.clip_sample_range,
+                "only 1 is supported",
+            ));
+        }
+        Ok(ProcessConfig {
+            timesteps: self.num_train_timesteps,
+            schedule,
+            zero_terminal_snr: self.rescale_betas_zero_snr,
+            prediction: self.prediction_type,
+            variance,
+        })
+    }
+
+    /// What is done to a predicted x_0.
+    pub fn threshold(&self) -> Threshold {
+        match (self.thresholding, self.clip_sample) {
+            (true, _) => {
+                Threshold::Dynamic { ratio: self.dynamic_thresholding_ratio, max: self.sample_max_value }
+            }
+            (false, true) => Threshold::Clip,
+            (false, false) => Threshold::None,
+        }
+    }
+
+    /// What `DDIMScheduler.from_config` would be.
+    pub fn ddim(&self, steps: usize, eta: f64) -> Ddim {
+        Ddim {
+            steps,
+            eta,
+            spacing: self.timestep_spacing,
+            steps_offset: self.steps_offset,
+            threshold: self.threshold(),
+            to_x_0: self.set_alpha_to_one,
+        }
+    }
+
+    /// What `DDPMScheduler` would be, visiting all timesteps or `steps` of them.
+    pub fn ancestral(&self, steps: Option<usize>) -> Ancestral {
+        let (spacing, steps_offset) = (self.timestep_spacing, self.steps_offset);
+        Ancestral { steps, spacing, steps_offset, threshold: self.threshold() }
+    }
+
+    /// What `DPMSolverMultistepScheduler.from_config` would be, which clips only by dynamic thresholding.
+    pub fn dpm_solver(&self, steps: usize) -> DpmSolver {
+        let threshold = if self.thresholding { self.threshold() } else { Threshold::None };
+        DpmSolver { steps, spacing: self.timestep_spacing, steps_offset: self.steps_offset, threshold }
+    }
+
+    /// What `HeunDiscreteScheduler.from_config` would be.
+    pub fn heun(&self, steps: usize) -> Heun {
+        let threshold = if self.clip_sample { Threshold::Clip } else { Threshold::None };
+        Heun { steps, spacing: self.timestep_spacing, steps_offset: self.steps_offset, threshold }
+    }
+}

@@ -1,0 +1,97 @@
+//! The configuration of the transformer, with the names of the published code's arguments.
+
+use serde::{Deserialize, Serialize};
+
+use super::DiT;
+use crate::{CoreError, Kernels, noise::Key};
+
+/// The sizes of a [`DiT`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiTConfig {
+    /// Height and width of the images, in pixels.
+    pub input_size: usize,
+    /// Height and width of a patch, which becomes one token.
+    pub patch_size: usize,
+    /// Channels of the images.
+    pub in_channels: usize,
+    /// Width of a token.
+    pub hidden_size: usize,
+    /// Blocks.
+    pub depth: usize,
+    /// Heads of each block's attention.
+    pub num_heads: usize,
+    /// Width of a block's hidden layer, in widths of a token.
+    pub mlp_ratio: f64,
+    /// Rows of the table of classes, one more than there are classes where one stands for "no label"; absent for an
+    /// unconditional network.
+    pub num_classes: Option<usize>,
+    /// Whether twice the channels come out, for a learned variance.
+    pub learn_sigma: bool,
+}
+
+impl Default for DiTConfig {
+    fn default() -> Self {
+        Self {
+            input_size: 28,
+            patch_size: 4,
+            in_channels: 1,
+            hidden_size: 128,
+            depth: 4,
+            num_heads: 4,
+            mlp_ratio: 4.0,
+            num_classes: None,
+            learn_sigma: false,
+        }
+    }
+}
+
+impl DiTConfig {
+    /// Channels of the output.
+    pub fn out_channels(&self) -> usize {
+        if self.learn_sigma { 2 * self.in_channels } else { self.in_channels }
+    }
+
+    /// Makes the network, with initial values drawn from `key`.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for a configuration that cannot work, naming the key.
+    pub fn init<B: Kernels>(&self, key: Key, device: &B::Device) -> Result<DiT<B>, CoreError> {
+        self.validate()?;
+        Ok(DiT::new(self, key, device))
+    }
+
+    /// Checks that the values fit each other.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] that names the first key that does not.
+    pub fn validate(&self) -> Result<(), CoreError> {
+        let positive = [
+            ("input_size", self.input_size),
+            ("patch_size", self.patch_size),
+            ("in_channels", self.in_channels),
+            ("hidden_size", self.hidden_size),
+            ("depth", self.depth),
+            ("num_heads", self.num_heads),
+            ("num_classes", self.num_classes.unwrap_or(1)),
+        ];
+        if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(CoreError::config(key, value, "expected at least 1"));
+        }
+        if self.input_size % self.patch_size != 0 {
+            let expected = format!("expected a divisor of `input_size`, {}", self.input_size);
+            return Err(CoreError::config("patch_size", self.patch_size, expected));
+        }
+        if self.hidden_size % self.num_heads != 0 || self.hidden_size % 4 != 0 {
+            let expected = format!(
+                "expected a multiple of 4, for the positions, and of `num_heads`, {}",
+                self.num_heads
+            );
+            return Err(CoreError::config("hidden_size", self.hidden_size, expected));
+        }
+        if !(self.mlp_ratio.is_finite() && self.mlp_ratio * self.hidden_size as f64 >= 1.0) {
+            return Err(CoreError::config("mlp_ratio", self.mlp_ratio, "expected above 0"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! Images with a timestep and a noise each: all that a loss needs.
+
+use burn::tensor::{Int, Tensor};
+
+use super::TimestepSampler;
+use crate::{
+    GaussianDiffusion, Kernels,
+    diffusion::column,
+    noise::{Key, Purpose},
+};
+
+const TIMESTEPS: Purpose = Purpose::named("training timesteps");
+const NOISE: Purpose = Purpose::named("training noise");
+
+/// Images with a timestep and a noise each.
+#[derive(Debug, Clone)]
+pub struct NoisyBatch<B: Kernels> {
+    /// The images in [-1, 1], `[n, c, h, w]`.
+    pub x_0: Tensor<B, 4>,
+    /// The noise, `[n, c, h, w]`.
+    pub eps: Tensor<B, 4>,
+    /// The noisy images, `[n, c, h, w]`.
+    pub x_t: Tensor<B, 4>,
+    /// The n timesteps.
+    pub t: Vec<usize>,
+    /// The conditions `[n]`, for a conditional model.
+    pub y: Option<Tensor<B, 1, Int>>,
+    /// What each image's loss is multiplied with, where timesteps were not drawn uniformly.
+    pub weights: Option<Vec<f64>>,
+}
+
+impl<B: Kernels> NoisyBatch<B> {
+    /// Noise for `x_0` at timesteps drawn uniformly; the i-th image's draws are the i-th of `key`.
+    ///
+    /// # Shapes
+    /// - `x_0`: `[n, c, h, w]`, `y`: `[n]`
+    pub fn draw(
+        process: &GaussianDiffusion,
+        x_0: Tensor<B, 4>,
+        y: Option<Tensor<B, 1, Int>>,
+        key: Key,
+    ) -> Self {
+        Self::sampled(process, &TimestepSampler::uniform(process.timesteps()), x_0, y, key)
+    }
+
+    /// Noise for `x_0` at timesteps that `timesteps` draws.
+    ///
+    /// # Shapes
+    /// As [`draw`](Self::draw).
+    pub fn sampled(
+        process: &GaussianDiffusion,
+        timesteps: &TimestepSampler,
+        x_0: Tensor<B, 4>,
+        y: Option<Tensor<B, 1, Int>>,
+        key: Key,
+    ) -> Self {
+        let (t, weights) = timesteps.draw(x_0.dims()[0], key.within(TIMESTEPS));
+        let eps = key.within(NOISE).normal(0, x_0.dims(), &x_0.device());
+        Self { weights, ..Self::at(process, x_0, y, t, eps) }
+    }
+
+    /// Given noise and timesteps.
+    ///
+    /// # Shapes
+    /// - `x_0`, `eps`: `[n, c, h, w]`, `y`: `[n]`, `t`: n timesteps
+    pub fn at(
+        process: &GaussianDiffusion,
+        x_0: Tensor<B, 4>,
+        y: Option<Tensor<B, 1, Int>>,
+        t: Vec<usize>,
+        eps: Tensor<B, 4>,
+    ) -> Self {
+        let x_t = process.q_sample(x_0.clone(), &t, eps.clone());
+        Self { x_0, eps, x_t, t, y, weights: None }
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.t.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.t.is_empty()
+    }
+
+    /// The mean of the images' losses, each with its importance weight.
+    ///
+    /// # Shapes
+    /// - `losses`: `[n]`; output: `[1]`
+    pub fn weighted_mean(&self, losses: Tensor<B, 1>) -> Tensor<B, 1> {
+        match &self.weights {
+            None => losses.mean(),
+            Some(weights) => {
+                let weights = column::<B>(weights.iter().copied(), &losses.device());
+                (losses * weights.reshape([self.len()])).mean()
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! At which timesteps a batch is trained.
+
+use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
+use serde::{Deserialize, Serialize};
+
+use crate::noise::Key;
+
+/// Losses kept for each timestep (improved-diffusion's `history_per_term`).
+const HISTORY: usize = 10;
+
+/// How timesteps are drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum TimestepSampling {
+    /// Each image's alike and on its own (Ho et al. 2020).
+    #[default]
+    Uniform,
+    /// One in each of n equal parts of the timesteps (Kingma et al. 2021, appendix I.1, antithetic in spirit): the same
+    /// expectation with less variance.
+    Stratified,
+    /// In proportion to the root mean square of a timestep's last ten losses, with weights that keep the expectation
+    /// (Nichol & Dhariwal 2021, equation 18); uniform until every timestep has ten. Reads the losses of every step.
+    LossSecondMoment {
+        /// The share of the timesteps that is drawn uniformly nonetheless (improved-diffusion's 0.001).
+        #[serde(default = "default_uniform_share")]
+        uniform_share: f64,
+    },
+}
+
+fn default_uniform_share() -> f64 {
+    0.001
+}
+
+/// Draws timesteps, and remembers losses where that is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimestepSampler {
+    sampling: TimestepSampling,
+    timesteps: usize,
+    /// For each timestep its last losses, oldest first; empty where none are kept.
+    history: Vec<Vec<f64>>,
+}
+
+impl TimestepSampler {
+    /// A sampler of `0 .. timesteps` without history.
+    pub fn new(sampling: TimestepSampling, timesteps: usize) -> Self {
+        let remembers = matches!(sampling, TimestepSampling::LossSecondMoment { .. });
+        Self { sampling, timesteps, history: vec![Vec::new(); if remembers { timesteps } else { 0 }] }
+    }
+
+    /// A sampler that draws uniformly.
+    pub fn uniform(timesteps: usize) -> Self {
+        Self::new(TimestepSampling::Uniform, timesteps)
+    }
+
+    /// Whether [`record`](Self::record) has to be told the losses.
+    pub fn wants_losses(&self) -> bool {
+        !self.history.is_empty()
+    }
+
+    /// `n` timesteps and, where they are not uniform, the weights that keep the expectation of a mean.
+    pub fn draw(&self, n: usize, key: Key) -> (Vec<usize>, Option<Vec<f64>>) {
+        match self.sampling {
+            TimestepSampling::Uniform => (key.timesteps(n, self.timesteps), None),
+            TimestepSampling::Stratified => (self.stratified(n, key), None),
+            TimestepSampling::LossSecondMoment { uniform_share } => match self.probabilities(uniform_share) {
+                None => (key.timesteps(n, self.timesteps), None),
+                Some(probabilities) => self.by_probability(n, &probabilities, key),
+            },
+        }
+    }
+
+    /// Which part an image gets is turned by a random number, so that no place in the batch has its own timesteps.
+    fn stratified(&self, n: usize, key: Key) -> Vec<usize> {
+        let turn = key.rng(n as u64).random_range(0..n.max(1));
+        (0..n)
+            .map(|i| {
+                let part = ((i + turn) % n) as f64;
+                let share = (part + key.rng(i as u64).random::<f64>()) / n as f64;
+                ((share * self.timesteps as f64) as usize).min(self.timesteps - 1)
+            })
+            .collect()
+    }
+
+    fn probabilities(&self, uniform_share: f64) -> Option<Vec<f64>> {
+        if self.history.iter().any(|losses| losses.len() < HISTORY) {
+            return None;
+        }
+        let roots: Vec<f64> = self
+            .history
+            .iter()
+            .map(|losses| (losses.iter().map(|l| l * l).sum::<f64>() / HISTORY as f64).sqrt())
+            .collect();
+        let sum: f64 = roots.iter().sum();
+        let uniform = uniform_share / self.timesteps as f64;
+        (sum > 0.0 && sum.is_finite())
+            .then(|| roots.iter().map(|root| root / sum * (1.0 - uniform_share) + uniform).collect())
+    }
+
+    fn by_probability(&self, n: usize, probabilities: &[f64], key: Key) -> (Vec<usize>, Option<Vec<f64>>) {
+        let Ok(distribution) = WeightedIndex::new(probabilities) else {
+            return (key.timesteps(n, self.timesteps), None);
+        };
+        let t: Vec<usize> = (0..n as u64).map(|i| distribution.sample(&mut key.rng(i))).collect();
+        let weights = t.iter().map(|&t| 1.0 / (self.timesteps as f64 * probabilities[t])).collect();
+        (t, Some(weights))
+    }
+
+    /// Remembers the losses of a batch, without importance weights.
+    pub fn record(&mut self, t: &[usize], losses: &[f64]) {
+        if !self.wants_losses() {
+            return;
+        }
+        for (&t, &loss) in t.iter().zip(losses) {
+            let kept = &mut self.history[t];
+            if kept.len() == HISTORY {
+                kept.remove(0);
+            }
+            kept.push(loss);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::noise::Purpose;
+
+    const KEY: Key = Key::new(5, Purpose::named("timestep sampling"));
+
+    proptest! {
+        #[test]
+        fn strata_hold_one_timestep_each(n in 1_usize..70, timesteps in 70_usize..1000, step in 0_usize..1000) {
+            let sampler = TimestepSampler::new(TimestepSampling::Stratified, timesteps);
+            let (mut t, weights) = sampler.draw(n, KEY.step(step));
+            t.sort_unstable();
+            prop_assert!(weights.is_none());
+            for (i, &t) in t.iter().enumerate() {
+                let (from, to) = (i as f64 / n as f64, (i + 1) as f64 / n as f64);
+                let all = timesteps as f64;
+                prop_assert!((from * all).floor() as usize <= t && t as f64 <= to * all);
+            }
+        }
+    }
+
+    #[test]
+    fn history_draws_large_losses_more_often_and_keeps_the_expectation() {
+        let timesteps = 8;
+        let loss = |t: usize| (t + 1) as f64;
+        let mut sampler =
+            TimestepSampler::new(TimestepSampling::LossSecondMoment { uniform_share: 0.01 }, timesteps);
+        assert!(sampler.draw(4, KEY).1.is_none(), "uniform before every timestep has its history");
+        for _ in 0..12 {
+            let t: Vec<usize> = (0..timesteps).collect();
+            sampler.record(&t, &t.iter().map(|&t| loss(t)).collect::<Vec<_>>());
+        }
+        let n = 40_000;
+        let (t, weights) = sampler.draw(n, KEY);
+        let weights = weights.unwrap();
+        let mean = t.iter().zip(&weights).map(|(&t, w)| w * loss(t)).sum::<f64>() / n as f64;
+        // The mean of 1 .. 8; with probabilities in proportion to the losses each draw is nearly the mean itself.
+        assert!((mean - 4.5).abs() < 0.02, "{mean}");
+        let share = |of: usize| t.iter().filter(|&&t| t == of).count() as f64 / n as f64;
+        assert!((share(7) / share(0) - 8.0).abs() < 1.0, "{} and {}", share(7), share(0));
+    }
+}

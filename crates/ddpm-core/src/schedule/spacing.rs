@@ -1,0 +1,71 @@
+//! Which of T timesteps a sampler with fewer steps visits (Lin et al. 2024, table 2).
+
+use serde::{Deserialize, Serialize};
+
+use crate::CoreError;
+
+/// diffusers' `timestep_spacing`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spacing {
+    /// 0, s, 2s, .. with s = floor(T / steps).
+    #[default]
+    Leading,
+    /// T-1, T-1-s, .. with s = T / steps: the noisiest timestep is always visited.
+    Trailing,
+    /// Evenly spaced from 0 to T-1, both visited.
+    Linspace,
+}
+
+impl Spacing {
+    /// `steps` of the timesteps `0 .. all`, noisiest first; `offset` is added to the leading ones (diffusers'
+    /// `steps_offset`).
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for no steps, more than there are timesteps, or an offset that leads beyond them.
+    pub fn timesteps(self, all: usize, steps: usize, offset: usize) -> Result<Vec<usize>, CoreError> {
+        if steps == 0 || steps > all {
+            let expected = format!("expected 1 to {all}, the number of timesteps of the process");
+            return Err(CoreError::config("sampler.steps", steps, expected));
+        }
+        let visited: Vec<usize> = match self {
+            Self::Leading => (0..steps).rev().map(|i| i * (all / steps) + offset).collect(),
+            Self::Trailing => {
+                let ratio = all as f64 / steps as f64;
+                (0..steps).map(|i| round(all as f64 - i as f64 * ratio).max(1) - 1).collect()
+            }
+            Self::Linspace if steps == 1 => vec![0],
+            Self::Linspace => {
+                let gap = (all - 1) as f64 / (steps - 1) as f64;
+                (0..steps).rev().map(|i| round(i as f64 * gap)).collect()
+            }
+        };
+        if visited[0] >= all {
+            let expected = format!("timestep {} would be visited, and the last is {}", visited[0], all - 1);
+            return Err(CoreError::config("sampler.steps_offset", offset, expected));
+        }
+        Ok(visited)
+    }
+
+    /// The timesteps as diffusers' multistep solvers space them: `steps + 1` points without the last, which is x_0.
+    ///
+    /// # Errors
+    /// As [`timesteps`](Self::timesteps); a timestep that would be visited twice counts as too many steps.
+    pub fn solver_timesteps(self, all: usize, steps: usize, offset: usize) -> Result<Vec<usize>, CoreError> {
+        if self == Self::Trailing {
+            return self.timesteps(all, steps, offset);
+        }
+        if steps == 0 || steps >= all {
+            let expected = format!("expected 1 to {}, one less than the timesteps of the process", all - 1);
+            return Err(CoreError::config("sampler.steps", steps, expected));
+        }
+        let mut visited = self.timesteps(all, steps + 1, offset)?;
+        visited.pop();
+        Ok(visited)
+    }
+}
+
+/// NumPy's round, which diffusers uses, goes to the even neighbour.
+fn round(x: f64) -> usize {
+    x.round_ties_even() as usize
+}
