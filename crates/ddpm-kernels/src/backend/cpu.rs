@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use crate::{
     Kernels, Norm,
     cpu::{
+        affine,
         attention::{self, Heads},
         conv::{self, Conv},
         group_norm,
@@ -103,6 +104,20 @@ macro_rules! on_the_cpu {
                     tensor(weight_grad, [dims[1]], &device),
                     tensor(bias_grad, [dims[1]], &device),
                 )
+            }
+
+            fn affine<const D: usize>(
+                x: Tensor<Self, D>,
+                weight: Tensor<Self, 2>,
+                bias: Tensor<Self, 1>,
+            ) -> Tensor<Self, D> {
+                let (device, mut dims, [d_out, d_in]) = (x.device(), x.dims(), weight.dims());
+                assert_eq!(dims[D - 1], d_in, "affine: weight [{d_out}, {d_in}] does not fit x {dims:?}");
+                let rows: usize = dims[1..D - 1].iter().product();
+                let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
+                let y = affine::forward(rows, slice(&x), slice(&weight), slice(&bias));
+                dims[D - 1] = d_out;
+                tensor(y, dims, &device)
             }
 
             fn dot_product_attention(

@@ -3,6 +3,7 @@
 //! Images are spread over rayon's threads, and each image is computed by one thread; sums over images are formed
 //! in an order that does not depend on the number of threads, so that results are the same bytes with any number.
 
+pub mod affine;
 pub mod attention;
 pub mod conv;
 pub mod group_norm;
