@@ -1,5 +1,6 @@
 //! `cldiff sample`, `predict` and `bpd`: what a finished model is used for, its own or one of diffusers'.
 
+mod output;
 mod pictures;
 mod tensors;
 
@@ -7,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use cldiff_engine::{BitsJob, Engine, EngineError, HostImages, PredictJob, SampleJob};
 use data_streams::{ImageDataset, ImageShape, dataset::glyphs::GlyphsConfig};
-use ddpm_core::{CoreError, diffusers::read_configs, likelihood::BitsPerDimension};
+use ddpm_core::{CoreError, UNet2DConfig, diffusers::read_configs, likelihood::BitsPerDimension};
 use serde_json::json;
 
-use self::tensors::Tensors;
+use self::{output::Output, tensors::Tensors};
 use crate::{
     args::{BpdArgs, ExportArgs, ModelArgs, PredictArgs, SampleArgs},
     config::DataConfig,
@@ -51,6 +52,7 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
         seed: args.seed,
         x_t,
     };
+    let output = Output::new(&args.out, config(&args.model)?.in_channels)?;
     let engine = open(&args.model)?;
     let progress = Progress::new(args.model.quiet);
     let mut started = false;
@@ -62,18 +64,7 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
     };
     let x_0 = engine.sample(&job, &mut tell).map_err(tell_mistake)?;
     progress.finish();
-    match args.out.extension().and_then(|e| e.to_str()) {
-        Some("safetensors") => tensors::write(&args.out, "x_0", &x_0)?,
-        Some("png") => pictures::write_one(&args.out, &x_0)?,
-        Some(other) => {
-            let message = format!(
-                "--out {}: `.{other}` is not understood; give FILE.png, FILE.safetensors or a directory",
-                args.out.display()
-            );
-            return Err(Failure::mistake(message));
-        }
-        None => pictures::write_all(&args.out, &x_0)?,
-    }
+    output.write(&x_0)?;
     println!("{} samples: {}", x_0.shape[0], args.out.display());
     Ok(())
 }
@@ -86,6 +77,7 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
     if args.out.exists() {
         return Err(Failure::mistake(format!("--out {}: it exists already", args.out.display())));
     }
+    config(&args.model)?;
     open(&args.model)?.export(&args.model.model, &args.out).map_err(tell_mistake)?;
     println!("pipeline: {}", args.out.display());
     Ok(())
@@ -103,6 +95,8 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
         t: tensors.indices("t")?,
         y: if tensors.has("y") { Some(tensors.indices("y")?) } else { None },
     };
+    config(&args.model)?;
+    output::check_file(&args.out)?;
     let prediction = open(&args.model)?.predict(&job).map_err(tell_mistake)?;
     tensors::write(&args.out, "prediction", &prediction)?;
     println!("{} predictions: {}", prediction.shape[0], args.out.display());
@@ -128,6 +122,7 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
         stride: args.stride,
         seed: args.seed,
     };
+    output::check_file(&args.out)?;
     let engine = open(&args.model)?;
     let progress = Progress::new(args.model.quiet);
     progress.set_total(1000);
@@ -172,7 +167,7 @@ fn file_content(bits: &BitsPerDimension, stride: usize) -> serde_json::Value {
 /// The images whose likelihood is asked for.
 fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
     if Path::new(&args.images).extension().is_some_and(|e| e == "safetensors") {
-        let (config, _) = read_configs(&args.model.model).map_err(Failure::mistake)?;
+        let config = config(&args.model)?;
         let tensors = Tensors::read(&PathBuf::from(&args.images))?;
         let (shape, pixels) = tensors.pixels("images")?;
         let conditions = config.num_class_embeds;
@@ -189,7 +184,7 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
     }
     let data = match args.images.as_str() {
         "glyphs" => {
-            let (config, _) = read_configs(&args.model.model).map_err(Failure::mistake)?;
+            let config = config(&args.model)?;
             let size = config.sample_size.unwrap_or(GlyphsConfig::default().size);
             DataConfig::Glyphs(GlyphsConfig { size, channels: config.in_channels, ..GlyphsConfig::default() })
         }
@@ -205,9 +200,13 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
     Ok(data.build(args.data_dir.as_deref()).map_err(Failure::mistake)?.eval)
 }
 
+/// The model's configuration: one that cannot be read is told before a backend is looked for.
+fn config(args: &ModelArgs) -> Result<UNet2DConfig, Failure> {
+    let (config, _) = read_configs(&args.model).map_err(|e| Failure::mistake(format!("--model: {e}")))?;
+    Ok(config)
+}
+
 fn open(args: &ModelArgs) -> Result<Box<dyn Engine>, Failure> {
-    // A model that cannot be read is told before a backend is looked for.
-    read_configs(&args.model).map_err(|e| Failure::mistake(format!("--model: {e}")))?;
     cldiff_engine::open(args.backend.into(), args.device).map_err(Failure::mistake)
 }
 

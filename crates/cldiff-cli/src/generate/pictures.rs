@@ -12,7 +12,8 @@ use crate::{failure::Failure, run::grid};
 /// All samples in one picture, about as wide as high.
 pub(super) fn write_one(path: &Path, images: &HostImages) -> Result<(), Failure> {
     let set = dataset(images)?;
-    let columns = (1..).find(|c| c * c >= set.len()).unwrap_or(1);
+    let root = set.len().isqrt();
+    let columns = root + usize::from(root * root < set.len());
     let positions: Vec<usize> = (0..set.len()).collect();
     let rows: Vec<ImageDataset> = positions.chunks(columns).map(|row| set.select(row)).collect();
     Ok(grid::save(&grid::draw(&rows, rows.len(), columns, set.shape()), path)?)
@@ -31,10 +32,6 @@ pub(super) fn write_all(dir: &Path, images: &HostImages) -> Result<(), Failure> 
 
 fn dataset(images: &HostImages) -> Result<ImageDataset, Failure> {
     let [n, channels, height, width] = images.shape;
-    if ![1, 3].contains(&channels) {
-        let message = format!("samples of {channels} channels are no pictures: give --out FILE.safetensors");
-        return Err(Failure::mistake(message));
-    }
     let shape = ImageShape { channels, height, width };
     let pixels = to_pixels(images);
     ImageDataset::new("samples", shape, vec!["sample".into()], pixels, vec![0; n]).map_err(Failure::mistake)
