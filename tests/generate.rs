@@ -189,7 +189,7 @@ fn bits_per_dimension_are_their_terms() {
     let sum: f64 = terms.iter().map(|t| t["vlb"].as_f64().unwrap()).sum();
     let total = all["bpd"].as_f64().unwrap();
     assert!((sum + all["prior"].as_f64().unwrap() - total).abs() < 1e-9 * total, "{sum} of {total}");
-    assert!(all["standard_error"].is_null());
+    assert!(all["standard_error"].as_f64().unwrap() > 0.0, "four images differ");
     // A quarter of the timesteps: an estimate with its error.
     let some = bits("4");
     assert_eq!(some["terms"].as_array().unwrap().len(), 250);

@@ -12,10 +12,10 @@ use burn::{
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use ddpm_core::{
-    Conditioning, Denoiser, GaussianDiffusion, Kernels, NoisyBatch, Objective,
+    Conditioning, Denoiser, Kernels, NoisyBatch, Objective, ProcessConfig,
+    diffusion::Prediction,
     noise::{Key, Purpose},
     sampler::{self, DpmSolver, SampleRequest},
-    schedule::BetaSchedule,
     unet::sinusoids,
 };
 
@@ -48,14 +48,15 @@ impl<B: Kernels> Denoiser<B> for Perceptron<B> {
 fn main() -> Result<(), ddpm_core::CoreError> {
     let device = Default::default();
     let key = Key::new(0, Purpose::named("ring"));
-    let process = GaussianDiffusion::new(&BetaSchedule::linear(), 1000)?;
+    // A perceptron says more easily where the points are than which noise is on them.
+    let process = ProcessConfig { prediction: Prediction::Sample, ..ProcessConfig::default() }.build()?;
     let mut model = Perceptron::<B>::new(&device);
     let mut adam = AdamWConfig::new().init();
     let ring: Vec<f32> = (0..256_u16)
         .map(|i| f32::from(i) * std::f32::consts::TAU / 256.0)
         .flat_map(|angle| [0.8 * angle.cos(), 0.8 * angle.sin()])
         .collect();
-    for step in 0..1000 {
+    for step in 0..2000 {
         let x_0 = Tensor::from_data(TensorData::new(ring.clone(), [256, 2, 1, 1]), &device);
         let batch = NoisyBatch::draw(&process, x_0, None, key.step(step));
         let loss = Objective::default().loss(&model, &batch, &process);

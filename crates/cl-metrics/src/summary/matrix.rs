@@ -49,7 +49,7 @@ impl EvaluationMatrix {
         self.rows.len()
     }
 
-    /// R[k][j]
+    /// `R[k][j]`
     pub fn get(&self, after: usize, on: usize) -> Option<f64> {
         self.rows[after][on]
     }
