@@ -30,7 +30,7 @@ struct Perceptron<B: Backend> {
 
 impl<B: Kernels> Perceptron<B> {
     fn new(device: &B::Device) -> Self {
-        let widths = [(2 + TIME, 128), (128, 128), (128, 2)];
+        let widths = [(2 + TIME, 256), (256, 256), (256, 256), (256, 2)];
         Self { layers: widths.map(|(i, o)| LinearConfig::new(i, o).init(device)).to_vec() }
     }
 }
@@ -39,7 +39,7 @@ impl<B: Kernels> Denoiser<B> for Perceptron<B> {
     fn denoise(&self, x_t: Tensor<B, 4>, t: Tensor<B, 1, Int>, _: Option<Tensor<B, 1, Int>>) -> Tensor<B, 4> {
         let shape = x_t.dims();
         let input = Tensor::cat(vec![x_t.flatten(1, 3), sinusoids(t, TIME, true, 0)], 1);
-        let (last, hidden) = self.layers.split_last().expect("three layers");
+        let (last, hidden) = self.layers.split_last().expect("four layers");
         let features = hidden.iter().fold(input, |x, layer| silu(layer.forward(x)));
         last.forward(features).reshape(shape)
     }
@@ -61,11 +61,11 @@ fn main() -> Result<(), ddpm_core::CoreError> {
         let batch = NoisyBatch::draw(&process, x_0, None, key.step(step));
         let loss = Objective::default().loss(&model, &batch, &process);
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = adam.step(2e-3, model, gradients);
+        model = adam.step(2e-3 * (1.0 - step as f64 / 2000.0), model, gradients);
     }
     let request =
         SampleRequest { count: 64, batch: 64, shape: [2, 1, 1], conditioning: Conditioning::None, key };
-    let solver = DpmSolver::default();
+    let solver = DpmSolver { steps: 100, ..DpmSolver::default() };
     let points = sampler::draw(&solver, &model.valid(), &process, &request, &device, &mut |_| {})?;
     let values: Vec<f32> = points.into_data().iter::<f32>().collect();
     let radii = values.chunks(2).map(|p| p[0].hypot(p[1]));
