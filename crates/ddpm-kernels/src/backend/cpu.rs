@@ -5,9 +5,9 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use crate::{
     Kernels, Norm,
     cpu::{
-        affine,
+        InstructionSet, affine,
         attention::{self, Heads},
-        conv::{self, Conv},
+        conv::{self, Addends, Conv},
         group_norm,
     },
 };
@@ -52,7 +52,13 @@ macro_rules! on_the_cpu {
             ) -> Tensor<Self, 4> {
                 let (device, conv) = (x.device(), conv_of(x.dims(), weight.dims(), stride, padding));
                 let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-                let y = conv::forward(&conv, slice(&x), slice(&weight), slice(&bias));
+                let y = conv::forward(
+                    InstructionSet::best(),
+                    &conv,
+                    slice(&x),
+                    slice(&weight),
+                    Addends { bias: Some(slice(&bias)), ..Addends::default() },
+                );
                 tensor(y, [conv.images, conv.c_out, conv.out_height(), conv.out_width()], &device)
             }
 
@@ -67,8 +73,10 @@ macro_rules! on_the_cpu {
                 let (device, dims, weight_dims) = (x.device(), x.dims(), weight.dims());
                 let conv = conv_of(dims, weight_dims, stride, padding);
                 let (x, weight, grad) = (floats(x), floats(weight), floats(grad));
-                let x_grad = with_x.then(|| conv::grad_x(&conv, slice(&weight), slice(&grad)));
-                let (weight_grad, bias_grad) = conv::grad_weight(&conv, slice(&x), slice(&grad));
+                let x_grad =
+                    with_x.then(|| conv::grad_x(InstructionSet::best(), &conv, slice(&weight), slice(&grad)));
+                let (weight_grad, bias_grad) =
+                    conv::grad_weight(InstructionSet::best(), &conv, slice(&x), slice(&grad));
                 (
                     x_grad.map(|values| tensor(values, dims, &device)),
                     tensor(weight_grad, weight_dims, &device),

@@ -1,10 +1,16 @@
 //! CPU kernels over plain slices, shared by every backend that holds its tensors in host memory.
 //!
-//! Images are spread over rayon's threads, and each image is computed by one thread; sums over images are formed
-//! in an order that does not depend on the number of threads, so that results are the same bytes with any number.
+//! Images are spread over rayon's threads, and each number of a result is computed by one thread; sums over images are
+//! formed in an order that does not depend on the number of threads, so that results are the same bytes with any number.
 
 pub mod affine;
 pub mod attention;
 pub mod conv;
 pub mod group_norm;
+mod memory;
+mod simd;
+#[cfg(test)]
+mod test_values;
 mod vector;
+
+pub use simd::InstructionSet;

@@ -1,0 +1,118 @@
+//! 2-D convolution, directly: no matrix of patches is made.
+//!
+//! Images are padded with zeros into scratch space, plane by plane; weights are packed so that the numbers of 16 or 32
+//! output channels lie side by side. A tile of some pixels times these channels is summed up in registers, over all
+//! input channels and taps ([`tile`]). The gradient with respect to the input is a convolution of the output's gradient
+//! with the weights in the other direction, one for each phase of the stride ([`plan`]); that with respect to the
+//! weights sums over pixels, in registers as well ([`gradient`]).
+
+mod gradient;
+mod pack;
+mod plan;
+mod tile;
+
+pub use gradient::grad_weight;
+
+use self::{
+    plan::{Direction, Plan},
+    tile::convolve,
+};
+use super::simd::{InstructionSet, with_lanes};
+
+/// The sizes of a convolution with a square kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv {
+    /// Images.
+    pub images: usize,
+    /// Channels of the input.
+    pub c_in: usize,
+    /// Channels of the output.
+    pub c_out: usize,
+    /// Rows of the input.
+    pub height: usize,
+    /// Columns of the input.
+    pub width: usize,
+    /// Rows and columns of the kernel.
+    pub kernel: usize,
+    /// Distance of two patches.
+    pub stride: usize,
+    /// Zeros around the input.
+    pub padding: usize,
+}
+
+impl Conv {
+    /// Rows of the output.
+    pub fn out_height(&self) -> usize {
+        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Columns of the output.
+    pub fn out_width(&self) -> usize {
+        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Numbers of an input image.
+    fn input(&self) -> usize {
+        self.c_in * self.height * self.width
+    }
+
+    /// Pixels of an output channel.
+    fn pixels(&self) -> usize {
+        self.out_height() * self.out_width()
+    }
+
+    /// Numbers of an output image.
+    fn output(&self) -> usize {
+        self.c_out * self.pixels()
+    }
+
+    /// Numbers of all weights.
+    fn weights(&self) -> usize {
+        self.c_out * self.c_in * self.taps()
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel * self.kernel
+    }
+
+    /// Whether pixels do not mix, so that an image may be taken for one long row.
+    fn is_pointwise(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
+}
+
+/// What is added to the sums of products.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Addends<'a> {
+    /// For each output channel, `[c_out]`.
+    pub bias: Option<&'a [f32]>,
+    /// For each channel of each image, `[images, c_out]`: the time embedding of a residual block.
+    pub shift: Option<&'a [f32]>,
+    /// For each number of the output, of its shape: the other branch of a residual block.
+    pub residual: Option<&'a [f32]>,
+}
+
+/// The output, `[images, c_out, ..]`.
+///
+/// # Shapes
+/// - `x`: `[images, c_in, height, width]`, `weight`: `[c_out, c_in, kernel, kernel]`
+pub fn forward(set: InstructionSet, conv: &Conv, x: &[f32], weight: &[f32], add: Addends<'_>) -> Vec<f32> {
+    assert_eq!(x.len(), conv.images * conv.input(), "convolution: the input's size");
+    assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
+    let plan = Plan::new(conv, Direction::Forward);
+    with_lanes!(set, convolve(&plan, x, weight, add))
+}
+
+/// The gradient with respect to `x`.
+///
+/// # Shapes
+/// - `weight` as in [`forward`], `grad`: that of the output; result: that of `x`
+pub fn grad_x(set: InstructionSet, conv: &Conv, weight: &[f32], grad: &[f32]) -> Vec<f32> {
+    assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
+    assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
+    let plan = Plan::new(conv, Direction::Backward);
+    with_lanes!(set, convolve(&plan, grad, weight, Addends::default()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Every instruction set against sums written as the definition has them.
+
+use super::*;
+use crate::cpu::test_values::{assert_close, values};
+
+/// Output, and the gradients of input, weight and bias, by their definition in f64.
+fn defined(conv: &Conv, x: &[f32], weight: &[f32], grad: &[f32]) -> [Vec<f64>; 4] {
+    let (oh, ow, k) = (conv.out_height(), conv.out_width(), conv.kernel);
+    let mut y = vec![0.0; grad.len()];
+    let (mut gx, mut gw, mut gb) = (vec![0.0; x.len()], vec![0.0; weight.len()], vec![0.0; conv.c_out]);
+    for n in 0..conv.images {
+        for o in 0..conv.c_out {
+            for (i, j) in (0..oh).flat_map(|i| (0..ow).map(move |j| (i, j))) {
+                let out = ((n * conv.c_out + o) * oh + i) * ow + j;
+                gb[o] += f64::from(grad[out]);
+                for c in 0..conv.c_in {
+                    for tap in 0..k * k {
+                        let (row, column) = (i * conv.stride + tap / k, j * conv.stride + tap % k);
+                        let inside =
+                            |at: usize, size: usize| at.checked_sub(conv.padding).filter(|at| *at < size);
+                        let (Some(row), Some(column)) =
+                            (inside(row, conv.height), inside(column, conv.width))
+                        else {
+                            continue;
+                        };
+                        let at = ((n * conv.c_in + c) * conv.height + row) * conv.width + column;
+                        let w = (o * conv.c_in + c) * k * k + tap;
+                        y[out] += f64::from(x[at]) * f64::from(weight[w]);
+                        gx[at] += f64::from(grad[out]) * f64::from(weight[w]);
+                        gw[w] += f64::from(grad[out]) * f64::from(x[at]);
+                    }
+                }
+            }
+        }
+    }
+    [y, gx, gw, gb]
+}
+
+fn check(conv: &Conv) {
+    let x = values(conv.images * conv.input(), 1);
+    let (weight, grad) = (values(conv.weights(), 2), values(conv.images * conv.output(), 3));
+    let [y, gx, gw, gb] = defined(conv, &x, &weight, &grad);
+    for set in InstructionSet::available() {
+        let what = format!("{set:?} {conv:?}");
+        assert_close(&forward(set, conv, &x, &weight, Addends::default()), &y, &what);
+        assert_close(&grad_x(set, conv, &weight, &grad), &gx, &what);
+        let (weight_grad, bias_grad) = grad_weight(set, conv, &x, &grad);
+        assert_close(&weight_grad, &gw, &what);
+        assert_close(&bias_grad, &gb, &what);
+    }
+}
+
+#[test]
+fn all_instruction_sets_agree_with_the_definition() {
+    // Channels below, at and above one and two vectors; sizes of one tile, of many, and of one pixel.
+    let channels: &[(usize, usize)] =
+        if cfg!(miri) { &[(3, 9)] } else { &[(1, 1), (3, 33), (9, 16), (17, 40), (32, 3), (64, 70)] };
+    let sizes: &[(usize, usize)] = if cfg!(miri) {
+        &[(3, 5)]
+    } else {
+        &[(1, 1), (2, 3), (3, 2), (4, 4), (7, 7), (5, 8), (13, 14), (6, 29), (8, 32)]
+    };
+    for &(c_in, c_out) in channels {
+        for &(height, width) in sizes {
+            for (kernel, stride, padding) in [
+                (3, 1, 1),
+                (3, 2, 1),
+                (3, 2, 0),
+                (3, 1, 0),
+                (1, 1, 0),
+                (1, 2, 0),
+                (1, 1, 1),
+                (2, 3, 1),
+                (5, 1, 2),
+            ] {
+                if height + 2 * padding >= kernel && width + 2 * padding >= kernel {
+                    let images = if height * width > 60 { 2 } else { 5 };
+                    check(&Conv { images, c_in, c_out, height, width, kernel, stride, padding });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bias_shift_and_residual_are_added() {
+    let conv = Conv { images: 3, c_in: 2, c_out: 21, height: 5, width: 6, kernel: 3, stride: 1, padding: 1 };
+    let (x, weight) = (values(conv.images * conv.input(), 1), values(conv.weights(), 2));
+    let (bias, shift) = (values(conv.c_out, 3), values(conv.images * conv.c_out, 4));
+    let residual = values(conv.images * conv.output(), 5);
+    let add = Addends { bias: Some(&bias), shift: Some(&shift), residual: Some(&residual) };
+    let plain = forward(InstructionSet::Portable, &conv, &x, &weight, Addends::default());
+    let expected: Vec<f64> = (0..plain.len())
+        .map(|i| {
+            let channel = i / conv.pixels();
+            f64::from(plain[i])
+                + f64::from(bias[channel % conv.c_out])
+                + f64::from(shift[channel])
+                + f64::from(residual[i])
+        })
+        .collect();
+    for set in InstructionSet::available() {
+        assert_close(&forward(set, &conv, &x, &weight, add), &expected, &format!("{set:?}"));
+    }
+}

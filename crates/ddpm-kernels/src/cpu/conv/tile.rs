@@ -1,0 +1,353 @@
+//! Tiles of pixels times channels, summed up in registers.
+#![allow(unsafe_code)]
+
+use rayon::prelude::*;
+
+use super::{
+    Addends,
+    pack::{self, Pad},
+    plan::{Phase, Plan},
+};
+use crate::cpu::{
+    memory::{Shared, filled, with_scratch},
+    simd::{Lanes, WithLanes},
+};
+
+/// Numbers of padded images that are made at once, so that they stay in the second-level cache while each block of
+/// channels passes over them.
+const GROUP: usize = 1 << 17;
+
+/// A tile: `ROWS x COLUMNS` pixels, `REGISTERS` vectors of channels; pixels of the input lie `STEP` apart.
+#[derive(Clone, Copy)]
+struct Tile<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize> {
+    arguments: TileArguments,
+}
+
+#[derive(Clone, Copy)]
+struct TileArguments {
+    /// The padded pixel under the first tap of the tile's first pixel.
+    x: *const f32,
+    /// From one row of the tile to the next, in `x`.
+    row: usize,
+    /// From one channel to the next, in `x`.
+    plane: usize,
+    channels: usize,
+    offsets: *const usize,
+    taps: usize,
+    /// `[channels, taps, vectors]`
+    weights: *const f32,
+    /// What the sums start from, `[vectors]`.
+    start: *const f32,
+    /// `[pixels, vectors]`
+    out: *mut f32,
+    /// From one row of the tile to the next, and from one pixel to the next, in `out`.
+    out_row: usize,
+    out_step: usize,
+}
+
+impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize> WithLanes
+    for Tile<REGISTERS, ROWS, COLUMNS, STEP>
+{
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) {
+        let TileArguments { mut x, row, plane, channels, offsets, taps, mut weights, start, .. } =
+            self.arguments;
+        // SAFETY: the caller's pointers reach over the tile under every tap, `channels * taps` vectors of weights, and
+        // the tile's places in `out`.
+        unsafe {
+            let mut sums = [[[V::splat(0.0); REGISTERS]; COLUMNS]; ROWS];
+            for r in 0..REGISTERS {
+                let start = V::load(start.add(r * V::COUNT));
+                for line in &mut sums {
+                    for pixel in line {
+                        pixel[r] = start;
+                    }
+                }
+            }
+            for _ in 0..channels {
+                for tap in 0..taps {
+                    // The offset comes from memory: with one that the compiler knows, it would keep the pixels that two
+                    // taps share in registers, and the sums would be spilled.
+                    let under = x.add(*offsets.add(tap));
+                    let mut w = [V::splat(0.0); REGISTERS];
+                    for (r, w) in w.iter_mut().enumerate() {
+                        *w = V::load(weights.add(r * V::COUNT));
+                    }
+                    for (i, line) in sums.iter_mut().enumerate() {
+                        for (j, pixel) in line.iter_mut().enumerate() {
+                            let value = V::splat(*under.add(i * row + j * STEP));
+                            for (sum, w) in pixel.iter_mut().zip(w) {
+                                *sum = value.mul_add(w, *sum);
+                            }
+                        }
+                    }
+                    weights = weights.add(REGISTERS * V::COUNT);
+                }
+                x = x.add(plane);
+            }
+            for (i, line) in sums.into_iter().enumerate() {
+                for (j, pixel) in line.into_iter().enumerate() {
+                    let to = self.arguments.out.add(i * self.arguments.out_row + j * self.arguments.out_step);
+                    for (r, sum) in pixel.into_iter().enumerate() {
+                        sum.store(to.add(r * V::COUNT));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs the tile of these sizes. A step beyond 2 is possible for single pixels only, where it has no effect.
+unsafe fn run<V: Lanes>(
+    registers: usize,
+    (rows, columns): (usize, usize),
+    step: usize,
+    arguments: TileArguments,
+) {
+    macro_rules! choose {
+        ($(($r:literal, $rows:literal, $step:literal): $($columns:literal)*;)*) => {
+            match (registers, rows, if step > 2 { 1 } else { step }, columns) {
+                $($(($r, $rows, $step, $columns) => {
+                    // SAFETY: passed on to the caller.
+                    unsafe { V::run(Tile::<$r, $rows, $columns, $step> { arguments }) }
+                })*)*
+                _ => unreachable!("no tile of {rows} x {columns} pixels with step {step} was planned"),
+            }
+        };
+    }
+    choose! {
+        (1, 1, 1): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        (2, 1, 1): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        (1, 1, 2): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        (2, 1, 2): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        (1, 2, 1): 1 2 3 4 5 6 7;
+        (2, 2, 1): 1 2 3 4 5 6 7;
+        (1, 2, 2): 1 2 3 4 5 6 7;
+        (2, 2, 2): 1 2 3 4 5 6 7;
+        (1, 3, 1): 1 2 3 4;
+        (2, 3, 1): 1 2 3 4;
+    }
+}
+
+/// A tile of a phase: its first pixel and its size.
+struct Place {
+    first: (usize, usize),
+    size: (usize, usize),
+}
+
+/// Cuts a phase into tiles of at most so many pixels, of sizes as even as can be.
+fn places(phase: &Phase, step: usize, pixels: usize) -> Vec<Place> {
+    let (most_rows, most_columns) = match step {
+        1 => ((pixels / phase.columns.max(1)).clamp(1, 3), pixels),
+        2 => ((pixels / phase.columns.max(1)).clamp(1, 2), pixels),
+        _ => (1, 1),
+    };
+    let mut places = Vec::new();
+    for (y, rows) in even_parts(phase.rows, most_rows) {
+        for (x, columns) in even_parts(phase.columns, most_columns) {
+            places.push(Place { first: (y, x), size: (rows, columns) });
+        }
+    }
+    places
+}
+
+/// (start, length) of the fewest parts of at most `most`.
+fn even_parts(len: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = len.div_ceil(most);
+    (0..parts).map(move |i| {
+        let (start, end) = (i * len / parts, (i + 1) * len / parts);
+        (start, end - start)
+    })
+}
+
+/// Runs a plan.
+pub(super) fn convolve<V: Lanes>(plan: &Plan, x: &[f32], weight: &[f32], add: Addends<'_>) -> Vec<f32> {
+    let blocks = pack::blocks::<V>(plan.to.channels, V::REGISTERS);
+    let packed = pack::weights::<V>(plan, &blocks, weight);
+    let places: Vec<Vec<Place>> =
+        plan.phases.iter().map(|phase| places(phase, plan.step, V::PIXELS)).collect();
+    // Images that share a pass over the weights, and blocks of channels that share padded images.
+    let threads = rayon::current_num_threads();
+    let group = (GROUP / plan.padded_size().max(1)).min(plan.images.div_ceil(4 * threads)).max(1);
+    let groups = plan.images.div_ceil(group);
+    let parts =
+        if groups >= 4 * threads { 1 } else { blocks.len().min((4 * threads).div_ceil(groups.max(1))) };
+    let worker = Worker::<V> {
+        plan,
+        blocks: &blocks,
+        packed: &packed,
+        places: &places,
+        x,
+        add,
+        lanes: std::marker::PhantomData,
+    };
+    let fill = |out: Shared| {
+        (0..groups * parts).into_par_iter().for_each(|job| {
+            let (first, part) = (job / parts * group, job % parts);
+            let images = first..(first + group).min(plan.images);
+            let blocks = part * blocks.len() / parts..(part + 1) * blocks.len() / parts;
+            worker.run(images, blocks, out);
+        });
+    };
+    // SAFETY: the jobs cover all images and all blocks, and a job writes all pixels of its blocks' channels.
+    unsafe { filled(plan.images * plan.to.size(), fill) }
+}
+
+struct Worker<'a, V> {
+    plan: &'a Plan,
+    blocks: &'a [(usize, usize)],
+    packed: &'a pack::PackedWeights,
+    places: &'a [Vec<Place>],
+    x: &'a [f32],
+    add: Addends<'a>,
+    lanes: std::marker::PhantomData<fn() -> V>,
+}
+
+impl<V: Lanes> Worker<'_, V> {
+    /// Some channels of some images.
+    fn run(&self, images: std::ops::Range<usize>, blocks: std::ops::Range<usize>, out: Shared) {
+        let plan = self.plan;
+        let padded_size = if plan.is_padded() { plan.padded_size() } else { 0 };
+        let tile_width = V::REGISTERS * V::COUNT;
+        let lens = [images.len() * padded_size, plan.to.pixels() * tile_width, tile_width];
+        with_scratch(lens, |[padded, sums, start]| {
+            if plan.is_padded() {
+                for (i, to) in images.clone().zip(padded.chunks_exact_mut(padded_size)) {
+                    let from = &self.x[i * plan.from.size()..][..plan.from.size()];
+                    let pad = Pad {
+                        from: from.as_ptr(),
+                        channels: plan.from.channels,
+                        height: plan.from.height,
+                        width: plan.from.width,
+                        before: plan.before,
+                        padded: plan.padded,
+                        to: to.as_mut_ptr(),
+                    };
+                    // SAFETY: the instruction set was checked when `V` was chosen; the slices have the planes' sizes.
+                    unsafe { V::run(pad) };
+                }
+            }
+            for block in blocks {
+                for (i, image) in images.clone().enumerate() {
+                    let x = if plan.is_padded() {
+                        &padded[i * padded_size..][..padded_size]
+                    } else {
+                        &self.x[image * plan.from.size()..][..plan.from.size()]
+                    };
+                    self.block(block, image, x, sums, start);
+                    self.finish(block, image, sums, out);
+                }
+            }
+        });
+    }
+
+    /// One block of channels of one image, into `[pixels, channels of the block]`.
+    fn block(&self, block: usize, image: usize, x: &[f32], sums: &mut [f32], start: &mut [f32]) {
+        let plan = self.plan;
+        let (first, registers) = self.blocks[block];
+        let width = registers * V::COUNT;
+        for (lane, start) in start.iter_mut().enumerate() {
+            let c = first + lane;
+            let inside = c < plan.to.channels;
+            let bias = self.add.bias.filter(|_| inside).map_or(0.0, |bias| bias[c]);
+            *start = bias
+                + self.add.shift.filter(|_| inside).map_or(0.0, |shift| shift[image * plan.to.channels + c]);
+        }
+        for ((phase, places), starts) in plan.phases.iter().zip(self.places).zip(&self.packed.starts) {
+            let weights = &self.packed.values[starts[block]..];
+            for Place { first: (y, column), size } in places {
+                let pixel = (phase.first.0 + y * phase.spread) * plan.to.width
+                    + phase.first.1
+                    + column * phase.spread;
+                let arguments = TileArguments {
+                    x: x[plan.step * (y * plan.padded.1 + column)..].as_ptr(),
+                    row: plan.step * plan.padded.1,
+                    plane: plan.padded.0 * plan.padded.1,
+                    channels: plan.from.channels,
+                    offsets: phase.offsets.as_ptr(),
+                    taps: phase.taps.len(),
+                    weights: weights.as_ptr(),
+                    start: start.as_ptr(),
+                    out: sums[pixel * width..].as_mut_ptr(),
+                    out_row: phase.spread * plan.to.width * width,
+                    out_step: phase.spread * width,
+                };
+                // SAFETY: the instruction set was checked when `V` was chosen. The plan pads planes so that every tap
+                // of every pixel falls inside; packed weights have a vector for each channel and tap; `sums` has all
+                // pixels of the image.
+                unsafe { run::<V>(registers, *size, plan.step, arguments) };
+            }
+        }
+    }
+
+    /// From `[pixels, channels of the block]` to planes of the output, with the residual added.
+    fn finish(&self, block: usize, image: usize, sums: &[f32], out: Shared) {
+        let (first, registers) = self.blocks[block];
+        let pixels = self.plan.to.pixels();
+        let place = (image * self.plan.to.channels + first) * pixels;
+        let width = registers * V::COUNT;
+        let unpack = Unpack {
+            sums: sums[..pixels * width].as_ptr(),
+            width,
+            channels: (self.plan.to.channels - first).min(width),
+            pixels,
+            residual: self.add.residual.map(|residual| residual[place..].as_ptr()),
+            out: out.at(place),
+        };
+        // SAFETY: the instruction set was checked when `V` was chosen; this job alone writes this block of this image.
+        unsafe { V::run(unpack) };
+    }
+}
+
+/// `[pixels, width]` transposed to the first `channels` planes of `[.., pixels]`, plus a residual.
+struct Unpack {
+    sums: *const f32,
+    width: usize,
+    channels: usize,
+    pixels: usize,
+    residual: Option<*const f32>,
+    out: *mut f32,
+}
+
+impl WithLanes for Unpack {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) {
+        let Self { sums, width, channels, pixels, residual, out } = self;
+        // SAFETY: by the caller, for all pixels and channels; the last block of pixels overlaps the one before it, and
+        // writes the same numbers there.
+        unsafe {
+            if pixels < V::COUNT {
+                for c in 0..channels {
+                    for p in 0..pixels {
+                        let place = c * pixels + p;
+                        let sum = *sums.add(p * width + c);
+                        *out.add(place) = sum + residual.map_or(0.0, |residual| *residual.add(place));
+                    }
+                }
+                return;
+            }
+            for c in (0..channels).step_by(V::COUNT) {
+                let mut p = 0;
+                while p < pixels {
+                    let from = p.min(pixels - V::COUNT);
+                    let planes = c * pixels + from;
+                    V::columns(sums.add(from * width + c), width, |i, lanes| {
+                        if c + i < channels {
+                            let place = planes + i * pixels;
+                            let lanes = match residual {
+                                Some(residual) => lanes.add(V::load(residual.add(place))),
+                                None => lanes,
+                            };
+                            lanes.store(out.add(place));
+                        }
+                    });
+                    p += V::COUNT;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+"""The work of `cldiff bench` done by PyTorch and diffusers, for `cargo xtask bench --peer PYTHON`.
+
+One process measures one workload in one mode and prints one JSON object a line, `{"what", "value", "unit"}`: the same
+quantities, in the same units and in the same order, as `cldiff bench` prints. Needs torch, diffusers and numpy.
+"""
+
+import time
+
+STARTED = time.time()
+
+import argparse
+import json
+import resource
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--workload", required=True, choices=["mnist-small", "fmnist-medium", "cifar-ddpm"])
+parser.add_argument("--mode", default="eager", choices=["eager", "channels_last", "compile"])
+parser.add_argument("--threads", type=int, default=0, help="0: one for each core")
+parser.add_argument("--steps", type=int, default=5, help="timed repetitions of each measurement")
+parser.add_argument("--what", default="train,forward", help="of train, forward, sample")
+parser.add_argument("--started", type=float, default=STARTED, help="when the process was started (seconds since 1970)")
+arguments = parser.parse_args()
+
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+
+if arguments.threads:
+    torch.set_num_threads(arguments.threads)
+torch.manual_seed(0)
+
+WORKLOADS = {
+    "mnist-small": dict(
+        batch=64, size=28, channels=1, block_out_channels=[32, 64, 64], attention=[False, False, True], layers=1,
+        groups=8, head_dim=8, classes=10,
+    ),
+    "fmnist-medium": dict(
+        batch=64, size=32, channels=1, block_out_channels=[64, 128, 256, 512],
+        attention=[False, False, False, True], layers=1, groups=32, head_dim=8, classes=10,
+    ),
+    "cifar-ddpm": dict(
+        batch=16, size=32, channels=3, block_out_channels=[128, 256, 256, 256],
+        attention=[False, True, False, False], layers=2, groups=32, head_dim=None, classes=None,
+    ),
+}
+workload = WORKLOADS[arguments.workload]
+model = UNet2DModel(
+    sample_size=workload["size"],
+    in_channels=workload["channels"],
+    out_channels=workload["channels"],
+    down_block_types=["AttnDownBlock2D" if a else "DownBlock2D" for a in workload["attention"]],
+    up_block_types=["AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(workload["attention"])],
+    block_out_channels=workload["block_out_channels"],
+    layers_per_block=workload["layers"],
+    norm_num_groups=workload["groups"],
+    attention_head_dim=workload["head_dim"],
+    num_class_embeds=workload["classes"],
+)
+shape = (workload["batch"], workload["channels"], workload["size"], workload["size"])
+images, noise = torch.rand(shape) * 2 - 1, torch.randn(shape)
+if arguments.mode == "channels_last":
+    model = model.to(memory_format=torch.channels_last)
+    images = images.to(memory_format=torch.channels_last)
+    noise = noise.to(memory_format=torch.channels_last)
+labels = torch.randint(0, 10, (workload["batch"],)) if workload["classes"] else None
+alphas_cumprod = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)
+denoise = torch.compile(model) if arguments.mode == "compile" else model
+optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=0.0, fused=True)
+average = [p.detach().clone() for p in model.parameters()]
+
+
+def report(what, value, unit):
+    print(json.dumps({"what": what, "value": value, "unit": unit}), flush=True)
+
+
+def train_step():
+    t = torch.randint(0, 1000, (workload["batch"],))
+    a = alphas_cumprod[t].view(-1, 1, 1, 1)
+    x_t = a.sqrt() * images + (1 - a).sqrt() * noise
+    loss = torch.nn.functional.mse_loss(denoise(x_t, t, class_labels=labels).sample, noise)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    with torch.no_grad():
+        torch._foreach_lerp_(average, list(model.parameters()), 1e-4)
+    return loss.item()
+
+
+def median_seconds(body):
+    times = []
+    for _ in range(arguments.steps):
+        start = time.perf_counter()
+        body()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]
+
+
+wanted = arguments.what.split(",")
+if "train" in wanted:
+    train_step()
+    report("first_step", time.time() - arguments.started, "s")
+    train_step()
+    report("train", workload["batch"] / median_seconds(train_step), "images/s")
+    report("peak_memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
+if "forward" in wanted:
+    t = torch.full((workload["batch"],), 500)
+    with torch.no_grad():
+        forward = lambda: denoise(images, t, class_labels=labels).sample
+        forward()
+        report("forward", workload["batch"] / median_seconds(forward), "images/s")
+if "sample" in wanted:
+    scheduler = DDIMScheduler(num_train_timesteps=1000, clip_sample=True)
+    scheduler.set_timesteps(50)
+    labels_64 = torch.arange(64) % 10 if labels is not None else None
+    with torch.no_grad():
+        # The first pass at this batch size compiles and allocates.
+        x = torch.randn((64, *shape[1:]))
+        if arguments.mode == "channels_last":
+            x = x.to(memory_format=torch.channels_last)
+        denoise(x, torch.tensor(500), class_labels=labels_64)
+        start = time.perf_counter()
+        for t in scheduler.timesteps:
+            x = scheduler.step(denoise(x, t, class_labels=labels_64).sample, t, x).prev_sample
+        report("sample", 64 / (time.perf_counter() - start), "images/s")
