@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let process = ProcessConfig::default();
     let diffusion = process.build()?;
     let mut unet = UNet2DConfig::small(SIZE as usize, 1, &[16, 32]).init::<B>(key, &device)?;
-    let mut ema = Ema::new(EmaConfig { decay: 0.99, ..EmaConfig::default() }, unet.valid());
-    let mut adam = AdamWConfig::new().init();
+    let mut ema = Ema::new(EmaConfig { decay: 0.99, ..EmaConfig::default() }, &unet);
+    let mut adam = AdamW::new(AdamWConfig::default());
     for step in 0..steps {
         let chosen = (0..BATCH).flat_map(|i| pictures[(step * BATCH + i) % pictures.len()].as_raw());
         let pixels = chosen.map(|&v| f32::from(v) / 127.5 - 1.0).collect();
@@ -48,14 +48,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("step {step}: loss {:.4}", loss.clone().into_scalar());
         }
         let gradients = GradientsParams::from_grads(loss.backward(), &unet);
-        unet = adam.step(1e-3, unet, gradients);
-        ema.update::<Flex>(&unet.valid());
+        unet = adam.step::<B, _>(unet, gradients, 1e-3, Some(1.0), &mut ema);
     }
 
-    save_diffusers(ema.model(), &process, "model".as_ref())?;
+    let average = ema.averaged(&unet);
+    save_diffusers(&average, &process, "model".as_ref())?;
     let shape = [1, SIZE as usize, SIZE as usize];
     let request = SampleRequest { count: 16, batch: 16, shape, conditioning: Conditioning::None, key };
-    let x_0 = sampler::draw(&Ddim::default(), ema.model(), &diffusion, &request, &device, &mut |_| {})?;
+    let x_0 = sampler::draw(&Ddim::default(), &average, &diffusion, &request, &device, &mut |_| {})?;
     let pixels: Vec<u8> = x_0.into_data().iter::<f32>().map(|v| ((v + 1.0) * 127.5) as u8).collect();
     GrayImage::from_raw(SIZE, 16 * SIZE, pixels).ok_or("samples of another size")?.save("samples.png")?;
     Ok(())

@@ -41,8 +41,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
         self.terms.iter_mut().fold(grads, |grads, term| term.gradients(step, grads))
     }
 
-    fn after_step(&mut self, step: &Step<'_, B, D>, updated: &D) {
-        self.terms.iter_mut().for_each(|term| term.after_step(step, updated));
+    fn after_step(&mut self, updated: &D) {
+        self.terms.iter_mut().for_each(|term| term.after_step(updated));
     }
 
     fn after_experience(

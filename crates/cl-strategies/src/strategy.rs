@@ -125,9 +125,10 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         grads
     }
 
-    /// Called after the optimiser's step, with the model before it in `step` and the one after it.
-    fn after_step(&mut self, step: &Step<'_, B, D>, updated: &D) {
-        let _ = (step, updated);
+    /// Called after the optimiser's step, with the updated model. Who needs the parameters before it keeps them in
+    /// [`gradients`](Self::gradients); then the step cannot be made in place, and takes memory for another copy.
+    fn after_step(&mut self, updated: &D) {
+        let _ = updated;
     }
 
     /// Called after the last step of experience `k`.

@@ -5,17 +5,13 @@ use std::{
     ops::ControlFlow,
 };
 
-use burn::{
-    optim::{AdamW, AdamWConfig, GradientsParams, Optimizer, adaptor::OptimizerAdaptor},
-    tensor::Tensor,
-};
+use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{EpochOrder, Stream};
 use ddpm_core::{
-    Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
+    AdamW, AdamWConfig, Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     ema::EmaConfig,
     noise::{Key, Purpose},
     objective::{TimestepSampler, TimestepSampling},
-    parameters::clip_grad_norm,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +32,8 @@ pub struct OptimizerConfig {
     pub beta_1: f32,
     /// Decay of the second moment.
     pub beta_2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
     /// Decoupled weight decay.
     pub weight_decay: f32,
     /// Joint norm above which gradients are scaled down; absent: never.
@@ -51,6 +49,7 @@ impl Default for OptimizerConfig {
             warmup_steps: 0,
             beta_1: 0.9,
             beta_2: 0.999,
+            epsilon: 1e-8,
             weight_decay: 0.0,
             clip_grad_norm: Some(1.0),
             reset_each_experience: false,
@@ -122,6 +121,7 @@ impl TrainerConfig {
             ),
             ("beta_1", f64::from(o.beta_1), (0.0..1.0).contains(&o.beta_1), "0 or more and below 1"),
             ("beta_2", f64::from(o.beta_2), (0.0..1.0).contains(&o.beta_2), "0 or more and below 1"),
+            ("epsilon", f64::from(o.epsilon), o.epsilon.is_finite() && o.epsilon > 0.0, "above 0"),
             ("weight_decay", f64::from(o.weight_decay), o.weight_decay >= 0.0, "0 or more"),
             (
                 "clip_grad_norm",
@@ -168,9 +168,10 @@ pub struct StepReport {
 
 /// A model in training.
 pub struct Trainer<B: TrainBackend, D: TrainableDenoiser<B>> {
-    model: D,
-    ema: Ema<D::InnerModule>,
-    optimizer: OptimizerAdaptor<AdamW, D, B>,
+    /// Absent only while the optimiser has it: a parameter that nobody else holds is changed in place.
+    model: Option<D>,
+    ema: Ema<B::InnerBackend>,
+    optimizer: AdamW<B::InnerBackend>,
     config: TrainerConfig,
     process: GaussianDiffusion,
     timesteps: TimestepSampler,
@@ -191,20 +192,24 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         device: B::Device,
     ) -> Result<Self, StrategyError> {
         config.validate()?;
-        let ema = Ema::new(config.ema, model.valid());
-        let optimizer = adamw(&config.optimizer);
+        let ema = Ema::new(config.ema, &model);
+        let OptimizerConfig { beta_1, beta_2, epsilon, weight_decay, .. } = config.optimizer;
+        let optimizer = AdamW::new(AdamWConfig { beta_1, beta_2, epsilon, weight_decay });
         let timesteps = TimestepSampler::new(config.timestep_sampling, process.timesteps());
-        Ok(Self { model, ema, optimizer, config, process, timesteps, seed, device })
+        Ok(Self { model: Some(model), ema, optimizer, config, process, timesteps, seed, device })
     }
 
     /// The model as trained.
+    ///
+    /// # Panics
+    /// After a panic in the middle of a step, which has lost it.
     pub fn model(&self) -> &D {
-        &self.model
+        self.model.as_ref().expect("the model is there between steps")
     }
 
     /// The moving average: the model to evaluate.
-    pub fn average(&self) -> &D::InnerModule {
-        self.ema.model()
+    pub fn average(&self) -> D::InnerModule {
+        self.ema.averaged(self.model())
     }
 
     /// The diffusion process.
@@ -228,9 +233,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         let data = strategy.training_data(stream, k).unwrap_or_else(|| experience.train.clone());
         let mut order = EpochOrder::new(self.seed, k as u64, data.len());
         if self.config.optimizer.reset_each_experience {
-            self.optimizer = adamw(&self.config.optimizer);
+            self.optimizer.reset();
         }
-        strategy.before_experience(k, experience, &self.model)?;
+        strategy.before_experience(k, experience, self.model())?;
         let steps = self.config.steps_per_experience;
         for step in 0..steps {
             let indices = order.batch(step as u64, self.config.batch_size);
@@ -245,7 +250,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             }
         }
         let key = Key::new(self.seed, AFTER).experience(k);
-        strategy.after_experience(k, experience, &self.model, key)
+        strategy.after_experience(k, experience, self.model(), key)
     }
 
     /// One optimiser step; the images that took part, and the loss, if this is a step at which it is read.
@@ -259,9 +264,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     ) -> Result<(u64, Option<f64>), StrategyError> {
         let key = Key::new(self.seed, STEP).experience(experience).step(step);
         let batch = NoisyBatch::sampled(&self.process, &self.timesteps, x_0, y, key);
-        let model = self.model.clone();
         let view = Step {
-            model: &model,
+            model: self.model(),
             batch: &batch,
             process: &self.process,
             objective: &self.config.objective,
@@ -277,21 +281,20 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         };
         let loss = strategy.loss(&view, view.loss_on(&batch));
         let read = self.read_loss(&loss, experience, step)?;
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        let mut grads = strategy.gradients(&view, grads);
-        if let Some(max_norm) = self.config.optimizer.clip_grad_norm {
-            clip_grad_norm::<B, _>(&model, &mut grads, max_norm);
-        }
+        let grads = GradientsParams::from_grads(loss.backward(), view.model);
+        let grads = strategy.gradients(&view, grads);
+        let Step { images, losses, .. } = view;
         let rate = self.learning_rate(experience, step);
-        self.model = self.optimizer.step(rate, self.model.clone(), grads);
-        strategy.after_step(&view, &self.model);
-        self.ema.update::<B::InnerBackend>(&self.model.valid());
-        let images = view.images.get();
-        for (t, losses) in view.losses.into_inner() {
+        let max_norm = self.config.optimizer.clip_grad_norm;
+        let model = self.model.take().expect("the model is there between steps");
+        let model =
+            self.model.insert(self.optimizer.step::<B, D>(model, grads, rate, max_norm, &mut self.ema));
+        strategy.after_step(model);
+        for (t, losses) in losses.into_inner() {
             let losses: Vec<f64> = losses.into_data().convert::<f64>().iter::<f64>().collect();
             self.timesteps.record(&t, &losses);
         }
-        Ok((images, read))
+        Ok((images.get(), read))
     }
 
     /// Reads the loss every `log_every` steps only: a read waits for the device.
@@ -319,14 +322,4 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         let taken = experience * self.config.steps_per_experience + step + 1;
         o.learning_rate * (taken as f64 / o.warmup_steps.max(1) as f64).min(1.0)
     }
-}
-
-fn adamw<B: TrainBackend, D: TrainableDenoiser<B>>(
-    config: &OptimizerConfig,
-) -> OptimizerAdaptor<AdamW, D, B> {
-    AdamWConfig::new()
-        .with_beta_1(config.beta_1)
-        .with_beta_2(config.beta_2)
-        .with_weight_decay(config.weight_decay)
-        .init()
 }

@@ -67,6 +67,6 @@ fn a_transformer_trains_on_a_stream_and_is_sampled_from() {
     let conditioning = Conditioning::Classes(vec![0, 1, 2]);
     let request = SampleRequest { count: 3, batch: 2, shape: [1, 8, 8], conditioning, key };
     let ddim = Ddim { steps: 5, ..Ddim::default() };
-    let x_0 = sampler::draw(&ddim, trainer.average(), &process, &request, &device, &mut |_| {}).unwrap();
+    let x_0 = sampler::draw(&ddim, &trainer.average(), &process, &request, &device, &mut |_| {}).unwrap();
     assert!(x_0.into_data().iter::<f32>().all(|v| v.is_finite() && v.abs() <= 1.0));
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use cldiff_engine::{BackendChoice, SamplerKind};
+use cldiff_engine::{BackendChoice, ReferenceWorkload, SamplerKind};
 
 /// Train a diffusion model on a stream of tasks with several continual-learning strategies, and measure what it
 /// forgets, where along the timesteps, and at what cost.
@@ -12,6 +12,9 @@ use cldiff_engine::{BackendChoice, SamplerKind};
 #[derive(Debug, Parser)]
 #[command(name = "cldiff", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
+    /// Threads of the CPU kernels [default: one for each core]; results do not depend on them
+    #[arg(long, value_name = "N", global = true)]
+    pub threads: Option<usize>,
     /// What to do; `run` if nothing is named.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -33,6 +36,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Bits per dimension of images under a model, term by term.
     Bpd(BpdArgs),
+    /// Measure speed and memory on a reference workload.
+    Bench(BenchArgs),
     /// Make the table and report.html again, from the files of one or several runs.
     Report {
         /// Run directories.
@@ -152,6 +157,61 @@ pub struct BpdArgs {
     /// The terms and their sum
     #[arg(long, value_name = "FILE.json")]
     pub out: PathBuf,
+}
+
+/// The options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The network and batch
+    #[arg(long, value_enum)]
+    pub workload: WorkloadArg,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    pub backend: BackendArg,
+    /// Which device of the backend
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub device: usize,
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Quantity::Train, Quantity::Forward])]
+    pub what: Vec<Quantity>,
+    /// Timed repetitions; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub repetitions: usize,
+    /// One JSON object a line instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--workload`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WorkloadArg {
+    /// 1x28x28, channels 32-64-64, batches of 64
+    MnistSmall,
+    /// 1x32x32, channels 64-128-256-512, batches of 64
+    FmnistMedium,
+    /// 3x32x32, channels 128-256-256-256, batches of 16 (128 on a GPU)
+    CifarDdpm,
+}
+
+impl From<WorkloadArg> for ReferenceWorkload {
+    fn from(arg: WorkloadArg) -> Self {
+        match arg {
+            WorkloadArg::MnistSmall => Self::MnistSmall,
+            WorkloadArg::FmnistMedium => Self::FmnistMedium,
+            WorkloadArg::CifarDdpm => Self::CifarDdpm,
+        }
+    }
+}
+
+/// What `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Quantity {
+    /// Training steps, the time to the first of them, and the peak of memory
+    Train,
+    /// Passes without gradient
+    Forward,
+    /// 64 images by DDIM with 50 steps
+    Sample,
 }
 
 /// `--sampler`

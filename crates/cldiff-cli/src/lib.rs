@@ -4,6 +4,7 @@
 //! configuration, prints, or writes results.
 
 mod args;
+mod bench;
 mod config;
 mod failure;
 mod generate;
@@ -11,19 +12,26 @@ pub mod report;
 pub mod results;
 mod run;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command};
+use crate::{
+    args::{Cli, Command},
+    failure::Failure,
+};
 
 /// Parses the command line, does what it says, and reports a failure in one message.
 pub fn main() -> ExitCode {
+    let started = Instant::now();
     // `RUST_LOG=cldiff=debug` shows more; by default only warnings reach the terminal.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let cli = Cli::parse();
+    if let Err(failure) = set_threads(cli.threads) {
+        return failure.tell();
+    }
     let outcome = match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
@@ -31,10 +39,21 @@ pub fn main() -> ExitCode {
         Some(Command::Export(args)) => generate::export(&args),
         Some(Command::Predict(args)) => generate::predict(&args),
         Some(Command::Bpd(args)) => generate::bits_per_dimension(&args),
+        Some(Command::Bench(args)) => bench::bench(&args, started),
         Some(Command::Report { directories, out }) => run::report(&directories, out.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
     }
+}
+
+/// Sets the number of threads of the CPU kernels.
+fn set_threads(threads: Option<usize>) -> Result<(), Failure> {
+    let Some(threads) = threads else { return Ok(()) };
+    if threads == 0 {
+        return Err(Failure::mistake("--threads 0: expected at least 1"));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| Failure::mistake(format!("--threads {threads}: {error}")))
 }

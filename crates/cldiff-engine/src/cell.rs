@@ -33,7 +33,7 @@ pub(crate) fn run<B: TrainBackend>(
     for k in 0..stream.len() {
         train(&mut trainer, &mut strategy, stream, k, observer, &mut cost)?;
         // Burn initialises parameters lazily and a clone initialises anew; these are all initialised by now.
-        let model = trainer.average();
+        let model = &trainer.average();
         let mut evaluation = evaluator.evaluate(model, trainer.process(), k, observer, &mut cost)?;
         let held = Strategy::<B, UNet2D<B>>::memory(&strategy);
         evaluation.buffer_bytes = held.buffer_bytes;

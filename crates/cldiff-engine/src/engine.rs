@@ -6,7 +6,10 @@ use cl_metrics::likelihood::TimestepProfile;
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
 
-use crate::{BitsJob, CellSpec, EngineError, EvaluationConfig, HostImages, PredictJob, Reference, SampleJob};
+use crate::{
+    BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, HostImages, Measurement, PredictJob,
+    Reference, SampleJob,
+};
 
 /// A backend on a device, ready to run cells.
 pub trait Engine {
@@ -64,6 +67,12 @@ pub trait Engine {
         job: &BitsJob,
         progress: &mut dyn FnMut(f64),
     ) -> Result<BitsPerDimension, EngineError>;
+
+    /// Measures speed and memory on a reference workload; `tell` gets each quantity as soon as it is known.
+    ///
+    /// # Errors
+    /// [`EngineError::Strategy`] if the training diverges.
+    fn benchmark(&self, job: &BenchmarkJob, tell: &mut dyn FnMut(Measurement)) -> Result<(), EngineError>;
 
     /// Trains and evaluates one cell.
     ///

@@ -26,6 +26,9 @@ pub enum EngineError {
     /// From the evaluation.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// From data that do not fit each other.
+    #[error(transparent)]
+    Data(#[from] data_streams::DataError),
     /// From writing what a cell leaves behind.
     #[error(transparent)]
     Output(#[from] std::io::Error),

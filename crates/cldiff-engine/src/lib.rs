@@ -5,6 +5,7 @@
 //! report or command line recompiles none of them.
 
 mod backend;
+mod benchmark;
 mod build;
 mod cell;
 mod check;
@@ -18,6 +19,7 @@ mod reference;
 mod spec;
 
 pub use backend::{BackendChoice, open};
+pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation, check_strategy};
 pub use ddpm_core::ProcessConfig;
 pub use engine::{CellObserver, Cost, Engine, Evaluation, Phase, Probe, SaveModel, Tick, Workload};

@@ -1,12 +1,15 @@
 //! Exponential moving average of parameters, with the decay and its warm-up as diffusers' `EMAModel` has them.
 
-use burn::module::Module;
+use burn::{
+    module::{AutodiffModule, ParamId},
+    tensor::{
+        Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Kernels,
-    parameters::{ParameterVector, with_parameters},
-};
+use crate::parameters::{ParameterVector, with_parameters};
 
 /// How the decay of the average rises.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -56,22 +59,33 @@ impl EmaConfig {
     }
 }
 
-/// The moving average of a model without autodiff.
+/// The moving average of a model's parameters, without autodiff.
 #[derive(Debug, Clone)]
-pub struct Ema<M> {
+pub struct Ema<I: Backend> {
     config: EmaConfig,
-    average: M,
+    average: ParameterVector<I>,
     updates: u64,
 }
 
-impl<M> Ema<M> {
+impl<I: Backend> Ema<I> {
     /// An average that starts at `model`, whose parameters must be initialised.
-    pub fn new(config: EmaConfig, model: M) -> Self {
-        Self { config, average: model, updates: 0 }
+    pub fn new<B: AutodiffBackend<InnerBackend = I>, M: AutodiffModule<B>>(
+        config: EmaConfig,
+        model: &M,
+    ) -> Self {
+        Self { config, average: ParameterVector::of(&model.valid()), updates: 0 }
     }
 
-    /// The averaged model.
-    pub fn model(&self) -> &M {
+    /// The model with the averaged parameters.
+    pub fn averaged<B: AutodiffBackend<InnerBackend = I>, M: AutodiffModule<B>>(
+        &self,
+        model: &M,
+    ) -> M::InnerModule {
+        with_parameters(model.valid(), self.average.clone())
+    }
+
+    /// The averaged parameters.
+    pub fn parameters(&self) -> &ParameterVector<I> {
         &self.average
     }
 
@@ -80,16 +94,26 @@ impl<M> Ema<M> {
         self.updates
     }
 
-    /// average <- decay average + (1 - decay) model
-    pub fn update<B: Kernels>(&mut self, model: &M)
-    where
-        M: Module<B>,
-    {
+    /// average <- decay average + (1 - decay) model; [`AdamW`](crate::AdamW) does the same within its step.
+    pub fn update<B: AutodiffBackend<InnerBackend = I>, M: AutodiffModule<B>>(&mut self, model: &M) {
+        let weight = self.next_weight();
+        let model = ParameterVector::of(&model.valid());
+        let average = std::mem::take(&mut self.average);
+        self.average = average.zip(model, |a, m| a.clone() + (m - a).mul_scalar(weight));
+    }
+
+    /// Counts an update, and tells the weight that the model has in it: average <- average + weight (model - average).
+    pub(crate) fn next_weight(&mut self) -> f64 {
         self.updates += 1;
-        let weight = 1.0 - self.config.decay_at(self.updates);
-        let average = ParameterVector::<B>::of(&self.average);
-        let model = ParameterVector::<B>::of(model);
-        let moved = average.zip(model, |a, m| a.clone() + (m - a).mul_scalar(weight));
-        self.average = with_parameters(self.average.clone(), moved);
+        1.0 - self.config.decay_at(self.updates)
+    }
+
+    /// Takes the average out, to be [`put`](Self::put) back once it was moved.
+    pub(crate) fn take(&mut self) -> Vec<(ParamId, Tensor<I, 1>)> {
+        std::mem::take(&mut self.average).into_entries()
+    }
+
+    pub(crate) fn put(&mut self, average: Vec<(ParamId, Tensor<I, 1>)>) {
+        self.average = ParameterVector::from_entries(average);
     }
 }

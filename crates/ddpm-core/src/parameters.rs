@@ -4,11 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
-    optim::GradientsParams,
-    tensor::{
-        Tensor, TensorData,
-        backend::{AutodiffBackend, Backend},
-    },
+    tensor::{Tensor, TensorData, backend::Backend},
 };
 
 use crate::CoreError;
@@ -26,6 +22,16 @@ impl<B: Backend> ParameterVector<B> {
         let mut collector = Collector { entries: Vec::new() };
         module.visit(&mut collector);
         Self { entries: collector.entries }
+    }
+
+    /// From ids and values, in the order of the module.
+    pub fn from_entries(entries: Vec<(ParamId, Tensor<B, 1>)>) -> Self {
+        Self { entries }
+    }
+
+    /// The parameters' ids and values, taken out.
+    pub fn into_entries(self) -> Vec<(ParamId, Tensor<B, 1>)> {
+        self.entries
     }
 
     /// The parameters' ids and values.
@@ -60,6 +66,12 @@ impl<B: Backend> ParameterVector<B> {
     }
 }
 
+impl<B: Backend> Default for ParameterVector<B> {
+    fn default() -> Self {
+        Self { entries: Vec::new() }
+    }
+}
+
 struct Collector<B: Backend> {
     entries: Vec<(ParamId, Tensor<B, 1>)>,
 }
@@ -90,53 +102,6 @@ impl<B: Backend, F: FnMut() -> Tensor<B, 1>> ModuleMapper<B> for Replacer<F> {
         let value = (self.next)();
         // A new tensor is not tracked by autodiff unless told to be.
         param.map(|old| value.reshape(old.dims()).detach().set_require_grad(old.is_require_grad()))
-    }
-}
-
-/// Scales all gradients so that their joint Euclidean norm is at most `max_norm` (PyTorch's `clip_grad_norm_`);
-/// the norm is never read by the host. Returns the norm before, `[1]`.
-pub fn clip_grad_norm<B: AutodiffBackend, M: Module<B>>(
-    module: &M,
-    grads: &mut GradientsParams,
-    max_norm: f64,
-) -> Option<Tensor<B::InnerBackend, 1>> {
-    let mut squares = Squares::<B::InnerBackend> { grads, sum: None };
-    module.visit(&mut squares);
-    let norm = squares.sum?.sqrt();
-    // PyTorch adds 1e-6 to the norm, and never enlarges.
-    let scale = norm.clone().add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
-    module.visit(&mut Scaler { grads, scale });
-    Some(norm)
-}
-
-struct Squares<'a, I: Backend> {
-    grads: &'a GradientsParams,
-    sum: Option<Tensor<I, 1>>,
-}
-
-impl<B: AutodiffBackend> ModuleVisitor<B> for Squares<'_, B::InnerBackend> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        if let Some(grad) = self.grads.get::<B::InnerBackend, D>(param.id) {
-            let square = (grad.clone() * grad).sum();
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + square,
-                None => square,
-            });
-        }
-    }
-}
-
-struct Scaler<'a, I: Backend> {
-    grads: &'a mut GradientsParams,
-    scale: Tensor<I, 1>,
-}
-
-impl<B: AutodiffBackend> ModuleVisitor<B> for Scaler<'_, B::InnerBackend> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        if let Some(grad) = self.grads.remove::<B::InnerBackend, D>(param.id) {
-            let scale = self.scale.clone().reshape([1; D]);
-            self.grads.register(param.id, grad * scale);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The operations under autodiff: one node each, whose backward pass is the inner backend's.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, ops::FloatTensor};
 use burn_autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -16,25 +16,93 @@ use crate::{
 #[derive(Debug)]
 struct Convolve2d;
 
+/// x, weight, stride, padding
+type ConvState<B> = (FloatTensor<B>, FloatTensor<B>, usize, usize);
+
+/// Registers a gradient, where it is asked for. A macro, because burn-autodiff does not export the type of a node.
+macro_rules! register {
+    ($grads:ident, $node:expr, $grad:expr) => {
+        if let Some(node) = $node {
+            $grads.register::<B>(node.id, $grad);
+        }
+    };
+}
+
+/// Registers the gradients of x, weight and bias.
+macro_rules! register_convolution {
+    ($grads:ident, $state:expr, $grad:expr, $x:expr, $weight:expr, $bias:expr) => {
+        let (x, weight, stride, padding): ConvState<B> = $state;
+        let with_x = $x.is_some();
+        let (x_grad, weight_grad, bias_grad) =
+            B::convolve_2d_backward(tensor(x), tensor(weight), $grad, stride, padding, with_x);
+        if let Some(x_grad) = x_grad {
+            register!($grads, $x, float(x_grad));
+        }
+        register!($grads, $weight, float(weight_grad));
+        register!($grads, $bias, float(bias_grad));
+    };
+}
+
 impl<B: Kernels> Backward<B, 3> for Convolve2d {
-    /// x, weight, stride, padding
-    type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive, usize, usize);
+    type State = ConvState<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let [x_node, weight_node, bias_node] = ops.parents;
         let grad = tensor(grads.consume::<B>(&ops.node));
-        let (x, weight, stride, padding) = ops.state;
-        let (x_grad, weight_grad, bias_grad) =
-            B::convolve_2d_backward(tensor(x), tensor(weight), grad, stride, padding, x_node.is_some());
-        if let (Some(node), Some(grad)) = (x_node, x_grad) {
-            grads.register::<B>(node.id, float(grad));
+        let [x, weight, bias] = ops.parents;
+        register_convolution!(grads, ops.state, grad, x, weight, bias);
+    }
+}
+
+/// A convolution to which something is added: the fourth parent.
+#[derive(Debug)]
+enum Convolve2dPlus {
+    Shift,
+    Residual,
+}
+
+impl<B: Kernels> Backward<B, 4> for Convolve2dPlus {
+    type State = ConvState<B>;
+
+    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad: Tensor<B, 4> = tensor(grads.consume::<B>(&ops.node));
+        let [x, weight, bias, addend] = ops.parents;
+        if let Some(node) = addend {
+            let grad = match self {
+                Self::Shift => float(B::sum_pixels(grad.clone())),
+                Self::Residual => float(grad.clone()),
+            };
+            grads.register::<B>(node.id, grad);
         }
-        if let Some(node) = weight_node {
-            grads.register::<B>(node.id, float(weight_grad));
-        }
-        if let Some(node) = bias_node {
-            grads.register::<B>(node.id, float(bias_grad));
-        }
+        register_convolution!(grads, ops.state, grad, x, weight, bias);
+    }
+}
+
+#[derive(Debug)]
+struct UpsampleNearest2x;
+
+impl<B: Kernels> Backward<B, 1> for UpsampleNearest2x {
+    type State = ();
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = tensor(grads.consume::<B>(&ops.node));
+        let [node] = ops.parents;
+        register!(grads, node, float(B::upsample_nearest_2x_backward(grad)));
+    }
+}
+
+#[derive(Debug)]
+struct ConcatChannels;
+
+impl<B: Kernels> Backward<B, 2> for ConcatChannels {
+    /// Channels of the first.
+    type State = usize;
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = tensor(grads.consume::<B>(&ops.node));
+        let [a, b] = ops.parents;
+        let [a_grad, b_grad] = B::concat_channels_backward(grad, ops.state);
+        register!(grads, a, float(a_grad));
+        register!(grads, b, float(b_grad));
     }
 }
 
@@ -52,9 +120,7 @@ impl<B: Kernels> Backward<B, 3> for Normalize {
             B::normalize_backward(tensor(x), tensor(weight), tensor(bias), grad, norm);
         let results = [float(x_grad), float(weight_grad), float(bias_grad)];
         for (node, grad) in ops.parents.into_iter().zip(results) {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, grad);
-            }
+            register!(grads, node, grad);
         }
     }
 }
@@ -71,9 +137,7 @@ impl<B: Kernels> Backward<B, 3> for DotProductAttention {
         let ([q, k, v], scale) = ops.state;
         let results = B::dot_product_attention_backward(tensor(q), tensor(k), tensor(v), grad, scale);
         for (node, grad) in ops.parents.into_iter().zip(results) {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, float(grad));
-            }
+            register!(grads, node, float(grad));
         }
     }
 }
@@ -100,6 +164,65 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         ));
         tensor(match prepared.compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((x.primitive, weight.primitive, stride, padding), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        })
+    }
+
+    fn convolve_2d_shifted(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Tensor<Self, 1>,
+        shift: Tensor<Self, 2>,
+        stride: usize,
+        padding: usize,
+    ) -> Tensor<Self, 4> {
+        let parents = [float(x), float(weight), float(bias), float(shift)];
+        let forward = |[x, weight, bias, shift]: [FloatTensor<B>; 4]| {
+            float(B::convolve_2d_shifted(
+                tensor(x),
+                tensor(weight),
+                tensor(bias),
+                tensor(shift),
+                stride,
+                padding,
+            ))
+        };
+        convolve_2d_plus::<B, C>(Convolve2dPlus::Shift, parents, (stride, padding), forward)
+    }
+
+    fn convolve_2d_residual(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Tensor<Self, 1>,
+        residual: Tensor<Self, 4>,
+        stride: usize,
+        padding: usize,
+    ) -> Tensor<Self, 4> {
+        let parents = [float(x), float(weight), float(bias), float(residual)];
+        let forward = |[x, weight, bias, residual]: [FloatTensor<B>; 4]| {
+            let residual = tensor(residual);
+            float(B::convolve_2d_residual(tensor(x), tensor(weight), tensor(bias), residual, stride, padding))
+        };
+        convolve_2d_plus::<B, C>(Convolve2dPlus::Residual, parents, (stride, padding), forward)
+    }
+
+    fn upsample_nearest_2x(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        let x = float(x);
+        let prepared = Backward::<B, 1>::prepare::<C>(UpsampleNearest2x, [x.node.clone()]);
+        let output = float(B::upsample_nearest_2x(tensor(x.primitive)));
+        tensor(match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        })
+    }
+
+    fn concat_channels(a: Tensor<Self, 4>, b: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        let c_a = a.dims()[1];
+        let (a, b) = (float(a), float(b));
+        let prepared = Backward::<B, 2>::prepare::<C>(ConcatChannels, [a.node.clone(), b.node.clone()]);
+        let output = float(B::concat_channels(tensor(a.primitive), tensor(b.primitive)));
+        tensor(match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(c_a, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         })
     }
@@ -143,4 +266,21 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             OpsKind::UnTracked(prep) => prep.finish(output),
         })
     }
+}
+
+fn convolve_2d_plus<B: Kernels, C: CheckpointStrategy>(
+    kind: Convolve2dPlus,
+    parents: [FloatTensor<Autodiff<B, C>>; 4],
+    (stride, padding): (usize, usize),
+    forward: impl FnOnce([FloatTensor<B>; 4]) -> FloatTensor<B>,
+) -> Tensor<Autodiff<B, C>, 4> {
+    let nodes = parents.each_ref().map(|parent| parent.node.clone());
+    let prepared = Backward::<B, 4>::prepare::<C>(kind, nodes);
+    let inputs = parents.map(|parent| parent.primitive);
+    let (x, weight) = (inputs[0].clone(), inputs[1].clone());
+    let output = forward(inputs);
+    tensor(match prepared.compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((x, weight, stride, padding), output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    })
 }

@@ -20,4 +20,4 @@ mod backend;
 pub mod cpu;
 mod ops;
 
-pub use ops::{Kernels, Norm, TrainBackend};
+pub use ops::{AdamW, AdamWState, Kernels, Norm, TrainBackend};

@@ -19,6 +19,50 @@ pub struct Norm {
     pub silu: bool,
 }
 
+/// A step of AdamW (Loshchilov & Hutter 2019, algorithm 2) and of the moving average behind it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// The learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta_1: f32,
+    /// Decay of the second moment.
+    pub beta_2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// Decoupled weight decay, in units of the learning rate.
+    pub weight_decay: f32,
+    /// Which step of this parameter it is, from 1.
+    pub step: i32,
+    /// The weight of the new parameters in the moving average.
+    pub average_weight: f64,
+}
+
+impl AdamW {
+    /// rate, root, epsilon, keep, weight: with m and v the moments, a step is
+    /// `p <- keep p - rate m / (root sqrt(v) + epsilon)` and `average <- average + weight (p - average)`.
+    pub(crate) fn factors(self) -> (f32, f32, f32, f32, f32) {
+        let (beta_1, beta_2) = (f64::from(self.beta_1), f64::from(self.beta_2));
+        let rate = self.learning_rate / (1.0 - beta_1.powi(self.step));
+        let root = 1.0 / (1.0 - beta_2.powi(self.step)).sqrt();
+        let keep = 1.0 - self.learning_rate * f64::from(self.weight_decay);
+        (rate as f32, root as f32, self.epsilon, keep as f32, self.average_weight as f32)
+    }
+}
+
+/// A parameter, its moments and its moving average.
+#[derive(Debug, Clone)]
+pub struct AdamWState<B: Backend> {
+    /// The parameter, flat.
+    pub value: Tensor<B, 1>,
+    /// The first moment.
+    pub moment_1: Tensor<B, 1>,
+    /// The second moment.
+    pub moment_2: Tensor<B, 1>,
+    /// The moving average of the parameter.
+    pub average: Tensor<B, 1>,
+}
+
 /// A backend with the operations that a diffusion model spends its time in.
 ///
 /// All tensors are f32 in NCHW order. The semantics of every operation are those of PyTorch's operation of the
@@ -38,6 +82,47 @@ pub trait Kernels: Backend {
     ) -> Tensor<Self, 4> {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
         conv2d(x, weight, Some(bias), options)
+    }
+
+    /// [`convolve_2d`](Self::convolve_2d), plus a number for each channel of each image: the first convolution of a
+    /// residual block and its time embedding.
+    ///
+    /// # Shapes
+    /// As `convolve_2d`; `shift`: `[n, c_out]`
+    fn convolve_2d_shifted(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Tensor<Self, 1>,
+        shift: Tensor<Self, 2>,
+        stride: usize,
+        padding: usize,
+    ) -> Tensor<Self, 4> {
+        let [n, c] = shift.dims();
+        Self::convolve_2d(x, weight, bias, stride, padding) + shift.reshape([n, c, 1, 1])
+    }
+
+    /// [`convolve_2d`](Self::convolve_2d), plus another feature map: the last convolution of a residual block and its
+    /// shortcut.
+    ///
+    /// # Shapes
+    /// As `convolve_2d`; `residual`: that of the output
+    fn convolve_2d_residual(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Tensor<Self, 1>,
+        residual: Tensor<Self, 4>,
+        stride: usize,
+        padding: usize,
+    ) -> Tensor<Self, 4> {
+        Self::convolve_2d(x, weight, bias, stride, padding) + residual
+    }
+
+    /// The sum of each feature map.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, c, h, w]`; output: `[n, c]`
+    fn sum_pixels(x: Tensor<Self, 4>) -> Tensor<Self, 2> {
+        x.sum_dim(3).sum_dim(2).flatten::<3>(2, 3).flatten(1, 2)
     }
 
     /// The gradients of [`convolve_2d`](Self::convolve_2d) with respect to `x` (where `with_x`), weight and bias.
@@ -164,24 +249,26 @@ pub trait Kernels: Backend {
         y.reshape(dims)
     }
 
-    /// Scaled dot-product attention, `softmax(q k^T scale) v`, over all positions.
+    /// Scaled dot-product attention over all positions, each a column: `v softmax(scale q^T k)^T`. Channels come before
+    /// positions, as in a feature map.
     ///
     /// # Shapes
-    /// - `q`, `k`, `v` and output: `[n, heads, length, d]`
+    /// - `q`, `k`, `v` and output: `[n, heads, d, length]`
     fn dot_product_attention(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,
         v: Tensor<Self, 4>,
         scale: f64,
     ) -> Tensor<Self, 4> {
-        softmax(q.mul_scalar(scale).matmul(k.swap_dims(2, 3)), 3).matmul(v)
+        let p = softmax(q.mul_scalar(scale).swap_dims(2, 3).matmul(k), 3);
+        v.matmul(p.swap_dims(2, 3))
     }
 
     /// The gradients of [`dot_product_attention`](Self::dot_product_attention) with respect to `q`, `k` and `v`. The
     /// weights are computed again rather than kept.
     ///
     /// # Shapes
-    /// - all: `[n, heads, length, d]`
+    /// - all: `[n, heads, d, length]`
     fn dot_product_attention_backward(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,
@@ -189,12 +276,12 @@ pub trait Kernels: Backend {
         grad: Tensor<Self, 4>,
         scale: f64,
     ) -> [Tensor<Self, 4>; 3] {
-        let p = softmax(q.clone().mul_scalar(scale).matmul(k.clone().swap_dims(2, 3)), 3);
-        let v_grad = p.clone().swap_dims(2, 3).matmul(grad.clone());
-        let p_grad = grad.matmul(v.swap_dims(2, 3));
+        let p = softmax(q.clone().mul_scalar(scale).swap_dims(2, 3).matmul(k.clone()), 3);
+        let v_grad = grad.clone().matmul(p.clone());
+        let p_grad = grad.swap_dims(2, 3).matmul(v);
         let mean = (p.clone() * p_grad.clone()).sum_dim(3);
         let logits_grad = (p * (p_grad - mean)).mul_scalar(scale);
-        [logits_grad.clone().matmul(k), logits_grad.swap_dims(2, 3).matmul(q), v_grad]
+        [k.matmul(logits_grad.clone().swap_dims(2, 3)), q.matmul(logits_grad), v_grad]
     }
 
     /// Nearest-neighbour upsampling to twice the height and width.
@@ -204,6 +291,63 @@ pub trait Kernels: Backend {
     fn upsample_nearest_2x(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
         let [_, _, h, w] = x.dims();
         interpolate(x, [2 * h, 2 * w], InterpolateOptions::new(InterpolateMode::Nearest))
+    }
+
+    /// The gradient of [`upsample_nearest_2x`](Self::upsample_nearest_2x): sums of four pixels.
+    ///
+    /// # Shapes
+    /// - `grad`: `[n, c, 2 h, 2 w]`; output: `[n, c, h, w]`
+    fn upsample_nearest_2x_backward(grad: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        let [n, c, h, w] = grad.dims();
+        grad.reshape([n * c, h / 2, 2, w / 2, 2]).sum_dim(4).sum_dim(2).reshape([n, c, h / 2, w / 2])
+    }
+
+    /// The channels of `a`, then those of `b`: a skip connection.
+    ///
+    /// # Shapes
+    /// - `a`: `[n, c_a, h, w]`, `b`: `[n, c_b, h, w]`; output: `[n, c_a + c_b, h, w]`
+    fn concat_channels(a: Tensor<Self, 4>, b: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        Tensor::cat(vec![a, b], 1)
+    }
+
+    /// The gradients of [`concat_channels`](Self::concat_channels), of which the first has `c_a` channels.
+    ///
+    /// # Shapes
+    /// - `grad`: `[n, c, h, w]`; results: `[n, c_a, h, w]` and `[n, c - c_a, h, w]`
+    fn concat_channels_backward(grad: Tensor<Self, 4>, c_a: usize) -> [Tensor<Self, 4>; 2] {
+        let c = grad.dims()[1];
+        [grad.clone().narrow(1, 0, c_a), grad.narrow(1, c_a, c - c_a)]
+    }
+
+    /// The sum of the squares of all numbers.
+    ///
+    /// # Shapes
+    /// - `x`: `[m]`; output: `[1]`
+    fn sum_of_squares(x: Tensor<Self, 1>) -> Tensor<Self, 1> {
+        (x.clone() * x).sum()
+    }
+
+    /// A step of AdamW with gradients times `scale`, and of the moving average.
+    ///
+    /// # Shapes
+    /// - `grad`: `[m]`, as all of `state`; `scale`: `[1]`
+    fn adamw(
+        adamw: AdamW,
+        scale: Option<Tensor<Self, 1>>,
+        grad: Tensor<Self, 1>,
+        state: AdamWState<Self>,
+    ) -> AdamWState<Self> {
+        let (rate, root, epsilon, keep, weight) = adamw.factors();
+        let grad = match scale {
+            Some(scale) => grad * scale,
+            None => grad,
+        };
+        let moment_1 = state.moment_1 * adamw.beta_1 + grad.clone() * (1.0 - adamw.beta_1);
+        let moment_2 = state.moment_2 * adamw.beta_2 + grad.clone() * grad * (1.0 - adamw.beta_2);
+        let step = moment_1.clone() * rate / (moment_2.clone().sqrt() * root + epsilon);
+        let value = state.value * keep - step;
+        let average = state.average.clone() + (value.clone() - state.average) * weight;
+        AdamWState { value, moment_1, moment_2, average }
     }
 }
 

@@ -15,8 +15,8 @@ use data_streams::Stream;
 use ddpm_core::{Kernels, likelihood::BitsPerDimension, sampler};
 
 use crate::{
-    BitsJob, CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, HostImages, PredictJob,
-    Probe, Reference, SampleJob, cell, generate, probe,
+    BenchmarkJob, BitsJob, CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, HostImages,
+    Measurement, PredictJob, Probe, Reference, SampleJob, benchmark, cell, generate, probe,
 };
 
 /// `--backend`
@@ -171,6 +171,11 @@ impl<B: Kernels> Engine for On<B> {
         progress: &mut dyn FnMut(f64),
     ) -> Result<BitsPerDimension, EngineError> {
         generate::bits_per_dimension::<B>(job, &self.device, progress)
+    }
+
+    fn benchmark(&self, job: &BenchmarkJob, tell: &mut dyn FnMut(Measurement)) -> Result<(), EngineError> {
+        let on_gpu = matches!(self.backend, "cuda" | "wgpu");
+        benchmark::run::<B>(job, &self.device, on_gpu, tell)
     }
 
     fn run_cell(

@@ -90,11 +90,11 @@ impl<B: Kernels> SelfAttention<B> {
     fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let [n, length, width] = x.dims();
         let d = width / self.heads;
-        let qkv = self.qkv.forward(x).reshape([n, length, 3, self.heads, d]).permute([2, 0, 3, 1, 4]);
-        let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([n, self.heads, length, d]);
+        let qkv = self.qkv.forward(x).reshape([n, length, 3, self.heads, d]).permute([2, 0, 3, 4, 1]);
+        let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([n, self.heads, d, length]);
         let scale = 1.0 / (d as f64).sqrt();
         let mixed = B::dot_product_attention(part(0), part(1), part(2), scale);
-        self.proj.forward(mixed.swap_dims(1, 2).reshape([n, length, width]))
+        self.proj.forward(mixed.reshape([n, width, length]).swap_dims(1, 2))
     }
 }
 

@@ -46,4 +46,20 @@ impl<B: Kernels> Conv2d<B> {
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         B::convolve_2d(x, self.weight.val(), self.bias.val(), self.stride, self.padding)
     }
+
+    /// The convolution, plus a number for each channel of each image.
+    ///
+    /// # Shapes
+    /// - as [`forward`](Self::forward); `shift`: `[n, c_out]`
+    pub fn forward_shifted(&self, x: Tensor<B, 4>, shift: Tensor<B, 2>) -> Tensor<B, 4> {
+        B::convolve_2d_shifted(x, self.weight.val(), self.bias.val(), shift, self.stride, self.padding)
+    }
+
+    /// The convolution, plus another feature map.
+    ///
+    /// # Shapes
+    /// - as [`forward`](Self::forward); `residual`: that of the output
+    pub fn forward_residual(&self, x: Tensor<B, 4>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
+        B::convolve_2d_residual(x, self.weight.val(), self.bias.val(), residual, self.stride, self.padding)
+    }
 }

@@ -45,4 +45,25 @@ impl<B: Kernels> Linear<B> {
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         B::affine(x, self.weight.val(), self.bias.val())
     }
+
+    /// The map applied to the channels of each pixel.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, d_in, h, w]`; output: `[n, d_out, h, w]`
+    pub fn forward_pixels(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        B::convolve_2d(x, self.kernel(), self.bias.val(), 1, 0)
+    }
+
+    /// [`forward_pixels`](Self::forward_pixels), plus another feature map.
+    ///
+    /// # Shapes
+    /// - as `forward_pixels`; `residual`: that of the output
+    pub fn forward_pixels_residual(&self, x: Tensor<B, 4>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
+        B::convolve_2d_residual(x, self.kernel(), self.bias.val(), residual, 1, 0)
+    }
+
+    fn kernel(&self) -> Tensor<B, 4> {
+        let [d_out, d_in] = self.weight.dims();
+        self.weight.val().reshape([d_out, d_in, 1, 1])
+    }
 }

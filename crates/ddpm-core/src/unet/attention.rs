@@ -53,24 +53,20 @@ impl<B: Kernels> Attention<B> {
     /// # Shapes
     /// - `x` and output: `[n, c, h, w]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [n, c, h, w] = x.dims();
+        let [n, _, h, w] = x.dims();
         let normed = match &self.group_norm {
             Some(norm) => norm.forward(x.clone()),
             None => x.clone(),
         };
-        let tokens = normed.reshape([n, c, h * w]).swap_dims(1, 2);
-        let split = |projected: Tensor<B, 3>| {
-            let [n, length, inner] = projected.dims();
-            projected.reshape([n, length, self.heads, inner / self.heads]).swap_dims(1, 2)
+        // A map of channels is a convolution with a kernel of one pixel: no pixel has to be moved.
+        let heads = |linear: &Linear<B>| {
+            let [inner, _] = linear.weight.dims();
+            linear.forward_pixels(normed.clone()).reshape([n, self.heads, inner / self.heads, h * w])
         };
-        let q = split(self.to_q.forward(tokens.clone()));
-        let k = split(self.to_k.forward(tokens.clone()));
-        let v = split(self.to_v.forward(tokens));
-        let [_, heads, length, head_dim] = q.dims();
+        let (q, k, v) = (heads(&self.to_q), heads(&self.to_k), heads(&self.to_v));
+        let [_, heads, head_dim, _] = q.dims();
         let scale = 1.0 / (head_dim as f64).sqrt();
-        let mixed =
-            B::dot_product_attention(q, k, v, scale).swap_dims(1, 2).reshape([n, length, heads * head_dim]);
-        let out = self.to_out[0].forward(mixed).swap_dims(1, 2).reshape([n, c, h, w]);
-        rescale(out + x, self.output_scale_factor)
+        let mixed = B::dot_product_attention(q, k, v, scale).reshape([n, heads * head_dim, h, w]);
+        rescale(self.to_out[0].forward_pixels_residual(mixed, x), self.output_scale_factor)
     }
 }

@@ -59,23 +59,26 @@ impl<B: Kernels> ResnetBlock<B> {
     /// - `x`: `[n, c_in, h, w]`, `activated_emb`: `[n, time_embed_dim]`, the time embedding after the activation
     /// - output: `[n, c_out, h, w]`
     pub fn forward(&self, x: Tensor<B, 4>, activated_emb: Tensor<B, 2>) -> Tensor<B, 4> {
-        let h = self.conv1.forward(self.norm1.forward_activated(x.clone(), self.activation));
+        let activated = self.norm1.forward_activated(x.clone(), self.activation);
         let emb = self.time_emb_proj.forward(activated_emb);
-        let [n, width] = emb.dims();
-        let emb = emb.reshape([n, width, 1, 1]);
         let h = match self.time_scale_shift {
-            TimeScaleShift::Default => self.norm2.forward_activated(h + emb, self.activation),
+            TimeScaleShift::Default => {
+                let h = self.conv1.forward_shifted(activated, emb);
+                self.norm2.forward_activated(h, self.activation)
+            }
             TimeScaleShift::ScaleShift => {
+                let [n, width] = emb.dims();
+                let h = self.conv1.forward(activated);
+                let emb = emb.reshape([n, width, 1, 1]);
                 let [scale, shift] = emb.chunk(2, 1).try_into().expect("two halves");
                 self.activation.forward(self.norm2.forward(h) * (scale + 1.0) + shift)
             }
         };
-        let h = self.conv2.forward(h);
         let shortcut = match &self.conv_shortcut {
             Some(conv) => conv.forward(x),
             None => x,
         };
-        rescale(h + shortcut, self.output_scale_factor)
+        rescale(self.conv2.forward_residual(h, shortcut), self.output_scale_factor)
     }
 }
 

@@ -1,24 +1,74 @@
 //! The CPU kernels as operations of `ndarray` and `flex`, which differ in how they hold a tensor and in nothing here.
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, TensorData, TensorPrimitive, backend::Backend, ops::FloatTensor};
 
 use crate::{
-    Kernels, Norm,
+    AdamW, AdamWState, Kernels, Norm,
     cpu::{
-        InstructionSet, affine,
+        InstructionSet, adamw, affine,
         attention::{self, Heads},
         conv::{self, Addends, Conv},
-        group_norm,
+        feature_maps, group_norm,
     },
 };
 
-/// A tensor's numbers, row after row.
-fn floats<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> TensorData {
-    tensor.into_data().convert::<f32>()
+/// A backend whose tensors lie in host memory.
+trait HostMemory: Backend {
+    /// The same numbers, row after row in f32.
+    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The numbers of a tensor from [`contiguous`](Self::contiguous), without a copy.
+    fn slice(tensor: &FloatTensor<Self>) -> &[f32];
 }
 
-fn slice(data: &TensorData) -> &[f32] {
-    data.as_slice().expect("the data were converted to f32")
+#[cfg(feature = "flex")]
+impl HostMemory for burn_flex::Flex {
+    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        if tensor.as_slice::<f32>().is_some() {
+            return tensor;
+        }
+        burn_flex::FlexTensor::from_data(tensor.into_data().convert::<f32>())
+    }
+
+    fn slice(tensor: &FloatTensor<Self>) -> &[f32] {
+        tensor.as_slice().expect("the tensor was made contiguous")
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl HostMemory for burn_ndarray::NdArray<f32> {
+    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        match &tensor {
+            burn_ndarray::NdArrayTensor::F32(storage) if storage.view().is_standard_layout() => tensor,
+            _ => {
+                let data = Tensor::<Self, 1>::from_primitive(TensorPrimitive::Float(tensor)).into_data();
+                burn_ndarray::NdArrayTensor::from_data(data.convert::<f32>())
+            }
+        }
+    }
+
+    fn slice(tensor: &FloatTensor<Self>) -> &[f32] {
+        match tensor {
+            burn_ndarray::NdArrayTensor::F32(storage) => storage.view().to_slice(),
+            _ => None,
+        }
+        .expect("the tensor was made contiguous")
+    }
+}
+
+/// A tensor's numbers, row after row.
+struct Floats<B: HostMemory>(FloatTensor<B>);
+
+impl<B: HostMemory> std::ops::Deref for Floats<B> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        B::slice(&self.0)
+    }
+}
+
+fn floats<B: HostMemory, const D: usize>(tensor: Tensor<B, D>) -> Floats<B> {
+    Floats(B::contiguous(tensor.into_primitive().tensor()))
 }
 
 fn tensor<B: Backend, const D: usize>(
@@ -29,6 +79,33 @@ fn tensor<B: Backend, const D: usize>(
     Tensor::from_data(TensorData::new(values, dims), device)
 }
 
+/// A tensor's numbers, without a copy where nobody else holds them.
+fn owned<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().into_vec().expect("the data were converted to f32")
+}
+
+fn convolve<B: HostMemory>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    (shift, residual): (Option<Tensor<B, 2>>, Option<Tensor<B, 4>>),
+    stride: usize,
+    padding: usize,
+) -> Tensor<B, 4> {
+    let (device, conv) = (x.device(), conv_of(x.dims(), weight.dims(), stride, padding));
+    let dims = [conv.images, conv.c_out, conv.out_height(), conv.out_width()];
+    if let Some(shift) = &shift {
+        assert_eq!(shift.dims(), [conv.images, conv.c_out], "convolve_2d_shifted: the shape of the shift");
+    }
+    if let Some(residual) = &residual {
+        assert_eq!(residual.dims(), dims, "convolve_2d_residual: the shape of the residual");
+    }
+    let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
+    let (shift, residual) = (shift.map(floats), residual.map(floats));
+    let add = Addends { bias: Some(&bias), shift: shift.as_deref(), residual: residual.as_deref() };
+    tensor(conv::forward(InstructionSet::best(), &conv, &x, &weight, add), dims, &device)
+}
+
 fn conv_of(x: [usize; 4], weight: [usize; 4], stride: usize, padding: usize) -> Conv {
     let ([images, c_in, height, width], [c_out, w_in, kernel, kernel_w]) = (x, weight);
     assert!(w_in == c_in && kernel == kernel_w, "convolve_2d: weight {weight:?} does not fit x {x:?}");
@@ -37,7 +114,7 @@ fn conv_of(x: [usize; 4], weight: [usize; 4], stride: usize, padding: usize) -> 
 
 fn heads_of(q: [usize; 4], k: [usize; 4], v: [usize; 4]) -> Heads {
     assert!(q == k && q == v, "dot_product_attention: shapes {q:?}, {k:?} and {v:?} differ");
-    Heads { heads: q[0] * q[1], length: q[2], width: q[3] }
+    Heads { heads: q[0] * q[1], width: q[2], length: q[3] }
 }
 
 macro_rules! on_the_cpu {
@@ -50,16 +127,85 @@ macro_rules! on_the_cpu {
                 stride: usize,
                 padding: usize,
             ) -> Tensor<Self, 4> {
-                let (device, conv) = (x.device(), conv_of(x.dims(), weight.dims(), stride, padding));
-                let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-                let y = conv::forward(
-                    InstructionSet::best(),
-                    &conv,
-                    slice(&x),
-                    slice(&weight),
-                    Addends { bias: Some(slice(&bias)), ..Addends::default() },
-                );
-                tensor(y, [conv.images, conv.c_out, conv.out_height(), conv.out_width()], &device)
+                convolve(x, weight, bias, (None, None), stride, padding)
+            }
+
+            fn convolve_2d_shifted(
+                x: Tensor<Self, 4>,
+                weight: Tensor<Self, 4>,
+                bias: Tensor<Self, 1>,
+                shift: Tensor<Self, 2>,
+                stride: usize,
+                padding: usize,
+            ) -> Tensor<Self, 4> {
+                convolve(x, weight, bias, (Some(shift), None), stride, padding)
+            }
+
+            fn convolve_2d_residual(
+                x: Tensor<Self, 4>,
+                weight: Tensor<Self, 4>,
+                bias: Tensor<Self, 1>,
+                residual: Tensor<Self, 4>,
+                stride: usize,
+                padding: usize,
+            ) -> Tensor<Self, 4> {
+                convolve(x, weight, bias, (None, Some(residual)), stride, padding)
+            }
+
+            fn sum_pixels(x: Tensor<Self, 4>) -> Tensor<Self, 2> {
+                let (device, [n, c, h, w]) = (x.device(), x.dims());
+                tensor(feature_maps::sum_pixels(InstructionSet::best(), h * w, &floats(x)), [n, c], &device)
+            }
+
+            fn upsample_nearest_2x(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
+                let (device, [n, c, h, w]) = (x.device(), x.dims());
+                tensor(feature_maps::upsample_2x(n * c, w, &floats(x)), [n, c, 2 * h, 2 * w], &device)
+            }
+
+            fn upsample_nearest_2x_backward(grad: Tensor<Self, 4>) -> Tensor<Self, 4> {
+                let (device, [n, c, h, w]) = (grad.device(), grad.dims());
+                let x_grad = feature_maps::upsample_2x_backward(n * c, w / 2, &floats(grad));
+                tensor(x_grad, [n, c, h / 2, w / 2], &device)
+            }
+
+            fn concat_channels(a: Tensor<Self, 4>, b: Tensor<Self, 4>) -> Tensor<Self, 4> {
+                let (device, [n, c_a, h, w], of_b) = (a.device(), a.dims(), b.dims());
+                assert_eq!([n, h, w], [of_b[0], of_b[2], of_b[3]], "concat_channels: shapes do not fit");
+                let both = feature_maps::concat(n, &floats(a), &floats(b));
+                tensor(both, [n, c_a + of_b[1], h, w], &device)
+            }
+
+            fn concat_channels_backward(grad: Tensor<Self, 4>, c_a: usize) -> [Tensor<Self, 4>; 2] {
+                let (device, [n, c, h, w]) = (grad.device(), grad.dims());
+                let (a, b) = feature_maps::split(n, c_a * h * w, &floats(grad));
+                [tensor(a, [n, c_a, h, w], &device), tensor(b, [n, c - c_a, h, w], &device)]
+            }
+
+            fn sum_of_squares(x: Tensor<Self, 1>) -> Tensor<Self, 1> {
+                let device = x.device();
+                tensor(vec![adamw::sum_of_squares(InstructionSet::best(), &floats(x))], [1], &device)
+            }
+
+            fn adamw(
+                adamw: AdamW,
+                scale: Option<Tensor<Self, 1>>,
+                grad: Tensor<Self, 1>,
+                state: AdamWState<Self>,
+            ) -> AdamWState<Self> {
+                let (device, dims) = (grad.device(), grad.dims());
+                let scale = scale.map_or(1.0, |scale| floats(scale)[0]);
+                let [mut value, mut moment_1, mut moment_2, mut average] =
+                    [state.value, state.moment_1, state.moment_2, state.average].map(owned);
+                let places = adamw::State {
+                    value: &mut value,
+                    moment_1: &mut moment_1,
+                    moment_2: &mut moment_2,
+                    average: &mut average,
+                };
+                adamw::step(InstructionSet::best(), adamw, scale, &floats(grad), places);
+                let [value, moment_1, moment_2, average] =
+                    [value, moment_1, moment_2, average].map(|values| tensor(values, dims, &device));
+                AdamWState { value, moment_1, moment_2, average }
             }
 
             fn convolve_2d_backward(
@@ -73,10 +219,8 @@ macro_rules! on_the_cpu {
                 let (device, dims, weight_dims) = (x.device(), x.dims(), weight.dims());
                 let conv = conv_of(dims, weight_dims, stride, padding);
                 let (x, weight, grad) = (floats(x), floats(weight), floats(grad));
-                let x_grad =
-                    with_x.then(|| conv::grad_x(InstructionSet::best(), &conv, slice(&weight), slice(&grad)));
-                let (weight_grad, bias_grad) =
-                    conv::grad_weight(InstructionSet::best(), &conv, slice(&x), slice(&grad));
+                let x_grad = with_x.then(|| conv::grad_x(InstructionSet::best(), &conv, &weight, &grad));
+                let (weight_grad, bias_grad) = conv::grad_weight(InstructionSet::best(), &conv, &x, &grad);
                 (
                     x_grad.map(|values| tensor(values, dims, &device)),
                     tensor(weight_grad, weight_dims, &device),
@@ -92,7 +236,7 @@ macro_rules! on_the_cpu {
             ) -> Tensor<Self, 3> {
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-                let y = group_norm::forward(dims, slice(&x), slice(&weight), slice(&bias), norm);
+                let y = group_norm::forward(InstructionSet::best(), dims, &x, &weight, &bias, norm);
                 tensor(y, dims, &device)
             }
 
@@ -106,7 +250,7 @@ macro_rules! on_the_cpu {
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias, grad) = (floats(x), floats(weight), floats(bias), floats(grad));
                 let (x_grad, weight_grad, bias_grad) =
-                    group_norm::backward(dims, slice(&x), slice(&weight), slice(&bias), slice(&grad), norm);
+                    group_norm::backward(InstructionSet::best(), dims, &x, &weight, &bias, &grad, norm);
                 (
                     tensor(x_grad, dims, &device),
                     tensor(weight_grad, [dims[1]], &device),
@@ -123,7 +267,7 @@ macro_rules! on_the_cpu {
                 assert_eq!(dims[D - 1], d_in, "affine: weight [{d_out}, {d_in}] does not fit x {dims:?}");
                 let rows: usize = dims[1..D - 1].iter().product();
                 let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-                let y = affine::forward(rows, slice(&x), slice(&weight), slice(&bias));
+                let y = affine::forward(rows, &x, &weight, &bias);
                 dims[D - 1] = d_out;
                 tensor(y, dims, &device)
             }
@@ -136,7 +280,7 @@ macro_rules! on_the_cpu {
             ) -> Tensor<Self, 4> {
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
                 let (q, k, v) = (floats(q), floats(k), floats(v));
-                let y = attention::forward(heads, slice(&q), slice(&k), slice(&v), scale as f32);
+                let y = attention::forward(InstructionSet::best(), heads, &q, &k, &v, scale as f32);
                 tensor(y, dims, &device)
             }
 
@@ -150,8 +294,7 @@ macro_rules! on_the_cpu {
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
                 let (q, k, v, grad) = (floats(q), floats(k), floats(v), floats(grad));
                 let scale = scale as f32;
-                let (q, k, v) =
-                    attention::backward(heads, slice(&q), slice(&k), slice(&v), slice(&grad), scale);
+                let (q, k, v) = attention::backward(InstructionSet::best(), heads, &q, &k, &v, &grad, scale);
                 [q, k, v].map(|values| tensor(values, dims, &device))
             }
         }

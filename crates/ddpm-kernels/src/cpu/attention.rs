@@ -1,14 +1,17 @@
 //! Attention over short sequences, one head of one image at a time; the backward pass computes the weights again.
+#![allow(unsafe_code)]
 
 use std::cell::RefCell;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::vector::exp;
+use super::{
+    simd::{InstructionSet, Lanes, WithLanes, with_lanes},
+    vector::{exp, for_each_vector, load, store},
+};
 
-/// The sizes of an attention: `[heads, length, width]`, with the heads of all images counted together.
+/// The sizes of an attention: `[heads, width, length]`, with the heads of all images counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heads {
     /// Heads of all images.
@@ -28,13 +31,14 @@ impl Heads {
         self.length * self.width
     }
 
-    fn rows(self, values: &[f32]) -> MatRef<'_, f32> {
-        MatRef::from_row_major_slice(values, self.length, values.len() / self.length)
+    /// A matrix with a column for each position.
+    fn columns(self, values: &[f32]) -> MatRef<'_, f32> {
+        MatRef::from_row_major_slice(values, values.len() / self.length, self.length)
     }
 
-    fn rows_mut(self, values: &mut [f32]) -> MatMut<'_, f32> {
-        let columns = values.len() / self.length;
-        MatMut::from_row_major_slice_mut(values, self.length, columns)
+    fn columns_mut(self, values: &mut [f32]) -> MatMut<'_, f32> {
+        let rows = values.len() / self.length;
+        MatMut::from_row_major_slice_mut(values, rows, self.length)
     }
 
     /// Calls `body` with scratch space for `matrices` matrices of weights.
@@ -48,27 +52,27 @@ impl Heads {
         })
     }
 
-    /// softmax(q k^T scale), row by row.
-    fn weigh(self, arch: Arch, q: &[f32], k: &[f32], scale: f32, weights: &mut [f32]) {
-        let (q, k) = (self.rows(q), self.rows(k).transpose());
-        matmul(self.rows_mut(weights), Accum::Replace, q, k, scale, Par::Seq);
-        arch.dispatch(Softmax { weights, length: self.length });
+    /// softmax(scale q^T k), row by row.
+    fn weigh(self, set: InstructionSet, q: &[f32], k: &[f32], scale: f32, weights: &mut [f32]) {
+        let (q, k) = (self.columns(q), self.columns(k));
+        matmul(self.columns_mut(weights), Accum::Replace, q.transpose(), k, scale, Par::Seq);
+        with_lanes!(set, softmax(weights, self.length));
     }
 }
 
-/// `softmax(q k^T scale) v`
+/// `v softmax(scale q^T k)^T`
 ///
 /// # Shapes
-/// - `q`, `k`, `v` and output: `[heads, length, width]`
-pub fn forward(heads: Heads, q: &[f32], k: &[f32], v: &[f32], scale: f32) -> Vec<f32> {
+/// - `q`, `k`, `v` and output: `[heads, width, length]`
+pub fn forward(set: InstructionSet, heads: Heads, q: &[f32], k: &[f32], v: &[f32], scale: f32) -> Vec<f32> {
     let mut output = vec![0.0; q.len()];
-    let (size, arch) = (heads.size(), Arch::new());
+    let size = heads.size();
     output.par_chunks_exact_mut(size).enumerate().for_each(|(i, output)| {
         let head = i * size..(i + 1) * size;
         heads.with_weights(1, |weights| {
-            heads.weigh(arch, &q[head.clone()], &k[head.clone()], scale, weights);
-            let (p, v) = (heads.rows(weights), heads.rows(&v[head]));
-            matmul(heads.rows_mut(output), Accum::Replace, p, v, 1.0, Par::Seq);
+            heads.weigh(set, &q[head.clone()], &k[head.clone()], scale, weights);
+            let (p, v) = (heads.columns(weights), heads.columns(&v[head]));
+            matmul(heads.columns_mut(output), Accum::Replace, v, p.transpose(), 1.0, Par::Seq);
         });
     });
     output
@@ -77,8 +81,9 @@ pub fn forward(heads: Heads, q: &[f32], k: &[f32], v: &[f32], scale: f32) -> Vec
 /// The gradients with respect to `q`, `k` and `v`.
 ///
 /// # Shapes
-/// - `q`, `k`, `v`, `grad` and results: `[heads, length, width]`
+/// - `q`, `k`, `v`, `grad` and results: `[heads, width, length]`
 pub fn backward(
+    set: InstructionSet,
     heads: Heads,
     q: &[f32],
     k: &[f32],
@@ -87,7 +92,7 @@ pub fn backward(
     scale: f32,
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let (mut q_grad, mut k_grad, mut v_grad) = (vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]);
-    let (size, arch) = (heads.size(), Arch::new());
+    let size = heads.size();
     let outputs = q_grad
         .par_chunks_exact_mut(size)
         .zip(k_grad.par_chunks_exact_mut(size).zip(v_grad.par_chunks_exact_mut(size)));
@@ -96,14 +101,14 @@ pub fn backward(
         let (q, k, v, grad) = (&q[head.clone()], &k[head.clone()], &v[head.clone()], &grad[head]);
         heads.with_weights(2, |scratch| {
             let (p, dp) = scratch.split_at_mut(heads.length * heads.length);
-            heads.weigh(arch, q, k, scale, p);
-            let g = heads.rows(grad);
-            matmul(heads.rows_mut(v_grad), Accum::Replace, heads.rows(p).transpose(), g, 1.0, Par::Seq);
-            matmul(heads.rows_mut(dp), Accum::Replace, g, heads.rows(v).transpose(), 1.0, Par::Seq);
+            heads.weigh(set, q, k, scale, p);
+            let g = heads.columns(grad);
+            matmul(heads.columns_mut(v_grad), Accum::Replace, g, heads.columns(p), 1.0, Par::Seq);
+            matmul(heads.columns_mut(dp), Accum::Replace, g.transpose(), heads.columns(v), 1.0, Par::Seq);
             softmax_backward(p, dp, heads.length);
-            let ds = heads.rows(dp);
-            matmul(heads.rows_mut(q_grad), Accum::Replace, ds, heads.rows(k), scale, Par::Seq);
-            matmul(heads.rows_mut(k_grad), Accum::Replace, ds.transpose(), heads.rows(q), scale, Par::Seq);
+            let (q, k, ds) = (heads.columns(q), heads.columns(k), heads.columns(dp));
+            matmul(heads.columns_mut(q_grad), Accum::Replace, k, ds.transpose(), scale, Par::Seq);
+            matmul(heads.columns_mut(k_grad), Accum::Replace, q, ds, scale, Par::Seq);
         });
     });
     (q_grad, k_grad, v_grad)
@@ -124,26 +129,49 @@ fn softmax_backward(p: &[f32], dp: &mut [f32], length: usize) {
     }
 }
 
-/// Exponentials over their sum, for every row. A struct, because what pulp compiles for the machine's best
-/// instructions must be inlined into it.
+/// Exponentials over their sum, for every row.
 struct Softmax<'a> {
     weights: &'a mut [f32],
     length: usize,
 }
 
-impl WithSimd for Softmax<'_> {
+fn softmax<V: Lanes>(weights: &mut [f32], length: usize) {
+    // SAFETY: the instruction set was checked when `V` was chosen.
+    unsafe { V::run(Softmax { weights, length }) }
+}
+
+impl WithLanes for Softmax<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    unsafe fn call<V: Lanes>(self) {
         for row in self.weights.chunks_exact_mut(self.length) {
-            let largest = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-            for v in row.iter_mut() {
-                *v = exp(*v - largest);
-            }
-            let inverse = 1.0 / row.iter().sum::<f32>();
-            for v in row.iter_mut() {
-                *v *= inverse;
+            let (row, length) = (row.as_mut_ptr(), self.length);
+            // SAFETY: by the caller; places are inside the row.
+            unsafe {
+                let mut largest = f32::NEG_INFINITY;
+                let whole = length - length % V::COUNT;
+                if whole > 0 {
+                    let mut most = V::load(row);
+                    for i in (0..whole).step_by(V::COUNT) {
+                        most = most.max(V::load(row.add(i)));
+                    }
+                    largest = most.largest();
+                }
+                for i in whole..length {
+                    largest = largest.max(*row.add(i));
+                }
+                let mut total = V::splat(0.0);
+                for_each_vector!(V, length, |i, count| {
+                    let e = exp(load::<V>(row.add(i), count).sub(V::splat(largest)));
+                    store(e, row.add(i), count);
+                    // Read again where only some lanes are inside: those beyond are not zero in `e`.
+                    total = total.add(if count == V::COUNT { e } else { V::load_first(row.add(i), count) });
+                });
+                let inverse = V::splat(1.0 / total.sum());
+                for_each_vector!(V, length, |i, count| {
+                    store(load::<V>(row.add(i), count).mul(inverse), row.add(i), count);
+                });
             }
         }
     }

@@ -1,24 +1,32 @@
-//! Group normalisation with or without SiLU, each image by one thread; nothing is kept for the backward pass, which
-//! computes statistics and activation again.
+//! Group normalisation with or without SiLU, a group of an image at a time, so that it stays in the first-level cache;
+//! nothing is kept for the backward pass, which computes statistics and activation again.
+#![allow(unsafe_code)]
 
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::vector::{sigmoid, sum, sum2};
+use super::{
+    memory::{Shared, filled},
+    simd::{InstructionSet, Lanes, WithLanes, with_lanes},
+    vector::{for_each_vector, load, sigmoid, store},
+};
 use crate::Norm;
+
+/// Numbers that make a job worth a thread.
+const JOB: usize = 1 << 14;
 
 /// The output, of the shape of `x`.
 ///
 /// # Shapes
 /// - `x`: `dims` = `[n, c, length]`; `weight`, `bias`: `[c]`
-pub fn forward(dims: [usize; 3], x: &[f32], weight: &[f32], bias: &[f32], norm: Norm) -> Vec<f32> {
-    let [_, c, length] = dims;
-    let mut y = vec![0.0; x.len()];
-    let arch = Arch::new();
-    y.par_chunks_exact_mut(c * length).zip(x.par_chunks_exact(c * length)).for_each(|(y, x)| {
-        arch.dispatch(ForwardImage { x, y, weight, bias, length, norm });
-    });
-    y
+pub fn forward(
+    set: InstructionSet,
+    dims: [usize; 3],
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    norm: Norm,
+) -> Vec<f32> {
+    with_lanes!(set, forward_with(&Layout::of(dims, norm, x, weight, bias)))
 }
 
 /// The gradients with respect to `x`, weight and bias.
@@ -26,6 +34,7 @@ pub fn forward(dims: [usize; 3], x: &[f32], weight: &[f32], bias: &[f32], norm: 
 /// # Shapes
 /// - `x`, `grad`: `dims` = `[n, c, length]`; `weight`, `bias`: `[c]`; results: those of `x`, `weight`, `bias`
 pub fn backward(
+    set: InstructionSet,
     dims: [usize; 3],
     x: &[f32],
     weight: &[f32],
@@ -33,140 +42,251 @@ pub fn backward(
     grad: &[f32],
     norm: Norm,
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-    let [n, c, length] = dims;
-    let image = c * length;
-    let mut x_grad = vec![0.0; x.len()];
-    let mut partial = vec![0.0; n * 2 * c];
-    let arch = Arch::new();
-    x_grad
-        .par_chunks_exact_mut(image)
-        .zip(partial.par_chunks_exact_mut(2 * c))
-        .zip(x.par_chunks_exact(image).zip(grad.par_chunks_exact(image)))
-        .for_each(|((x_grad, partial), (x, grad))| {
-            x_grad.copy_from_slice(grad);
-            arch.dispatch(BackwardImage { x, grad: x_grad, partial, weight, bias, length, norm });
+    assert_eq!(grad.len(), x.len(), "group norm: the gradient's size");
+    with_lanes!(set, backward_with(&Layout::of(dims, norm, x, weight, bias), grad))
+}
+
+/// The input of a normalisation, cut into groups: `[n, groups, per_group, length]`.
+struct Layout<'a> {
+    images: usize,
+    channels: usize,
+    length: usize,
+    per_group: usize,
+    norm: Norm,
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+}
+
+impl<'a> Layout<'a> {
+    fn of(
+        [images, channels, length]: [usize; 3],
+        norm: Norm,
+        x: &'a [f32],
+        weight: &'a [f32],
+        bias: &'a [f32],
+    ) -> Self {
+        let groups = norm.groups;
+        assert!(
+            groups > 0 && channels % groups == 0,
+            "group norm: {groups} groups do not divide {channels} channels"
+        );
+        assert!(x.len() == images * channels * length, "group norm: the input's size");
+        assert!(weight.len() == channels && bias.len() == channels, "group norm: the parameters' sizes");
+        Self { images, channels, length, per_group: channels / groups, norm, x, weight, bias }
+    }
+
+    /// Numbers of a group.
+    fn size(&self) -> usize {
+        self.per_group * self.length
+    }
+
+    /// Calls `body` with the index of every group of every image, in jobs of several.
+    fn for_each_group(&self, body: impl Fn(usize) + Sync + Send) {
+        let at_least = (JOB / self.size().max(1)).max(1);
+        (0..self.images * self.norm.groups).into_par_iter().with_min_len(at_least).for_each(body);
+    }
+
+    fn group(&self, index: usize) -> Group<'_> {
+        let first = index % self.norm.groups * self.per_group;
+        Group {
+            x: &self.x[index * self.size()..][..self.size()],
+            weight: &self.weight[first..first + self.per_group],
+            bias: &self.bias[first..first + self.per_group],
+            length: self.length,
+            norm: self.norm,
+        }
+    }
+}
+
+fn forward_with<V: Lanes>(layout: &Layout<'_>) -> Vec<f32> {
+    let size = layout.size();
+    let fill = |y: Shared| {
+        layout.for_each_group(|index| {
+            let forward = Forward { group: layout.group(index), y: y.at(index * size) };
+            // SAFETY: the instruction set was checked when `V` was chosen; each group is written by one job.
+            unsafe { V::run(forward) };
         });
-    let mut sums = vec![0.0; 2 * c];
-    for part in partial.chunks_exact(2 * c) {
-        sums.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-    }
-    let bias_grad = sums.split_off(c);
-    (x_grad, sums, bias_grad)
+    };
+    // SAFETY: the groups make up the tensor.
+    unsafe { filled(layout.x.len(), fill) }
 }
 
-/// Mean and inverse standard deviation.
-#[inline(always)]
-fn statistics(group: &[f32], eps: f64) -> (f32, f32) {
-    let mean = sum(group, |v| v) / group.len() as f32;
-    let variance = sum(group, |v| (v - mean) * (v - mean)) / group.len() as f32;
-    (mean, 1.0 / (variance + eps as f32).sqrt())
+fn backward_with<V: Lanes>(layout: &Layout<'_>, grad: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let (size, channels) = (layout.size(), layout.channels);
+    // Of each image, the share of the gradients of weight and bias.
+    let mut partial = vec![0.0; 2 * layout.images * channels];
+    let shares = Shared::of(&mut partial);
+    let fill = |x_grad: Shared| {
+        layout.for_each_group(|index| {
+            let share = index * layout.per_group;
+            let backward = Backward {
+                group: layout.group(index),
+                grad: &grad[index * size..][..size],
+                x_grad: x_grad.at(index * size),
+                weight_grad: shares.at(share),
+                bias_grad: shares.at(layout.images * channels + share),
+            };
+            // SAFETY: the instruction set was checked when `V` was chosen; each group, and its share of the other
+            // gradients, is written by one job.
+            unsafe { V::run(backward) };
+        });
+    };
+    // SAFETY: the groups make up the tensor.
+    let x_grad = unsafe { filled(layout.x.len(), fill) };
+    // The images are added in their order.
+    let total = |shares: &[f32]| {
+        shares.chunks_exact(channels).fold(vec![0.0; channels], |mut sums, share| {
+            sums.iter_mut().zip(share).for_each(|(sum, share)| *sum += share);
+            sums
+        })
+    };
+    let (weight_shares, bias_shares) = partial.split_at(layout.images * channels);
+    (x_grad, total(weight_shares), total(bias_shares))
 }
 
-/// One image, forward. A struct rather than a closure: what pulp compiles for the machine's best instructions must be
-/// inlined into it, and a closure's call is not.
-struct ForwardImage<'a> {
+/// A group of an image.
+#[derive(Clone, Copy)]
+struct Group<'a> {
+    /// `[per_group, length]`
     x: &'a [f32],
-    y: &'a mut [f32],
     weight: &'a [f32],
     bias: &'a [f32],
     length: usize,
     norm: Norm,
 }
 
-impl WithSimd for ForwardImage<'_> {
-    type Output = ();
-
+impl Group<'_> {
+    /// Mean and inverse standard deviation, in one pass: sums of the differences, and of their squares, from a number
+    /// near the mean, so that nothing is lost when the one is taken from the other.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        let Self { x, y, weight, bias, length, norm } = self;
-        forward_image(x, y, weight, bias, length, norm);
-    }
-}
-
-/// One image, backward: `grad` holds the output's gradient and becomes that of the input; `partial` becomes this
-/// image's share of the gradients of weight and bias.
-struct BackwardImage<'a> {
-    x: &'a [f32],
-    grad: &'a mut [f32],
-    partial: &'a mut [f32],
-    weight: &'a [f32],
-    bias: &'a [f32],
-    length: usize,
-    norm: Norm,
-}
-
-impl WithSimd for BackwardImage<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        backward_image(self);
-    }
-}
-
-#[inline(always)]
-fn forward_image(x: &[f32], y: &mut [f32], weight: &[f32], bias: &[f32], length: usize, norm: Norm) {
-    let per_group = weight.len() / norm.groups;
-    let parameters = weight.chunks_exact(per_group).zip(bias.chunks_exact(per_group));
-    let groups = x.chunks_exact(per_group * length).zip(y.chunks_exact_mut(per_group * length));
-    for ((x, y), (weight, bias)) in groups.zip(parameters) {
-        let (mean, inverse_std) = statistics(x, norm.eps);
-        let channels = x.chunks_exact(length).zip(y.chunks_exact_mut(length));
-        for ((x, y), (w, b)) in channels.zip(weight.iter().zip(bias)) {
-            let scale = w * inverse_std;
-            let shift = b - mean * scale;
-            if norm.silu {
-                for (y, x) in y.iter_mut().zip(x) {
-                    let z = x * scale + shift;
-                    *y = z * sigmoid(z);
+    unsafe fn statistics<V: Lanes>(&self) -> (f32, f32) {
+        let (from, len) = (self.x.as_ptr(), self.x.len());
+        // SAFETY: by the caller, who has the instruction set; places are inside the group.
+        unsafe {
+            let count = len.min(V::COUNT);
+            let near = V::load_first(from, count).sum() / count as f32;
+            let zero = V::splat(0.0);
+            let (mut sums, mut squares) = ([zero; 2], [zero; 2]);
+            let pair = 2 * V::COUNT;
+            let whole = len - len % pair;
+            let mut i = 0;
+            while i < whole {
+                for half in 0..2 {
+                    let d = V::load(from.add(i + half * V::COUNT)).sub(V::splat(near));
+                    sums[half] = sums[half].add(d);
+                    squares[half] = d.mul_add(d, squares[half]);
                 }
-            } else {
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = x * scale + shift);
+                i += pair;
+            }
+            let mut sum = sums[0].add(sums[1]).sum();
+            let mut square = squares[0].add(squares[1]).sum();
+            for value in &self.x[whole..] {
+                let d = value - near;
+                sum += d;
+                square += d * d;
+            }
+            let mean = sum / len as f32;
+            let variance = (square / len as f32 - mean * mean).max(0.0);
+            (near + mean, 1.0 / (variance + self.norm.eps as f32).sqrt())
+        }
+    }
+}
+
+/// One group, forward. A struct rather than a closure: what is compiled for the machine's best instructions must be
+/// inlined into the function that has them, and a closure's call is not.
+struct Forward<'a> {
+    group: Group<'a>,
+    y: *mut f32,
+}
+
+impl WithLanes for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) {
+        let Self { group, y } = self;
+        // SAFETY: by the caller, `y` has the size of the group.
+        unsafe {
+            let (mean, inverse_std) = group.statistics::<V>();
+            for (c, (w, b)) in group.weight.iter().zip(group.bias).enumerate() {
+                let (scale, shift) = (V::splat(w * inverse_std), V::splat(b - mean * w * inverse_std));
+                let (x, y) = (group.x.as_ptr().add(c * group.length), y.add(c * group.length));
+                if group.norm.silu {
+                    for_each_vector!(V, group.length, |i, count| {
+                        let z = load::<V>(x.add(i), count).mul_add(scale, shift);
+                        store(z.mul(sigmoid(z)), y.add(i), count);
+                    });
+                } else {
+                    for_each_vector!(V, group.length, |i, count| {
+                        store(load::<V>(x.add(i), count).mul_add(scale, shift), y.add(i), count);
+                    });
+                }
             }
         }
     }
 }
 
-#[inline(always)]
-fn backward_image(image: BackwardImage<'_>) {
-    let BackwardImage { x, grad, partial, weight, bias, length, norm } = image;
-    let channels = weight.len();
-    let per_group = channels / norm.groups;
-    let (weight_grad, bias_grad) = partial.split_at_mut(channels);
-    for g in 0..norm.groups {
-        let range = g * per_group * length..(g + 1) * per_group * length;
-        let (x, grad) = (&x[range.clone()], &mut grad[range]);
-        let (mean, inverse_std) = statistics(x, norm.eps);
-        let (mut mean_g, mut mean_along) = (0.0, 0.0);
-        for (i, (x, grad)) in x.chunks_exact(length).zip(grad.chunks_exact_mut(length)).enumerate() {
-            let c = g * per_group + i;
-            if norm.silu {
-                let scale = weight[c] * inverse_std;
-                silu_backward(x, grad, scale, bias[c] - mean * scale);
-            }
-            bias_grad[c] = sum(grad, |v| v);
-            weight_grad[c] = sum2(x, grad, |x, g| (x - mean) * inverse_std * g);
-            mean_g += weight[c] * bias_grad[c];
-            mean_along += weight[c] * weight_grad[c];
-        }
-        let count = (per_group * length) as f32;
-        let (mean_g, mean_along) = (mean_g / count, mean_along / count);
-        for (i, (x, grad)) in x.chunks_exact(length).zip(grad.chunks_exact_mut(length)).enumerate() {
-            let w = weight[g * per_group + i];
-            for (d, x) in grad.iter_mut().zip(x) {
-                let x_hat = (x - mean) * inverse_std;
-                *d = (*d * w - mean_g - x_hat * mean_along) * inverse_std;
-            }
-        }
-    }
+/// One group, backward: with g the gradient of the normalised numbers before the affine map,
+/// `x_grad = (w g - mean(w g) - x_hat mean(w g x_hat)) / std`.
+struct Backward<'a> {
+    group: Group<'a>,
+    grad: &'a [f32],
+    x_grad: *mut f32,
+    weight_grad: *mut f32,
+    bias_grad: *mut f32,
 }
 
-/// Multiplies by the derivative of SiLU at `x scale + shift`.
-#[inline(always)]
-fn silu_backward(x: &[f32], grad: &mut [f32], scale: f32, shift: f32) {
-    for (d, x) in grad.iter_mut().zip(x) {
-        let z = x * scale + shift;
-        let s = sigmoid(z);
-        *d *= s * (1.0 + z * (1.0 - s));
+impl WithLanes for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) {
+        let Self { group, grad, x_grad, weight_grad, bias_grad } = self;
+        let (length, zero) = (group.length, 0.0);
+        // SAFETY: by the caller, `x_grad` has the size of the group, and the others one number for each of its channels.
+        unsafe {
+            let (mean, inverse_std) = group.statistics::<V>();
+            let (inverse, centre) = (V::splat(inverse_std), V::splat(-mean * inverse_std));
+            let (mut mean_g, mut mean_along) = (zero, zero);
+            for (c, (w, b)) in group.weight.iter().zip(group.bias).enumerate() {
+                let (scale, shift) = (V::splat(w * inverse_std), V::splat(b - mean * w * inverse_std));
+                let place = c * length;
+                let (x, from, to) =
+                    (group.x.as_ptr().add(place), grad.as_ptr().add(place), x_grad.add(place));
+                let (mut sum, mut along) = (V::splat(zero), V::splat(zero));
+                for_each_vector!(V, length, |i, count| {
+                    let (x, mut g) = (load::<V>(x.add(i), count), load::<V>(from.add(i), count));
+                    if group.norm.silu {
+                        let z = x.mul_add(scale, shift);
+                        let s = sigmoid(z);
+                        // s (1 + z (1 - s))
+                        g = g.mul(s.mul(z.sub(z.mul(s)).add(V::splat(1.0))));
+                    }
+                    // Lanes beyond the end have g = 0.
+                    sum = sum.add(g);
+                    along = g.mul_add(x.mul_add(inverse, centre), along);
+                    store(g, to.add(i), count);
+                });
+                let (sum, along) = (sum.sum(), along.sum());
+                *weight_grad.add(c) = along;
+                *bias_grad.add(c) = sum;
+                mean_g += w * sum;
+                mean_along += w * along;
+            }
+            let size = group.x.len() as f32;
+            let (mean_g, mean_along) = (mean_g / size, mean_along / size);
+            // (w g - mean_g - x_hat mean_along) / std, with x_hat = x / std - mean / std.
+            let slope = V::splat(-mean_along * inverse_std * inverse_std);
+            let offset = V::splat((mean * inverse_std * mean_along - mean_g) * inverse_std);
+            for (c, w) in group.weight.iter().enumerate() {
+                let (x, to) = (group.x.as_ptr().add(c * length), x_grad.add(c * length));
+                let factor = V::splat(w * inverse_std);
+                for_each_vector!(V, length, |i, count| {
+                    let (x, g) = (load::<V>(x.add(i), count), load::<V>(to.add(i), count));
+                    store(g.mul_add(factor, x.mul_add(slope, offset)), to.add(i), count);
+                });
+            }
+        }
     }
 }

@@ -49,7 +49,10 @@ impl Shared {
 }
 
 thread_local! {
+    /// Of the jobs of this thread.
     static SCRATCH: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    /// Of the operation that this thread has called, whose jobs may run on it as well.
+    static SHARED: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A cache line, by which scratch space is aligned.
@@ -59,26 +62,50 @@ struct Line(#[allow(dead_code, reason = "read through pointers")] [f32; LINE]);
 
 const LINE: usize = 16;
 
-/// Calls `body` with `lens.len()` arrays of scratch space, each aligned to a cache line. Their numbers are arbitrary.
-/// `body` must not ask for scratch space itself.
+/// Calls `body` with `lens.len()` arrays of scratch space for a job, each aligned to a cache line. Their numbers are
+/// arbitrary. `body` must not ask for a job's scratch space itself.
 pub(super) fn with_scratch<const N: usize, R>(
     lens: [usize; N],
     body: impl FnOnce([&mut [f32]; N]) -> R,
 ) -> R {
-    SCRATCH.with_borrow_mut(|lines| {
-        let total: usize = lens.iter().map(|len| len.div_ceil(LINE)).sum();
-        if lines.len() < total {
-            // The old numbers need not be moved.
-            *lines = Vec::new();
-            lines.resize(total, Line([0.0; LINE]));
-        }
-        let mut rest = lines.as_mut_ptr().cast::<f32>();
-        body(lens.map(|len| {
-            // SAFETY: `total` lines are enough for all arrays, which follow one another without overlap.
-            let array = unsafe { std::slice::from_raw_parts_mut(rest, len) };
-            // SAFETY: at most one past the end of the lines.
-            rest = unsafe { rest.add(len.next_multiple_of(LINE)) };
-            array
-        }))
-    })
+    SCRATCH.with_borrow_mut(|lines| arrays(lines, lens, body))
+}
+
+/// [`with_scratch`] for what the jobs of an operation share. `body` must not call another operation.
+pub(super) fn with_shared_scratch<const N: usize, R>(
+    lens: [usize; N],
+    body: impl FnOnce([&mut [f32]; N]) -> R,
+) -> R {
+    // While the caller waits for its jobs, it may be given a job of somebody else's operation.
+    let mut lines = SHARED.take();
+    let result = arrays(&mut lines, lens, body);
+    SHARED.set(lines);
+    result
+}
+
+fn arrays<const N: usize, R>(
+    lines: &mut Vec<Line>,
+    lens: [usize; N],
+    body: impl FnOnce([&mut [f32]; N]) -> R,
+) -> R {
+    let total: usize = lens.iter().map(|len| len.div_ceil(LINE)).sum();
+    if lines.len() < total {
+        // The old numbers need not be moved.
+        *lines = Vec::new();
+        lines.resize(total, Line([0.0; LINE]));
+    }
+    let mut rest = lines.as_mut_ptr().cast::<f32>();
+    body(lens.map(|len| {
+        // SAFETY: `total` lines are enough for all arrays, which follow one another without overlap.
+        let array = unsafe { std::slice::from_raw_parts_mut(rest, len) };
+        // SAFETY: at most one past the end of the lines.
+        rest = unsafe { rest.add(len.next_multiple_of(LINE)) };
+        array
+    }))
+}
+
+/// The least number of numbers, at least `len`, that is an odd number of cache lines: places so far apart lie in different
+/// sets of a cache, so that one does not evict another.
+pub(super) fn apart(len: usize) -> usize {
+    (len.div_ceil(LINE) | 1) * LINE
 }

@@ -3,9 +3,11 @@
 //! Images are spread over rayon's threads, and each number of a result is computed by one thread; sums over images are
 //! formed in an order that does not depend on the number of threads, so that results are the same bytes with any number.
 
+pub mod adamw;
 pub mod affine;
 pub mod attention;
 pub mod conv;
+pub mod feature_maps;
 pub mod group_norm;
 mod memory;
 mod simd;

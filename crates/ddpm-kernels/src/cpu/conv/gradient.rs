@@ -8,6 +8,8 @@ use rayon::prelude::*;
 use super::{
     Conv,
     pack::{self, Pad, Transpose},
+    plan::Planes,
+    winograd::{self, grad_weight as winograd_grad_weight},
 };
 use crate::cpu::{
     memory::{Shared, filled, with_scratch},
@@ -24,7 +26,7 @@ const PIXELS: usize = 160;
 const PADDED: usize = 1 << 17;
 
 /// Input channels of a convolution without neighbours that are summed at once.
-const CHANNELS: usize = 8;
+pub(super) const CHANNELS: usize = 8;
 
 /// The gradients with respect to weight and bias.
 ///
@@ -34,6 +36,10 @@ const CHANNELS: usize = 8;
 pub fn grad_weight(set: InstructionSet, conv: &Conv, x: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
     assert_eq!(x.len(), conv.images * conv.input(), "convolution: the input's size");
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
+    let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
+    if conv.kernel == 3 && conv.stride == 1 && winograd::pays(conv.c_in, to) {
+        return with_lanes!(set, winograd_grad_weight(set, conv, x, grad));
+    }
     with_lanes!(set, sums(conv, x, grad))
 }
 
@@ -278,22 +284,8 @@ impl<V: Lanes> Worker<'_, V> {
         let fill = |weight: Shared| {
             cut.blocks.par_iter().enumerate().for_each(|(block, (first, registers))| {
                 let width = registers * V::COUNT;
-                let channels = (conv.c_out - first).min(width);
                 let from = &partial[block * cut.parts * cut.sums..][..patch * width];
-                // SAFETY: each block writes its own channels.
-                let to = unsafe { weight.slice(first * patch, channels * patch) };
-                if channels == width && patch.is_multiple_of(V::COUNT) {
-                    let to = to.as_mut_ptr().cast();
-                    let transpose = Transpose { from: from.as_ptr(), rows: patch, columns: width, to };
-                    // SAFETY: the instruction set was checked when `V` was chosen; a matrix and its transpose.
-                    unsafe { V::run(transpose) };
-                    return;
-                }
-                for (lane, to) in to.chunks_exact_mut(patch).enumerate() {
-                    for (i, to) in to.iter_mut().enumerate() {
-                        to.write(from[i * width + lane]);
-                    }
-                }
+                unpack_block::<V>(from, patch, (*first, width), conv.c_out, weight);
             });
         };
         // SAFETY: the blocks cover all output channels.
@@ -302,27 +294,56 @@ impl<V: Lanes> Worker<'_, V> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct GradArguments {
-    /// The padded pixel under the first tap of the first pixel.
-    x: *const f32,
-    /// From one row of taps (or, without neighbours, from one channel) to the next.
-    row: usize,
-    /// From one output row to the next, in `x`.
-    line: usize,
-    /// From one image to the next, in `x`.
-    image: usize,
-    images: usize,
-    /// `[images, pixels, vectors]`
-    grads: *const f32,
-    grads_image: usize,
-    rows: usize,
-    columns: usize,
-    /// `[ROWS, COLUMNS, vectors]`, added to.
-    sums: *mut f32,
+/// From a block's sums, `[patch, width]`, to its channels of the weights `[c_out, patch]`. Nobody else may write them.
+pub(super) fn unpack_block<V: Lanes>(
+    from: &[f32],
+    patch: usize,
+    (first, width): (usize, usize),
+    c_out: usize,
+    weight: Shared,
+) {
+    let channels = (c_out - first).min(width);
+    // SAFETY: by the caller, nobody else writes the channels of this block.
+    let to = unsafe { weight.slice(first * patch, channels * patch) };
+    if channels == width && patch.is_multiple_of(V::COUNT) {
+        let to = to.as_mut_ptr().cast();
+        let transpose = Transpose { from: from.as_ptr(), rows: patch, columns: width, to };
+        // SAFETY: the instruction set was checked when `V` was chosen; a matrix and its transpose.
+        unsafe { V::run(transpose) };
+        return;
+    }
+    for (lane, to) in to.chunks_exact_mut(patch).enumerate() {
+        for (i, to) in to.iter_mut().enumerate() {
+            to.write(from[i * width + lane]);
+        }
+    }
 }
 
-/// Sums for `ROWS x COLUMNS` taps and `REGISTERS` vectors of channels.
+#[derive(Clone, Copy)]
+pub(super) struct GradArguments {
+    /// The padded pixel under the first tap of the first pixel.
+    pub x: *const f32,
+    /// From one row of taps (or, without neighbours, from one channel) to the next.
+    pub row: usize,
+    /// From one output row to the next, in `x`.
+    pub line: usize,
+    /// From one image to the next, in `x`.
+    pub image: usize,
+    pub images: usize,
+    /// `[images, pixels, vectors]`
+    pub grads: *const f32,
+    pub grads_image: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// `[ROWS, COLUMNS, vectors]`, added to.
+    pub sums: *mut f32,
+}
+
+/// The step of pixels each of which is a vector of channels.
+const BESIDE: usize = usize::MAX;
+
+/// Sums for `ROWS x COLUMNS` taps and `REGISTERS` vectors of channels; pixels of the input lie `STEP` apart, or as many
+/// numbers as a vector has if it is [`BESIDE`].
 struct GradTile<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize> {
     arguments: GradArguments,
     /// Where `STEP` is 0, the step.
@@ -338,7 +359,11 @@ impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP
     unsafe fn call<V: Lanes>(self) {
         let GradArguments { x, row, line, image, images, grads, grads_image, rows, columns, sums } =
             self.arguments;
-        let step = if STEP == 0 { self.step } else { STEP };
+        let step = match STEP {
+            0 => self.step,
+            BESIDE => V::COUNT,
+            step => step,
+        };
         // SAFETY: by the caller, for every tap of every pixel of the images.
         unsafe {
             let place =
@@ -397,6 +422,17 @@ unsafe fn run<V: Lanes, const ROWS: usize, const COLUMNS: usize>(
             (2, 1) => V::run(GradTile::<2, ROWS, COLUMNS, 1> { arguments, step }),
             (2, 2) => V::run(GradTile::<2, ROWS, COLUMNS, 2> { arguments, step }),
             _ => unreachable!("no sums of {registers} vectors with step {step} were planned"),
+        }
+    }
+}
+
+/// [`CHANNELS`] of the channels that lie side by side in each pixel.
+pub(super) unsafe fn run_beside<V: Lanes>(registers: usize, arguments: GradArguments) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match registers {
+            1 => V::run(GradTile::<1, CHANNELS, 1, BESIDE> { arguments, step: 0 }),
+            _ => V::run(GradTile::<2, CHANNELS, 1, BESIDE> { arguments, step: 0 }),
         }
     }
 }

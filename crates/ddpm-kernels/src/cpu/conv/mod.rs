@@ -4,12 +4,14 @@
 //! output channels lie side by side. A tile of some pixels times these channels is summed up in registers, over all
 //! input channels and taps ([`tile`]). The gradient with respect to the input is a convolution of the output's gradient
 //! with the weights in the other direction, one for each phase of the stride ([`plan`]); that with respect to the
-//! weights sums over pixels, in registers as well ([`gradient`]).
+//! weights sums over pixels, in registers as well ([`gradient`]). Kernels of 3 x 3 between enough channels go through
+//! Winograd's transforms ([`winograd`]), in the same registers.
 
 mod gradient;
 mod pack;
 mod plan;
 mod tile;
+mod winograd;
 
 pub use gradient::grad_weight;
 

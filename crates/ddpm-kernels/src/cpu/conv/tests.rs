@@ -41,12 +41,12 @@ fn check(conv: &Conv) {
     let (weight, grad) = (values(conv.weights(), 2), values(conv.images * conv.output(), 3));
     let [y, gx, gw, gb] = defined(conv, &x, &weight, &grad);
     for set in InstructionSet::available() {
-        let what = format!("{set:?} {conv:?}");
-        assert_close(&forward(set, conv, &x, &weight, Addends::default()), &y, &what);
-        assert_close(&grad_x(set, conv, &weight, &grad), &gx, &what);
+        let what = |of: &str| format!("{of} by {set:?}, {conv:?}");
+        assert_close(&forward(set, conv, &x, &weight, Addends::default()), &y, &what("output"));
+        assert_close(&grad_x(set, conv, &weight, &grad), &gx, &what("gradient of x"));
         let (weight_grad, bias_grad) = grad_weight(set, conv, &x, &grad);
-        assert_close(&weight_grad, &gw, &what);
-        assert_close(&bias_grad, &gb, &what);
+        assert_close(&weight_grad, &gw, &what("gradient of the weight"));
+        assert_close(&bias_grad, &gb, &what("gradient of the bias"));
     }
 }
 

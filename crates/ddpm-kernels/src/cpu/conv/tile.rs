@@ -7,6 +7,7 @@ use super::{
     Addends,
     pack::{self, Pad},
     plan::{Phase, Plan},
+    winograd,
 };
 use crate::cpu::{
     memory::{Shared, filled, with_scratch},
@@ -17,32 +18,36 @@ use crate::cpu::{
 /// channels passes over them.
 const GROUP: usize = 1 << 17;
 
-/// A tile: `ROWS x COLUMNS` pixels, `REGISTERS` vectors of channels; pixels of the input lie `STEP` apart.
+/// The step of pixels each of which is a vector of channels.
+pub(super) const BESIDE: usize = 0;
+
+/// A tile: `ROWS x COLUMNS` pixels, `REGISTERS` vectors of channels; pixels of the input lie `STEP` apart, or as many
+/// numbers as a vector has if it is [`BESIDE`].
 #[derive(Clone, Copy)]
 struct Tile<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize> {
     arguments: TileArguments,
 }
 
 #[derive(Clone, Copy)]
-struct TileArguments {
+pub(super) struct TileArguments {
     /// The padded pixel under the first tap of the tile's first pixel.
-    x: *const f32,
+    pub x: *const f32,
     /// From one row of the tile to the next, in `x`.
-    row: usize,
+    pub row: usize,
     /// From one channel to the next, in `x`.
-    plane: usize,
-    channels: usize,
-    offsets: *const usize,
-    taps: usize,
+    pub plane: usize,
+    pub channels: usize,
+    pub offsets: *const usize,
+    pub taps: usize,
     /// `[channels, taps, vectors]`
-    weights: *const f32,
+    pub weights: *const f32,
     /// What the sums start from, `[vectors]`.
-    start: *const f32,
+    pub start: *const f32,
     /// `[pixels, vectors]`
-    out: *mut f32,
+    pub out: *mut f32,
     /// From one row of the tile to the next, and from one pixel to the next, in `out`.
-    out_row: usize,
-    out_step: usize,
+    pub out_row: usize,
+    pub out_step: usize,
 }
 
 impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize> WithLanes
@@ -54,6 +59,7 @@ impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP
     unsafe fn call<V: Lanes>(self) {
         let TileArguments { mut x, row, plane, channels, offsets, taps, mut weights, start, .. } =
             self.arguments;
+        let step = if STEP == BESIDE { V::COUNT } else { STEP };
         // SAFETY: the caller's pointers reach over the tile under every tap, `channels * taps` vectors of weights, and
         // the tile's places in `out`.
         unsafe {
@@ -77,7 +83,7 @@ impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP
                     }
                     for (i, line) in sums.iter_mut().enumerate() {
                         for (j, pixel) in line.iter_mut().enumerate() {
-                            let value = V::splat(*under.add(i * row + j * STEP));
+                            let value = V::splat(*under.add(i * row + j * step));
                             for (sum, w) in pixel.iter_mut().zip(w) {
                                 *sum = value.mul_add(w, *sum);
                             }
@@ -99,8 +105,8 @@ impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP
     }
 }
 
-/// Runs the tile of these sizes. A step beyond 2 is possible for single pixels only, where it has no effect.
-unsafe fn run<V: Lanes>(
+/// Runs the tile of these sizes, its arguments as [`Tile`] asks. A step beyond 2 is possible for single pixels only, where it has no effect.
+pub(super) unsafe fn run<V: Lanes>(
     registers: usize,
     (rows, columns): (usize, usize),
     step: usize,
@@ -120,6 +126,8 @@ unsafe fn run<V: Lanes>(
     choose! {
         (1, 1, 1): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
         (2, 1, 1): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        (1, 1, 0): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        (2, 1, 0): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
         (1, 1, 2): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
         (2, 1, 2): 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
         (1, 2, 1): 1 2 3 4 5 6 7;
@@ -154,7 +162,7 @@ fn places(phase: &Phase, step: usize, pixels: usize) -> Vec<Place> {
 }
 
 /// (start, length) of the fewest parts of at most `most`.
-fn even_parts(len: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn even_parts(len: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let parts = len.div_ceil(most);
     (0..parts).map(move |i| {
         let (start, end) = (i * len / parts, (i + 1) * len / parts);
@@ -162,8 +170,19 @@ fn even_parts(len: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Runs a plan.
+/// Runs a plan, through Winograd's transforms where that is faster.
 pub(super) fn convolve<V: Lanes>(plan: &Plan, x: &[f32], weight: &[f32], add: Addends<'_>) -> Vec<f32> {
+    if let ([phase], 1) = (&plan.phases[..], plan.step)
+        && winograd::pays(plan.from.channels, plan.to)
+        && let Some(order) = winograd::neighbours(phase, plan.padded.1)
+    {
+        return winograd::convolve::<V>(plan, order, x, weight, add);
+    }
+    directly::<V>(plan, x, weight, add)
+}
+
+/// Runs a plan as sums of products.
+fn directly<V: Lanes>(plan: &Plan, x: &[f32], weight: &[f32], add: Addends<'_>) -> Vec<f32> {
     let blocks = pack::blocks::<V>(plan.to.channels, V::REGISTERS);
     let packed = pack::weights::<V>(plan, &blocks, weight);
     let places: Vec<Vec<Place>> =
@@ -237,7 +256,7 @@ impl<V: Lanes> Worker<'_, V> {
                         &self.x[image * plan.from.size()..][..plan.from.size()]
                     };
                     self.block(block, image, x, sums, start);
-                    self.finish(block, image, sums, out);
+                    unpack::<V>(plan, self.blocks[block], image, sums, self.add.residual, out);
                 }
             }
         });
@@ -248,13 +267,7 @@ impl<V: Lanes> Worker<'_, V> {
         let plan = self.plan;
         let (first, registers) = self.blocks[block];
         let width = registers * V::COUNT;
-        for (lane, start) in start.iter_mut().enumerate() {
-            let c = first + lane;
-            let inside = c < plan.to.channels;
-            let bias = self.add.bias.filter(|_| inside).map_or(0.0, |bias| bias[c]);
-            *start = bias
-                + self.add.shift.filter(|_| inside).map_or(0.0, |shift| shift[image * plan.to.channels + c]);
-        }
+        self::start(plan, self.add, first, image, start);
         for ((phase, places), starts) in plan.phases.iter().zip(self.places).zip(&self.packed.starts) {
             let weights = &self.packed.values[starts[block]..];
             for Place { first: (y, column), size } in places {
@@ -281,24 +294,42 @@ impl<V: Lanes> Worker<'_, V> {
             }
         }
     }
+}
 
-    /// From `[pixels, channels of the block]` to planes of the output, with the residual added.
-    fn finish(&self, block: usize, image: usize, sums: &[f32], out: Shared) {
-        let (first, registers) = self.blocks[block];
-        let pixels = self.plan.to.pixels();
-        let place = (image * self.plan.to.channels + first) * pixels;
-        let width = registers * V::COUNT;
-        let unpack = Unpack {
-            sums: sums[..pixels * width].as_ptr(),
-            width,
-            channels: (self.plan.to.channels - first).min(width),
-            pixels,
-            residual: self.add.residual.map(|residual| residual[place..].as_ptr()),
-            out: out.at(place),
-        };
-        // SAFETY: the instruction set was checked when `V` was chosen; this job alone writes this block of this image.
-        unsafe { V::run(unpack) };
+/// What the sums of an image's channels from `first` on start from: bias and shift, and zeros beyond the last channel.
+pub(super) fn start(plan: &Plan, add: Addends<'_>, first: usize, image: usize, start: &mut [f32]) {
+    let channels = plan.to.channels;
+    for (lane, start) in start.iter_mut().enumerate() {
+        let c = first + lane;
+        let inside = c < channels;
+        let bias = add.bias.filter(|_| inside).map_or(0.0, |bias| bias[c]);
+        *start = bias + add.shift.filter(|_| inside).map_or(0.0, |shift| shift[image * channels + c]);
     }
+}
+
+/// From `[pixels, channels of the block]` to planes of the output, with the residual added. Nobody else may write this
+/// block of this image.
+pub(super) fn unpack<V: Lanes>(
+    plan: &Plan,
+    (first, registers): (usize, usize),
+    image: usize,
+    sums: &[f32],
+    residual: Option<&[f32]>,
+    out: Shared,
+) {
+    let pixels = plan.to.pixels();
+    let place = (image * plan.to.channels + first) * pixels;
+    let width = registers * V::COUNT;
+    let unpack = Unpack {
+        sums: sums[..pixels * width].as_ptr(),
+        width,
+        channels: (plan.to.channels - first).min(width),
+        pixels,
+        residual: residual.map(|residual| residual[place..].as_ptr()),
+        out: out.at(place),
+    };
+    // SAFETY: the instruction set was checked when `V` was chosen; by the caller nobody else writes these planes.
+    unsafe { V::run(unpack) };
 }
 
 /// `[pixels, width]` transposed to the first `channels` planes of `[.., pixels]`, plus a residual.

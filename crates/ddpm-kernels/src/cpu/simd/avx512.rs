@@ -62,6 +62,59 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        unsafe { Self(_mm512_sub_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        unsafe { Self(_mm512_max_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        unsafe { Self(_mm512_min_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        unsafe { Self(_mm512_sqrt_ps(self.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        unsafe { Self(_mm512_div_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn recip(self) -> Self {
+        // An estimate of 14 bits, and one step of Newton's.
+        unsafe {
+            let estimate = _mm512_rcp14_ps(self.0);
+            let error = _mm512_fnmadd_ps(self.0, estimate, _mm512_set1_ps(1.0));
+            Self(_mm512_fmadd_ps(estimate, error, estimate))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(shifted: Self) -> Self {
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted.0));
+            Self(_mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(0x3f80_0000))))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        unsafe { _mm512_reduce_max_ps(self.0) }
+    }
+
+    #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
         unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
     }

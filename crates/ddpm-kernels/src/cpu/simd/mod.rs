@@ -98,7 +98,20 @@ pub(super) trait Lanes: Copy {
     /// Stores the first `count` numbers.
     unsafe fn store_first(self, to: *mut f32, count: usize);
     unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
+    unsafe fn max(self, other: Self) -> Self;
+    unsafe fn min(self, other: Self) -> Self;
+    unsafe fn sqrt(self) -> Self;
+    unsafe fn div(self, other: Self) -> Self;
+    /// 1 / x for finite x of at least 1, within 2 units in the last place.
+    unsafe fn recip(self) -> Self;
+    /// Adds the lowest bits of `shifted`, taken as an integer, to the exponent of one: 2^n.
+    unsafe fn power_of_two(shifted: Self) -> Self;
+    /// The sum of all lanes.
+    unsafe fn sum(self) -> f32;
+    /// The largest lane.
+    unsafe fn largest(self) -> f32;
     /// `self * factor + addend`
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// Hands out the columns of `COUNT` rows that start `stride` numbers apart.

@@ -58,6 +58,51 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].max(other.0[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].min(other.0[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] / other.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn recip(self) -> Self {
+        Self(self.0.map(f32::recip))
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(shifted: Self) -> Self {
+        Self(shifted.0.map(|n| f32::from_bits((n.to_bits() << 23).wrapping_add(0x3f80_0000))))
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        self.0.iter().sum()
+    }
+
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        self.0.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b))
+    }
+
+    #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
     }
