@@ -1,66 +1,188 @@
-//! Throughput of the whole program on a small configuration, backends in turn (A B A B ..), medians and ratios.
+//! Speed and memory on the reference workloads, on each backend and, beside it, in PyTorch: everything in turn
+//! (A B A B ..), medians and ratios.
 //!
 //! The machines that this runs on are shared and noisy: only ratios within one run mean anything.
 
-use std::{path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// Runs the benchmark and prints a line a backend.
-pub(crate) fn run(backends: &[String], runs: usize) -> Result<()> {
-    let scratch = tempfile::tempdir().context("a scratch directory")?;
-    let mut rates: Vec<(Vec<f64>, Vec<f64>)> = vec![(Vec::new(), Vec::new()); backends.len()];
-    for run in 0..runs {
-        for (backend, (train, sample)) in backends.iter().zip(&mut rates) {
-            let (a, b) = measure(backend, &scratch.path().join(format!("{backend}-{run}")))?;
-            train.push(a);
-            sample.push(b);
-        }
+use crate::build;
+
+/// The options of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// The backends to measure
+    #[arg(long, value_delimiter = ',', default_value = "flex,ndarray")]
+    backend: Vec<String>,
+    /// The reference workloads
+    #[arg(long, value_delimiter = ',', default_value = "mnist-small,fmnist-medium,cifar-ddpm")]
+    workload: Vec<String>,
+    /// What to measure: train (with first_step and peak_memory), forward, sample
+    #[arg(long, value_delimiter = ',', default_value = "train,forward,sample")]
+    what: Vec<String>,
+    /// A Python with torch and diffusers, to do the same work in turn
+    #[arg(long, value_name = "PYTHON")]
+    peer: Option<PathBuf>,
+    /// PyTorch's modes, of which the best counts
+    #[arg(long, value_delimiter = ',', default_value = "eager,channels_last,compile")]
+    peer_mode: Vec<String>,
+    /// Runs of each, in turn
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Timed repetitions within a run
+    #[arg(long, default_value_t = 5)]
+    repetitions: usize,
+    /// Threads on both sides [default: one for each core]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// A file for the results, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure single operations of the CPU kernels instead
+    #[arg(long)]
+    operations: bool,
+}
+
+/// Measures, and prints a line for each quantity.
+pub(crate) fn run(args: &BenchArgs) -> Result<()> {
+    if args.operations {
+        return build::cargo(
+            &[
+                "bench",
+                "-p",
+                "ddpm-kernels",
+                "--features",
+                "flex,ndarray",
+                "--bench",
+                "operations",
+                "--profile",
+                "dev",
+            ],
+            &[],
+        );
     }
-    let medians: Vec<(f64, f64)> = rates.into_iter().map(|(a, b)| (median(a), median(b))).collect();
-    println!(
-        "{:<10}{:>18}{:>10}{:>22}{:>10}",
-        "backend", "train images/s", "ratio", "sample passes/s", "ratio"
-    );
-    for (backend, (train, sample)) in backends.iter().zip(&medians) {
-        let (a, b) = (train / medians[0].0, sample / medians[0].1);
-        println!("{backend:<10}{train:>18.0}{a:>10.2}{sample:>22.0}{b:>10.2}");
+    let program = build::program(&args.backend)?;
+    let mut json = match &args.json {
+        Some(path) => Some(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
+        None => None,
+    };
+    for workload in &args.workload {
+        let (ours, peers) = measure(args, &program, workload)?;
+        println!("\n{workload}");
+        println!(
+            "  {:<9}{:<13}{:>12} {:<9}{:>12}  {:<14}{:>6}",
+            "backend", "what", "ours", "unit", "PyTorch", "mode", "ratio"
+        );
+        for (backend, quantities) in &ours {
+            for (what, (values, unit)) in quantities {
+                let value = median(values);
+                let best = best_of(&peers, what, unit);
+                let line = json!({
+                    "workload": workload, "backend": backend, "what": what, "value": value, "unit": unit,
+                    "peer": best.as_ref().map(|best| best.1), "peer_mode": best.as_ref().map(|best| &best.0),
+                    "ratio": best.as_ref().map(|best| value / best.1),
+                });
+                let (peer, mode, ratio) = match &best {
+                    Some((mode, peer)) => {
+                        (format!("{peer:.2}"), mode.as_str(), format!("{:.2}", value / peer))
+                    }
+                    None => (String::new(), "", String::new()),
+                };
+                println!("  {backend:<9}{what:<13}{value:>12.2} {unit:<9}{peer:>12}  {mode:<14}{ratio:>6}");
+                if let Some(file) = &mut json {
+                    writeln!(file, "{line}")?;
+                }
+            }
+        }
     }
     Ok(())
 }
 
-/// Training images and sampling passes a second.
-fn measure(backend: &str, out: &Path) -> Result<(f64, f64)> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["run", "--quiet", "-p", "cldiff-cli", "--", "--quiet", "--config", "configs/default.toml"])
-        .args(["--set", "training.steps_per_experience=20", "--set", "data.glyphs.train_per_class=100"])
-        .args([
-            "--set",
-            "stream.class_incremental.experiences=1",
-            "--strategy",
-            "finetune",
-            "--backend",
-            backend,
-        ])
-        .arg("--out")
-        .arg(out)
-        .stdout(std::process::Stdio::null())
-        .status()
-        .context("cannot run cldiff")?;
-    if !status.success() {
-        bail!("cldiff --backend {backend}: {status}");
+/// The values that were measured of each quantity, and their unit, in the order in which they came.
+type Quantities = Vec<(String, (Vec<f64>, String))>;
+
+/// What was measured on each backend, and in each of PyTorch's modes.
+type Both = (Vec<(String, Quantities)>, Vec<(String, Quantities)>);
+
+fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
+    let empty = |names: &[String]| names.iter().map(|name| (name.clone(), Vec::new())).collect::<Vec<_>>();
+    let mut ours = empty(&args.backend);
+    let mut peers = if args.peer.is_some() { empty(&args.peer_mode) } else { Vec::new() };
+    for run in 0..args.runs {
+        for (backend, found) in &mut ours {
+            eprintln!("{workload}, run {} of {}: {backend}", run + 1, args.runs);
+            let mut command = Command::new(program);
+            command.args(["bench", "--json", "--workload", workload, "--backend", backend]);
+            command.args(["--what", &args.what.join(","), "--repetitions", &args.repetitions.to_string()]);
+            if let Some(threads) = args.threads {
+                command.args(["--threads", &threads.to_string()]);
+            }
+            collect(command, found)?;
+        }
+        for (mode, found) in &mut peers {
+            eprintln!("{workload}, run {} of {}: PyTorch, {mode}", run + 1, args.runs);
+            let mut command = Command::new(args.peer.as_ref().context("a Python")?);
+            command.args(["tools/bench/peer.py", "--workload", workload, "--mode", mode]);
+            command.args(["--what", &args.what.join(","), "--steps", &args.repetitions.to_string()]);
+            command.args(["--threads", &args.threads.unwrap_or(0).to_string()]);
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+            command.args(["--started", &now.to_string()]);
+            collect(command, found)?;
+        }
     }
-    let results: Value = serde_json::from_str(&std::fs::read_to_string(out.join("results.json"))?)?;
-    let cost = &results["cells"][0]["cost"];
-    let number = |key: &str| cost[key].as_f64().with_context(|| format!("results.json has no cost.{key}"));
-    let samples = results["samples_per_task"].as_f64().context("results.json has no samples_per_task")?;
-    // Each sample takes the 16 DDIM steps of the default configuration.
-    Ok((number("images_per_second")?, samples * 16.0 / number("sample_seconds")?))
+    Ok((ours, peers))
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// Runs a command that prints an object a line, and adds its values to those found before.
+fn collect(mut command: Command, found: &mut Quantities) -> Result<()> {
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}", output.status);
+    }
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let line: Value =
+            serde_json::from_str(line).with_context(|| format!("{command:?} printed {line:?}"))?;
+        let text = |key: &str| {
+            line[key].as_str().map(str::to_owned).with_context(|| format!("no {key:?} in {line}"))
+        };
+        let (what, unit) = (text("what")?, text("unit")?);
+        let value = line["value"].as_f64().with_context(|| format!("no value in {line}"))?;
+        match found.iter_mut().find(|(name, _)| *name == what) {
+            Some((_, (values, _))) => values.push(value),
+            None => found.push((what, (vec![value], unit))),
+        }
+    }
+    Ok(())
+}
+
+/// The mode in which a quantity is best, and its value there.
+fn best_of(peers: &[(String, Quantities)], what: &str, unit: &str) -> Option<(String, f64)> {
+    let larger_is_better = unit.ends_with("/s");
+    let values: BTreeMap<&String, f64> = peers
+        .iter()
+        .filter_map(|(mode, found)| {
+            let (_, (values, _)) = found.iter().find(|(name, _)| name == what)?;
+            Some((mode, median(values)))
+        })
+        .collect();
+    let best = values
+        .into_iter()
+        .max_by(|a, b| if larger_is_better { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) })?;
+    Some((best.0.clone(), best.1))
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

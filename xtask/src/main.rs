@@ -1,6 +1,8 @@
-//! The project's own chores: `cargo xtask validate`, `cargo xtask bench`.
+//! The project's own chores: `cargo xtask validate`, `bench` and `profile`.
 
 mod bench;
+mod build;
+mod profile;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -21,20 +23,16 @@ enum Command {
         #[arg(long)]
         cpu: bool,
     },
-    /// Training and sampling throughput of the smoke configuration on each backend, as ratios within one run
-    Bench {
-        /// The backends to compare
-        #[arg(long, value_delimiter = ',', default_value = "flex,ndarray")]
-        backend: Vec<String>,
-        /// Runs of each backend, in turn
-        #[arg(long, default_value_t = 3)]
-        runs: usize,
-    },
+    /// Speed and memory on the reference workloads, beside PyTorch if a Python with it is named
+    Bench(bench::BenchArgs),
+    /// Where the time of a training step goes, by Linux' perf
+    Profile(profile::ProfileArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Validate { cpu } => validate::run(cpu),
-        Command::Bench { backend, runs } => bench::run(&backend, runs),
+        Command::Bench(args) => bench::run(&args),
+        Command::Profile(args) => profile::run(&args),
     }
 }

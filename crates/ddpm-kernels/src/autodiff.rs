@@ -1,6 +1,6 @@
 //! The operations under autodiff: one node each, whose backward pass is the inner backend's.
 
-use burn::tensor::{Tensor, ops::FloatTensor};
+use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
 use burn_autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -9,7 +9,7 @@ use burn_autodiff::{
 };
 
 use crate::{
-    Kernels, Norm,
+    Addend, Kernels, Norm,
     ops::{float, tensor},
 };
 
@@ -53,12 +53,39 @@ impl<B: Kernels> Backward<B, 3> for Convolve2d {
     }
 }
 
-/// A convolution to which something is added: the fourth parent.
-#[derive(Debug)]
-enum Convolve2dPlus {
+/// What is added to a convolution, as one more parent behind the others.
+#[derive(Debug, Clone, Copy)]
+enum Added {
     Shift,
     Residual,
 }
+
+impl Added {
+    fn split<B: Backend>(addend: Addend<B>) -> Option<(Self, FloatTensor<B>)> {
+        match addend {
+            Addend::Nothing => None,
+            Addend::Shift(shift) => Some((Self::Shift, float(shift))),
+            Addend::Residual(residual) => Some((Self::Residual, float(residual))),
+        }
+    }
+
+    fn addend<B: Backend>(self, primitive: FloatTensor<B>) -> Addend<B> {
+        match self {
+            Self::Shift => Addend::Shift(tensor(primitive)),
+            Self::Residual => Addend::Residual(tensor(primitive)),
+        }
+    }
+
+    fn gradient<B: Kernels>(self, grad: &Tensor<B, 4>) -> FloatTensor<B> {
+        match self {
+            Self::Shift => float(B::sum_pixels(grad.clone())),
+            Self::Residual => float(grad.clone()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Convolve2dPlus(Added);
 
 impl<B: Kernels> Backward<B, 4> for Convolve2dPlus {
     type State = ConvState<B>;
@@ -66,14 +93,51 @@ impl<B: Kernels> Backward<B, 4> for Convolve2dPlus {
     fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let grad: Tensor<B, 4> = tensor(grads.consume::<B>(&ops.node));
         let [x, weight, bias, addend] = ops.parents;
-        if let Some(node) = addend {
-            let grad = match self {
-                Self::Shift => float(B::sum_pixels(grad.clone())),
-                Self::Residual => float(grad.clone()),
-            };
-            grads.register::<B>(node.id, grad);
-        }
+        register!(grads, addend, self.0.gradient(&grad));
         register_convolution!(grads, ops.state, grad, x, weight, bias);
+    }
+}
+
+#[derive(Debug)]
+struct ActivateConvolve2d;
+
+#[derive(Debug)]
+struct ActivateConvolve2dPlus(Added);
+
+/// x, weight and bias of the norm, weight
+type ActivateState<B> = ([FloatTensor<B>; 4], Norm);
+
+/// Registers the gradients of x, of weight and bias of the norm, and of weight and bias.
+macro_rules! register_activated {
+    ($grads:ident, $state:expr, $grad:expr, $parents:expr) => {
+        let ([x, scale, shift, weight], norm): ActivateState<B> = $state;
+        let affine = [tensor(scale), tensor(shift)];
+        let found = B::activate_convolve_2d_backward(tensor(x), affine, norm, tensor(weight), $grad);
+        let [scale, shift] = found.affine;
+        let found = [float(found.x), float(scale), float(shift), float(found.weight), float(found.bias)];
+        for (node, grad) in $parents.into_iter().zip(found) {
+            register!($grads, node, grad);
+        }
+    };
+}
+
+impl<B: Kernels> Backward<B, 5> for ActivateConvolve2d {
+    type State = ActivateState<B>;
+
+    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = tensor(grads.consume::<B>(&ops.node));
+        register_activated!(grads, ops.state, grad, ops.parents);
+    }
+}
+
+impl<B: Kernels> Backward<B, 6> for ActivateConvolve2dPlus {
+    type State = ActivateState<B>;
+
+    fn backward(self, ops: Ops<Self::State, 6>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad: Tensor<B, 4> = tensor(grads.consume::<B>(&ops.node));
+        let [x, scale, shift, weight, bias, addend] = ops.parents;
+        register!(grads, addend, self.0.gradient(&grad));
+        register_activated!(grads, ops.state, grad, [x, scale, shift, weight, bias]);
     }
 }
 
@@ -168,42 +232,67 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         })
     }
 
-    fn convolve_2d_shifted(
+    fn convolve_2d_plus(
         x: Tensor<Self, 4>,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
-        shift: Tensor<Self, 2>,
+        addend: Addend<Self>,
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
-        let parents = [float(x), float(weight), float(bias), float(shift)];
-        let forward = |[x, weight, bias, shift]: [FloatTensor<B>; 4]| {
-            float(B::convolve_2d_shifted(
-                tensor(x),
-                tensor(weight),
-                tensor(bias),
-                tensor(shift),
-                stride,
-                padding,
-            ))
+        let Some((added, addend)) = Added::split(addend) else {
+            return Self::convolve_2d(x, weight, bias, stride, padding);
         };
-        convolve_2d_plus::<B, C>(Convolve2dPlus::Shift, parents, (stride, padding), forward)
+        let parents = [float(x), float(weight), float(bias), addend];
+        let nodes = parents.each_ref().map(|parent| parent.node.clone());
+        let prepared = Backward::<B, 4>::prepare::<C>(Convolve2dPlus(added), nodes);
+        let [x, weight, bias, addend] = parents.map(|parent| parent.primitive);
+        let kept = (x.clone(), weight.clone(), stride, padding);
+        let addend = added.addend::<B>(addend);
+        let output =
+            float(B::convolve_2d_plus(tensor(x), tensor(weight), tensor(bias), addend, stride, padding));
+        tensor(match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(kept, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        })
     }
 
-    fn convolve_2d_residual(
+    fn activate_convolve_2d(
         x: Tensor<Self, 4>,
+        [scale, shift]: [Tensor<Self, 1>; 2],
+        norm: Norm,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
-        residual: Tensor<Self, 4>,
-        stride: usize,
-        padding: usize,
+        addend: Addend<Self>,
     ) -> Tensor<Self, 4> {
-        let parents = [float(x), float(weight), float(bias), float(residual)];
-        let forward = |[x, weight, bias, residual]: [FloatTensor<B>; 4]| {
-            let residual = tensor(residual);
-            float(B::convolve_2d_residual(tensor(x), tensor(weight), tensor(bias), residual, stride, padding))
+        let parents = [float(x), float(scale), float(shift), float(weight), float(bias)];
+        let [x, scale, shift, weight, bias] = parents.each_ref().map(|parent| parent.primitive.clone());
+        let kept = ([x.clone(), scale.clone(), shift.clone(), weight.clone()], norm);
+        let forward = |addend: Addend<B>| {
+            let affine = [tensor(scale), tensor(shift)];
+            float(B::activate_convolve_2d(tensor(x), affine, norm, tensor(weight), tensor(bias), addend))
         };
-        convolve_2d_plus::<B, C>(Convolve2dPlus::Residual, parents, (stride, padding), forward)
+        let nodes = parents.map(|parent| parent.node);
+        tensor(match Added::split(addend) {
+            None => {
+                let prepared = Backward::<B, 5>::prepare::<C>(ActivateConvolve2d, nodes);
+                let output = forward(Addend::Nothing);
+                match prepared.compute_bound().stateful() {
+                    OpsKind::Tracked(prep) => prep.finish(kept, output),
+                    OpsKind::UnTracked(prep) => prep.finish(output),
+                }
+            }
+            Some((added, addend)) => {
+                let [x, scale, shift, weight, bias] = nodes;
+                let nodes = [x, scale, shift, weight, bias, addend.node.clone()];
+                let prepared = Backward::<B, 6>::prepare::<C>(ActivateConvolve2dPlus(added), nodes);
+                let output = forward(added.addend(addend.primitive));
+                match prepared.compute_bound().stateful() {
+                    OpsKind::Tracked(prep) => prep.finish(kept, output),
+                    OpsKind::UnTracked(prep) => prep.finish(output),
+                }
+            }
+        })
     }
 
     fn upsample_nearest_2x(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
@@ -266,21 +355,4 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             OpsKind::UnTracked(prep) => prep.finish(output),
         })
     }
-}
-
-fn convolve_2d_plus<B: Kernels, C: CheckpointStrategy>(
-    kind: Convolve2dPlus,
-    parents: [FloatTensor<Autodiff<B, C>>; 4],
-    (stride, padding): (usize, usize),
-    forward: impl FnOnce([FloatTensor<B>; 4]) -> FloatTensor<B>,
-) -> Tensor<Autodiff<B, C>, 4> {
-    let nodes = parents.each_ref().map(|parent| parent.node.clone());
-    let prepared = Backward::<B, 4>::prepare::<C>(kind, nodes);
-    let inputs = parents.map(|parent| parent.primitive);
-    let (x, weight) = (inputs[0].clone(), inputs[1].clone());
-    let output = forward(inputs);
-    tensor(match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((x, weight, stride, padding), output),
-        OpsKind::UnTracked(prep) => prep.finish(output),
-    })
 }

@@ -20,4 +20,4 @@ mod backend;
 pub mod cpu;
 mod ops;
 
-pub use ops::{AdamW, AdamWState, Kernels, Norm, TrainBackend};
+pub use ops::{ActivateConvolveGrads, AdamW, AdamWState, Addend, Kernels, Norm, TrainBackend};

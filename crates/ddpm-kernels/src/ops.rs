@@ -63,6 +63,30 @@ pub struct AdamWState<B: Backend> {
     pub average: Tensor<B, 1>,
 }
 
+/// What is added to the output of a convolution.
+#[derive(Debug, Clone)]
+pub enum Addend<B: Backend> {
+    /// Nothing.
+    Nothing,
+    /// A number for each channel of each image, `[n, c_out]`: the time embedding of a residual block.
+    Shift(Tensor<B, 2>),
+    /// Another feature map, of the shape of the output: the shortcut of a residual block.
+    Residual(Tensor<B, 4>),
+}
+
+/// The gradients of [`Kernels::activate_convolve_2d`].
+#[derive(Debug, Clone)]
+pub struct ActivateConvolveGrads<B: Backend> {
+    /// With respect to `x`.
+    pub x: Tensor<B, 4>,
+    /// With respect to weight and bias of the norm.
+    pub affine: [Tensor<B, 1>; 2],
+    /// With respect to the convolution's weight.
+    pub weight: Tensor<B, 4>,
+    /// With respect to the convolution's bias.
+    pub bias: Tensor<B, 1>,
+}
+
 /// A backend with the operations that a diffusion model spends its time in.
 ///
 /// All tensors are f32 in NCHW order. The semantics of every operation are those of PyTorch's operation of the
@@ -84,37 +108,61 @@ pub trait Kernels: Backend {
         conv2d(x, weight, Some(bias), options)
     }
 
-    /// [`convolve_2d`](Self::convolve_2d), plus a number for each channel of each image: the first convolution of a
-    /// residual block and its time embedding.
+    /// [`convolve_2d`](Self::convolve_2d), plus something.
     ///
     /// # Shapes
-    /// As `convolve_2d`; `shift`: `[n, c_out]`
-    fn convolve_2d_shifted(
+    /// As `convolve_2d`, and [`Addend`]
+    fn convolve_2d_plus(
         x: Tensor<Self, 4>,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
-        shift: Tensor<Self, 2>,
+        addend: Addend<Self>,
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
-        let [n, c] = shift.dims();
-        Self::convolve_2d(x, weight, bias, stride, padding) + shift.reshape([n, c, 1, 1])
+        plus(Self::convolve_2d(x, weight, bias, stride, padding), addend)
     }
 
-    /// [`convolve_2d`](Self::convolve_2d), plus another feature map: the last convolution of a residual block and its
-    /// shortcut.
+    /// A stage of a residual block: a normalisation of `x` with weight and bias `affine` (and SiLU), a convolution with a
+    /// kernel of 3 x 3 over it, and what is added to its output. Where a backend normalises while it packs the
+    /// convolution's input, the normalised tensor is nowhere stored, for the backward pass neither.
     ///
     /// # Shapes
-    /// As `convolve_2d`; `residual`: that of the output
-    fn convolve_2d_residual(
+    /// - `x`: `[n, c_in, h, w]`, `affine`: `[c_in]`, `weight`: `[c_out, c_in, 3, 3]`, `bias`: `[c_out]`
+    /// - output: `[n, c_out, h, w]`
+    fn activate_convolve_2d(
         x: Tensor<Self, 4>,
+        affine: [Tensor<Self, 1>; 2],
+        norm: Norm,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
-        residual: Tensor<Self, 4>,
-        stride: usize,
-        padding: usize,
+        addend: Addend<Self>,
     ) -> Tensor<Self, 4> {
-        Self::convolve_2d(x, weight, bias, stride, padding) + residual
+        let [scale, shift] = affine;
+        let activated = flattened(x, |x| Self::normalize(x, scale, shift, norm));
+        plus(Self::convolve_2d(activated, weight, bias, 1, 1), addend)
+    }
+
+    /// The gradients of [`activate_convolve_2d`](Self::activate_convolve_2d); the normalised tensor is computed again.
+    ///
+    /// # Shapes
+    /// - `grad`: that of the output; results: those of what they belong to
+    fn activate_convolve_2d_backward(
+        x: Tensor<Self, 4>,
+        affine: [Tensor<Self, 1>; 2],
+        norm: Norm,
+        weight: Tensor<Self, 4>,
+        grad: Tensor<Self, 4>,
+    ) -> ActivateConvolveGrads<Self> {
+        let [n, c, h, w] = x.dims();
+        let flat = x.reshape([n, c, h * w]);
+        let [scale, shift] = affine;
+        let activated = Self::normalize(flat.clone(), scale.clone(), shift.clone(), norm);
+        let activated = activated.reshape([n, c, h, w]);
+        let (activated_grad, weight, bias) = Self::convolve_2d_backward(activated, weight, grad, 1, 1, true);
+        let activated_grad = activated_grad.expect("it was asked for").reshape([n, c, h * w]);
+        let (x, scale, shift) = Self::normalize_backward(flat, scale, shift, activated_grad, norm);
+        ActivateConvolveGrads { x: x.reshape([n, c, h, w]), affine: [scale, shift], weight, bias }
     }
 
     /// The sum of each feature map.
@@ -364,6 +412,17 @@ pub(crate) fn float<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTe
 
 pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+fn plus<B: Backend>(y: Tensor<B, 4>, addend: Addend<B>) -> Tensor<B, 4> {
+    match addend {
+        Addend::Nothing => y,
+        Addend::Shift(shift) => {
+            let [n, c] = shift.dims();
+            y + shift.reshape([n, c, 1, 1])
+        }
+        Addend::Residual(residual) => y + residual,
+    }
 }
 
 /// Applies an operation on `[n, c, length]` to `[n, c, ..]`.

@@ -10,7 +10,7 @@ use burn::tensor::{
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::{Kernels, TrainBackend};
+use ddpm_kernels::{AdamW, AdamWState, Addend, Kernels, Norm, TrainBackend};
 use proptest::prelude::*;
 
 /// Numbers that depend on the position in a way that no layout mistake survives.
@@ -129,6 +129,143 @@ proptest! {
     }
 }
 
+/// What is added in the tests of a residual block's stages.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Plus {
+    Nothing,
+    Shift,
+    Residual,
+}
+
+/// Output and all gradients as numbers, of a norm, a convolution and an addition; fused or one after another.
+fn stage_pass<B: TrainBackend>(shape: [usize; 6], plus: Plus, fused: bool) -> Vec<Vec<f64>> {
+    let [n, groups, per_group, c_out, height, width] = shape;
+    let c = groups * per_group;
+    let x = (values::<B, 4>([n, c, height, width], 1) * 2.0 + 0.3).detach().require_grad();
+    let [scale, shift] = [2, 3].map(|seed| values::<B, 1>([c], seed).require_grad());
+    let weight = values::<B, 4>([c_out, c, 3, 3], 4).require_grad();
+    let bias = values::<B, 1>([c_out], 5).require_grad();
+    let emb = values::<B, 2>([n, c_out], 6).require_grad();
+    let other = values::<B, 4>([n, c_out, height, width], 7).require_grad();
+    let y = if fused {
+        let addend = match plus {
+            Plus::Nothing => Addend::Nothing,
+            Plus::Shift => Addend::Shift(emb.clone()),
+            Plus::Residual => Addend::Residual(other.clone()),
+        };
+        let norm = Norm { groups, eps: 1e-5, silu: true };
+        let affine = [scale.clone(), shift.clone()];
+        B::activate_convolve_2d(x.clone(), affine, norm, weight.clone(), bias.clone(), addend)
+    } else {
+        let activated = B::group_norm_silu(x.clone(), scale.clone(), shift.clone(), groups, 1e-5);
+        let options = ConvOptions::new([1; 2], [1; 2], [1; 2], 1);
+        let y = conv2d(activated, weight.clone(), Some(bias.clone()), options);
+        match plus {
+            Plus::Nothing => y,
+            Plus::Shift => y + emb.clone().reshape([n, c_out, 1, 1]),
+            Plus::Residual => y + other.clone(),
+        }
+    };
+    let grads = (y.clone() * values(y.dims(), 8)).sum().backward();
+    let numbers = |data: TensorData| data.convert::<f64>().to_vec().unwrap();
+    let mut found = vec![numbers(y.into_data())];
+    found.extend([&scale, &shift, &bias].map(|t| numbers(t.grad(&grads).unwrap().into_data())));
+    found.extend([&x, &weight].map(|t| numbers(t.grad(&grads).unwrap().into_data())));
+    found.extend(emb.grad(&grads).map(|t| numbers(t.into_data())));
+    found.extend(other.grad(&grads).map(|t| numbers(t.into_data())));
+    found
+}
+
+/// Every array is within a share of its largest number.
+fn all_close(found: &[Vec<f64>], expected: &[Vec<f64>], share: f64) -> Result<(), TestCaseError> {
+    prop_assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        prop_assert_eq!(found.len(), expected.len());
+        let scale = expected.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+        let difference = found.iter().zip(expected).fold(0.0_f64, |a, (x, y)| a.max((x - y).abs()));
+        prop_assert!(difference <= share * scale + 1e-6, "they differ by {} of {}", difference, scale);
+    }
+    Ok(())
+}
+
+/// Upsampling and concatenation, with gradients; by the kernels or by Burn.
+fn moving_pass<B: TrainBackend>(shape: [usize; 5], ours: bool) -> Vec<Vec<f64>> {
+    let [n, c_a, c_b, h, w] = shape;
+    let a = values::<B, 4>([n, c_a, h, w], 1).require_grad();
+    let b = values::<B, 4>([n, c_b, 2 * h, 2 * w], 2).require_grad();
+    let y = if ours {
+        B::concat_channels(B::upsample_nearest_2x(a.clone()), b.clone())
+    } else {
+        let rows = a.clone().reshape([n, c_a, h, 1, w, 1]).repeat_dim(3, 2).repeat_dim(5, 2);
+        Tensor::cat(vec![rows.reshape([n, c_a, 2 * h, 2 * w]), b.clone()], 1)
+    };
+    let grads = (y.clone() * values(y.dims(), 3)).sum().backward();
+    let numbers = |data: TensorData| data.convert::<f64>().to_vec().unwrap();
+    let mut found = vec![numbers(y.into_data())];
+    found.extend([a, b].map(|t| numbers(t.grad(&grads).unwrap().into_data())));
+    found
+}
+
+/// Some steps of AdamW with a scale, and sums of squares.
+fn adamw_steps<B: Kernels>(len: usize, adamw: AdamW) -> Vec<Vec<f64>> {
+    let mut state = AdamWState::<B> {
+        value: values([len], 1),
+        moment_1: values::<B, 1>([len], 2) * 0.0,
+        moment_2: values::<B, 1>([len], 2) * 0.0,
+        average: values([len], 1),
+    };
+    let mut squares = Vec::new();
+    for step in 1..4 {
+        let scale = Tensor::from_data(TensorData::new(vec![0.5_f32], [1]), &Default::default());
+        let grad = values::<B, 1>([len], 10 + step as u32);
+        squares.push(B::sum_of_squares(grad.clone()).into_data().convert::<f64>().to_vec().unwrap()[0]);
+        state = B::adamw(AdamW { step, ..adamw }, Some(scale), grad, state);
+    }
+    let AdamWState { value, moment_1, moment_2, average } = state;
+    let arrays = [value, moment_1, moment_2, average];
+    let mut found = arrays.map(|t| t.into_data().convert::<f64>().to_vec().unwrap()).to_vec();
+    found.push(squares);
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn stages_of_a_residual_block_agree(
+        n in 1_usize..4, groups in 1_usize..5, per_group in 1_usize..6, c_out in 1_usize..40,
+        height in 2_usize..10, width in 2_usize..10,
+        plus in prop_oneof![Just(Plus::Nothing), Just(Plus::Shift), Just(Plus::Residual)],
+    ) {
+        let shape = [n, groups, per_group, c_out, height, width];
+        let expected = stage_pass::<Autodiff<NdArray<f64>>>(shape, plus, false);
+        all_close(&stage_pass::<Autodiff<NdArray<f64>>>(shape, plus, true), &expected, 1e-6)?;
+        all_close(&stage_pass::<Autodiff<Flex>>(shape, plus, true), &expected, 3e-5)?;
+        all_close(&stage_pass::<Autodiff<NdArray<f32>>>(shape, plus, true), &expected, 3e-5)?;
+    }
+
+    #[test]
+    fn upsampling_and_concatenation_agree(
+        n in 1_usize..4, c_a in 1_usize..5, c_b in 1_usize..5, h in 1_usize..6, w in 1_usize..6,
+    ) {
+        let shape = [n, c_a, c_b, h, w];
+        let expected = moving_pass::<Autodiff<NdArray<f64>>>(shape, false);
+        all_close(&moving_pass::<Autodiff<NdArray<f64>>>(shape, true), &expected, 1e-6)?;
+        all_close(&moving_pass::<Autodiff<Flex>>(shape, true), &expected, 1e-6)?;
+        all_close(&moving_pass::<Autodiff<NdArray<f32>>>(shape, true), &expected, 1e-6)?;
+    }
+
+    #[test]
+    fn steps_of_adamw_agree(len in 1_usize..70, weight_decay in 0.0_f32..0.3, average_weight in 0.0_f64..1.0) {
+        let adamw = AdamW {
+            learning_rate: 0.01, beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, weight_decay, step: 1, average_weight,
+        };
+        let expected = adamw_steps::<NdArray<f64>>(len, adamw);
+        all_close(&adamw_steps::<Flex>(len, adamw), &expected, 1e-5)?;
+        all_close(&adamw_steps::<NdArray<f32>>(len, adamw), &expected, 1e-5)?;
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -156,10 +293,13 @@ fn any_number_of_threads_gives_the_same_bytes() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let (y, [gx, gw], gb) = conv_pass::<Autodiff<Flex>>([13, 5, 7, 9, 3], 1, 1, true);
+            // Enough channels to go through the transforms.
+            let (wide, [wide_x, wide_w], wide_b) =
+                conv_pass::<Autodiff<Flex>>([70, 20, 37, 9, 3], 1, 1, true);
             let (z, [nx, nw], nb) = norm_pass::<Autodiff<Flex>>([13, 4, 4, 7], true, true);
             let bytes = |t: Tensor<Flex, 4>| t.into_data().to_vec::<f32>().unwrap();
             let flat = |t: Tensor<Flex, 1>| t.into_data().to_vec::<f32>().unwrap();
-            ([y, gx, gw, z, nx, nw].map(bytes), [gb, nb].map(flat))
+            ([y, gx, gw, z, nx, nw, wide, wide_x, wide_w].map(bytes), [gb, nb, wide_b].map(flat))
         })
     };
     let one = with_threads(1);

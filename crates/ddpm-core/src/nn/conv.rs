@@ -5,7 +5,9 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use super::Initializer;
+use ddpm_kernels::Addend;
+
+use super::{Activation, GroupNorm, Initializer};
 use crate::Kernels;
 
 /// A convolution; `weight` is `[c_out, c_in, k, k]`, `bias` is `[c_out]`.
@@ -47,19 +49,30 @@ impl<B: Kernels> Conv2d<B> {
         B::convolve_2d(x, self.weight.val(), self.bias.val(), self.stride, self.padding)
     }
 
-    /// The convolution, plus a number for each channel of each image.
+    /// The convolution, plus something.
     ///
     /// # Shapes
-    /// - as [`forward`](Self::forward); `shift`: `[n, c_out]`
-    pub fn forward_shifted(&self, x: Tensor<B, 4>, shift: Tensor<B, 2>) -> Tensor<B, 4> {
-        B::convolve_2d_shifted(x, self.weight.val(), self.bias.val(), shift, self.stride, self.padding)
+    /// - as [`forward`](Self::forward), and [`Addend`]
+    pub fn forward_plus(&self, x: Tensor<B, 4>, addend: Addend<B>) -> Tensor<B, 4> {
+        B::convolve_2d_plus(x, self.weight.val(), self.bias.val(), addend, self.stride, self.padding)
     }
 
-    /// The convolution, plus another feature map.
+    /// The convolution of `x` normalised and activated, plus something, as one operation where it can be.
     ///
     /// # Shapes
-    /// - as [`forward`](Self::forward); `residual`: that of the output
-    pub fn forward_residual(&self, x: Tensor<B, 4>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
-        B::convolve_2d_residual(x, self.weight.val(), self.bias.val(), residual, self.stride, self.padding)
+    /// - as [`forward`](Self::forward), and [`Addend`]
+    pub fn forward_activated(
+        &self,
+        x: Tensor<B, 4>,
+        norm: &GroupNorm<B>,
+        activation: Activation,
+        addend: Addend<B>,
+    ) -> Tensor<B, 4> {
+        let [_, _, kernel, _] = self.weight.dims();
+        if activation == Activation::Silu && (kernel, self.stride, self.padding) == (3, 1, 1) {
+            let (affine, norm) = norm.fused(true);
+            return B::activate_convolve_2d(x, affine, norm, self.weight.val(), self.bias.val(), addend);
+        }
+        self.forward_plus(norm.forward_activated(x, activation), addend)
     }
 }

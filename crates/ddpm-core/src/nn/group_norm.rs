@@ -5,6 +5,8 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
+use ddpm_kernels::Norm;
+
 use super::{Activation, Initializer};
 use crate::Kernels;
 
@@ -44,5 +46,10 @@ impl<B: Kernels> GroupNorm<B> {
             }
             other => other.forward(self.forward(x)),
         }
+    }
+
+    /// Weight and bias, and what else the norm is, for an operation that has the norm (and SiLU) in it.
+    pub(crate) fn fused(&self, silu: bool) -> ([Tensor<B, 1>; 2], Norm) {
+        ([self.weight.val(), self.bias.val()], Norm { groups: self.groups, eps: self.eps, silu })
     }
 }

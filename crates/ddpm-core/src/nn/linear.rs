@@ -5,6 +5,8 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
+use ddpm_kernels::Addend;
+
 use super::Initializer;
 use crate::Kernels;
 
@@ -59,7 +61,7 @@ impl<B: Kernels> Linear<B> {
     /// # Shapes
     /// - as `forward_pixels`; `residual`: that of the output
     pub fn forward_pixels_residual(&self, x: Tensor<B, 4>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
-        B::convolve_2d_residual(x, self.kernel(), self.bias.val(), residual, 1, 0)
+        B::convolve_2d_plus(x, self.kernel(), self.bias.val(), Addend::Residual(residual), 1, 0)
     }
 
     fn kernel(&self) -> Tensor<B, 4> {

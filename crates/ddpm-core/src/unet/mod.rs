@@ -15,6 +15,8 @@ use burn::{
     tensor::{Int, Tensor, backend::Backend},
 };
 
+use ddpm_kernels::Addend;
+
 pub use block::{DownBlockType, UpBlockType};
 pub use config::{TimeScaleShift, UNet2DConfig};
 pub use embedding::sinusoids;
@@ -124,7 +126,7 @@ impl<B: Kernels> UNet2D<B> {
             x = block.forward(x, &emb, &mut skips);
         }
         // diffusers always uses SiLU here, whatever `act_fn` is.
-        self.conv_out.forward(self.conv_norm_out.forward_activated(x, Activation::Silu))
+        self.conv_out.forward_activated(x, &self.conv_norm_out, Activation::Silu, Addend::Nothing)
     }
 
     fn embed(&self, t: Tensor<B, 1, Int>, y: Option<Tensor<B, 1, Int>>) -> Tensor<B, 2> {

@@ -5,6 +5,8 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
+use ddpm_kernels::Addend;
+
 use super::{TimeScaleShift, UNet2DConfig};
 use crate::{
     Kernels,
@@ -59,26 +61,27 @@ impl<B: Kernels> ResnetBlock<B> {
     /// - `x`: `[n, c_in, h, w]`, `activated_emb`: `[n, time_embed_dim]`, the time embedding after the activation
     /// - output: `[n, c_out, h, w]`
     pub fn forward(&self, x: Tensor<B, 4>, activated_emb: Tensor<B, 2>) -> Tensor<B, 4> {
-        let activated = self.norm1.forward_activated(x.clone(), self.activation);
+        let shortcut = match &self.conv_shortcut {
+            Some(conv) => conv.forward(x.clone()),
+            None => x.clone(),
+        };
         let emb = self.time_emb_proj.forward(activated_emb);
-        let h = match self.time_scale_shift {
+        let (activation, shortcut) = (self.activation, Addend::Residual(shortcut));
+        let y = match self.time_scale_shift {
             TimeScaleShift::Default => {
-                let h = self.conv1.forward_shifted(activated, emb);
-                self.norm2.forward_activated(h, self.activation)
+                let h = self.conv1.forward_activated(x, &self.norm1, activation, Addend::Shift(emb));
+                self.conv2.forward_activated(h, &self.norm2, activation, shortcut)
             }
             TimeScaleShift::ScaleShift => {
+                let h = self.conv1.forward_activated(x, &self.norm1, activation, Addend::Nothing);
                 let [n, width] = emb.dims();
-                let h = self.conv1.forward(activated);
                 let emb = emb.reshape([n, width, 1, 1]);
                 let [scale, shift] = emb.chunk(2, 1).try_into().expect("two halves");
-                self.activation.forward(self.norm2.forward(h) * (scale + 1.0) + shift)
+                let h = activation.forward(self.norm2.forward(h) * (scale + 1.0) + shift);
+                self.conv2.forward_plus(h, shortcut)
             }
         };
-        let shortcut = match &self.conv_shortcut {
-            Some(conv) => conv.forward(x),
-            None => x,
-        };
-        rescale(self.conv2.forward_residual(h, shortcut), self.output_scale_factor)
+        rescale(y, self.output_scale_factor)
     }
 }
 

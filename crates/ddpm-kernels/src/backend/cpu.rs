@@ -1,13 +1,13 @@
 //! The CPU kernels as operations of `ndarray` and `flex`, which differ in how they hold a tensor and in nothing here.
 
-use burn::tensor::{Tensor, TensorData, TensorPrimitive, backend::Backend, ops::FloatTensor};
+use burn::tensor::{Tensor, TensorData, backend::Backend, ops::FloatTensor};
 
 use crate::{
-    AdamW, AdamWState, Kernels, Norm,
+    ActivateConvolveGrads, AdamW, AdamWState, Addend, Kernels, Norm,
     cpu::{
         InstructionSet, adamw, affine,
         attention::{self, Heads},
-        conv::{self, Addends, Conv},
+        conv::{self, Activation, Addends, Conv},
         feature_maps, group_norm,
     },
 };
@@ -41,7 +41,7 @@ impl HostMemory for burn_ndarray::NdArray<f32> {
         match &tensor {
             burn_ndarray::NdArrayTensor::F32(storage) if storage.view().is_standard_layout() => tensor,
             _ => {
-                let data = Tensor::<Self, 1>::from_primitive(TensorPrimitive::Float(tensor)).into_data();
+                let data = crate::ops::tensor::<Self, 1>(tensor).into_data();
                 burn_ndarray::NdArrayTensor::from_data(data.convert::<f32>())
             }
         }
@@ -84,26 +84,45 @@ fn owned<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().into_vec().expect("the data were converted to f32")
 }
 
+/// A convolution, of `x` as it is or after a normalisation, whose result is nowhere stored.
 fn convolve<B: HostMemory>(
     x: Tensor<B, 4>,
+    norm: Option<([Tensor<B, 1>; 2], Norm)>,
     weight: Tensor<B, 4>,
     bias: Tensor<B, 1>,
-    (shift, residual): (Option<Tensor<B, 2>>, Option<Tensor<B, 4>>),
+    addend: Addend<B>,
     stride: usize,
     padding: usize,
 ) -> Tensor<B, 4> {
     let (device, conv) = (x.device(), conv_of(x.dims(), weight.dims(), stride, padding));
     let dims = [conv.images, conv.c_out, conv.out_height(), conv.out_width()];
-    if let Some(shift) = &shift {
-        assert_eq!(shift.dims(), [conv.images, conv.c_out], "convolve_2d_shifted: the shape of the shift");
-    }
-    if let Some(residual) = &residual {
-        assert_eq!(residual.dims(), dims, "convolve_2d_residual: the shape of the residual");
-    }
+    let (shift, residual) = match addend {
+        Addend::Nothing => (None, None),
+        Addend::Shift(shift) => {
+            assert_eq!(shift.dims(), dims[..2], "a convolution: the shape of the shift");
+            (Some(floats(shift)), None)
+        }
+        Addend::Residual(residual) => {
+            assert_eq!(residual.dims(), dims, "a convolution: the shape of the residual");
+            (None, Some(floats(residual)))
+        }
+    };
     let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-    let (shift, residual) = (shift.map(floats), residual.map(floats));
+    let affine =
+        norm.map(|(affine, norm)| (scale_and_shift(&conv, &x, &affine.map(floats), norm), norm.silu));
+    let activation = affine.as_ref().map(|((scale, shift), silu)| Activation { scale, shift, silu: *silu });
     let add = Addends { bias: Some(&bias), shift: shift.as_deref(), residual: residual.as_deref() };
-    tensor(conv::forward(InstructionSet::best(), &conv, &x, &weight, add), dims, &device)
+    tensor(conv::forward(InstructionSet::best(), &conv, &x, activation, &weight, add), dims, &device)
+}
+
+fn scale_and_shift<B: HostMemory>(
+    conv: &Conv,
+    x: &[f32],
+    [weight, bias]: &[Floats<B>; 2],
+    norm: Norm,
+) -> (Vec<f32>, Vec<f32>) {
+    let dims = [conv.images, conv.c_in, conv.height * conv.width];
+    group_norm::scale_and_shift(InstructionSet::best(), dims, x, weight, bias, norm)
 }
 
 fn conv_of(x: [usize; 4], weight: [usize; 4], stride: usize, padding: usize) -> Conv {
@@ -127,29 +146,56 @@ macro_rules! on_the_cpu {
                 stride: usize,
                 padding: usize,
             ) -> Tensor<Self, 4> {
-                convolve(x, weight, bias, (None, None), stride, padding)
+                convolve(x, None, weight, bias, Addend::Nothing, stride, padding)
             }
 
-            fn convolve_2d_shifted(
+            fn convolve_2d_plus(
                 x: Tensor<Self, 4>,
                 weight: Tensor<Self, 4>,
                 bias: Tensor<Self, 1>,
-                shift: Tensor<Self, 2>,
+                addend: Addend<Self>,
                 stride: usize,
                 padding: usize,
             ) -> Tensor<Self, 4> {
-                convolve(x, weight, bias, (Some(shift), None), stride, padding)
+                convolve(x, None, weight, bias, addend, stride, padding)
             }
 
-            fn convolve_2d_residual(
+            fn activate_convolve_2d(
                 x: Tensor<Self, 4>,
+                affine: [Tensor<Self, 1>; 2],
+                norm: Norm,
                 weight: Tensor<Self, 4>,
                 bias: Tensor<Self, 1>,
-                residual: Tensor<Self, 4>,
-                stride: usize,
-                padding: usize,
+                addend: Addend<Self>,
             ) -> Tensor<Self, 4> {
-                convolve(x, weight, bias, (None, Some(residual)), stride, padding)
+                convolve(x, Some((affine, norm)), weight, bias, addend, 1, 1)
+            }
+
+            fn activate_convolve_2d_backward(
+                x: Tensor<Self, 4>,
+                affine: [Tensor<Self, 1>; 2],
+                norm: Norm,
+                weight: Tensor<Self, 4>,
+                grad: Tensor<Self, 4>,
+            ) -> ActivateConvolveGrads<Self> {
+                let (device, dims, weight_dims) = (x.device(), x.dims(), weight.dims());
+                let conv = conv_of(dims, weight_dims, 1, 1);
+                let (x, weight, grad, affine) = (floats(x), floats(weight), floats(grad), affine.map(floats));
+                let (scale, shift) = scale_and_shift(&conv, &x, &affine, norm);
+                let activation = Activation { scale: &scale, shift: &shift, silu: norm.silu };
+                let set = InstructionSet::best();
+                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, &x, Some(activation), &grad);
+                let activated_grad = conv::grad_x(set, &conv, &weight, &grad);
+                drop(grad);
+                let flat = [dims[0], dims[1], dims[2] * dims[3]];
+                let (x_grad, scale_grad, shift_grad) =
+                    group_norm::backward(set, flat, &x, &affine[0], &affine[1], &activated_grad, norm);
+                ActivateConvolveGrads {
+                    x: tensor(x_grad, dims, &device),
+                    affine: [scale_grad, shift_grad].map(|grad| tensor(grad, [dims[1]], &device)),
+                    weight: tensor(weight_grad, weight_dims, &device),
+                    bias: tensor(bias_grad, [conv.c_out], &device),
+                }
             }
 
             fn sum_pixels(x: Tensor<Self, 4>) -> Tensor<Self, 2> {
@@ -220,7 +266,8 @@ macro_rules! on_the_cpu {
                 let conv = conv_of(dims, weight_dims, stride, padding);
                 let (x, weight, grad) = (floats(x), floats(weight), floats(grad));
                 let x_grad = with_x.then(|| conv::grad_x(InstructionSet::best(), &conv, &weight, &grad));
-                let (weight_grad, bias_grad) = conv::grad_weight(InstructionSet::best(), &conv, &x, &grad);
+                let (weight_grad, bias_grad) =
+                    conv::grad_weight(InstructionSet::best(), &conv, &x, None, &grad);
                 (
                     x_grad.map(|values| tensor(values, dims, &device)),
                     tensor(weight_grad, weight_dims, &device),

@@ -105,7 +105,7 @@ pub fn backward(
             let g = heads.columns(grad);
             matmul(heads.columns_mut(v_grad), Accum::Replace, g, heads.columns(p), 1.0, Par::Seq);
             matmul(heads.columns_mut(dp), Accum::Replace, g.transpose(), heads.columns(v), 1.0, Par::Seq);
-            softmax_backward(p, dp, heads.length);
+            with_lanes!(set, softmax_backward(p, dp, heads.length));
             let (q, k, ds) = (heads.columns(q), heads.columns(k), heads.columns(dp));
             matmul(heads.columns_mut(q_grad), Accum::Replace, k, ds.transpose(), scale, Par::Seq);
             matmul(heads.columns_mut(k_grad), Accum::Replace, q, ds, scale, Par::Seq);
@@ -114,18 +114,53 @@ pub fn backward(
     (q_grad, k_grad, v_grad)
 }
 
-/// From the gradient of the weights `p` to that of the logits, in place: `p (dp - sum(p dp))`. The sum is formed in
-/// f64, because a logit's gradient is what is left after its row's mean has been taken away.
-fn softmax_backward(p: &[f32], dp: &mut [f32], length: usize) {
-    for (p, dp) in p.chunks_exact(length).zip(dp.chunks_exact_mut(length)) {
-        let (mut mean, mut total) = (0.0, 0.0);
-        for (&p, &d) in p.iter().zip(&*dp) {
-            mean += f64::from(p) * f64::from(d);
-            total += f64::from(p);
+/// From the gradient of the weights `p` to that of the logits, in place: `p (dp - sum(p dp))`.
+///
+/// A logit's gradient is what is left after its row's mean has been taken away. That mean is computed twice, the second
+/// time of what the first left, so that it is as good as one formed in f64.
+struct SoftmaxBackward<'a> {
+    p: &'a [f32],
+    dp: &'a mut [f32],
+    length: usize,
+}
+
+fn softmax_backward<V: Lanes>(p: &[f32], dp: &mut [f32], length: usize) {
+    // SAFETY: the instruction set was checked when `V` was chosen.
+    unsafe { V::run(SoftmaxBackward { p, dp, length }) }
+}
+
+impl WithLanes for SoftmaxBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) {
+        let Self { p, dp, length } = self;
+        for (p, dp) in p.chunks_exact(length).zip(dp.chunks_exact_mut(length)) {
+            let (p, dp) = (p.as_ptr(), dp.as_mut_ptr());
+            // SAFETY: by the caller; places are inside the rows, which have one length. Lanes beyond have p = 0.
+            unsafe {
+                let (mut along, mut total) = (V::splat(0.0), V::splat(0.0));
+                for_each_vector!(V, length, |i, count| {
+                    let p = load::<V>(p.add(i), count);
+                    along = p.mul_add(load::<V>(dp.add(i), count), along);
+                    total = total.add(p);
+                });
+                // The weights' rounded sum is not quite 1; dividing by it keeps the row's gradients summing to zero.
+                let total = total.sum();
+                let mean = along.sum() / total;
+                let mut rest = V::splat(0.0);
+                for_each_vector!(V, length, |i, count| {
+                    let d = load::<V>(dp.add(i), count).sub(V::splat(mean));
+                    rest = load::<V>(p.add(i), count).mul_add(d, rest);
+                    store(d, dp.add(i), count);
+                });
+                let correction = V::splat(rest.sum() / total);
+                for_each_vector!(V, length, |i, count| {
+                    let d = load::<V>(dp.add(i), count).sub(correction);
+                    store(load::<V>(p.add(i), count).mul(d), dp.add(i), count);
+                });
+            }
         }
-        // The weights' rounded sum is not quite 1; dividing by it keeps the row's gradients summing to zero.
-        let mean = mean / total;
-        dp.iter_mut().zip(p).for_each(|(d, &p)| *d = (f64::from(p) * (f64::from(*d) - mean)) as f32);
     }
 }
 

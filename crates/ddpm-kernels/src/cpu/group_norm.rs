@@ -29,6 +29,22 @@ pub fn forward(
     with_lanes!(set, forward_with(&Layout::of(dims, norm, x, weight, bias)))
 }
 
+/// The normalisation as an affine map of each channel of each image, `scale x + shift`, for a convolution that applies
+/// it to its input.
+///
+/// # Shapes
+/// - as [`forward`]; results: `[n, c]`
+pub fn scale_and_shift(
+    set: InstructionSet,
+    dims: [usize; 3],
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    norm: Norm,
+) -> (Vec<f32>, Vec<f32>) {
+    with_lanes!(set, scale_and_shift_with(&Layout::of(dims, norm, x, weight, bias)))
+}
+
 /// The gradients with respect to `x`, weight and bias.
 ///
 /// # Shapes
@@ -110,6 +126,40 @@ fn forward_with<V: Lanes>(layout: &Layout<'_>) -> Vec<f32> {
     };
     // SAFETY: the groups make up the tensor.
     unsafe { filled(layout.x.len(), fill) }
+}
+
+fn scale_and_shift_with<V: Lanes>(layout: &Layout<'_>) -> (Vec<f32>, Vec<f32>) {
+    let mut scale = vec![0.0; layout.images * layout.channels];
+    let mut shift = scale.clone();
+    let (scales, shifts) = (Shared::of(&mut scale), Shared::of(&mut shift));
+    layout.for_each_group(|index| {
+        let group = layout.group(index);
+        // SAFETY: the instruction set was checked when `V` was chosen.
+        let (mean, inverse_std) = unsafe { V::run(Statistics { group }) };
+        for (c, (w, b)) in group.weight.iter().zip(group.bias).enumerate() {
+            let place = index * layout.per_group + c;
+            // SAFETY: the channels of each group are written by one job.
+            unsafe {
+                *scales.at(place) = w * inverse_std;
+                *shifts.at(place) = b - mean * w * inverse_std;
+            }
+        }
+    });
+    (scale, shift)
+}
+
+struct Statistics<'a> {
+    group: Group<'a>,
+}
+
+impl WithLanes for Statistics<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) -> (f32, f32) {
+        // SAFETY: by the caller.
+        unsafe { self.group.statistics::<V>() }
+    }
 }
 
 fn backward_with<V: Lanes>(layout: &Layout<'_>, grad: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    Conv,
+    Activation, Conv,
     pack::{self, Pad, Transpose},
     plan::Planes,
     winograd::{self, grad_weight as winograd_grad_weight},
@@ -33,14 +33,21 @@ pub(super) const CHANNELS: usize = 8;
 /// # Shapes
 /// - `x`: `[images, c_in, height, width]`, `grad`: that of the output
 /// - results: `[c_out, c_in, kernel, kernel]` and `[c_out]`
-pub fn grad_weight(set: InstructionSet, conv: &Conv, x: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub fn grad_weight(
+    set: InstructionSet,
+    conv: &Conv,
+    x: &[f32],
+    activation: Option<Activation<'_>>,
+    grad: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
+    activation.inspect(|activation| activation.check(conv));
     assert_eq!(x.len(), conv.images * conv.input(), "convolution: the input's size");
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
     if conv.kernel == 3 && conv.stride == 1 && winograd::pays(conv.c_in, to) {
-        return with_lanes!(set, winograd_grad_weight(set, conv, x, grad));
+        return with_lanes!(set, winograd_grad_weight(set, conv, (x, activation), grad));
     }
-    with_lanes!(set, sums(conv, x, grad))
+    with_lanes!(set, sums(conv, x, activation, grad))
 }
 
 /// How a gradient is cut: blocks of output channels, and parts of the images with sums of their own.
@@ -52,7 +59,12 @@ struct Cut {
     parts: usize,
 }
 
-fn sums<V: Lanes>(conv: &Conv, x: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
+fn sums<V: Lanes>(
+    conv: &Conv,
+    x: &[f32],
+    activation: Option<Activation<'_>>,
+    grad: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
     let blocks = pack::blocks::<V>(conv.c_out, V::GRAD_REGISTERS);
     let lanes = V::GRAD_REGISTERS * V::COUNT;
     let parts = JOBS.div_ceil(blocks.len()).min(conv.images).max(1);
@@ -62,6 +74,7 @@ fn sums<V: Lanes>(conv: &Conv, x: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) 
         conv,
         geometry: Geometry::of(conv),
         x,
+        activation,
         grad,
         cut: &cut,
         lanes: std::marker::PhantomData,
@@ -119,6 +132,7 @@ struct Worker<'a, V> {
     conv: &'a Conv,
     geometry: Geometry,
     x: &'a [f32],
+    activation: Option<Activation<'a>>,
     grad: &'a [f32],
     cut: &'a Cut,
     lanes: std::marker::PhantomData<fn() -> V>,
@@ -131,7 +145,7 @@ impl<V: Lanes> Worker<'_, V> {
         let pixels = geometry.out.0 * geometry.out.1;
         let group = (PIXELS / pixels.max(1)).clamp(1, images.len().max(1));
         let plane = geometry.padded.0 * geometry.padded.1;
-        let is_padded = geometry.padded != geometry.plane;
+        let is_padded = geometry.padded != geometry.plane || self.activation.is_some();
         let channels = if is_padded { (PADDED / (group * plane)).clamp(1, conv.c_in) } else { conv.c_in };
         let padded_len = if is_padded { group * channels * plane } else { 0 };
         with_scratch([group * pixels * cut.lanes, padded_len], |[grads, padded]| {
@@ -195,6 +209,7 @@ impl<V: Lanes> Worker<'_, V> {
             width,
             before: self.conv.padding,
             padded: self.geometry.padded,
+            activation: self.activation.map(|a| a.at(image * self.conv.c_in + channels.start)),
             to: to.as_mut_ptr(),
         };
         // SAFETY: the instruction set was checked when `V` was chosen; the slices hold these channels.

@@ -83,6 +83,43 @@ impl Conv {
     }
 }
 
+/// What becomes of the input first: `scale x + shift`, a normalisation, and perhaps SiLU. Zeros around it stay zeros.
+#[derive(Debug, Clone, Copy)]
+pub struct Activation<'a> {
+    /// For each channel of each image, `[images, c_in]`.
+    pub scale: &'a [f32],
+    /// For each channel of each image, `[images, c_in]`.
+    pub shift: &'a [f32],
+    /// Whether SiLU follows.
+    pub silu: bool,
+}
+
+/// [`Activation`] from one channel of one image on.
+#[derive(Clone, Copy)]
+struct ActivationAt {
+    scale: *const f32,
+    shift: *const f32,
+    silu: bool,
+}
+
+impl Activation<'_> {
+    fn at(&self, channel: usize) -> ActivationAt {
+        ActivationAt {
+            scale: self.scale[channel..].as_ptr(),
+            shift: self.shift[channel..].as_ptr(),
+            silu: self.silu,
+        }
+    }
+
+    fn check(&self, conv: &Conv) {
+        let channels = conv.images * conv.c_in;
+        assert!(
+            self.scale.len() == channels && self.shift.len() == channels && conv.padding > 0,
+            "convolution: an activation needs a number for each channel of each image, and padding to be applied in"
+        );
+    }
+}
+
 /// What is added to the sums of products.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Addends<'a> {
@@ -98,11 +135,19 @@ pub struct Addends<'a> {
 ///
 /// # Shapes
 /// - `x`: `[images, c_in, height, width]`, `weight`: `[c_out, c_in, kernel, kernel]`
-pub fn forward(set: InstructionSet, conv: &Conv, x: &[f32], weight: &[f32], add: Addends<'_>) -> Vec<f32> {
+pub fn forward(
+    set: InstructionSet,
+    conv: &Conv,
+    x: &[f32],
+    activation: Option<Activation<'_>>,
+    weight: &[f32],
+    add: Addends<'_>,
+) -> Vec<f32> {
+    activation.inspect(|activation| activation.check(conv));
     assert_eq!(x.len(), conv.images * conv.input(), "convolution: the input's size");
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
     let plan = Plan::new(conv, Direction::Forward);
-    with_lanes!(set, convolve(&plan, x, weight, add))
+    with_lanes!(set, convolve(&plan, x, activation, weight, add))
 }
 
 /// The gradient with respect to `x`.
@@ -113,7 +158,7 @@ pub fn grad_x(set: InstructionSet, conv: &Conv, weight: &[f32], grad: &[f32]) ->
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
     let plan = Plan::new(conv, Direction::Backward);
-    with_lanes!(set, convolve(&plan, grad, weight, Addends::default()))
+    with_lanes!(set, convolve(&plan, grad, None, weight, Addends::default()))
 }
 
 #[cfg(test)]

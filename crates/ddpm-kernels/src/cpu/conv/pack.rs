@@ -3,10 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::plan::Plan;
+use super::{ActivationAt, plan::Plan};
 use crate::cpu::{
     memory::{Shared, filled},
     simd::{Lanes, WithLanes},
+    vector::{for_each_vector, load, sigmoid, store},
 };
 
 /// The channels of a result in blocks of so many vectors: (first channel, vectors).
@@ -127,6 +128,8 @@ pub(super) struct Pad {
     pub width: usize,
     pub before: usize,
     pub padded: (usize, usize),
+    /// From the first of the channels on.
+    pub activation: Option<ActivationAt>,
     pub to: *mut f32,
 }
 
@@ -135,7 +138,7 @@ impl WithLanes for Pad {
 
     #[inline(always)]
     unsafe fn call<V: Lanes>(self) {
-        let Self { from, channels, height, width, before, padded, to } = self;
+        let Self { from, channels, height, width, before, padded, activation, to } = self;
         let (padded_height, padded_width) = padded;
         // SAFETY: the caller's planes are as large as it says.
         unsafe {
@@ -158,6 +161,15 @@ impl WithLanes for Pad {
                     }
                     for i in before + width..padded_width {
                         *row.add(i) = 0.0;
+                    }
+                    if let Some(ActivationAt { scale, shift, silu }) = activation {
+                        let (scale, shift) = (V::splat(*scale.add(c)), V::splat(*shift.add(c)));
+                        let row = row.add(before);
+                        for_each_vector!(V, width, |i, count| {
+                            let z = load::<V>(row.add(i), count).mul_add(scale, shift);
+                            let y = if silu { z.mul(sigmoid(z)) } else { z };
+                            store(y, row.add(i), count);
+                        });
                     }
                 }
                 let done = (before + height) * padded_width;

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::{
-    Addends,
+    Activation, Addends,
     pack::{self, Pad},
     plan::{Phase, Plan},
     winograd,
@@ -171,18 +171,30 @@ pub(super) fn even_parts(len: usize, most: usize) -> impl Iterator<Item = (usize
 }
 
 /// Runs a plan, through Winograd's transforms where that is faster.
-pub(super) fn convolve<V: Lanes>(plan: &Plan, x: &[f32], weight: &[f32], add: Addends<'_>) -> Vec<f32> {
+pub(super) fn convolve<V: Lanes>(
+    plan: &Plan,
+    x: &[f32],
+    activation: Option<Activation<'_>>,
+    weight: &[f32],
+    add: Addends<'_>,
+) -> Vec<f32> {
     if let ([phase], 1) = (&plan.phases[..], plan.step)
         && winograd::pays(plan.from.channels, plan.to)
         && let Some(order) = winograd::neighbours(phase, plan.padded.1)
     {
-        return winograd::convolve::<V>(plan, order, x, weight, add);
+        return winograd::convolve::<V>(plan, order, (x, activation), weight, add);
     }
-    directly::<V>(plan, x, weight, add)
+    directly::<V>(plan, x, activation, weight, add)
 }
 
 /// Runs a plan as sums of products.
-fn directly<V: Lanes>(plan: &Plan, x: &[f32], weight: &[f32], add: Addends<'_>) -> Vec<f32> {
+fn directly<V: Lanes>(
+    plan: &Plan,
+    x: &[f32],
+    activation: Option<Activation<'_>>,
+    weight: &[f32],
+    add: Addends<'_>,
+) -> Vec<f32> {
     let blocks = pack::blocks::<V>(plan.to.channels, V::REGISTERS);
     let packed = pack::weights::<V>(plan, &blocks, weight);
     let places: Vec<Vec<Place>> =
@@ -199,6 +211,7 @@ fn directly<V: Lanes>(plan: &Plan, x: &[f32], weight: &[f32], add: Addends<'_>) 
         packed: &packed,
         places: &places,
         x,
+        activation,
         add,
         lanes: std::marker::PhantomData,
     };
@@ -220,6 +233,7 @@ struct Worker<'a, V> {
     packed: &'a pack::PackedWeights,
     places: &'a [Vec<Place>],
     x: &'a [f32],
+    activation: Option<Activation<'a>>,
     add: Addends<'a>,
     lanes: std::marker::PhantomData<fn() -> V>,
 }
@@ -242,6 +256,7 @@ impl<V: Lanes> Worker<'_, V> {
                         width: plan.from.width,
                         before: plan.before,
                         padded: plan.padded,
+                        activation: self.activation.map(|a| a.at(i * plan.from.channels)),
                         to: to.as_mut_ptr(),
                     };
                     // SAFETY: the instruction set was checked when `V` was chosen; the slices have the planes' sizes.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::cpu::{
     conv::{
-        Addends,
+        Activation, Addends,
         pack::{self, PackedWeights},
         plan::Plan,
         tile::{self, TileArguments, even_parts},
@@ -27,7 +27,7 @@ const TILES: usize = 64;
 pub(in crate::cpu::conv) fn convolve<V: Lanes>(
     plan: &Plan,
     order: [usize; 9],
-    x: &[f32],
+    (x, activation): (&[f32], Option<Activation<'_>>),
     weight: &[f32],
     add: Addends<'_>,
 ) -> Vec<f32> {
@@ -51,6 +51,7 @@ pub(in crate::cpu::conv) fn convolve<V: Lanes>(
             kernels,
             offsets: &offsets,
             x,
+            activation,
             add,
             lanes: PhantomData,
         };
@@ -144,6 +145,7 @@ struct Worker<'a, V> {
     /// 0, 1, .. up to the lanes.
     offsets: &'a [usize],
     x: &'a [f32],
+    activation: Option<Activation<'a>>,
     add: Addends<'a>,
     lanes: PhantomData<fn() -> V>,
 }
@@ -200,6 +202,7 @@ impl<V: Lanes> Worker<'_, V> {
                 width: plan.from.width,
                 before: plan.before,
                 padded: tiles.padded(),
+                activation: self.activation.map(|a| a.at(image * plan.from.channels + first)),
                 to: padded.as_mut_ptr(),
             };
             let input = Input {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::cpu::{
     conv::{
-        Conv,
+        Activation, Conv,
         gradient::{self, CHANNELS, GradArguments},
         pack,
         plan::Planes,
@@ -31,7 +31,7 @@ const TILES: usize = 256;
 pub(in crate::cpu::conv) fn grad_weight<V: Lanes>(
     set: InstructionSet,
     conv: &Conv,
-    x: &[f32],
+    (x, activation): (&[f32], Option<Activation<'_>>),
     grad: &[f32],
 ) -> (Vec<f32>, Vec<f32>) {
     let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
@@ -39,7 +39,7 @@ pub(in crate::cpu::conv) fn grad_weight<V: Lanes>(
     let blocks = pack::blocks::<V>(conv.c_out, V::GRAD_REGISTERS);
     let group = (TILES / tiles.count()).clamp(1, conv.images.max(1));
     let layout = Layout::of::<V>(conv.c_in, &blocks, group * tiles.count());
-    let worker = Worker::<V> { conv, to, tiles, layout: &layout, x, grad, lanes: PhantomData };
+    let worker = Worker::<V> { conv, to, tiles, layout: &layout, x, activation, grad, lanes: PhantomData };
     let lens = [layout.input_place, layout.grad_place, layout.sum_place].map(|place| PLACES * place);
     let weight = with_shared_scratch(lens, |[inputs, grads, sums]| {
         for first in (0..conv.images).step_by(group) {
@@ -94,6 +94,7 @@ struct Worker<'a, V> {
     tiles: Tiles,
     layout: &'a Layout<'a>,
     x: &'a [f32],
+    activation: Option<Activation<'a>>,
     grad: &'a [f32],
     lanes: PhantomData<fn() -> V>,
 }
@@ -118,7 +119,7 @@ impl<V: Lanes> Worker<'_, V> {
             let (image, tile) = (images.start + i, i * tiles.count());
             with_scratch([padded_len], |[padded]| {
                 if vector < layout.vectors {
-                    self.spread((self.x, from), image, vector, conv.padding, padded);
+                    self.spread((self.x, from, self.activation), image, vector, conv.padding, padded);
                     let input = Input {
                         x: padded.as_ptr(),
                         width: tiles.padded().1,
@@ -132,7 +133,7 @@ impl<V: Lanes> Worker<'_, V> {
                     return;
                 }
                 let vector = vector - layout.vectors;
-                self.spread((self.grad, to), image, vector, 0, padded);
+                self.spread((self.grad, to, None), image, vector, 0, padded);
                 let (block, register) = (vector / V::GRAD_REGISTERS, vector % V::GRAD_REGISTERS);
                 let width = layout.blocks[block].1 * V::COUNT;
                 let to = block * layout.count * Self::width() + tile * width + register * V::COUNT;
@@ -153,7 +154,7 @@ impl<V: Lanes> Worker<'_, V> {
     /// One vector of an image's channels over padded pixels.
     fn spread(
         &self,
-        (values, planes): (&[f32], Planes),
+        (values, planes, activation): (&[f32], Planes, Option<Activation<'_>>),
         image: usize,
         vector: usize,
         before: usize,
@@ -167,6 +168,7 @@ impl<V: Lanes> Worker<'_, V> {
             width: planes.width,
             before,
             padded: self.tiles.padded(),
+            activation: activation.map(|a| a.at(image * planes.channels + first)),
             to: padded.as_mut_ptr(),
         };
         // SAFETY: the instruction set was checked when `V` was chosen; the arrays have these sizes.

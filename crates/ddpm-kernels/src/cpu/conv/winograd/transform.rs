@@ -3,7 +3,9 @@
 #![allow(unsafe_code)]
 
 use super::{IN, OUT, PLACES};
+use crate::cpu::conv::ActivationAt;
 use crate::cpu::simd::{Lanes, WithLanes};
+use crate::cpu::vector::sigmoid;
 
 /// The smaller point, 1/√2; the larger is its inverse.
 const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
@@ -100,26 +102,42 @@ unsafe fn output_transposed<V: Lanes>(y: [V; 4]) -> [V; 6] {
     }
 }
 
+/// Repeats a block for each index below a literal: a loop that the compiler does not unroll would keep the tile in memory
+/// rather than in registers.
+macro_rules! unrolled {
+    ($i:ident, 3, $body:block) => { unrolled!(@ $i, [0 1 2], $body) };
+    ($i:ident, 4, $body:block) => { unrolled!(@ $i, [0 1 2 3], $body) };
+    ($i:ident, 6, $body:block) => { unrolled!(@ $i, [0 1 2 3 4 5], $body) };
+    (@ $i:ident, [$($index:literal)*], $body:block) => { $({ let $i: usize = $index; $body })* };
+}
+
 /// Applies a transform of `$from` numbers to `$to` to the columns and the rows of a tile: `$load` is asked for the
 /// number at a row and column, `$store` gets the results. A macro, because a closure is not compiled for the
 /// instruction set of the function around it, and might not be inlined.
 macro_rules! on_both_sides {
-    ($lanes:ty, $transform:ident, $from:expr, $to:expr, |$r:ident, $c:ident| $load:expr, |$i:ident, $j:ident, $v:ident| $store:expr) => {
+    (
+        $lanes:ty, $transform:ident, $from:tt, $to:tt,
+        |$r:ident, $c:ident| $load:expr,
+        |$i:ident, $j:ident, $v:ident| $store:expr
+    ) => {
         let mut half = [[<$lanes>::splat(0.0); $from]; $to];
-        for $c in 0..$from {
+        unrolled!($c, $from, {
             let mut column = [<$lanes>::splat(0.0); $from];
-            for ($r, value) in column.iter_mut().enumerate() {
-                *value = $load;
-            }
-            for (row, value) in half.iter_mut().zip($transform(column)) {
-                row[$c] = value;
-            }
-        }
-        for ($i, row) in half.into_iter().enumerate() {
-            for ($j, $v) in $transform(row).into_iter().enumerate() {
+            unrolled!($r, $from, {
+                column[$r] = $load;
+            });
+            let column = $transform(column);
+            unrolled!($i, $to, {
+                half[$i][$c] = column[$i];
+            });
+        });
+        unrolled!($i, $to, {
+            let row = $transform(half[$i]);
+            unrolled!($j, $to, {
+                let $v = row[$j];
                 $store;
-            }
-        }
+            });
+        });
     };
 }
 
@@ -153,8 +171,8 @@ impl WithLanes for Input {
                 on_both_sides!(
                     V,
                     input,
-                    IN,
-                    IN,
+                    6,
+                    6,
                     |r, c| V::load(x.add((r * width + c) * V::COUNT)),
                     |i, j, v| v.store(to.add((i * IN + j) * place))
                 );
@@ -192,8 +210,8 @@ impl WithLanes for OutputGradient {
                 on_both_sides!(
                     V,
                     output_transposed,
-                    OUT,
-                    IN,
+                    4,
+                    6,
                     |r, c| V::load(grad.add((r * width + c) * V::COUNT)),
                     |i, j, v| v.store(to.add((i * IN + j) * place))
                 );
@@ -237,8 +255,8 @@ impl WithLanes for Output {
                     on_both_sides!(
                         V,
                         output,
-                        IN,
-                        OUT,
+                        6,
+                        4,
                         |r, c| V::load(from.add((r * IN + c) * place)),
                         |i, j, v| if y + i < height && x + j < width {
                             v.add(start).store(to.add((i * width + j) * step));
@@ -277,7 +295,7 @@ impl WithLanes for Kernel {
                     V,
                     kernel,
                     3,
-                    IN,
+                    6,
                     |row, c| V::load(taps.add((order[row * 3 + c] * registers + r) * V::COUNT)),
                     |i, j, v| v.store(to.add((i * IN + j) * place))
                 );
@@ -310,7 +328,7 @@ impl WithLanes for KernelGradient {
                 on_both_sides!(
                     V,
                     kernel_transposed,
-                    IN,
+                    6,
                     3,
                     |row, c| V::load(from.add((row * IN + c) * place)),
                     |i, j, v| v.store(to.add(((i * 3 + j) * registers + r) * V::COUNT))
@@ -333,6 +351,8 @@ pub(super) struct Spread {
     /// Zero rows above and zero columns to the left.
     pub before: usize,
     pub padded: (usize, usize),
+    /// From the first of the channels on.
+    pub activation: Option<ActivationAt>,
     /// `[padded, COUNT]`
     pub to: *mut f32,
 }
@@ -342,7 +362,7 @@ impl WithLanes for Spread {
 
     #[inline(always)]
     unsafe fn call<V: Lanes>(self) {
-        let Self { from, channels, height, width, before, padded, to } = self;
+        let Self { from, channels, height, width, before, padded, activation, to } = self;
         let pixels = height * width;
         // SAFETY: by the caller, for all channels and all padded pixels.
         unsafe {
@@ -367,6 +387,7 @@ impl WithLanes for Spread {
                         }
                     }
                 }
+                activate::<V>(activation, channels, (height, width), first, padded.1);
                 return;
             }
             // Blocks of as many pixels as lanes, whatever rows they belong to; the last overlaps the one before it.
@@ -379,6 +400,32 @@ impl WithLanes for Spread {
                 }
                 V::columns(from.add(start), pixels, |i, lanes| lanes.store(first.add(places[i])));
                 p += V::COUNT;
+            }
+            activate::<V>(activation, channels, (height, width), first, padded.1);
+        }
+    }
+}
+
+/// Activates the pixels inside a padded plane of vectors. In a pass of its own: these are in the cache, and the
+/// transposition before it has no registers to spare.
+#[inline(always)]
+unsafe fn activate<V: Lanes>(
+    activation: Option<ActivationAt>,
+    channels: usize,
+    (height, width): (usize, usize),
+    first: *mut f32,
+    padded_width: usize,
+) {
+    let Some(ActivationAt { scale, shift, silu }) = activation else { return };
+    // SAFETY: by the caller, a scale and a shift for each channel, and the plane's pixels. Lanes beyond stay zero.
+    unsafe {
+        let (scale, shift) = (V::load_first(scale, channels), V::load_first(shift, channels));
+        for y in 0..height {
+            let row = first.add(y * padded_width * V::COUNT);
+            for x in 0..width {
+                let pixel = row.add(x * V::COUNT);
+                let z = V::load(pixel).mul_add(scale, shift);
+                (if silu { z.mul(sigmoid(z)) } else { z }).store(pixel);
             }
         }
     }

@@ -1,0 +1,46 @@
+//! Calls of Cargo.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Runs `cargo` with these arguments and environment, and passes on what it prints.
+pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let line = format!("cargo {}", arguments.join(" "));
+    eprintln!("==> {line}");
+    let status = command().args(arguments).envs(environment.iter().copied()).status();
+    match status.with_context(|| format!("cannot run {line}"))? {
+        status if status.success() => Ok(()),
+        status => bail!("{line}: {status}"),
+    }
+}
+
+/// Builds the program `cldiff` with these backends alone, and tells where it is.
+pub(crate) fn program(backends: &[String]) -> Result<PathBuf> {
+    let features = backends.join(",");
+    let mut command = command();
+    command.args(["build", "-p", "cldiff-cli", "--no-default-features", "--features", &features]);
+    executable(command.args(["--message-format", "json-render-diagnostics"]))
+}
+
+/// Runs a build that prints JSON messages, and finds the executable in them.
+pub(crate) fn executable(command: &mut Command) -> Result<PathBuf> {
+    let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("the build failed: {}", output.status);
+    }
+    String::from_utf8(output.stdout)?
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .context("cargo named no executable")
+}
+
+pub(crate) fn command() -> Command {
+    Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+}
