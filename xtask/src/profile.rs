@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
     if !status.success() {
         bail!("perf record: {status}");
     }
-    print(&shares(&data)?);
+    print(&busy(shares(&data)?));
     Ok(())
 }
 
@@ -67,6 +67,18 @@ fn shares(data: &Path) -> Result<Vec<(f64, String)>> {
     Ok(shares.collect())
 }
 
+/// The shares of the time in which something was done: without that in which threads waited for one another, which the
+/// system's scheduler has.
+fn busy(shares: Vec<(f64, String)>) -> Vec<(f64, String)> {
+    const WAITING: [&str; 6] = ["schedule", "sched_yield", "switch", "spin_unlock", "futex", "do_syscall"];
+    let is_waiting = |symbol: &str| WAITING.iter().any(|part| symbol.contains(part));
+    let (waiting, busy): (Vec<_>, Vec<_>) = shares.into_iter().partition(|(_, symbol)| is_waiting(symbol));
+    let waiting: f64 = waiting.iter().map(|(share, _)| share).sum();
+    println!("{waiting:>6.1} %  of all time is spent waiting for other threads; of the rest:");
+    let rest = 100.0 - waiting;
+    busy.into_iter().map(|(share, symbol)| (100.0 * share / rest, symbol)).collect()
+}
+
 /// What a symbol counts as.
 fn group(symbol: &str) -> (bool, String) {
     let is_kernel = symbol.contains("ddpm_kernels") || symbol.contains("gemm") || symbol.contains("faer");
@@ -74,7 +86,7 @@ fn group(symbol: &str) -> (bool, String) {
         // The struct of a kernel's arguments, without the instances of its constants.
         Some((_, kernel)) => kernel.split(['<', '>']).next().unwrap_or(kernel).to_owned(),
         None if symbol.contains("gemm") => "matrix product (faer)".to_owned(),
-        None if symbol.starts_with("[k]") => "the system's kernel (pages, scheduling)".to_owned(),
+        None if symbol.starts_with("[k]") => "the system's kernel (pages)".to_owned(),
         None if symbol.contains("mem") && symbol.contains("unaligned") => "copies and fills".to_owned(),
         None if is_kernel => "calling the kernels".to_owned(),
         None => "everything else".to_owned(),
