@@ -1,10 +1,10 @@
 //! Several strategies as one: any penalty with any replay, without a file for each combination.
 
 use burn::{optim::GradientsParams, tensor::Tensor};
-use data_streams::{Experience, ImageDataset, Stream};
-use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
+use data_streams::{ImageDataset, Stream};
+use ddpm_core::{TrainBackend, TrainableDenoiser};
 
-use crate::{HeldMemory, Step, Strategy, StrategyError};
+use crate::{Boundary, HeldMemory, Step, Strategy, StrategyError};
 
 /// Applies its terms in order: each sees the loss and the gradients that the terms before it left.
 #[derive(Debug)]
@@ -24,13 +24,12 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
         self.terms.iter().find_map(|term| term.training_data(stream, k))
     }
 
-    fn before_experience(
-        &mut self,
-        k: usize,
-        experience: &Experience,
-        model: &D,
-    ) -> Result<(), StrategyError> {
-        self.terms.iter_mut().try_for_each(|term| term.before_experience(k, experience, model))
+    fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        self.terms.iter_mut().try_for_each(|term| term.before_experience(boundary))
+    }
+
+    fn start_from(&mut self, boundary: &Boundary<'_, B, D>) -> Option<D> {
+        self.terms.iter_mut().find_map(|term| term.start_from(boundary))
     }
 
     fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Tensor<B, 1> {
@@ -45,14 +44,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
         self.terms.iter_mut().for_each(|term| term.after_step(updated));
     }
 
-    fn after_experience(
-        &mut self,
-        k: usize,
-        experience: &Experience,
-        model: &D,
-        key: Key,
-    ) -> Result<(), StrategyError> {
-        self.terms.iter_mut().try_for_each(|term| term.after_experience(k, experience, model, key))
+    fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        self.terms.iter_mut().try_for_each(|term| term.after_experience(boundary))
     }
 
     fn memory(&self) -> HeldMemory {

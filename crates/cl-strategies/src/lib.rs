@@ -5,21 +5,56 @@
 //! buffer's storage policy ([`buffer`]) is apart from its use. Strategies work with any
 //! [`TrainableDenoiser`](ddpm_core::TrainableDenoiser) on any backend, and draw everything random from keys.
 
+mod a_gem;
 mod batch;
 pub mod buffer;
+mod check;
 mod compose;
+mod cumulative;
+mod der;
 mod error;
+mod ewc;
 mod finetune;
+mod gdumb;
+mod gem;
+mod generative_distillation;
+mod generative_replay;
+mod generator;
 mod joint;
+mod l2;
+mod lwf;
+mod mas;
+mod partial_sampling_distillation;
+mod penalty;
 mod replay;
+mod rwalk;
+mod si;
 mod strategy;
+mod teacher;
+mod timestep_replay;
 mod trainer;
 
+pub use a_gem::{AGem, AGemConfig, project};
 pub use batch::{ConditionOn, images};
 pub use compose::Compose;
+pub use cumulative::Cumulative;
+pub use der::{Der, DerConfig, DerPlusPlusConfig};
 pub use error::StrategyError;
+pub use ewc::{Ewc, EwcConfig, Fisher, OnlineEwcConfig};
 pub use finetune::Finetune;
+pub use gdumb::{Gdumb, GdumbConfig};
+pub use gem::{Gem, GemConfig, minimise};
+pub use generative_distillation::{GenerativeDistillation, GenerativeDistillationConfig, Inputs};
+pub use generative_replay::{GenerativeReplay, GenerativeReplayConfig};
+pub use generator::{GeneratorConfig, Source};
 pub use joint::Joint;
-pub use replay::{Replay, ReplayConfig};
-pub use strategy::{HeldMemory, Step, Strategy};
+pub use l2::{L2, L2Config};
+pub use lwf::{Lwf, LwfConfig};
+pub use mas::{Mas, MasConfig};
+pub use partial_sampling_distillation::{PartialSamplingDistillation, PartialSamplingDistillationConfig};
+pub use replay::{Mixing, Replay, ReplayConfig};
+pub use rwalk::{Rwalk, RwalkConfig};
+pub use si::{Si, SiConfig};
+pub use strategy::{Boundary, HeldMemory, Step, Strategy};
+pub use timestep_replay::{Emphasis, TimestepReplay, TimestepReplayConfig};
 pub use trainer::{OptimizerConfig, StepReport, Trainer, TrainerConfig};

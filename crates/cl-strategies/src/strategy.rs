@@ -8,9 +8,10 @@ use ddpm_core::{
     GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
     objective::TimestepSampler,
+    parameters::{ParameterVector, take_gradients},
 };
 
-use crate::{ConditionOn, StrategyError, batch::images};
+use crate::{ConditionOn, StrategyError, batch::images, buffer};
 
 /// One training step, as a strategy sees it.
 #[derive(Debug)]
@@ -53,14 +54,84 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
         NoisyBatch::sampled(self.process, self.timesteps, x_0, y, key)
     }
 
+    /// As [`noisy`](Self::noisy), at given timesteps.
+    pub fn noisy_at(
+        &self,
+        data: &ImageDataset,
+        indices: &[usize],
+        t: Vec<usize>,
+        purpose: Purpose,
+    ) -> NoisyBatch<B> {
+        let x_0 = images(data, indices, self.device);
+        let key = self.key.within(purpose);
+        let y =
+            self.condition_on.conditions_with_dropout(data, indices, self.label_dropout, key, self.device);
+        let eps = NoisyBatch::<B>::noise(&x_0, key);
+        NoisyBatch::at(self.process, x_0, y, t, eps)
+    }
+
     /// The model's loss on a noisy batch, `[1]`.
     pub fn loss_on(&self, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
-        self.images.set(self.images.get() + batch.len() as u64);
-        let losses = self.objective.losses(self.model, batch, self.process);
+        let losses = self.losses_on(batch);
         if self.timesteps.wants_losses() {
             self.losses.borrow_mut().push((batch.t.clone(), losses.clone().detach()));
         }
         batch.weighted_mean(losses)
+    }
+
+    /// The model's loss on each image of a noisy batch, `[n]`, without importance weights.
+    pub fn losses_on(&self, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
+        self.count_images(batch.len());
+        self.objective.losses(self.model, batch, self.process)
+    }
+
+    /// Notes that so many images went through the model.
+    pub fn count_images(&self, n: usize) {
+        self.images.set(self.images.get() + n as u64);
+    }
+}
+
+/// The moment before or after an experience, as a strategy sees it.
+#[derive(Debug)]
+pub struct Boundary<'a, B: TrainBackend, D> {
+    /// The experience, from 0.
+    pub k: usize,
+    /// Its data.
+    pub experience: &'a Experience,
+    /// The model as it is.
+    pub model: &'a D,
+    /// The diffusion process.
+    pub process: &'a GaussianDiffusion,
+    /// What the model is trained on.
+    pub objective: &'a Objective,
+    /// How timesteps are drawn.
+    pub timesteps: &'a TimestepSampler,
+    /// What the model is conditioned on.
+    pub condition_on: ConditionOn,
+    /// The address of random draws at this moment; take a purpose of one's own [`within`](Key::within) it.
+    pub key: Key,
+    /// Where tensors live.
+    pub device: &'a B::Device,
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Boundary<'_, B, D> {
+    /// Some images of the experience, each with noise and a timestep of its own.
+    pub fn noisy(&self, indices: &[usize], key: Key) -> NoisyBatch<B> {
+        let data = &self.experience.train;
+        let x_0 = images(data, indices, self.device);
+        let y = self.condition_on.conditions(data, indices, self.device);
+        NoisyBatch::sampled(self.process, self.timesteps, x_0, y, key)
+    }
+
+    /// The gradient of a loss with respect to every parameter; zeros where it does not depend on one.
+    pub fn gradient(&self, loss: Tensor<B, 1>) -> ParameterVector<B::InnerBackend> {
+        let mut grads = GradientsParams::from_grads(loss.backward(), self.model);
+        take_gradients::<B, D>(self.model, &mut grads)
+    }
+
+    /// `n` of the experience's training images: without repetition if it has so many, else with.
+    pub fn draw(&self, n: usize, purpose: Purpose) -> Vec<usize> {
+        buffer::draw(self.experience.train.len(), n, self.key.within(purpose))
     }
 }
 
@@ -89,25 +160,27 @@ impl std::ops::Add for HeldMemory {
 ///
 /// Everything random comes from the keys handed in, so that a run can be repeated.
 pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
-    /// The images that experience `k` trains on; none leaves the choice to the other terms of a composition and,
-    /// in the end, to the experience's own images.
+    /// The images that experience `k` trains on, asked after [`before_experience`](Self::before_experience); none leaves
+    /// the choice to the other terms of a composition and, in the end, to the experience's own images.
     fn training_data(&self, stream: &Stream, k: usize) -> Option<ImageDataset> {
         let _ = (stream, k);
         None
     }
 
-    /// Called before the first step of experience `k`.
+    /// Called before the first step of an experience.
     ///
     /// # Errors
     /// [`StrategyError::Config`] for options that do not fit the data.
-    fn before_experience(
-        &mut self,
-        k: usize,
-        experience: &Experience,
-        model: &D,
-    ) -> Result<(), StrategyError> {
-        let _ = (k, experience, model);
+    fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        let _ = boundary;
         Ok(())
+    }
+
+    /// The model to start an experience from; none leaves it the model trained so far. Asked after
+    /// [`before_experience`](Self::before_experience).
+    fn start_from(&mut self, boundary: &Boundary<'_, B, D>) -> Option<D> {
+        let _ = boundary;
+        None
     }
 
     /// The loss of a step, given that of the terms before this one (at first the loss on the current batch).
@@ -131,18 +204,12 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         let _ = updated;
     }
 
-    /// Called after the last step of experience `k`.
+    /// Called after the last step of an experience.
     ///
     /// # Errors
     /// [`StrategyError::Config`] for options that do not fit the data.
-    fn after_experience(
-        &mut self,
-        k: usize,
-        experience: &Experience,
-        model: &D,
-        key: Key,
-    ) -> Result<(), StrategyError> {
-        let _ = (k, experience, model, key);
+    fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        let _ = boundary;
         Ok(())
     }
 

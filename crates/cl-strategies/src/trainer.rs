@@ -6,7 +6,7 @@ use std::{
 };
 
 use burn::{optim::GradientsParams, tensor::Tensor};
-use data_streams::{EpochOrder, Stream};
+use data_streams::{EpochOrder, Experience, Stream};
 use ddpm_core::{
     AdamW, AdamWConfig, Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     ema::EmaConfig,
@@ -15,9 +15,10 @@ use ddpm_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{ConditionOn, Step, Strategy, StrategyError, batch::images};
+use crate::{Boundary, ConditionOn, Step, Strategy, StrategyError, batch::images};
 
 const STEP: Purpose = Purpose::named("training step");
+const BEFORE: Purpose = Purpose::named("before an experience");
 const AFTER: Purpose = Purpose::named("after an experience");
 
 /// AdamW (Loshchilov & Hutter 2019) and what is done to the gradients before it.
@@ -230,12 +231,18 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
     ) -> Result<(), StrategyError> {
         let experience = &stream.experiences()[k];
-        let data = strategy.training_data(stream, k).unwrap_or_else(|| experience.train.clone());
-        let mut order = EpochOrder::new(self.seed, k as u64, data.len());
         if self.config.optimizer.reset_each_experience {
             self.optimizer.reset();
         }
-        strategy.before_experience(k, experience, self.model())?;
+        let boundary = self.boundary(k, experience, BEFORE);
+        strategy.before_experience(&boundary)?;
+        if let Some(model) = strategy.start_from(&boundary) {
+            self.ema = Ema::new(self.config.ema, &model);
+            self.optimizer.reset();
+            self.model = Some(model);
+        }
+        let data = strategy.training_data(stream, k).unwrap_or_else(|| experience.train.clone());
+        let mut order = EpochOrder::new(self.seed, k as u64, data.len());
         let steps = self.config.steps_per_experience;
         for step in 0..steps {
             let indices = order.batch(step as u64, self.config.batch_size);
@@ -249,8 +256,21 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
                 return Err(StrategyError::Interrupted);
             }
         }
-        let key = Key::new(self.seed, AFTER).experience(k);
-        strategy.after_experience(k, experience, self.model(), key)
+        strategy.after_experience(&self.boundary(k, experience, AFTER))
+    }
+
+    fn boundary<'a>(&'a self, k: usize, experience: &'a Experience, purpose: Purpose) -> Boundary<'a, B, D> {
+        Boundary {
+            k,
+            experience,
+            model: self.model(),
+            process: &self.process,
+            objective: &self.config.objective,
+            timesteps: &self.timesteps,
+            condition_on: self.config.condition_on,
+            key: Key::new(self.seed, purpose).experience(k),
+            device: &self.device,
+        }
     }
 
     /// One optimiser step; the images that took part, and the loss, if this is a step at which it is read.

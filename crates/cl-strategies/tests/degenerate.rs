@@ -6,7 +6,7 @@ use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
     Compose, Finetune, Joint, OptimizerConfig, Replay, ReplayConfig, Strategy, Trainer, TrainerConfig,
-    buffer::BufferConfig,
+    buffer::{BufferConfig, Size},
 };
 use data_streams::{ClassIncremental, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig};
 use ddpm_core::{
@@ -51,8 +51,8 @@ fn train(strategy: &mut dyn Strategy<B, Model>, stream: &Stream) -> (Vec<f64>, V
 }
 
 fn replay(rehearsal_coefficient: f64) -> Replay {
-    let buffer = BufferConfig::ClassBalanced { per_class: 3 };
-    Replay::new(ReplayConfig { rehearsal_coefficient, batch_size: None, buffer }).unwrap()
+    let buffer = BufferConfig::ClassBalanced(Size::per_class(3));
+    Replay::new(ReplayConfig { rehearsal_coefficient, buffer, ..ReplayConfig::default() }).unwrap()
 }
 
 #[test]
@@ -87,16 +87,19 @@ fn a_composition_of_nothing_is_finetuning_and_of_one_term_is_the_term() {
 
 #[test]
 fn the_buffer_holds_its_share_of_every_class_seen() {
-    use cl_strategies::buffer::{Buffer, ClassBalanced};
+    use cl_strategies::buffer::{Balanced, Buffer};
     let stream = stream(5);
-    let mut buffer = ClassBalanced::new(3);
+    let mut buffer = Balanced::at_random(Size::per_class(3));
     let key = Key::new(0, Purpose::named("test"));
     for experience in stream.experiences().iter().take(3) {
         buffer.absorb(&experience.train, key).unwrap();
     }
     assert_eq!(buffer.contents().unwrap().counts_per_class(), [3, 3, 3, 3, 3, 3, 0, 0, 0, 0]);
     assert_eq!(buffer.bytes(), 18 * 64);
-    let message = ClassBalanced::new(13).absorb(&stream.experiences()[0].train, key).unwrap_err().to_string();
+    let message = Balanced::at_random(Size::per_class(13))
+        .absorb(&stream.experiences()[0].train, key)
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("ring") && message.contains("12 training images"), "{message}");
 }
 

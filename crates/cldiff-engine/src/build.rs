@@ -1,32 +1,14 @@
 //! From a configuration's choices to the objects that they name: the one place where each enum is matched.
 
 use cl_metrics::likelihood::TimestepGrid;
-use cl_strategies::{Compose, Finetune, Joint, Replay, Strategy, StrategyError};
-use ddpm_core::{
-    GaussianDiffusion, Kernels, TrainBackend, TrainableDenoiser, diffusers::SchedulerConfig, sampler::Sampler,
+use cl_strategies::{
+    AGem, Compose, Cumulative, Der, Ewc, Finetune, Gdumb, Gem, GenerativeDistillation, GenerativeReplay,
+    Joint, L2, Lwf, Mas, PartialSamplingDistillation, Replay, Rwalk, Si, Strategy, StrategyError,
+    TimestepReplay,
 };
+use ddpm_core::{TrainBackend, TrainableDenoiser, diffusers::SchedulerConfig, sampler::SamplerConfig};
 
-use crate::{EvaluationConfig, SamplerConfig, SamplerKind, StrategySpec};
-
-/// The sampler of a configuration.
-pub(crate) fn sampler<B: Kernels>(config: &SamplerConfig) -> Box<dyn Sampler<B>> {
-    match config {
-        SamplerConfig::Ddim(ddim) => Box::new(*ddim),
-        SamplerConfig::Ancestral(ancestral) => Box::new(*ancestral),
-        SamplerConfig::DpmSolver(solver) => Box::new(*solver),
-        SamplerConfig::Heun(heun) => Box::new(*heun),
-    }
-}
-
-/// The key of a sampler's options.
-pub(crate) fn sampler_name(config: &SamplerConfig) -> &'static str {
-    match config {
-        SamplerConfig::Ddim(_) => "ddim",
-        SamplerConfig::Ancestral(_) => "ancestral",
-        SamplerConfig::DpmSolver(_) => "dpm_solver",
-        SamplerConfig::Heun(_) => "heun",
-    }
-}
+use crate::{EvaluationConfig, SamplerKind, StrategySpec};
 
 /// The sampler that diffusers' scheduler of the kind would be for a pretrained model.
 pub(crate) fn pretrained_sampler(
@@ -47,30 +29,72 @@ pub(crate) fn pretrained_sampler(
 ///
 /// # Errors
 /// [`StrategyError::Config`] for options out of range.
-pub(crate) fn strategy<B: TrainBackend, D: TrainableDenoiser<B>>(
+pub(crate) fn strategy<B: TrainBackend, D: TrainableDenoiser<B> + 'static>(
     spec: &StrategySpec,
 ) -> Result<Compose<B, D>, StrategyError> {
     let mut terms: Vec<Box<dyn Strategy<B, D>>> = Vec::new();
-    if spec.joint.is_some() {
+    let StrategySpec {
+        label: _,
+        joint,
+        cumulative,
+        finetune,
+        gdumb,
+        replay,
+        timestep_replay,
+        generative_replay,
+        generative_distillation,
+        partial_sampling_distillation,
+        lwf,
+        der,
+        der_plus_plus,
+        l2,
+        ewc,
+        online_ewc,
+        si,
+        mas,
+        rwalk,
+        a_gem,
+        gem,
+    } = spec;
+    macro_rules! term {
+        ($config:ident, $build:expr) => {
+            if let Some(config) = $config {
+                terms.push(Box::new($build(*config)?));
+            }
+        };
+    }
+    if joint.is_some() {
         terms.push(Box::new(Joint));
     }
-    if spec.finetune.is_some() {
+    if cumulative.is_some() {
+        terms.push(Box::new(Cumulative));
+    }
+    if finetune.is_some() {
         terms.push(Box::new(Finetune));
     }
-    if let Some(config) = spec.replay {
-        terms.push(Box::new(Replay::new(config)?));
-    }
+    term!(gdumb, Gdumb::<D>::new);
+    term!(replay, Replay::new);
+    term!(timestep_replay, TimestepReplay::new);
+    term!(generative_replay, GenerativeReplay::<B, D>::new);
+    term!(generative_distillation, GenerativeDistillation::<B, D>::new);
+    term!(partial_sampling_distillation, PartialSamplingDistillation::<B, D>::new);
+    term!(lwf, Lwf::<B, D>::new);
+    term!(der, Der::<B>::new);
+    term!(der_plus_plus, Der::<B>::plus_plus);
+    term!(l2, L2::<B::InnerBackend>::new);
+    term!(ewc, Ewc::<B::InnerBackend>::new);
+    term!(online_ewc, Ewc::<B::InnerBackend>::online);
+    term!(si, Si::<B::InnerBackend>::new);
+    term!(mas, Mas::<B::InnerBackend>::new);
+    term!(rwalk, Rwalk::<B::InnerBackend>::new);
+    term!(a_gem, AGem::new);
+    term!(gem, Gem::new);
     Ok(Compose::new(terms))
 }
 
 /// Denoiser evaluations that one sample takes.
 pub(crate) fn sampler_evaluations(evaluation: &EvaluationConfig, timesteps: usize) -> usize {
-    let passes = match evaluation.sampler {
-        SamplerConfig::Ddim(ddim) => ddim.steps,
-        SamplerConfig::Ancestral(ancestral) => ancestral.steps.unwrap_or(timesteps),
-        SamplerConfig::DpmSolver(solver) => solver.steps,
-        SamplerConfig::Heun(heun) => (2 * heun.steps).saturating_sub(1),
-    };
+    let passes = evaluation.sampler.evaluations(timesteps);
     if evaluation.guidance.is_some() { 2 * passes } else { passes }
 }
 
@@ -79,17 +103,4 @@ pub(crate) fn grid_points(evaluation: &EvaluationConfig, timesteps: usize) -> us
     let likelihood = &evaluation.likelihood;
     TimestepGrid::new(timesteps, likelihood.bins, likelihood.points_per_bin)
         .map_or(0, |grid| grid.points().len())
-}
-
-/// Whether a sampler's options fit the process.
-pub(crate) fn check_sampler(
-    config: &SamplerConfig,
-    process: &GaussianDiffusion,
-) -> Result<(), ddpm_core::CoreError> {
-    match config {
-        SamplerConfig::Ddim(ddim) => ddim.timesteps(process).map(|_| ()),
-        SamplerConfig::Ancestral(ancestral) => ancestral.process(process).map(|_| ()),
-        SamplerConfig::DpmSolver(solver) => solver.timesteps(process).map(|_| ()),
-        SamplerConfig::Heun(heun) => heun.timesteps(process).map(|_| ()),
-    }
 }

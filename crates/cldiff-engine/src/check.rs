@@ -1,11 +1,11 @@
 //! Whether the parts of a configuration fit each other, told before anything is computed or written.
 
 use cl_metrics::{MetricError, likelihood::TimestepGrid};
-use cl_strategies::{Replay, StrategyError, buffer::BufferConfig};
+use cl_strategies::StrategyError;
 use data_streams::Stream;
 use ddpm_core::{CoreError, ProcessConfig};
 
-use crate::{EvaluationConfig, StrategySpec, build};
+use crate::{EvaluationConfig, StrategySpec};
 
 /// A value that does not fit: its full key, the value, and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Misfit {
 /// # Errors
 /// The first value that does not fit.
 pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) -> Result<(), Misfit> {
-    let sampler = build::sampler_name(&evaluation.sampler);
+    let sampler = evaluation.sampler.name();
     let core = |error: CoreError| match error {
         CoreError::Config { key, value, expected } => {
             let key = key
@@ -38,7 +38,7 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
         other => Misfit { key: "evaluation".into(), value: String::new(), expected: other.to_string() },
     };
     let built = process.build().map_err(core)?;
-    build::check_sampler(&evaluation.sampler, &built).map_err(core)?;
+    evaluation.sampler.check(&built).map_err(core)?;
     let likelihood = &evaluation.likelihood;
     TimestepGrid::new(process.timesteps, likelihood.bins, likelihood.points_per_bin).map_err(metric)?;
     evaluation.classifier.validate().map_err(metric)
@@ -49,19 +49,9 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
 /// # Errors
 /// [`StrategyError::Config`] for the first that does not fit.
 pub fn check_strategy(spec: &StrategySpec, stream: &Stream) -> Result<(), StrategyError> {
-    let Some(config) = spec.replay else { return Ok(()) };
-    Replay::new(config)?;
-    let BufferConfig::ClassBalanced { per_class } = config.buffer;
+    spec.validate()?;
     let counts = stream.all_train().counts_per_class();
-    match counts.iter().enumerate().find(|(_, count)| **count > 0 && **count < per_class) {
-        Some((class, count)) => Err(StrategyError::Config {
-            key: "replay.buffer.class_balanced.per_class".into(),
-            value: per_class.to_string(),
-            expected: format!(
-                "expected at most {count}, the training images of class \"{}\"",
-                stream.class_names()[class]
-            ),
-        }),
-        None => Ok(()),
-    }
+    spec.buffers()
+        .into_iter()
+        .try_for_each(|(name, buffer)| buffer.check(name, stream.class_names(), &counts))
 }

@@ -190,10 +190,9 @@ impl Workload {
     pub fn of(spec: &CellSpec, tasks: usize) -> Self {
         let training = &spec.training;
         let current = (training.steps_per_experience * training.batch_size * tasks) as u64;
-        let replayed = spec.strategy.replay.map_or(0, |replay| {
-            let batch = replay.batch_size.unwrap_or(training.batch_size);
-            (training.steps_per_experience * batch * (tasks - 1)) as u64
-        });
+        // Strategies that look back take about as many images again.
+        let rehearsed = spec.strategy.looks_back();
+        let replayed = if rehearsed { current - current / tasks.max(1) as u64 } else { 0 };
         let evaluation = &spec.evaluation;
         let evaluations = crate::build::sampler_evaluations(evaluation, spec.process.timesteps);
         let draws = (tasks * (tasks + 1) / 2 * evaluation.samples_per_task * evaluations) as u64;

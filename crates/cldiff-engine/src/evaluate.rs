@@ -18,7 +18,7 @@ use ddpm_core::{
     sampler::{self, SampleRequest, Sampler},
 };
 
-use crate::{CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick, build};
+use crate::{CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick};
 
 const SAMPLES: Purpose = Purpose::named("evaluation samples");
 const LIKELIHOOD: Purpose = Purpose::named("evaluation likelihood");
@@ -46,7 +46,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     ) -> Result<Self, EngineError> {
         let likelihood = &spec.evaluation.likelihood;
         let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin)?;
-        let sampler = build::sampler(&spec.evaluation.sampler);
+        let sampler = spec.evaluation.sampler.build::<B>();
         Ok(Self { spec, reference, grid, sampler, device })
     }
 

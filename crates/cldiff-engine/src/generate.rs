@@ -170,7 +170,7 @@ pub(crate) fn sample<B: Kernels>(
         key: Key::new(job.seed, SAMPLES),
     };
     let sampler = build::pretrained_sampler(job.sampler, job.steps, job.eta, &scheduler);
-    let sampler = build::sampler::<B>(&sampler);
+    let sampler = sampler.build::<B>();
     sampler.check(&process)?;
     let model: &dyn Denoiser<B> = &unet;
     let guided = job.guidance.map(|scale| {

@@ -1,26 +1,17 @@
 //! What a cell of the benchmark consists of, as plain data: the parts of a configuration that the engine needs.
 
 use cl_metrics::{features::classifier::ClassifierConfig, likelihood::LikelihoodConfig};
-use cl_strategies::{ReplayConfig, TrainerConfig};
+use cl_strategies::{
+    AGemConfig, DerConfig, DerPlusPlusConfig, EwcConfig, GdumbConfig, GemConfig,
+    GenerativeDistillationConfig, GenerativeReplayConfig, L2Config, LwfConfig, MasConfig, OnlineEwcConfig,
+    PartialSamplingDistillationConfig, ReplayConfig, RwalkConfig, SiConfig, StrategyError,
+    TimestepReplayConfig, TrainerConfig, buffer::BufferConfig,
+};
 use ddpm_core::{
     ProcessConfig, UNet2DConfig,
-    sampler::{Ancestral, Ddim, DpmSolver, Heun},
+    sampler::{Ddim, SamplerConfig},
 };
 use serde::{Deserialize, Serialize};
-
-/// The choice of a sampler, with its options.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SamplerConfig {
-    /// Few steps, deterministic unless eta > 0.
-    Ddim(Ddim),
-    /// Every timestep, or some, with noise.
-    Ancestral(Ancestral),
-    /// Few steps, second order from one evaluation a step.
-    DpmSolver(DpmSolver),
-    /// Few steps, second order from two evaluations a step.
-    Heun(Heun),
-}
 
 /// How a model is evaluated after each experience.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,55 +53,134 @@ impl Default for EvaluationConfig {
 #[serde(deny_unknown_fields)]
 pub struct NoOptions {}
 
-/// A strategy: the composition of the terms that are present, in the order of the fields.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StrategySpec {
-    /// What it is called in tables and file names; made from its terms if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// All data from the start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub joint: Option<NoOptions>,
-    /// Nothing against forgetting.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub finetune: Option<NoOptions>,
-    /// A second loss on stored images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replay: Option<ReplayConfig>,
+impl NoOptions {
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as the other terms' options have it")]
+    fn validate(&self) -> Result<(), StrategyError> {
+        Ok(())
+    }
+}
+
+/// A term that strategies are composed of: its name in configurations, what it does, and who says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TermInfo {
+    /// The key in a `[[strategy]]`.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Where it comes from.
+    pub citation: &'static str,
+    /// Its options with their defaults.
+    pub defaults: toml::Value,
+}
+
+/// Declares [`StrategySpec`]: a field for each term, and what is said of it.
+macro_rules! terms {
+    ($($name:ident: $config:ty, $summary:literal, $citation:literal;)*) => {
+        /// A strategy: the composition of the terms that are present, in the order of the fields.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct StrategySpec {
+            /// What it is called in tables and file names; made from its terms if absent.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub label: Option<String>,
+            $(
+                #[doc = $summary]
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<$config>,
+            )*
+        }
+
+        impl StrategySpec {
+            /// The names of the terms, as they are spelt in a configuration.
+            pub const KNOWN: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// The strategy with the default options of one known term.
+            pub fn named(name: &str) -> Option<Self> {
+                let mut spec = Self::default();
+                match name {
+                    $(stringify!($name) => spec.$name = Some(Default::default()),)*
+                    _ => return None,
+                }
+                Some(spec)
+            }
+
+            /// The names of the terms that are present, joined by `+`.
+            pub fn name(&self) -> String {
+                let present = [$((stringify!($name), self.$name.is_some())),*];
+                let names: Vec<&str> = present.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect();
+                names.join("+")
+            }
+
+            /// Checks the options of every term.
+            ///
+            /// # Errors
+            /// [`StrategyError::Config`] for the first option out of range.
+            pub(crate) fn validate(&self) -> Result<(), StrategyError> {
+                $(if let Some(config) = &self.$name { config.validate()?; })*
+                Ok(())
+            }
+
+            /// All terms, with their defaults.
+            pub fn catalogue() -> Vec<TermInfo> {
+                vec![$(TermInfo {
+                    name: stringify!($name),
+                    summary: $summary,
+                    citation: $citation,
+                    defaults: toml::Value::try_from(<$config>::default())
+                        .unwrap_or_else(|_| toml::Value::Table(toml::Table::new())),
+                }),*]
+            }
+        }
+    };
+}
+
+terms! {
+    joint: NoOptions, "All data from the start: the upper bound", "";
+    cumulative: NoOptions, "All data so far, as from a buffer without bounds", "";
+    finetune: NoOptions, "Nothing against forgetting: the lower bound", "";
+    gdumb: GdumbConfig, "A model trained from scratch on a balanced buffer alone", "Prabhu et al. 2020";
+    replay: ReplayConfig, "A second loss on stored images, with a rehearsal coefficient", "arXiv 2303.15342; Chaudhry et al. 2019, arXiv 1902.10486";
+    timestep_replay: TimestepReplayConfig, "Replay that rehearses some timesteps more than others", "this project, after arXiv 2303.15342";
+    generative_replay: GenerativeReplayConfig, "Replay of images that the last model draws", "Shin et al. 2017, arXiv 1705.08690";
+    generative_distillation: GenerativeDistillationConfig, "The last model's predictions at noisy images that it drew", "Masip et al. 2023, arXiv 2311.14028";
+    partial_sampling_distillation: PartialSamplingDistillationConfig, "The last model's next step, somewhere along its own sampling", "KamilDeja/analysing_ddgm";
+    lwf: LwfConfig, "The last model's predictions at current noisy images", "Li & Hoiem 2016, arXiv 1606.09282";
+    der: DerConfig, "Stored predictions at stored images, timesteps and noise", "Buzzega et al. 2020, arXiv 2004.07211";
+    der_plus_plus: DerPlusPlusConfig, "Dark experience replay, and the ordinary loss on stored images", "Buzzega et al. 2020, arXiv 2004.07211";
+    l2: L2Config, "A penalty on the way from the last parameters", "Kirkpatrick et al. 2017, arXiv 1612.00796";
+    ewc: EwcConfig, "That penalty weighted by the Fisher information", "Kirkpatrick et al. 2017, arXiv 1612.00796; rank 1: arXiv 2509.23593";
+    online_ewc: OnlineEwcConfig, "EWC with one decaying Fisher information", "Schwarz et al. 2018, arXiv 1805.06370";
+    si: SiConfig, "That penalty weighted by path integrals of the gradient", "Zenke et al. 2017, arXiv 1703.04200";
+    mas: MasConfig, "That penalty weighted by the sensitivity of the output", "Aljundi et al. 2018, arXiv 1711.09601";
+    rwalk: RwalkConfig, "That penalty weighted by Fisher information and path score", "Chaudhry et al. 2018, arXiv 1801.10112";
+    a_gem: AGemConfig, "Gradients without what points against the buffer's", "Chaudhry et al. 2019, arXiv 1812.00420";
+    gem: GemConfig, "Gradients that point against no past experience's", "Lopez-Paz & Ranzato 2017, arXiv 1706.08840";
 }
 
 impl StrategySpec {
-    /// The names of the terms, as they are spelt in a configuration.
-    pub const KNOWN: [&'static str; 3] = ["joint", "finetune", "replay"];
-
-    /// The strategy with the default options of one known term.
-    pub fn named(name: &str) -> Option<Self> {
-        let mut spec = Self::default();
-        match name {
-            "joint" => spec.joint = Some(NoOptions {}),
-            "finetune" => spec.finetune = Some(NoOptions {}),
-            "replay" => spec.replay = Some(ReplayConfig::default()),
-            _ => return None,
-        }
-        Some(spec)
-    }
-
-    /// The names of the terms that are present, joined by `+`.
-    pub fn name(&self) -> String {
-        let present = [self.joint.is_some(), self.finetune.is_some(), self.replay.is_some()];
-        let names: Vec<&str> = Self::KNOWN
-            .into_iter()
-            .zip(present)
-            .filter(|(_, present)| *present)
-            .map(|(name, _)| name)
-            .collect();
-        names.join("+")
-    }
-
     /// What the strategy is called in tables and file names.
     pub fn label(&self) -> String {
         self.label.clone().unwrap_or_else(|| self.name())
+    }
+
+    /// Whether a step looks at other images beside the current ones.
+    pub(crate) fn looks_back(&self) -> bool {
+        let plain =
+            ["joint", "cumulative", "finetune", "gdumb", "l2", "ewc", "online_ewc", "si", "mas", "rwalk"];
+        self.name().split('+').any(|name| !plain.contains(&name))
+    }
+
+    /// The buffers of its terms, each with the name of its term.
+    pub(crate) fn buffers(&self) -> Vec<(&'static str, BufferConfig)> {
+        [
+            ("gdumb", self.gdumb.map(|config| config.buffer)),
+            ("replay", self.replay.map(|config| config.buffer)),
+            ("timestep_replay", self.timestep_replay.map(|config| config.buffer)),
+            ("a_gem", self.a_gem.map(|config| config.buffer)),
+        ]
+        .into_iter()
+        .filter_map(|(name, buffer)| buffer.map(|buffer| (name, buffer)))
+        .collect()
     }
 }
 

@@ -26,6 +26,12 @@ impl Purpose {
         }
         Self(hash)
     }
+
+    /// One of several purposes of this name.
+    #[must_use]
+    pub const fn numbered(self, i: usize) -> Self {
+        Self((self.0 ^ i as u64).wrapping_mul(0x0100_0000_01b3))
+    }
 }
 
 /// The address of a set of draws, all but the index of the sample.

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
-    tensor::{Tensor, TensorData, backend::Backend},
+    optim::GradientsParams,
+    tensor::{
+        Tensor, TensorData,
+        backend::{AutodiffBackend, Backend},
+    },
 };
 
 use crate::CoreError;
@@ -55,6 +59,46 @@ impl<B: Backend> ParameterVector<B> {
         Self { entries }
     }
 
+    /// Every number changed alike, entry by entry.
+    #[must_use]
+    pub fn map(self, change: impl Fn(Tensor<B, 1>) -> Tensor<B, 1>) -> Self {
+        Self { entries: self.entries.into_iter().map(|(id, tensor)| (id, change(tensor))).collect() }
+    }
+
+    /// `self + factor other`
+    ///
+    /// # Panics
+    /// If they do not belong to the same module.
+    #[must_use]
+    pub fn plus(self, other: Self, factor: f64) -> Self {
+        self.zip(other, |a, b| a + b.mul_scalar(factor))
+    }
+
+    /// Zeros in the places of this vector.
+    #[must_use]
+    pub fn zeros_like(&self) -> Self {
+        self.clone().map(|tensor| tensor.zeros_like())
+    }
+
+    /// The scalar product, `[1]`; it is not read by the host.
+    ///
+    /// # Panics
+    /// If they do not belong to the same module, or there are no parameters.
+    pub fn dot(&self, other: &Self) -> Tensor<B, 1> {
+        assert_eq!(self.entries.len(), other.entries.len(), "parameter vectors of different modules");
+        let products =
+            self.entries.iter().zip(&other.entries).map(|((_, a), (_, b))| (a.clone() * b.clone()).sum());
+        products.reduce(|a, b| a + b).expect("a module with parameters")
+    }
+
+    /// All numbers, one parameter after another.
+    pub fn to_floats(&self) -> Vec<f32> {
+        self.entries
+            .iter()
+            .flat_map(|(_, tensor)| tensor.to_data().convert::<f32>().iter::<f32>().collect::<Vec<_>>())
+            .collect()
+    }
+
     /// The number of parameters.
     pub fn len(&self) -> usize {
         self.entries.iter().map(|(_, t)| t.dims()[0]).sum()
@@ -102,6 +146,58 @@ impl<B: Backend, F: FnMut() -> Tensor<B, 1>> ModuleMapper<B> for Replacer<F> {
         let value = (self.next)();
         // A new tensor is not tracked by autodiff unless told to be.
         param.map(|old| value.reshape(old.dims()).detach().set_require_grad(old.is_require_grad()))
+    }
+}
+
+/// Takes the gradients of a module's parameters out of their container, in the order of the parameters; zeros for those
+/// that have none.
+pub fn take_gradients<B: AutodiffBackend, M: Module<B>>(
+    module: &M,
+    grads: &mut GradientsParams,
+) -> ParameterVector<B::InnerBackend> {
+    let mut taker = Taker { grads, entries: Vec::new() };
+    module.visit(&mut taker);
+    ParameterVector { entries: taker.entries }
+}
+
+struct Taker<'a, I: Backend> {
+    grads: &'a mut GradientsParams,
+    entries: Vec<(ParamId, Tensor<I, 1>)>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Taker<'_, B::InnerBackend> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let n = param.shape().num_elements();
+        let grad = match self.grads.remove::<B::InnerBackend, D>(param.id) {
+            Some(grad) => grad.reshape([n]),
+            None => Tensor::zeros([n], &param.device()),
+        };
+        self.entries.push((param.id, grad));
+    }
+}
+
+/// The container that an optimiser takes, of a vector of gradients.
+///
+/// # Panics
+/// If the vector does not belong to the module.
+pub fn gradients_from<B: AutodiffBackend, M: Module<B>>(
+    module: &M,
+    vector: ParameterVector<B::InnerBackend>,
+) -> GradientsParams {
+    let mut giver = Giver { entries: vector.entries.into_iter(), grads: GradientsParams::new() };
+    module.visit(&mut giver);
+    giver.grads
+}
+
+struct Giver<I: Backend> {
+    entries: std::vec::IntoIter<(ParamId, Tensor<I, 1>)>,
+    grads: GradientsParams,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Giver<B::InnerBackend> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let (_, grad) = self.entries.next().expect("a gradient for each parameter");
+        self.grads.register::<B::InnerBackend, D>(param.id, grad.reshape(param.shape()));
     }
 }
 

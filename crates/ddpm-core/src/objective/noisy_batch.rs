@@ -55,8 +55,16 @@ impl<B: Kernels> NoisyBatch<B> {
         key: Key,
     ) -> Self {
         let (t, weights) = timesteps.draw(x_0.dims()[0], key.within(TIMESTEPS));
-        let eps = key.within(NOISE).normal(0, x_0.dims(), &x_0.device());
+        let eps = Self::noise(&x_0, key);
         Self { weights, ..Self::at(process, x_0, y, t, eps) }
+    }
+
+    /// The noise that [`sampled`](Self::sampled) draws for images.
+    ///
+    /// # Shapes
+    /// - `x_0` and output: `[n, c, h, w]`
+    pub fn noise(x_0: &Tensor<B, 4>, key: Key) -> Tensor<B, 4> {
+        key.within(NOISE).normal(0, x_0.dims(), &x_0.device())
     }
 
     /// Given noise and timesteps.

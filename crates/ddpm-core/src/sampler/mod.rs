@@ -1,6 +1,7 @@
 //! Samplers: from noise x_T to images x_0, one file each, one signature.
 
 mod ancestral;
+mod config;
 mod ddim;
 mod dpm_solver;
 mod heun;
@@ -8,6 +9,7 @@ mod heun;
 use burn::tensor::{Int, Tensor};
 
 pub use ancestral::Ancestral;
+pub use config::SamplerConfig;
 pub use ddim::Ddim;
 pub use dpm_solver::DpmSolver;
 pub use heun::Heun;

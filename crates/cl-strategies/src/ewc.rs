@@ -1,0 +1,202 @@
+//! Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796, equation 3) and its online form (Schwarz et
+//! al. 2018, arXiv 1805.06370, section 3.2).
+//!
+//! L + (lambda / 2) sum_k sum_i F_ki (theta_i - theta*_ki)^2 over past experiences k, with F the Fisher information. The
+//! online form keeps one F, to which each experience adds its own after `decay` was applied, around the last theta*.
+//! For a diffusion model, a sample of the likelihood is an image at a timestep with a noise; its log-likelihood is, up to
+//! a factor, minus the simple loss.
+
+use burn::{optim::GradientsParams, tensor::backend::Backend};
+use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose, parameters::ParameterVector};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Boundary, HeldMemory, Step, Strategy, StrategyError, check,
+    penalty::{self, Quadratic},
+};
+
+const FISHER: Purpose = Purpose::named("fisher information");
+
+/// How the Fisher information is estimated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fisher {
+    /// Its diagonal: the mean over single samples of the squared gradient, as it is defined.
+    #[default]
+    PerSample,
+    /// The square of the mean gradient over all samples: smaller by about their number; much published code has it.
+    BatchMean,
+    /// The outer product of the mean gradient with itself, `(lambda / 2) (mu . (theta - theta*))^2`: in diffusion models
+    /// the gradients of single samples are nearly parallel ("Avoid Catastrophic Forgetting with Rank-1 Fisher from
+    /// Diffusion Models", arXiv 2509.23593).
+    RankOne,
+}
+
+/// The options of EWC.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EwcConfig {
+    /// The weight of the penalty.
+    pub lambda: f64,
+    /// How the Fisher information is estimated.
+    pub fisher: Fisher,
+    /// Images that it is estimated from, at the end of each experience.
+    pub samples: usize,
+    /// Timesteps, each with a noise, for each of these images.
+    pub timesteps_per_sample: usize,
+}
+
+impl Default for EwcConfig {
+    fn default() -> Self {
+        Self { lambda: 100.0, fisher: Fisher::PerSample, samples: 64, timesteps_per_sample: 2 }
+    }
+}
+
+impl EwcConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for the first option out of range.
+    pub fn validate(&self) -> Result<(), StrategyError> {
+        check::at_least_0("ewc.lambda", self.lambda)?;
+        check::at_least_1("ewc.samples", self.samples)?;
+        check::at_least_1("ewc.timesteps_per_sample", self.timesteps_per_sample)?;
+        Ok(())
+    }
+}
+
+/// The options of online EWC.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OnlineEwcConfig {
+    /// The weight of the penalty.
+    pub lambda: f64,
+    /// By what the Fisher information of the past is multiplied at the end of each experience.
+    pub decay: f64,
+    /// Images that it is estimated from.
+    pub samples: usize,
+    /// Timesteps, each with a noise, for each of these images.
+    pub timesteps_per_sample: usize,
+}
+
+impl Default for OnlineEwcConfig {
+    fn default() -> Self {
+        Self { lambda: 100.0, decay: 0.95, samples: 64, timesteps_per_sample: 2 }
+    }
+}
+
+impl OnlineEwcConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for the first option out of range.
+    pub fn validate(&self) -> Result<(), StrategyError> {
+        check::at_least_0("online_ewc.lambda", self.lambda)?;
+        check::share("online_ewc.decay", self.decay)?;
+        check::at_least_1("online_ewc.samples", self.samples)?;
+        check::at_least_1("online_ewc.timesteps_per_sample", self.timesteps_per_sample)
+    }
+}
+
+/// EWC, or its online form.
+#[derive(Debug)]
+pub struct Ewc<I: Backend> {
+    config: EwcConfig,
+    /// Of the online form.
+    decay: Option<f64>,
+    diagonal: Option<Quadratic<I>>,
+    /// Of each experience, the mean gradient and the parameters at its end.
+    rank_one: Vec<[ParameterVector<I>; 2]>,
+}
+
+impl<I: Backend> Ewc<I> {
+    /// EWC before the first experience.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    pub fn new(config: EwcConfig) -> Result<Self, StrategyError> {
+        config.validate()?;
+        Ok(Self { config, decay: None, diagonal: None, rank_one: Vec::new() })
+    }
+
+    /// Online EWC before the first experience.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    pub fn online(config: OnlineEwcConfig) -> Result<Self, StrategyError> {
+        config.validate()?;
+        let OnlineEwcConfig { lambda, decay, samples, timesteps_per_sample } = config;
+        let config = EwcConfig { lambda, fisher: Fisher::PerSample, samples, timesteps_per_sample };
+        Ok(Self { config, decay: Some(decay), diagonal: None, rank_one: Vec::new() })
+    }
+
+    /// The mean of the gradients of single samples, each after `each` was applied.
+    fn mean_gradient<B, D>(
+        &self,
+        boundary: &Boundary<'_, B, D>,
+        each: impl Fn(ParameterVector<I>) -> ParameterVector<I>,
+    ) -> ParameterVector<I>
+    where
+        B: TrainBackend<InnerBackend = I>,
+        D: TrainableDenoiser<B>,
+    {
+        let EwcConfig { samples, timesteps_per_sample, .. } = self.config;
+        let images = boundary.draw(samples, FISHER);
+        let mut sum: Option<ParameterVector<I>> = None;
+        for (i, image) in images.iter().enumerate() {
+            for j in 0..timesteps_per_sample {
+                let key = boundary.key.within(FISHER).step(i * timesteps_per_sample + j);
+                let batch = boundary.noisy(&[*image], key);
+                let loss = boundary.objective.loss(boundary.model, &batch, boundary.process);
+                let term = each(boundary.gradient(loss));
+                sum = Some(match sum.take() {
+                    None => term,
+                    Some(sum) => sum.plus(term, 1.0),
+                });
+            }
+        }
+        let count = (samples * timesteps_per_sample) as f64;
+        sum.expect("at least one sample").map(|sum| sum.div_scalar(count))
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Ewc<B::InnerBackend> {
+    fn gradients(&mut self, step: &Step<'_, B, D>, grads: GradientsParams) -> GradientsParams {
+        let lambda = self.config.lambda;
+        let grads = match &self.diagonal {
+            Some(diagonal) => penalty::add(step, grads, lambda, |theta| diagonal.gradient(theta)),
+            None => grads,
+        };
+        self.rank_one.iter().fold(grads, |grads, [mean, anchor]| {
+            penalty::add(step, grads, lambda, |theta| {
+                let along = mean.dot(&theta.plus(anchor.clone(), -1.0));
+                mean.clone().map(|mean| mean * along.clone())
+            })
+        })
+    }
+
+    fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        let theta = ParameterVector::of(&boundary.model.valid());
+        let square = |g: ParameterVector<_>| g.map(|g| g.clone() * g);
+        let fisher = match self.config.fisher {
+            Fisher::PerSample => self.mean_gradient(boundary, square),
+            Fisher::BatchMean => square(self.mean_gradient(boundary, |g| g)),
+            Fisher::RankOne => {
+                self.rank_one.push([self.mean_gradient(boundary, |g| g), theta]);
+                return Ok(());
+            }
+        };
+        self.diagonal = Some(match (self.diagonal.take(), self.decay) {
+            (None, _) => Quadratic::new(fisher, theta),
+            (Some(past), None) => past.and(fisher, theta),
+            (Some(past), Some(decay)) => Quadratic::new(fisher.plus(past.importance().clone(), decay), theta),
+        });
+        Ok(())
+    }
+
+    fn memory(&self) -> HeldMemory {
+        let diagonal = self.diagonal.as_ref().map_or(0, Quadratic::len);
+        let rank_one = self.rank_one.iter().flatten().map(|vector| vector.len() as u64).sum::<u64>();
+        HeldMemory { buffer_bytes: 0, extra_parameters: diagonal + rank_one }
+    }
+}

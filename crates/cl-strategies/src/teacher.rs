@@ -1,0 +1,48 @@
+//! A frozen copy of the model, asked without autodiff for what it predicts.
+
+use burn::tensor::Tensor;
+use ddpm_core::{
+    GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser, parameters::ParameterVector,
+};
+
+use crate::{Boundary, Step};
+
+/// The model as it was at the end of an experience.
+#[derive(Debug)]
+pub(crate) struct Teacher<B: TrainBackend, D: TrainableDenoiser<B>> {
+    pub model: D::InnerModule,
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
+    pub fn of(boundary: &Boundary<'_, B, D>) -> Self {
+        Self { model: boundary.model.valid() }
+    }
+
+    /// Numbers that it keeps.
+    pub fn len(&self) -> u64 {
+        ParameterVector::<B::InnerBackend>::of(&self.model).len() as u64
+    }
+
+    /// The mean squared difference between the model's prediction and the teacher's, `[1]`.
+    pub fn distillation_loss(&self, step: &Step<'_, B, D>, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
+        let target = self.prediction(step.process, batch);
+        step.count_images(batch.len());
+        let output = step.process.evaluate(step.model, batch.x_t.clone(), &batch.t, batch.y.clone());
+        let prediction = step.process.split(batch.x_0.dims()[1], &batch.t, output).0;
+        (prediction - Tensor::from_inner(target)).powi_scalar(2).mean()
+    }
+
+    /// What it predicts for a noisy batch.
+    ///
+    /// # Shapes
+    /// - output: `[n, c, h, w]`
+    pub fn prediction(
+        &self,
+        process: &GaussianDiffusion,
+        batch: &NoisyBatch<B>,
+    ) -> Tensor<B::InnerBackend, 4> {
+        let (x_t, y) = (batch.x_t.clone().inner(), batch.y.clone().map(Tensor::inner));
+        let output = process.evaluate(&self.model, x_t, &batch.t, y);
+        process.split(batch.x_0.dims()[1], &batch.t, output).0
+    }
+}
