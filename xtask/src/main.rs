@@ -1,8 +1,9 @@
-//! The project's own chores: `cargo xtask validate`, `bench` and `profile`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile` and `sanitize`.
 
 mod bench;
 mod build;
 mod profile;
+mod sanitize;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ enum Command {
     },
     /// Speed and memory on the reference workloads, beside PyTorch if a Python with it is named
     Bench(bench::BenchArgs),
+    /// The CPU kernels' tests under AddressSanitizer
+    Sanitize,
     /// Where the time of a training step goes, by Linux' perf
     Profile(profile::ProfileArgs),
 }
@@ -33,6 +36,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Validate { cpu } => validate::run(cpu),
         Command::Bench(args) => bench::run(&args),
+        Command::Sanitize => sanitize::run(),
         Command::Profile(args) => profile::run(&args),
     }
 }

@@ -12,6 +12,7 @@ use ddpm_core::{
     noise::Purpose,
     parameters::{ParameterVector, gradients_from, take_gradients},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 const REFERENCE: Purpose = Purpose::named("reference gradient");
 
 /// The options of A-GEM.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AGemConfig {
     /// Images of the buffer in each step; as many as the current batch has if absent.

@@ -7,12 +7,13 @@ use ddpm_core::{
     guidance::drop_labels,
     noise::{self, Key},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const NO_DROPOUT: noise::Purpose = noise::Purpose::named("no dropout");
 
 /// What a model is conditioned on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionOn {
     /// Nothing: p(x).

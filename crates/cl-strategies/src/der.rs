@@ -10,6 +10,7 @@ use ddpm_core::{
     TrainBackend, TrainableDenoiser,
     noise::{Purpose, indices},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,7 +22,7 @@ const REPLAYED: Purpose = Purpose::named("replayed batch");
 const SECOND: Purpose = Purpose::named("second draw of dark experience replay");
 
 /// The options of DER.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DerConfig {
     /// The weight of the stored predictions.
@@ -51,7 +52,7 @@ impl DerConfig {
 }
 
 /// The options of DER++.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DerPlusPlusConfig {
     /// The weight of the stored predictions.

@@ -8,6 +8,7 @@
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose, parameters::ParameterVector};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 const FISHER: Purpose = Purpose::named("fisher information");
 
 /// How the Fisher information is estimated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fisher {
     /// Its diagonal: the mean over single samples of the squared gradient, as it is defined.
@@ -33,7 +34,7 @@ pub enum Fisher {
 }
 
 /// The options of EWC.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EwcConfig {
     /// The weight of the penalty.
@@ -66,7 +67,7 @@ impl EwcConfig {
 }
 
 /// The options of online EWC.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OnlineEwcConfig {
     /// The weight of the penalty.

@@ -3,6 +3,7 @@
 
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{TrainBackend, TrainableDenoiser};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// The options of GDumb.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GdumbConfig {
     /// What is kept.

@@ -12,6 +12,7 @@ use ddpm_core::{
     noise::Purpose,
     parameters::{ParameterVector, gradients_from, take_gradients},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Boundary, HeldMemory, Step, Strategy, StrategyError, buffer, check};
@@ -23,7 +24,7 @@ const REFERENCE: Purpose = Purpose::named("gradients of the memory");
 const SWEEPS: usize = 10_000;
 
 /// The options of GEM.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GemConfig {
     /// Images kept of each experience.

@@ -9,6 +9,7 @@ use ddpm_core::{
     NoisyBatch, TrainBackend, TrainableDenoiser,
     noise::{Purpose, indices},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 const GAUSSIAN: Purpose = Purpose::named("gaussian inputs of a distillation");
 
 /// At which noisy images the teacher is asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Inputs {
     /// Images that the teacher drew, with noise.
@@ -33,7 +34,7 @@ pub enum Inputs {
 }
 
 /// The options of generative distillation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenerativeDistillationConfig {
     /// At which noisy images.

@@ -5,6 +5,7 @@
 
 use burn::tensor::Tensor;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// The options of generative replay.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenerativeReplayConfig {
     /// lambda: the weight of the loss on generated images.

@@ -10,6 +10,7 @@ use ddpm_core::{
     sampler::{self, SampleRequest, SamplerConfig},
 };
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Boundary, ConditionOn, Step, StrategyError, buffer, check, teacher::Teacher};
@@ -19,7 +20,7 @@ const GENERATED: Purpose = Purpose::named("generated images");
 const NOISY: Purpose = Purpose::named("noise on generated images");
 
 /// When images are drawn.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// New ones in every step.
@@ -33,7 +34,7 @@ pub enum Source {
 }
 
 /// How images are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GeneratorConfig {
     /// When.

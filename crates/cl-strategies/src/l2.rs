@@ -4,12 +4,13 @@
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Boundary, HeldMemory, Step, Strategy, StrategyError, check, penalty};
 
 /// The options of L2.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct L2Config {
     /// The weight of the penalty.

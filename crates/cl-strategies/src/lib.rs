@@ -6,6 +6,8 @@
 //! [`TrainableDenoiser`](ddpm_core::TrainableDenoiser) on any backend, and draw everything random from keys.
 
 mod a_gem;
+#[cfg(test)]
+mod analytic_tests;
 mod batch;
 pub mod buffer;
 mod check;
@@ -31,6 +33,8 @@ mod rwalk;
 mod si;
 mod strategy;
 mod teacher;
+#[cfg(test)]
+mod test_support;
 mod timestep_replay;
 mod trainer;
 

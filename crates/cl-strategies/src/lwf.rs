@@ -3,12 +3,13 @@
 
 use burn::tensor::Tensor;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Boundary, HeldMemory, Step, Strategy, StrategyError, check, teacher::Teacher};
 
 /// The options of learning without forgetting.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LwfConfig {
     /// The weight of the distillation.

@@ -6,6 +6,7 @@
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose, parameters::ParameterVector};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 const SAMPLES: Purpose = Purpose::named("importance of outputs");
 
 /// The options of MAS.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MasConfig {
     /// The weight of the penalty.

@@ -14,6 +14,7 @@ use ddpm_core::{
     sampler::{Ancestral, KeyedNoise},
 };
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
 const START: Purpose = Purpose::named("start of a partial sampling");
 
 /// The options of the distillation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PartialSamplingDistillationConfig {
     /// lambda: the weight of the divergence.

@@ -7,6 +7,7 @@
 
 use burn::tensor::Tensor;
 use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 const REPLAYED: Purpose = Purpose::named("replayed batch");
 
 /// How the losses on current and on stored images become one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mixing {
     /// `L + lambda L_buffer`, the mean over each batch (Chaudhry et al. 2019, arXiv 1902.10486).
@@ -60,7 +61,7 @@ impl Mixing {
 }
 
 /// The options of experience replay.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplayConfig {
     /// lambda: the weight of the loss on the buffer.

@@ -11,6 +11,7 @@ use ddpm_core::{
     TrainBackend, TrainableDenoiser,
     parameters::{ParameterVector, gradients_from, take_gradients},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// The options of RWalk.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RwalkConfig {
     /// The weight of the penalty.

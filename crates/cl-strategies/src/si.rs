@@ -9,6 +9,7 @@ use ddpm_core::{
     TrainBackend, TrainableDenoiser,
     parameters::{ParameterVector, gradients_from, take_gradients},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The options of SI.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SiConfig {
     /// The weight of the penalty.

@@ -11,6 +11,7 @@ use ddpm_core::{
     noise::{Key, Purpose},
 };
 use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -30,7 +31,7 @@ const DECAY: f64 = 0.95;
 const BASELINE_IMAGES: usize = 32;
 
 /// Which timesteps are rehearsed more.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Emphasis {
     /// The coefficient is lambda (1 + exponent) u^exponent, where u is (t + 1/2) / T: lambda on average; noisy timesteps
@@ -50,7 +51,7 @@ pub enum Emphasis {
 }
 
 /// The options of timestep-aware rehearsal.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimestepReplayConfig {
     /// lambda: the weight of the loss on the buffer.
@@ -118,29 +119,26 @@ impl TimestepReplay {
         Ok(Self { config, buffer: config.buffer.build(), losses: Vec::new() })
     }
 
-    /// Timesteps of a batch of the buffer, and the weight of each image's loss.
-    fn timesteps(&self, n: usize, total: usize, key: Key) -> (Vec<usize>, Vec<f64>) {
-        match self.config.emphasis {
-            Emphasis::Power { exponent } => {
-                let t = key.timesteps(n, total);
-                let weight = |t: &usize| (1.0 + exponent) * ((*t as f64 + 0.5) / total as f64).powf(exponent);
-                let weights = t.iter().map(weight).collect();
-                (t, weights)
-            }
-            Emphasis::Forgetting { bins, floor } => {
-                let risen = |(before, now): &(f64, f64)| floor + (now / before.max(1e-12) - 1.0).max(0.0);
-                let Ok(distribution) = WeightedIndex::new(self.losses.iter().map(risen)) else {
-                    return (key.timesteps(n, total), vec![1.0; n]);
-                };
-                let draw = |i: usize| {
-                    let mut rng = key.rng(i as u64);
-                    let bin = distribution.sample(&mut rng);
-                    let (from, to) = (bin * total / bins, (bin + 1) * total / bins);
-                    rng.random_range(from..to.max(from + 1)).min(total - 1)
-                };
-                ((0..n).map(draw).collect(), vec![1.0; n])
-            }
-        }
+    /// The weight of each image's loss, which is 1 on average.
+    fn weights(exponent: f64, t: &[usize], total: usize) -> Vec<f64> {
+        let weight = |t: &usize| (1.0 + exponent) * ((*t as f64 + 0.5) / total as f64).powf(exponent);
+        t.iter().map(weight).collect()
+    }
+
+    /// Timesteps of a batch of the buffer, more of them where more was forgotten.
+    fn timesteps(&self, n: usize, floor: f64, total: usize, key: Key) -> Vec<usize> {
+        let bins = self.losses.len();
+        let risen = |(before, now): &(f64, f64)| floor + (now / before.max(1e-12) - 1.0).max(0.0);
+        let Ok(distribution) = WeightedIndex::new(self.losses.iter().map(risen)) else {
+            return key.timesteps(n, total);
+        };
+        let draw = |i: usize| {
+            let mut rng = key.rng(i as u64);
+            let bin = distribution.sample(&mut rng);
+            let (from, to) = (bin * total / bins, (bin + 1) * total / bins);
+            rng.random_range(from..to.max(from + 1)).min(total - 1)
+        };
+        (0..n).map(draw).collect()
     }
 
     /// Reads the losses of a step into the running means.
@@ -185,16 +183,22 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
         let Some(stored) = self.buffer.contents() else { return loss };
         let n = self.config.batch_size.unwrap_or(step.batch.len());
         let positions = buffer::draw(stored.len(), n, step.key);
-        let (total, key) = (step.process.timesteps(), step.key.within(REPLAYED));
-        let (t, weights) = self.timesteps(n, total, key);
-        let batch = step.noisy_at(stored, &positions, t, REPLAYED);
-        let losses = step.losses_on(&batch);
-        if matches!(self.config.emphasis, Emphasis::Forgetting { .. }) {
-            let read = numbers(losses.clone().inner());
-            self.record(&batch.t, &read, total);
-        }
-        let weighted = NoisyBatch { weights: Some(weights), ..batch };
-        loss + weighted.weighted_mean(losses).mul_scalar(self.config.rehearsal_coefficient)
+        let total = step.process.timesteps();
+        let replayed = match self.config.emphasis {
+            Emphasis::Power { exponent } => {
+                let batch = step.noisy(stored, &positions, REPLAYED);
+                let weights = Some(Self::weights(exponent, &batch.t, total));
+                step.loss_on(&NoisyBatch { weights, ..batch })
+            }
+            Emphasis::Forgetting { floor, .. } => {
+                let t = self.timesteps(n, floor, total, step.key.within(REPLAYED));
+                let batch = step.noisy_at(stored, &positions, t, REPLAYED);
+                let losses = step.losses_on(&batch);
+                self.record(&batch.t, &numbers(losses.clone().inner()), total);
+                losses.mean()
+            }
+        };
+        loss + replayed.mul_scalar(self.config.rehearsal_coefficient)
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

@@ -13,6 +13,7 @@ use ddpm_core::{
     noise::{Key, Purpose},
     objective::{TimestepSampler, TimestepSampling},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Boundary, ConditionOn, Step, Strategy, StrategyError, batch::images};
@@ -22,7 +23,7 @@ const BEFORE: Purpose = Purpose::named("before an experience");
 const AFTER: Purpose = Purpose::named("after an experience");
 
 /// AdamW (Loshchilov & Hutter 2019) and what is done to the gradients before it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
     /// The learning rate, once warm.
@@ -59,7 +60,7 @@ impl Default for OptimizerConfig {
 }
 
 /// How long and on what a model trains.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainerConfig {
     /// Optimiser steps in each experience.

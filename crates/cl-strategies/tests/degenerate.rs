@@ -5,7 +5,12 @@ use std::ops::ControlFlow;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
-    Compose, Finetune, Joint, OptimizerConfig, Replay, ReplayConfig, Strategy, Trainer, TrainerConfig,
+    AGem, AGemConfig, Compose, Cumulative, Der, DerConfig, DerPlusPlusConfig, Emphasis, Ewc, EwcConfig,
+    Finetune, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeDistillationConfig,
+    GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, Joint, L2, L2Config, Lwf, LwfConfig,
+    Mas, MasConfig, Mixing, OnlineEwcConfig, OptimizerConfig, PartialSamplingDistillation,
+    PartialSamplingDistillationConfig, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source,
+    Strategy, TimestepReplay, TimestepReplayConfig, Trainer, TrainerConfig,
     buffer::{BufferConfig, Size},
 };
 use data_streams::{ClassIncremental, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig};
@@ -83,6 +88,232 @@ fn a_composition_of_nothing_is_finetuning_and_of_one_term_is_the_term() {
     let composed = |terms: Vec<Box<dyn Strategy<B, Model>>>| train(&mut Compose::new(terms), &stream);
     assert_eq!(composed(Vec::new()), train(&mut Finetune, &stream));
     assert_eq!(composed(vec![Box::new(replay(0.5))]), train(&mut replay(0.5), &stream));
+}
+
+#[test]
+fn cumulative_over_one_experience_is_joint() {
+    let stream = stream(1);
+    assert_eq!(train(&mut Cumulative, &stream), train(&mut Joint, &stream));
+}
+
+type Inner = Flex;
+
+/// Every strategy with its weight at zero, and those that have nothing to look back at in one experience.
+#[test]
+fn what_is_switched_off_is_finetuning() {
+    let stream = stream(2);
+    let finetuned = train(&mut Finetune, &stream);
+    let generator = GeneratorConfig { source: Source::Pool { images: 4 }, ..GeneratorConfig::default() };
+    let off: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
+        ("l2", Box::new(L2::<Inner>::new(L2Config { lambda: 0.0 }).unwrap())),
+        (
+            "ewc",
+            Box::new(
+                Ewc::<Inner>::new(EwcConfig { lambda: 0.0, samples: 2, ..EwcConfig::default() }).unwrap(),
+            ),
+        ),
+        (
+            "online_ewc",
+            Box::new(
+                Ewc::<Inner>::online(OnlineEwcConfig {
+                    lambda: 0.0,
+                    samples: 2,
+                    ..OnlineEwcConfig::default()
+                })
+                .unwrap(),
+            ),
+        ),
+        ("si", Box::new(Si::<Inner>::new(SiConfig { c: 0.0, ..SiConfig::default() }).unwrap())),
+        ("mas", Box::new(Mas::<Inner>::new(MasConfig { lambda: 0.0, samples: 2 }).unwrap())),
+        (
+            "rwalk",
+            Box::new(Rwalk::<Inner>::new(RwalkConfig { lambda: 0.0, ..RwalkConfig::default() }).unwrap()),
+        ),
+        ("lwf", Box::new(Lwf::<B, Model>::new(LwfConfig { lambda: 0.0 }).unwrap())),
+        (
+            "der",
+            Box::new(
+                Der::<B>::new(DerConfig { alpha: 0.0, per_experience: 4, ..DerConfig::default() }).unwrap(),
+            ),
+        ),
+        (
+            "timestep_replay",
+            Box::new(
+                TimestepReplay::new(TimestepReplayConfig {
+                    rehearsal_coefficient: 0.0,
+                    buffer: BufferConfig::Ring { per_experience: 3 },
+                    ..TimestepReplayConfig::default()
+                })
+                .unwrap(),
+            ),
+        ),
+        (
+            "generative_replay",
+            Box::new(
+                GenerativeReplay::<B, Model>::new(GenerativeReplayConfig {
+                    rehearsal_coefficient: 0.0,
+                    mixing: Mixing::Concatenated,
+                    generator,
+                    ..GenerativeReplayConfig::default()
+                })
+                .unwrap(),
+            ),
+        ),
+        (
+            "generative_distillation",
+            Box::new(
+                GenerativeDistillation::<B, Model>::new(GenerativeDistillationConfig {
+                    distillation_coefficient: 0.0,
+                    mixing: Mixing::TwoMeans,
+                    inputs: Inputs::Gaussian,
+                    ..GenerativeDistillationConfig::default()
+                })
+                .unwrap(),
+            ),
+        ),
+        (
+            "partial_sampling_distillation",
+            Box::new(
+                PartialSamplingDistillation::<B, Model>::new(PartialSamplingDistillationConfig {
+                    distillation_coefficient: 0.0,
+                    mixing: Mixing::TwoMeans,
+                    steps: 3,
+                    ..PartialSamplingDistillationConfig::default()
+                })
+                .unwrap(),
+            ),
+        ),
+    ];
+    for (name, mut strategy) in off {
+        assert_eq!(train(&mut *strategy, &stream), finetuned, "{name}");
+    }
+}
+
+#[test]
+fn what_has_nothing_to_look_back_at_is_finetuning() {
+    let stream = stream(1);
+    let finetuned = train(&mut Finetune, &stream);
+    let buffer = BufferConfig::ClassBalanced(Size::total(6));
+    let first: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
+        ("a_gem", Box::new(AGem::new(AGemConfig { buffer, ..AGemConfig::default() }).unwrap())),
+        ("gem", Box::new(Gem::new(GemConfig::default()).unwrap())),
+        ("lwf", Box::new(Lwf::<B, Model>::new(LwfConfig::default()).unwrap())),
+        ("ewc", Box::new(Ewc::<Inner>::new(EwcConfig { samples: 2, ..EwcConfig::default() }).unwrap())),
+        ("si", Box::new(Si::<Inner>::new(SiConfig::default()).unwrap())),
+        ("der_plus_plus", Box::new(Der::<B>::plus_plus(DerPlusPlusConfig::default()).unwrap())),
+    ];
+    for (name, mut strategy) in first {
+        assert_eq!(train(&mut *strategy, &stream), finetuned, "{name}");
+    }
+}
+
+/// And every one of them does something in a second experience.
+#[test]
+fn what_is_switched_on_is_not_finetuning() {
+    let stream = stream(2);
+    let finetuned = train(&mut Finetune, &stream).1;
+    let buffer = BufferConfig::Herding(Size::per_class(2));
+    let on: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
+        ("gdumb", Box::new(Gdumb::new(GdumbConfig { buffer }).unwrap())),
+        ("l2", Box::new(L2::<Inner>::new(L2Config { lambda: 1.0 }).unwrap())),
+        ("ewc", Box::new(Ewc::<Inner>::new(EwcConfig { samples: 2, ..EwcConfig::default() }).unwrap())),
+        ("si", Box::new(Si::<Inner>::new(SiConfig::default()).unwrap())),
+        ("mas", Box::new(Mas::<Inner>::new(MasConfig { samples: 2, ..MasConfig::default() }).unwrap())),
+        ("rwalk", Box::new(Rwalk::<Inner>::new(RwalkConfig::default()).unwrap())),
+        ("lwf", Box::new(Lwf::<B, Model>::new(LwfConfig::default()).unwrap())),
+        ("der", Box::new(Der::<B>::new(DerConfig::default()).unwrap())),
+        ("generative_replay", Box::new(GenerativeReplay::<B, Model>::new(Default::default()).unwrap())),
+        (
+            "generative_distillation",
+            Box::new(GenerativeDistillation::<B, Model>::new(Default::default()).unwrap()),
+        ),
+        (
+            "partial_sampling_distillation",
+            Box::new(PartialSamplingDistillation::<B, Model>::new(Default::default()).unwrap()),
+        ),
+    ];
+    for (name, mut strategy) in on {
+        let trained = train(&mut *strategy, &stream);
+        assert!(trained.0.iter().all(|loss| loss.is_finite()), "{name}");
+        assert_ne!(trained.1, finetuned, "{name}");
+    }
+}
+
+/// In the first steps of a training everything pulls the same way: no gradient points against another.
+#[test]
+fn a_projection_that_is_never_active_is_finetuning() {
+    let stream = stream(2);
+    let finetuned = train(&mut Finetune, &stream);
+    let buffer = BufferConfig::Ring { per_experience: 6 };
+    assert_eq!(
+        train(&mut AGem::new(AGemConfig { buffer, ..AGemConfig::default() }).unwrap(), &stream),
+        finetuned
+    );
+    assert_eq!(train(&mut Gem::new(GemConfig::default()).unwrap(), &stream), finetuned);
+}
+
+#[test]
+fn online_ewc_without_decay_is_ewc_while_there_is_one_past_experience() {
+    let stream = stream(2);
+    let (lambda, samples, timesteps_per_sample) = (50.0, 3, 2);
+    let config = EwcConfig { lambda, samples, timesteps_per_sample, ..EwcConfig::default() };
+    let online = OnlineEwcConfig { lambda, samples, timesteps_per_sample, decay: 1.0 };
+    let plain = train(&mut Ewc::<Inner>::new(config).unwrap(), &stream);
+    assert_eq!(train(&mut Ewc::<Inner>::online(online).unwrap(), &stream), plain);
+}
+
+#[test]
+fn rehearsal_alike_at_all_timesteps_is_replay() {
+    let stream = stream(2);
+    let config = TimestepReplayConfig {
+        rehearsal_coefficient: 0.5,
+        emphasis: Emphasis::Power { exponent: 0.0 },
+        buffer: BufferConfig::ClassBalanced(Size::per_class(3)),
+        batch_size: None,
+    };
+    assert_eq!(train(&mut TimestepReplay::new(config).unwrap(), &stream), train(&mut replay(0.5), &stream));
+}
+
+#[test]
+fn options_out_of_range_are_named() {
+    let of = |result: Result<(), cl_strategies::StrategyError>| result.unwrap_err().to_string();
+    let both = Size { per_class: Some(1), total: Some(1) };
+    for (message, key) in [
+        (of(L2Config { lambda: -1.0 }.validate()), "l2.lambda"),
+        (of(EwcConfig { samples: 0, ..Default::default() }.validate()), "ewc.samples"),
+        (of(OnlineEwcConfig { decay: 1.5, ..Default::default() }.validate()), "online_ewc.decay"),
+        (of(SiConfig { xi: 0.0, ..Default::default() }.validate()), "si.xi"),
+        (of(GemConfig { margin: f64::NAN, ..Default::default() }.validate()), "gem.margin"),
+        (of(DerPlusPlusConfig { beta: -0.1, ..Default::default() }.validate()), "der_plus_plus.beta"),
+        (
+            of(GdumbConfig { buffer: BufferConfig::ClassBalanced(both) }.validate()),
+            "gdumb.buffer.class_balanced",
+        ),
+        (
+            of(TimestepReplayConfig { emphasis: Emphasis::Power { exponent: -1.0 }, ..Default::default() }
+                .validate()),
+            "timestep_replay.emphasis.power.exponent",
+        ),
+    ] {
+        assert!(message.contains(key), "{message}");
+    }
+}
+
+#[test]
+fn a_buffer_with_a_size_in_all_shares_it_among_the_classes_seen() {
+    use cl_strategies::buffer::{Balanced, Buffer};
+    let stream = stream(5);
+    for mut buffer in [Balanced::at_random(Size::total(12)), Balanced::by_herding(Size::total(12))] {
+        let key = Key::new(0, Purpose::named("test"));
+        let mut counts = Vec::new();
+        for experience in stream.experiences().iter().take(3) {
+            buffer.absorb(&experience.train, key).unwrap();
+            counts.push(buffer.contents().unwrap().counts_per_class());
+        }
+        assert_eq!(counts[0], [6, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(counts[1], [3, 3, 3, 3, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(counts[2], [2, 2, 2, 2, 2, 2, 0, 0, 0, 0]);
+    }
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
-use cl_strategies::{OptimizerConfig, Replay, ReplayConfig, Trainer, TrainerConfig, buffer::BufferConfig};
+use cl_strategies::{
+    OptimizerConfig, Replay, ReplayConfig, Trainer, TrainerConfig,
+    buffer::{BufferConfig, Size},
+};
 use data_streams::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
 use ddpm_core::{
     Conditioning, DiTConfig, Objective, ProcessConfig,
@@ -47,9 +50,9 @@ fn a_transformer_trains_on_a_stream_and_is_sampled_from() {
         ema: EmaConfig { decay: 0.9, ..EmaConfig::default() },
         ..TrainerConfig::default()
     };
-    let buffer = BufferConfig::ClassBalanced { per_class: 3 };
+    let buffer = BufferConfig::ClassBalanced(Size::per_class(3));
     let mut replay =
-        Replay::new(ReplayConfig { rehearsal_coefficient: 0.5, batch_size: None, buffer }).unwrap();
+        Replay::new(ReplayConfig { rehearsal_coefficient: 0.5, buffer, ..ReplayConfig::default() }).unwrap();
     let mut trainer = Trainer::new(model, process.clone(), options, 0, device).unwrap();
     let mut losses = Vec::new();
     for k in 0..2 {

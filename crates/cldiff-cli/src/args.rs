@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use cldiff_engine::{BackendChoice, ReferenceWorkload, SamplerKind};
@@ -38,6 +38,18 @@ pub enum Command {
     Bpd(BpdArgs),
     /// Measure speed and memory on a reference workload.
     Bench(BenchArgs),
+    /// What can be chosen, with options, defaults and sources.
+    List {
+        /// Of what
+        #[arg(value_enum)]
+        what: Listed,
+        /// A JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a configuration, show one with everything filled in, or print its JSON Schema.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Make the table and report.html again, from the files of one or several runs.
     Report {
         /// Run directories.
@@ -47,6 +59,43 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+/// What `list` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Listed {
+    /// Terms of a `[[strategy]]`
+    Strategies,
+    /// Storage policies of replay
+    Buffers,
+    /// Ways from a data set to experiences
+    Streams,
+    /// Sources of images
+    DataSets,
+    /// Ways from noise to images
+    Samplers,
+    /// Noise schedules
+    Schedules,
+    /// What is measured
+    Metrics,
+}
+
+/// `cldiff config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check files as a run would before it begins.
+    Check {
+        /// TOML files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Where data sets are looked for
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Show a configuration with everything filled in.
+    Show(RunArgs),
+    /// Print the JSON Schema of configurations, for editors.
+    Schema,
 }
 
 /// Which model, and where to compute.
@@ -273,6 +322,24 @@ pub struct RunArgs {
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+impl RunArgs {
+    /// A run of a configuration file, as it is.
+    pub fn of_config(file: &Path) -> Self {
+        Self {
+            config: file.to_owned(),
+            backend: BackendArg::Auto,
+            device: 0,
+            out: None,
+            strategy: Vec::new(),
+            seeds: Vec::new(),
+            overrides: Vec::new(),
+            data_dir: None,
+            resume: false,
+            quiet: false,
+        }
+    }
 }
 
 /// `--backend`

@@ -8,6 +8,7 @@ mod bench;
 mod config;
 mod failure;
 mod generate;
+pub mod list;
 pub mod report;
 pub mod results;
 mod run;
@@ -18,7 +19,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    args::{Cli, Command},
+    args::{Cli, Command, ConfigCommand},
     failure::Failure,
 };
 
@@ -40,6 +41,12 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(args)) => generate::predict(&args),
         Some(Command::Bpd(args)) => generate::bits_per_dimension(&args),
         Some(Command::Bench(args)) => bench::bench(&args, started),
+        Some(Command::List { what, json }) => list::list(what, json),
+        Some(Command::Config(ConfigCommand::Check { files, data_dir })) => {
+            config::commands::check(&files, data_dir.as_deref())
+        }
+        Some(Command::Config(ConfigCommand::Show(args))) => config::commands::show(&args),
+        Some(Command::Config(ConfigCommand::Schema)) => config::commands::schema(),
         Some(Command::Report { directories, out }) => run::report(&directories, out.as_deref()),
     };
     match outcome {

@@ -44,12 +44,13 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     evaluation.classifier.validate().map_err(metric)
 }
 
-/// Checks a strategy's options against the data that it will see.
+/// Checks a strategy's options, against the data that it will see if these are known.
 ///
 /// # Errors
 /// [`StrategyError::Config`] for the first that does not fit.
-pub fn check_strategy(spec: &StrategySpec, stream: &Stream) -> Result<(), StrategyError> {
+pub fn check_strategy(spec: &StrategySpec, stream: Option<&Stream>) -> Result<(), StrategyError> {
     spec.validate()?;
+    let Some(stream) = stream else { return Ok(()) };
     let counts = stream.all_train().counts_per_class();
     spec.buffers()
         .into_iter()

@@ -11,10 +11,11 @@ use ddpm_core::{
     ProcessConfig, UNet2DConfig,
     sampler::{Ddim, SamplerConfig},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a model is evaluated after each experience.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationConfig {
     /// N: samples drawn for each experience seen so far.
@@ -49,7 +50,7 @@ impl Default for EvaluationConfig {
 }
 
 /// A term without options.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoOptions {}
 
@@ -77,7 +78,7 @@ pub struct TermInfo {
 macro_rules! terms {
     ($($name:ident: $config:ty, $summary:literal, $citation:literal;)*) => {
         /// A strategy: the composition of the terms that are present, in the order of the fields.
-        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
         pub struct StrategySpec {
             /// What it is called in tables and file names; made from its terms if absent.

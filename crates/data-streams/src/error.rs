@@ -20,8 +20,8 @@ pub enum DataError {
     },
     /// A data set whose files are not where they were looked for.
     #[error(
-        "no {name} in {dir}: looked for {file} (also without .gz); get the published idx files, and name their \
-         directory with --data-dir or the key `dir`",
+        "no {name} in {dir}: looked for {file} (gzipped or not); get the published files, and name their directory \
+         with --data-dir or the key `dir`",
         dir = dir.display()
     )]
     Missing {

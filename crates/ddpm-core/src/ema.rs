@@ -7,12 +7,13 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::parameters::{ParameterVector, with_parameters};
 
 /// How the decay of the average rises.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmaConfig {
     /// The decay in the long run.

@@ -11,12 +11,13 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 use ddpm_kernels::{AdamW as Step, AdamWState};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Ema, Kernels, TrainBackend};
 
 /// The constants of AdamW; defaults are PyTorch's but for the weight decay, which diffusion models go without.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamWConfig {
     /// Decay of the first moment.

@@ -7,12 +7,13 @@ use ddpm_core::{
     likelihood::{prior_terms, timestep_terms},
     noise::Key,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TimestepGrid;
 
 /// How closely likelihood is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LikelihoodConfig {
     /// Images of each task's eval split that are evaluated.

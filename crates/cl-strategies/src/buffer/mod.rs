@@ -8,6 +8,7 @@ mod ring;
 use data_streams::ImageDataset;
 use ddpm_core::noise::{Key, Purpose};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use balanced::Balanced;
@@ -36,7 +37,7 @@ pub trait Buffer: std::fmt::Debug {
 }
 
 /// The size of a buffer that is balanced over classes: one of the two is given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Size {
     /// Images of each class.
@@ -65,7 +66,7 @@ impl Size {
 }
 
 /// The choice of a buffer, with its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BufferConfig {
     /// As many images of every class, chosen at random.

@@ -1,5 +1,6 @@
 //! The configuration of a run: one TOML file, every key checked, every error with its line.
 
+pub mod commands;
 mod data;
 mod load;
 mod locate;
@@ -8,13 +9,14 @@ mod resolve;
 use cl_strategies::TrainerConfig;
 use cldiff_engine::{CellSpec, EvaluationConfig, ProcessConfig, StrategySpec};
 use ddpm_core::UNet2DConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use data::{DataConfig, StreamConfig};
 pub use load::{Loaded, load};
 
 /// A whole configuration, as `config.toml` of a run directory holds it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// What the run is called.

@@ -1,10 +1,10 @@
 //! What a configuration leaves open and the data decide, and whether all of it fits together.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::StrategyError;
 use cldiff_engine::StrategySpec;
-use data_streams::Stream;
+use data_streams::{DataError, Stream};
 use ddpm_core::{
     CoreError,
     diffusion::Variance,
@@ -31,7 +31,39 @@ impl Loaded {
         config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
         self.check_evaluation()?;
         self.check_seeds()?;
-        self.check_strategies(stream)
+        self.check_strategies(Some(stream))
+    }
+
+    /// Loads or draws the data, and makes the stream.
+    ///
+    /// # Errors
+    /// [`DataError`] for files that are missing or damaged, and for options out of range.
+    pub fn stream(&self, data_dir: Option<&Path>) -> Result<Stream, DataError> {
+        self.config.stream.build(self.config.data.build(data_dir)?)
+    }
+
+    /// A mistake that the data have shown, named with its place.
+    pub fn data_mistake(&self, error: &DataError) -> Failure {
+        match error {
+            DataError::Config { key, .. } if key.contains('.') => self.mistake(key, error),
+            DataError::Config { key, .. } => {
+                self.mistake(&format!("{}.{key}", self.config.data.key()), error)
+            }
+            _ => Failure::mistake(error),
+        }
+    }
+
+    /// Checks what does not depend on the data.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] that names the file, the line and the key.
+    pub fn check_without_data(&self) -> Result<(), Failure> {
+        let config = &self.config;
+        config.process.build().map_err(|e| self.core("process", &e))?;
+        config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
+        self.check_evaluation()?;
+        self.check_seeds()?;
+        self.check_strategies(None)
     }
 
     fn fill_model(&mut self, stream: &Stream) -> Result<(), Failure> {
@@ -117,7 +149,7 @@ impl Loaded {
         Ok(())
     }
 
-    fn check_strategies(&self, stream: &Stream) -> Result<(), Failure> {
+    fn check_strategies(&self, stream: Option<&Stream>) -> Result<(), Failure> {
         let strategies = &self.config.strategy;
         if strategies.is_empty() {
             let known = StrategySpec::KNOWN.join(", ");

@@ -83,15 +83,7 @@ fn write_report(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Fai
 }
 
 fn build_stream(loaded: &Loaded, args: &RunArgs) -> Result<Stream, Failure> {
-    use data_streams::DataError;
-    let config = &loaded.config;
-    let tell = |error: DataError| match &error {
-        DataError::Config { key, .. } if key.contains('.') => loaded.mistake(key, &error),
-        DataError::Config { key, .. } => loaded.mistake(&format!("{}.{key}", config.data.key()), &error),
-        _ => Failure::mistake(&error),
-    };
-    let data = config.data.build(args.data_dir.as_deref()).map_err(tell)?;
-    config.stream.build(data).map_err(tell)
+    loaded.stream(args.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))
 }
 
 fn prepare(

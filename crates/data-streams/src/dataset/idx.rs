@@ -1,14 +1,11 @@
 //! The idx files in which MNIST and its relatives are published (LeCun et al. 1998), as they are: gzipped or not.
 
 use std::{
-    fs::File,
-    io::{BufReader, Read},
+    io::Read,
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
-
-use super::{DatasetPair, ImageDataset, ImageShape};
+use super::{DatasetPair, ImageDataset, ImageShape, file::open};
 use crate::DataError;
 
 /// The classes of MNIST.
@@ -143,16 +140,6 @@ fn read<const D: usize>(path: &Path, magic: u32, what: &str) -> Result<([usize; 
         }
         _ => Ok((sizes, bytes)),
     }
-}
-
-/// The file's bytes, decompressed if they are gzipped, whatever the name says.
-fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let mut start = [0; 2];
-    let read = File::open(path).map_err(io)?.read(&mut start).map_err(io)?;
-    let file = BufReader::new(File::open(path).map_err(io)?);
-    let gzipped = read == 2 && start == [0x1f, 0x8b];
-    Ok(if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
 /// Zeros around each image, the odd one right and below.

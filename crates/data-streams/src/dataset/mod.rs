@@ -1,5 +1,8 @@
 //! Labelled 8-bit images in memory.
 
+pub mod cifar;
+pub mod digits;
+mod file;
 pub mod glyphs;
 pub mod idx;
 

@@ -2,13 +2,14 @@
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Experience, Stream, StreamBuilder};
 use crate::{DataError, DatasetPair};
 
 /// The order in which classes come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassOrder {
     /// As the source numbers them.
@@ -21,19 +22,22 @@ pub enum ClassOrder {
     },
 }
 
-/// The classes of a data set, split evenly over some experiences.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The classes of a data set, split over some experiences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassIncremental {
-    /// The number of experiences; it must divide the number of classes.
+    /// The number of experiences; it must divide the number of classes, unless `sizes` are given.
     pub experiences: usize,
+    /// How many classes each experience has, if not all as many: `[5, 2, 3]`. `experiences` does not count then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<usize>,
     /// The order in which classes come.
     pub class_order: ClassOrder,
 }
 
 impl Default for ClassIncremental {
     fn default() -> Self {
-        Self { experiences: 5, class_order: ClassOrder::Natural }
+        Self { experiences: 5, sizes: Vec::new(), class_order: ClassOrder::Natural }
     }
 }
 
@@ -47,15 +51,23 @@ impl ClassIncremental {
     }
 }
 
-impl StreamBuilder for ClassIncremental {
-    fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
-        let classes = data.train.class_names().len();
+impl ClassIncremental {
+    /// How many classes each experience has.
+    fn sizes(&self, classes: usize, name: &str) -> Result<Vec<usize>, DataError> {
+        if !self.sizes.is_empty() {
+            let sum: usize = self.sizes.iter().sum();
+            if sum != classes || self.sizes.contains(&0) {
+                let expected =
+                    format!("expected numbers above 0 that add up to the {classes} classes of {name}");
+                return Err(DataError::config("stream.class_incremental.sizes", &self.sizes, expected));
+            }
+            return Ok(self.sizes.clone());
+        }
         if self.experiences == 0 || classes % self.experiences != 0 {
             let divisors: Vec<String> =
                 (1..=classes).filter(|d| classes % d == 0).map(|d| d.to_string()).collect();
             let expected = format!(
-                "it does not divide the {classes} classes of {}; expected one of {}",
-                data.train.name(),
+                "it does not divide the {classes} classes of {name}; expected one of {}, or `sizes`",
                 divisors.join(", ")
             );
             return Err(DataError::config(
@@ -64,16 +76,26 @@ impl StreamBuilder for ClassIncremental {
                 expected,
             ));
         }
-        let experiences = self
-            .order(classes)
-            .chunks(classes / self.experiences)
-            .map(|classes| Experience {
+        Ok(vec![classes / self.experiences; self.experiences])
+    }
+}
+
+impl StreamBuilder for ClassIncremental {
+    fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
+        let classes = data.train.class_names().len();
+        let sizes = self.sizes(classes, data.train.name())?;
+        let (order, mut first) = (self.order(classes), 0);
+        let mut experience = |size: usize| {
+            let classes = &order[first..first + size];
+            first += size;
+            Experience {
                 name: names(&data, classes),
                 classes: classes.to_vec(),
                 train: data.train.of_classes(classes),
                 eval: data.eval.of_classes(classes),
-            })
-            .collect();
+            }
+        };
+        let experiences = sizes.into_iter().map(&mut experience).collect();
         Stream::new(format!("{}, class-incremental", data.train.name()), data, experiences)
     }
 }
@@ -97,7 +119,7 @@ mod tests {
     #[test]
     fn a_shuffled_stream_partitions_the_data() {
         let order = ClassOrder::Shuffled { seed: 3 };
-        let stream = ClassIncremental { experiences: 5, class_order: order }.build(data()).unwrap();
+        let stream = ClassIncremental { class_order: order, ..Default::default() }.build(data()).unwrap();
         let mut classes: Vec<usize> = stream.experiences().iter().flat_map(|e| e.classes.clone()).collect();
         assert_ne!(classes, (0..10).collect::<Vec<_>>());
         classes.sort_unstable();
@@ -111,6 +133,19 @@ mod tests {
         assert_eq!(images, (0..40).collect::<Vec<_>>());
         for e in stream.experiences() {
             assert!(e.train.labels().iter().chain(&e.eval.labels()).all(|label| e.classes.contains(label)));
+        }
+    }
+
+    #[test]
+    fn uneven_experiences_have_their_sizes() {
+        let build =
+            |sizes: &[usize]| ClassIncremental { sizes: sizes.to_vec(), ..Default::default() }.build(data());
+        let stream = build(&[5, 2, 3]).unwrap();
+        let sizes: Vec<usize> = stream.experiences().iter().map(|e| e.classes.len()).collect();
+        assert_eq!(sizes, [5, 2, 3]);
+        assert_eq!(stream.experiences()[1].classes, [5, 6]);
+        for wrong in [&[5, 2][..], &[5, 0, 5], &[11]] {
+            assert!(build(wrong).unwrap_err().to_string().contains("10 classes"), "{wrong:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! A diffusion process as plain data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GaussianDiffusion, Prediction, Variance};
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// The choices that make a [`GaussianDiffusion`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProcessConfig {
     /// T

@@ -8,6 +8,7 @@ mod reverse;
 mod threshold;
 
 use burn::tensor::{Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -18,7 +19,7 @@ pub use self::{
 use crate::{CoreError, Kernels, schedule::BetaSchedule};
 
 /// What a denoiser's output means (diffusers' `prediction_type`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prediction {
     /// The noise (Ho et al. 2020).
@@ -31,7 +32,7 @@ pub enum Prediction {
 }
 
 /// The variance of p(x_{t-1} | x_t) (diffusers' `variance_type`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Variance {
     /// That of the posterior q(x_{t-1} | x_t, x_0).

@@ -1,12 +1,13 @@
 //! The configuration of the transformer, with the names of the published code's arguments.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DiT;
 use crate::{CoreError, Kernels, noise::Key};
 
 /// The sizes of a [`DiT`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiTConfig {
     /// Height and width of the images, in pixels.

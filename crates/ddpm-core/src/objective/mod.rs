@@ -6,6 +6,7 @@ mod timesteps;
 mod variational;
 
 use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// How timesteps are weighted against each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Weighting {
     /// Every timestep's mean squared error of the prediction alike (Ho et al. 2020, equation 14).
@@ -42,7 +43,7 @@ fn default_gamma() -> f64 {
 }
 
 /// The loss of a training step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Objective {
     /// How timesteps are weighted.

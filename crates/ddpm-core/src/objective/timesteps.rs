@@ -1,6 +1,7 @@
 //! At which timesteps a batch is trained.
 
 use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::noise::Key;
@@ -9,7 +10,7 @@ use crate::noise::Key;
 const HISTORY: usize = 10;
 
 /// How timesteps are drawn.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TimestepSampling {
     /// Each image's alike and on its own (Ho et al. 2020).
@@ -32,7 +33,7 @@ fn default_uniform_share() -> f64 {
 }
 
 /// Draws timesteps, and remembers losses where that is asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimestepSampler {
     sampling: TimestepSampling,
     timesteps: usize,

@@ -2,13 +2,14 @@
 //! Dhariwal 2021, section 4), with noise.
 
 use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler};
 use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
 
 /// x_{t-1} ~ p(x_{t-1} | x_t) for t = T-1 .. 0; at t = 0 the mean.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ancestral {
     /// How many timesteps are visited; all if absent.

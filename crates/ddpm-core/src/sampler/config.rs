@@ -1,12 +1,13 @@
 //! The choice of a sampler as plain data: the one place where samplers are matched by name.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Ancestral, Ddim, DpmSolver, Heun, Sampler};
 use crate::{CoreError, GaussianDiffusion, Kernels};
 
 /// The choice of a sampler, with its options.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplerConfig {
     /// Few steps, deterministic unless eta > 0.

@@ -1,13 +1,14 @@
 //! DDIM (Song, Meng & Ermon 2021, equation 12): few steps, deterministic unless eta > 0.
 
 use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler};
 use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
 
 /// The DDIM sampler.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ddim {
     /// Denoiser evaluations an image takes.

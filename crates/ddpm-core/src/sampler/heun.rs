@@ -4,13 +4,14 @@
 //! As diffusers' `HeunDiscreteScheduler`, but linspace spacing visits whole timesteps.
 
 use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler};
 use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
 
 /// The Heun sampler.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Heun {
     /// Timesteps that are visited; an image takes `2 steps - 1` denoiser evaluations.

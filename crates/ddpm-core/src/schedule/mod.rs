@@ -6,13 +6,14 @@ mod sigmoid;
 mod spacing;
 mod zero_terminal_snr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{spacing::Spacing, zero_terminal_snr::rescale_zero_terminal_snr};
 use crate::CoreError;
 
 /// A family of noise schedules, named and parametrised as diffusers' `beta_schedule`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BetaSchedule {
     /// Evenly spaced between two values (Ho et al. 2020).

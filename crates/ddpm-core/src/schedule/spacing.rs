@@ -1,11 +1,12 @@
 //! Which of T timesteps a sampler with fewer steps visits (Lin et al. 2024, table 2).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CoreError;
 
 /// diffusers' `timestep_spacing`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Spacing {
     /// 0, s, 2s, .. with s = floor(T / steps).

@@ -4,6 +4,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 use crate::{Kernels, nn::Initializer};
 
 /// diffusers' names of the down blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DownBlockType {
     /// Residual blocks only.
     DownBlock2D,
@@ -24,7 +25,7 @@ pub enum DownBlockType {
 }
 
 /// diffusers' names of the up blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum UpBlockType {
     /// Residual blocks only.
     UpBlock2D,

@@ -1,12 +1,13 @@
 //! The configuration of the UNet: the keys, defaults and meanings of diffusers' `UNet2DModel` `config.json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DownBlockType, UNet2D, UpBlockType};
 use crate::{CoreError, nn::Activation, noise::Key};
 
 /// How the timestep enters a residual block (diffusers' `resnet_time_scale_shift`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeScaleShift {
     /// Added between the two convolutions (Ho et al. 2020).
@@ -20,7 +21,7 @@ pub enum TimeScaleShift {
 ///
 /// Keys whose only supported value is diffusers' default (`mid_block_type`, `downsample_type`, ...) are accepted
 /// with that value and refused with another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UNet2DConfig {
     /// Height and width of the images, in pixels.

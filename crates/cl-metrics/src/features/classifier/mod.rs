@@ -17,6 +17,7 @@ use ddpm_core::{
     Kernels,
     nn::{Activation, Conv2d, GroupNorm, Initializer, Linear},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cache::ClassifierCache;
@@ -29,7 +30,7 @@ const BATCH: usize = 256;
 const NORM_GROUPS: usize = 4;
 
 /// The options of the classifier.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
     /// Channels after each convolution, of which each halves the image.

@@ -9,6 +9,7 @@ mod strokes;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -19,7 +20,7 @@ use super::{DatasetPair, ImageDataset, ImageShape};
 use crate::DataError;
 
 /// The options of the data set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GlyphsConfig {
     /// Height and width in pixels, 8 to 64.

@@ -1,0 +1,54 @@
+//! `cldiff config`: check a file, show a configuration with everything filled in, or print the JSON Schema.
+
+use std::path::{Path, PathBuf};
+
+use data_streams::DataError;
+use schemars::schema_for;
+
+use super::{Config, load};
+use crate::{args::RunArgs, failure::Failure};
+
+/// Checks files as a run would before it begins.
+///
+/// # Errors
+/// [`Failure::Mistake`] for the first file that is not right.
+pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> {
+    for file in files {
+        let mut loaded = load(&RunArgs::of_config(file))?;
+        match loaded.stream(data_dir) {
+            Ok(stream) => {
+                loaded.resolve(&stream)?;
+                println!("{}: fine", file.display());
+            }
+            // Data are not part of a configuration: they may be on the machine that runs it.
+            Err(missing @ DataError::Missing { .. }) => {
+                loaded.check_without_data()?;
+                println!("{}: fine, but for what depends on its data: {missing}", file.display());
+            }
+            Err(error) => return Err(loaded.data_mistake(&error)),
+        }
+    }
+    Ok(())
+}
+
+/// Prints a configuration as a run directory would hold it.
+///
+/// # Errors
+/// [`Failure::Mistake`] for what is not right, and for data that are not there.
+pub fn show(args: &RunArgs) -> Result<(), Failure> {
+    let mut loaded = load(args)?;
+    let stream = loaded.stream(args.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))?;
+    loaded.resolve(&stream)?;
+    print!("{}", toml::to_string_pretty(&loaded.config).map_err(|e| Failure::Other(e.into()))?);
+    Ok(())
+}
+
+/// Prints the JSON Schema of configurations, for editors.
+///
+/// # Errors
+/// [`Failure::Other`] if it cannot be written.
+pub fn schema() -> Result<(), Failure> {
+    let schema = serde_json::to_string_pretty(&schema_for!(Config)).map_err(|e| Failure::Other(e.into()))?;
+    println!("{schema}");
+    Ok(())
+}

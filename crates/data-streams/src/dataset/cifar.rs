@@ -1,0 +1,161 @@
+//! CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in the binary form in which they are published: records of a label (of
+//! CIFAR-100 two, of which the second is the class) and 3 x 32 x 32 bytes, channel after channel.
+
+use std::path::Path;
+
+use super::{DatasetPair, ImageDataset, ImageShape, file};
+use crate::DataError;
+
+/// The classes of CIFAR-10.
+pub const CIFAR10_CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
+
+/// More than a published file has.
+const MOST_BYTES: usize = 1 << 28;
+
+/// Which of the two sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cifar {
+    /// Ten classes; `data_batch_*.bin` and `test_batch.bin`, or any files `*train*.bin` and `*test*.bin`.
+    Ten,
+    /// A hundred classes; `train.bin` and `test.bin`.
+    Hundred,
+}
+
+impl Cifar {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ten => "cifar10",
+            Self::Hundred => "cifar100",
+        }
+    }
+
+    /// Bytes of a record before its pixels.
+    fn labels(self) -> usize {
+        match self {
+            Self::Ten => 1,
+            Self::Hundred => 2,
+        }
+    }
+
+    fn class_names(self) -> Vec<String> {
+        match self {
+            Self::Ten => CIFAR10_CLASSES.map(str::to_owned).to_vec(),
+            Self::Hundred => (0..100).map(|class| class.to_string()).collect(),
+        }
+    }
+}
+
+/// Reads both splits from `dir`, gzipped or not.
+///
+/// # Errors
+/// [`DataError::Missing`] if a split has no file, [`DataError::Io`] and [`DataError::Format`] for one that is damaged.
+pub fn load_cifar_pair(dir: &Path, cifar: Cifar) -> Result<DatasetPair, DataError> {
+    let is_train = |name: &str| name.starts_with("data_batch") || name.contains("train");
+    let train = split(dir, cifar, "data_batch_1.bin", is_train)?;
+    let eval = split(dir, cifar, "test_batch.bin", |name| name.contains("test"))?;
+    Ok(DatasetPair { train, eval })
+}
+
+fn split(
+    dir: &Path,
+    cifar: Cifar,
+    published: &str,
+    accept: impl Fn(&str) -> bool,
+) -> Result<ImageDataset, DataError> {
+    let is_binary = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "bin");
+    let files = file::matching(dir, |name| is_binary(name) && accept(name))?;
+    if files.is_empty() {
+        return Err(DataError::Missing {
+            name: cifar.name().into(),
+            dir: dir.into(),
+            file: published.into(),
+        });
+    }
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for path in files {
+        records(&path, cifar, &mut pixels, &mut labels)?;
+    }
+    ImageDataset::new(cifar.name(), SHAPE, cifar.class_names(), pixels, labels)
+}
+
+fn records(
+    path: &Path,
+    cifar: Cifar,
+    pixels: &mut Vec<u8>,
+    labels: &mut Vec<usize>,
+) -> Result<(), DataError> {
+    let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
+    let (bytes, size) = (file::read_all(path, MOST_BYTES)?, cifar.labels() + SHAPE.len());
+    if bytes.is_empty() || bytes.len() % size != 0 {
+        let problem = format!(
+            "truncated: {} bytes are not a whole number of records of {size} bytes, as {} has them",
+            bytes.len(),
+            cifar.name()
+        );
+        return Err(format(problem));
+    }
+    let classes = cifar.class_names().len();
+    for (i, record) in bytes.chunks_exact(size).enumerate() {
+        let label = usize::from(record[cifar.labels() - 1]);
+        if label >= classes {
+            let problem = format!(
+                "label {label} of record {i} is out of range: {} has {classes} classes",
+                cifar.name()
+            );
+            return Err(format(problem));
+        }
+        labels.push(label);
+        pixels.extend_from_slice(&record[cifar.labels()..]);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn record(label: u8, value: u8) -> Vec<u8> {
+        [vec![label], vec![value; SHAPE.len()]].concat()
+    }
+
+    #[test]
+    fn all_batches_are_read_in_their_order() {
+        let dir = TempDir::new().unwrap();
+        let write = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
+        write("data_batch_2.bin", record(9, 2));
+        write("data_batch_1.bin", [record(3, 1), record(4, 7)].concat());
+        write("test_batch.bin", record(0, 5));
+        let pair = load_cifar_pair(dir.path(), Cifar::Ten).unwrap();
+        assert_eq!(pair.train.labels(), [3, 4, 9]);
+        assert_eq!(pair.train.pixels_of(1), [7; 3072]);
+        assert_eq!((pair.eval.len(), pair.eval.shape()), (1, SHAPE));
+    }
+
+    #[test]
+    fn damaged_and_missing_files_are_named() {
+        let dir = TempDir::new().unwrap();
+        let load = || load_cifar_pair(dir.path(), Cifar::Ten).unwrap_err().to_string();
+        assert!(load().contains("data_batch_1.bin"), "{}", load());
+        fs::write(dir.path().join("data_batch_1.bin"), &record(3, 1)[1..]).unwrap();
+        assert!(load().contains("data_batch_1.bin") && load().contains("truncated"), "{}", load());
+        fs::write(dir.path().join("data_batch_1.bin"), record(10, 1)).unwrap();
+        assert!(load().contains("label 10 of record 0"), "{}", load());
+        assert!(load_cifar_pair(&dir.path().join("nowhere"), Cifar::Hundred).is_err());
+    }
+
+    #[test]
+    fn the_second_label_of_cifar_100_is_the_class() {
+        let dir = TempDir::new().unwrap();
+        let bytes = [vec![19, 77], vec![4; SHAPE.len()]].concat();
+        fs::write(dir.path().join("train.bin"), &bytes).unwrap();
+        fs::write(dir.path().join("test.bin"), &bytes).unwrap();
+        assert_eq!(load_cifar_pair(dir.path(), Cifar::Hundred).unwrap().train.labels(), [77]);
+    }
+}

@@ -1,0 +1,89 @@
+//! The UCI digits (Alpaydin & Kaynak 1998; scikit-learn's `load_digits`): 8 x 8 images with values 0 to 16, a line each
+//! of 64 values and the digit, separated by commas.
+
+use std::path::Path;
+
+use super::{DatasetPair, ImageDataset, ImageShape, file, idx::MNIST_CLASSES};
+use crate::DataError;
+
+const SHAPE: ImageShape = ImageShape { channels: 1, height: 8, width: 8 };
+const LARGEST: usize = 16;
+const MOST_BYTES: usize = 1 << 24;
+
+/// Reads the training set (`optdigits.tra` or `digits_uci_train.csv`) and the test set (`optdigits.tes` or
+/// `digits.csv`) from `dir`, gzipped or not.
+///
+/// # Errors
+/// [`DataError::Missing`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`], with the line, for
+/// one that is damaged.
+pub fn load_digits_pair(dir: &Path) -> Result<DatasetPair, DataError> {
+    let train = split(dir, ["optdigits.tra", "digits_uci_train.csv"])?;
+    let eval = split(dir, ["optdigits.tes", "digits.csv"])?;
+    Ok(DatasetPair { train, eval })
+}
+
+fn split(dir: &Path, names: [&str; 2]) -> Result<ImageDataset, DataError> {
+    let files = file::matching(dir, |name| names.contains(&name))?;
+    let Some(path) = files.first() else {
+        return Err(DataError::Missing { name: "digits".into(), dir: dir.into(), file: names[0].into() });
+    };
+    let bytes = file::read_all(path, MOST_BYTES)?;
+    let format = |problem: String| DataError::Format { path: path.clone(), problem };
+    let text = String::from_utf8(bytes).map_err(|e| format(format!("not text: {e}")))?;
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let (image, label) = parse(line).map_err(|problem| format(format!("line {}: {problem}", i + 1)))?;
+        pixels.extend(image);
+        labels.push(label);
+    }
+    ImageDataset::new("digits", SHAPE, MNIST_CLASSES.map(str::to_owned).to_vec(), pixels, labels)
+}
+
+fn parse(line: &str) -> Result<(Vec<u8>, usize), String> {
+    let number = |field: &str| {
+        field.trim().parse::<usize>().map_err(|_| format!("{:?} is not a number", field.trim()))
+    };
+    let fields = line.split(',').map(number).collect::<Result<Vec<_>, _>>()?;
+    let (label, values) = match fields.split_last() {
+        Some((label, values)) if values.len() == SHAPE.len() => (*label, values),
+        _ => return Err(format!("{} fields, expected 64 pixels and a digit", fields.len())),
+    };
+    if let Some(value) = values.iter().find(|value| **value > LARGEST) {
+        return Err(format!("a pixel is {value}, expected 0 to {LARGEST}"));
+    }
+    if label >= MNIST_CLASSES.len() {
+        return Err(format!("the digit is {label}, expected 0 to 9"));
+    }
+    // 0 to 16 become 0 to 255, rounded.
+    Ok((values.iter().map(|value| ((value * 255 + LARGEST / 2) / LARGEST) as u8).collect(), label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(value: &str, label: &str) -> String {
+        format!("{}{label}", format!("{value},").repeat(64))
+    }
+
+    #[test]
+    fn values_span_eight_bits() {
+        assert_eq!(parse(&line("16", "3")).unwrap(), (vec![255; 64], 3));
+        assert_eq!(parse(&line("8", "0")).unwrap().0[0], 128);
+    }
+
+    #[test]
+    fn a_bad_line_is_told_by_its_number() {
+        let dir = tempfile::TempDir::new().unwrap();
+        for (bad, why) in [
+            (line("17", "1"), "a pixel is 17"),
+            (line("1", "10"), "the digit is 10"),
+            ("1,2".to_owned(), "2 fields"),
+            (line("x", "1"), "\"x\" is not a number"),
+        ] {
+            std::fs::write(dir.path().join("optdigits.tra"), format!("{}\n{bad}\n", line("0", "1"))).unwrap();
+            let message = load_digits_pair(dir.path()).unwrap_err().to_string();
+            assert!(message.contains("line 2") && message.contains(why), "{message}");
+        }
+    }
+}

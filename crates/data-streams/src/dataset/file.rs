@@ -1,0 +1,54 @@
+//! Files of the world: gzipped or not, and never larger in memory than they may be.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::DataError;
+
+/// The file's bytes, decompressed if they are gzipped, whatever the name says.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
+    let io = |source| DataError::Io { path: path.to_owned(), source };
+    let mut start = [0; 2];
+    let read = File::open(path).map_err(io)?.read(&mut start).map_err(io)?;
+    let file = BufReader::new(File::open(path).map_err(io)?);
+    let gzipped = read == 2 && start == [0x1f, 0x8b];
+    Ok(if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
+}
+
+/// All of a file that holds at most `most` bytes.
+pub(super) fn read_all(path: &Path, most: usize) -> Result<Vec<u8>, DataError> {
+    let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
+    let mut bytes = Vec::new();
+    open(path)?
+        .take(most as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| format(format!("truncated or damaged after {} bytes: {e}", bytes.len())))?;
+    if bytes.len() > most {
+        return Err(format(format!("more than {most} bytes: not a file of this data set")));
+    }
+    Ok(bytes)
+}
+
+/// The files of a directory whose name, without `.gz`, is accepted, in the order of their names.
+pub(super) fn matching(dir: &Path, accept: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, DataError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(DataError::Io { path: dir.to_owned(), source }),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|source| DataError::Io { path: dir.to_owned(), source })?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_file() && accept(name.strip_suffix(".gz").unwrap_or(name)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

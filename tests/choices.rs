@@ -1,0 +1,161 @@
+//! Everything that can be chosen: it is listed, its configuration is fine, and it runs.
+
+mod common;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use common::{Scratch, results_without_cost, text};
+use serde_json::Value;
+
+fn configurations() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut found = Vec::new();
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.canonicalize().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn listed(scratch: &Scratch, what: &str) -> Vec<Value> {
+    let output = scratch.cldiff(&["list", what, "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn lists_have_names_and_meanings_and_tables_show_them() {
+    let scratch = Scratch::new();
+    for what in ["strategies", "buffers", "streams", "data-sets", "samplers", "schedules", "metrics"] {
+        let table = scratch.cldiff(&["list", what]);
+        for choice in listed(&scratch, what) {
+            let name = choice["name"].as_str().unwrap();
+            assert!(choice["summary"].is_string() && choice["citation"].is_string(), "{choice}");
+            assert!(text(&table.stdout).contains(name), "{name} is not in the table of {what}");
+        }
+    }
+}
+
+/// `configs/effects/glyphs.toml` has every strategy; it is the table of effects.
+#[test]
+fn every_strategy_has_a_configuration() {
+    let scratch = Scratch::new();
+    let effects = configurations().into_iter().find(|path| path.contains("effects")).unwrap();
+    let parsed: toml::Table = fs::read_to_string(effects).unwrap().parse().unwrap();
+    let configured: BTreeSet<String> = parsed["strategy"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|strategy| strategy.as_table().unwrap().keys().cloned())
+        .collect();
+    for choice in listed(&scratch, "strategies") {
+        let name = choice["name"].as_str().unwrap();
+        assert!(configured.contains(name), "{name} has no configuration");
+    }
+}
+
+#[test]
+fn every_configuration_is_fine_and_can_be_shown() {
+    let scratch = Scratch::new();
+    let configurations = configurations();
+    let paths: Vec<&str> = configurations.iter().map(String::as_str).collect();
+    let output = scratch.cldiff(&[&["config", "check"], &paths[..]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), paths.len());
+    // What is shown is a configuration again.
+    let shown = scratch.cldiff(&["config", "show", "--config", "smoke"]);
+    fs::write(scratch.path("shown.toml"), &shown.stdout).unwrap();
+    assert!(scratch.cldiff(&["config", "check", "shown.toml"]).status.success());
+    let again = scratch.cldiff(&["config", "show", "--config", "shown.toml"]);
+    assert_eq!(text(&again.stdout), text(&shown.stdout));
+}
+
+#[test]
+fn the_schema_knows_every_part_of_a_configuration() {
+    let scratch = Scratch::new();
+    let schema: Value = serde_json::from_slice(&scratch.cldiff(&["config", "schema"]).stdout).unwrap();
+    for key in ["data", "stream", "model", "process", "training", "evaluation", "strategy", "seeds", "name"] {
+        assert!(schema["properties"][key].is_object(), "{key}");
+    }
+    let strategies = &schema["$defs"]["StrategySpec"]["properties"];
+    assert!(strategies["replay"].is_object() && strategies["ewc"].is_object());
+}
+
+/// All cells of the table of effects, with so little training that it takes seconds.
+#[test]
+fn every_strategy_runs() {
+    let scratch = Scratch::new();
+    let effects = configurations().into_iter().find(|path| path.contains("effects")).unwrap();
+    let mut arguments =
+        vec!["--config", &effects, "--backend", "flex", "--seeds", "0", "--out", "run", "--quiet"];
+    let short = [
+        "training.steps_per_experience=3",
+        "training.batch_size=4",
+        "data.glyphs.train_per_class=100",
+        "data.glyphs.eval_per_class=20",
+        "evaluation.samples_per_task=40",
+        "evaluation.sampler.ddim.steps=2",
+        "evaluation.likelihood.images_per_task=2",
+        "evaluation.classifier.epochs=1",
+    ];
+    for change in short {
+        arguments.extend(["--set", change]);
+    }
+    let output = scratch.cldiff(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let results = results_without_cost(&scratch.path("run"));
+    let cells = results["cells"].as_array().unwrap();
+    assert!(cells.len() >= 25, "{} cells", cells.len());
+    for cell in cells {
+        assert!(cell["summary"]["bpd.final_average"].is_number(), "{}", cell["label"]);
+    }
+}
+
+#[test]
+fn a_wrong_option_of_a_strategy_is_told_with_its_line() {
+    let scratch = Scratch::new();
+    let smoke = fs::read_to_string(configurations().into_iter().find(|p| p.ends_with("smoke.toml")).unwrap())
+        .unwrap();
+    for (strategy, expected) in [
+        ("ewc = { lambda = -1.0 }", "`ewc.lambda`"),
+        ("replay = { buffer = { herding = { per_class = 61 } } }", "at most 60"),
+        ("replay = { buffer = { reservoir = { total = 0 } } }", "`replay.buffer.reservoir.total`"),
+        ("gem = { per_experience = 0 }", "`gem.per_experience`"),
+        ("timestep_replay = { emphasis = { power = { exponent = -2.0 } } }", "above -1"),
+    ] {
+        let text_of = format!("{smoke}\n[[strategy]]\nlabel = \"wrong\"\n{strategy}\n");
+        let line = text_of.lines().count();
+        fs::write(scratch.path("wrong.toml"), &text_of).unwrap();
+        let output = scratch.cldiff(&["config", "check", "wrong.toml"]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+        assert!(message.contains(&format!("wrong.toml, line {line}")), "{line}: {message}");
+    }
+}
+
+/// Images of the world, where they are beside the checkout.
+#[test]
+fn published_files_are_read_as_they_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets");
+    if !root.is_dir() {
+        eprintln!("skipped: no real data sets beside the checkout");
+        return;
+    }
+    let scratch = Scratch::new();
+    for (data_set, config) in [("digits", "digits/replay.toml"), ("cifar10", "cifar10/replay.toml")] {
+        let config = configurations().into_iter().find(|path| path.ends_with(config)).unwrap();
+        let dir = root.join(data_set);
+        let output = scratch.cldiff(&["config", "check", &config, "--data-dir", dir.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).trim_end().ends_with(": fine"), "{}", text(&output.stdout));
+    }
+}
