@@ -4,14 +4,13 @@
 //! `model/`, which diffusers loads too. Without arguments it trains on squares that it draws.
 
 use burn::{
-    module::AutodiffModule,
-    optim::{AdamWConfig, GradientsParams, Optimizer},
+    optim::GradientsParams,
     tensor::{Tensor, TensorData},
 };
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use ddpm_core::{
-    Conditioning, Ema, NoisyBatch, Objective, ProcessConfig, UNet2DConfig,
+    AdamW, AdamWConfig, Conditioning, Ema, NoisyBatch, Objective, ProcessConfig, UNet2DConfig,
     diffusers::save_diffusers,
     ema::EmaConfig,
     noise::{Key, Purpose},

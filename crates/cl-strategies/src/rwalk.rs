@@ -6,7 +6,10 @@
 //! and the score is averaged with that of the past. L + lambda sum_i (F_i + s_i) (theta_i - theta*_i)^2.
 //! Deviations: the score is updated at every step, and F is of the batch's gradient, which is at hand.
 
-use burn::{optim::GradientsParams, tensor::backend::Backend};
+use burn::{
+    optim::GradientsParams,
+    tensor::{Tensor, backend::Backend},
+};
 use ddpm_core::{
     TrainBackend, TrainableDenoiser,
     parameters::{ParameterVector, gradients_from, take_gradients},
@@ -75,7 +78,7 @@ impl<I: Backend> Rwalk<I> {
 
 /// Scaled so that the largest number is 1; zeros stay zeros.
 fn to_unit<I: Backend>(vector: ParameterVector<I>) -> ParameterVector<I> {
-    let largest = vector.entries().map(|(_, values)| values.clone().max()).reduce(|a, b| a.max_pair(b));
+    let largest = vector.entries().map(|(_, values)| values.clone().max()).reduce(Tensor::max_pair);
     let largest = largest.expect("a module with parameters").clamp_min(f32::MIN_POSITIVE);
     vector.map(|values| values / largest.clone())
 }

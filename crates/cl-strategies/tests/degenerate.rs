@@ -98,12 +98,11 @@ fn cumulative_over_one_experience_is_joint() {
 
 type Inner = Flex;
 
-/// Every strategy with its weight at zero, and those that have nothing to look back at in one experience.
+/// Penalties and distillation with their weight at zero.
 #[test]
 fn what_is_switched_off_is_finetuning() {
     let stream = stream(2);
     let finetuned = train(&mut Finetune, &stream);
-    let generator = GeneratorConfig { source: Source::Pool { images: 4 }, ..GeneratorConfig::default() };
     let off: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
         ("l2", Box::new(L2::<Inner>::new(L2Config { lambda: 0.0 }).unwrap())),
         (
@@ -130,6 +129,19 @@ fn what_is_switched_off_is_finetuning() {
             Box::new(Rwalk::<Inner>::new(RwalkConfig { lambda: 0.0, ..RwalkConfig::default() }).unwrap()),
         ),
         ("lwf", Box::new(Lwf::<B, Model>::new(LwfConfig { lambda: 0.0 }).unwrap())),
+    ];
+    for (name, mut strategy) in off {
+        assert_eq!(train(&mut *strategy, &stream), finetuned, "{name}");
+    }
+}
+
+/// As above, for those that rehearse.
+#[test]
+fn rehearsal_that_is_switched_off_is_finetuning() {
+    let stream = stream(2);
+    let finetuned = train(&mut Finetune, &stream);
+    let generator = GeneratorConfig { source: Source::Pool { images: 4 }, ..GeneratorConfig::default() };
+    let off: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
         (
             "der",
             Box::new(

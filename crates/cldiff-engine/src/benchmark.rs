@@ -73,17 +73,25 @@ impl ReferenceWorkload {
             in_channels: channels,
             out_channels: channels,
             down_block_types: (0..levels.len())
-                .map(|level| match with_attention(level) {
-                    true => DownBlockType::AttnDownBlock2D,
-                    false => DownBlockType::DownBlock2D,
+                .map(|level| {
+                    if with_attention(level) {
+                        DownBlockType::AttnDownBlock2D
+                    } else {
+                        DownBlockType::DownBlock2D
+                    }
                 })
                 .collect(),
             up_block_types: (0..levels.len())
                 .rev()
-                .map(|level| match with_attention(level) {
-                    true => UpBlockType::AttnUpBlock2D,
-                    false => UpBlockType::UpBlock2D,
-                })
+                .map(
+                    |level| {
+                        if with_attention(level) {
+                            UpBlockType::AttnUpBlock2D
+                        } else {
+                            UpBlockType::UpBlock2D
+                        }
+                    },
+                )
                 .collect(),
             block_out_channels: levels.to_vec(),
             layers_per_block: layers,

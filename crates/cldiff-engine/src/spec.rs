@@ -55,7 +55,12 @@ impl Default for EvaluationConfig {
 pub struct NoOptions {}
 
 impl NoOptions {
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as the other terms' options have it")]
+    #[allow(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "as the other terms' options have it"
+    )]
     fn validate(&self) -> Result<(), StrategyError> {
         Ok(())
     }

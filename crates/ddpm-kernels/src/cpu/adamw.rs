@@ -58,6 +58,9 @@ pub struct State<'a> {
 }
 
 /// One step; gradients are multiplied by `scale` first.
+///
+/// # Panics
+/// If the slices are not of one length.
 pub fn step(set: InstructionSet, adamw: AdamW, scale: f32, grad: &[f32], state: State<'_>) {
     let State { value, moment_1, moment_2, average } = state;
     let len = grad.len();

@@ -30,7 +30,7 @@ pub fn concat(n: usize, a: &[f32], b: &[f32]) -> Vec<f32> {
     unsafe { filled(a.len() + b.len(), fill) }
 }
 
-/// Takes apart what [`concat`] has put together; `of_a` numbers of each image were the first's.
+/// Takes apart what [`concat()`] has put together; `of_a` numbers of each image were the first's.
 pub fn split(n: usize, of_a: usize, both: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let image = both.len() / n;
     let part = |from: usize, len: usize| {

@@ -49,6 +49,9 @@ pub fn scale_and_shift(
 ///
 /// # Shapes
 /// - `x`, `grad`: `dims` = `[n, c, length]`; `weight`, `bias`: `[c]`; results: those of `x`, `weight`, `bias`
+///
+/// # Panics
+/// If the slices do not have these sizes.
 pub fn backward(
     set: InstructionSet,
     dims: [usize; 3],

@@ -33,6 +33,9 @@ pub(super) const CHANNELS: usize = 8;
 /// # Shapes
 /// - `x`: `[images, c_in, height, width]`, `grad`: that of the output
 /// - results: `[c_out, c_in, kernel, kernel]` and `[c_out]`
+///
+/// # Panics
+/// If the slices do not have these sizes.
 pub fn grad_weight(
     set: InstructionSet,
     conv: &Conv,

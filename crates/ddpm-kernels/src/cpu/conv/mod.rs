@@ -2,10 +2,10 @@
 //!
 //! Images are padded with zeros into scratch space, plane by plane; weights are packed so that the numbers of 16 or 32
 //! output channels lie side by side. A tile of some pixels times these channels is summed up in registers, over all
-//! input channels and taps ([`tile`]). The gradient with respect to the input is a convolution of the output's gradient
-//! with the weights in the other direction, one for each phase of the stride ([`plan`]); that with respect to the
-//! weights sums over pixels, in registers as well ([`gradient`]). Kernels of 3 x 3 between enough channels go through
-//! Winograd's transforms ([`winograd`]), in the same registers.
+//! input channels and taps (`tile.rs`). The gradient with respect to the input is a convolution of the output's gradient
+//! with the weights in the other direction, one for each phase of the stride (`plan.rs`); that with respect to the
+//! weights sums over pixels, in registers as well (`gradient.rs`). Kernels of 3 x 3 between enough channels go through
+//! Winograd's transforms (`winograd/`), in the same registers.
 
 mod gradient;
 mod pack;
@@ -135,6 +135,9 @@ pub struct Addends<'a> {
 ///
 /// # Shapes
 /// - `x`: `[images, c_in, height, width]`, `weight`: `[c_out, c_in, kernel, kernel]`
+///
+/// # Panics
+/// If the slices do not have these sizes.
 pub fn forward(
     set: InstructionSet,
     conv: &Conv,
@@ -154,6 +157,9 @@ pub fn forward(
 ///
 /// # Shapes
 /// - `weight` as in [`forward`], `grad`: that of the output; result: that of `x`
+///
+/// # Panics
+/// If the slices do not have these sizes.
 pub fn grad_x(set: InstructionSet, conv: &Conv, weight: &[f32], grad: &[f32]) -> Vec<f32> {
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");

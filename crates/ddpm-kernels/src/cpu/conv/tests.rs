@@ -9,10 +9,10 @@ fn defined(conv: &Conv, x: &[f32], weight: &[f32], grad: &[f32]) -> [Vec<f64>; 4
     let mut y = vec![0.0; grad.len()];
     let (mut gx, mut gw, mut gb) = (vec![0.0; x.len()], vec![0.0; weight.len()], vec![0.0; conv.c_out]);
     for n in 0..conv.images {
-        for o in 0..conv.c_out {
+        for (o, gb) in gb.iter_mut().enumerate() {
             for (i, j) in (0..oh).flat_map(|i| (0..ow).map(move |j| (i, j))) {
                 let out = ((n * conv.c_out + o) * oh + i) * ow + j;
-                gb[o] += f64::from(grad[out]);
+                *gb += f64::from(grad[out]);
                 for c in 0..conv.c_in {
                     for tap in 0..k * k {
                         let (row, column) = (i * conv.stride + tap / k, j * conv.stride + tap % k);

@@ -151,9 +151,10 @@ impl Lanes for Avx2 {
                 quads[2] = _mm256_shuffle_ps::<0x44>(high, high_2);
                 quads[3] = _mm256_shuffle_ps::<0xee>(high, high_2);
             }
-            for c in 0..4 {
-                to(c, Self(_mm256_permute2f128_ps::<0x20>(quads[0][c], quads[1][c])));
-                to(4 + c, Self(_mm256_permute2f128_ps::<0x31>(quads[0][c], quads[1][c])));
+            let [upper, lower] = quads;
+            for (c, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
+                to(c, Self(_mm256_permute2f128_ps::<0x20>(upper, lower)));
+                to(4 + c, Self(_mm256_permute2f128_ps::<0x31>(upper, lower)));
             }
         }
     }
