@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::{
     PLACES, Tiles,
-    transform::{Input, Kernel, Output, Spread},
+    spread::Spread,
+    transform::{Input, Kernel, Output},
 };
 use crate::cpu::{
     conv::{

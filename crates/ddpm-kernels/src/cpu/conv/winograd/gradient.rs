@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::{
     PLACES, Tiles,
-    transform::{Input, KernelGradient, OutputGradient, Spread},
+    spread::Spread,
+    transform::{Input, KernelGradient, OutputGradient},
 };
 use crate::cpu::{
     conv::{

@@ -12,6 +12,7 @@
 
 mod forward;
 mod gradient;
+mod spread;
 mod transform;
 
 pub(super) use forward::convolve;
