@@ -88,6 +88,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn learn(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.seen.extend(&boundary.experience.classes);
         self.shape = Some(boundary.experience.train.shape());
+        // A sampler that does not fit would draw nothing, and the strategy would be finetuning without a word.
+        let misfit = |error: ddpm_core::CoreError| {
+            StrategyError::config("generator.sampler", self.config.sampler, error.to_string())
+        };
+        self.config.sampler.check(boundary.process).map_err(misfit)?;
         self.teacher = Some(Teacher::of(boundary));
         if let Source::Pool { images } = self.config.source {
             let key = boundary.key.within(GENERATED);
@@ -115,7 +120,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             }
             None => {
                 let key = step.key.within(GENERATED);
-                // The options were checked before the run; a sampler that fits the process draws.
+                // Checked when the teacher was made: a sampler that fits the process draws.
                 self.draw(step.process, step.condition_on, n, key, step.device).ok()?
             }
         };

@@ -112,6 +112,12 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for PartialSamplin
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        // Steps that do not fit would distil nothing, and the strategy would be finetuning without a word.
+        let ancestral = Ancestral { steps: Some(self.config.steps), ..Ancestral::default() };
+        ancestral.process(boundary.process).map_err(|error| {
+            let key = "partial_sampling_distillation.steps";
+            StrategyError::config(key, self.config.steps, error.to_string())
+        })?;
         self.generator.learn(boundary)
     }
 
