@@ -190,6 +190,24 @@ impl<B: Kernels> Backward<B, 3> for Normalize {
 }
 
 #[derive(Debug)]
+struct Affine;
+
+impl<B: Kernels> Backward<B, 3> for Affine {
+    /// x, weight
+    type State = [B::FloatTensorPrimitive; 2];
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = tensor(grads.consume::<B>(&ops.node));
+        let [x, weight] = ops.state;
+        let (x_grad, weight_grad, bias_grad) = B::affine_backward(tensor(x), tensor(weight), grad);
+        let results = [float(x_grad), float(weight_grad), float(bias_grad)];
+        for (node, grad) in ops.parents.into_iter().zip(results) {
+            register!(grads, node, grad);
+        }
+    }
+}
+
+#[derive(Debug)]
 struct DotProductAttention;
 
 impl<B: Kernels> Backward<B, 3> for DotProductAttention {
@@ -334,6 +352,27 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             OpsKind::Tracked(prep) => prep.finish((state, norm), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         })
+    }
+
+    fn affine<const D: usize>(
+        x: Tensor<Self, D>,
+        weight: Tensor<Self, 2>,
+        bias: Tensor<Self, 1>,
+    ) -> Tensor<Self, D> {
+        let (mut dims, [d_out, d_in]) = (x.dims(), weight.dims());
+        let rows = dims[1..D - 1].iter().product();
+        let (x, weight, bias) = (float(x.reshape([dims[0], rows, d_in])), float(weight), float(bias));
+        let prepared =
+            Backward::<B, 3>::prepare::<C>(Affine, [x.node.clone(), weight.node.clone(), bias.node.clone()]);
+        let kept = [x.primitive.clone(), weight.primitive.clone()];
+        let x: Tensor<B, 3> = tensor(x.primitive);
+        let output = float(B::affine(x, tensor(weight.primitive), tensor(bias.primitive)));
+        let y: Tensor<Self, 3> = tensor(match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(kept, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        });
+        dims[D - 1] = d_out;
+        y.reshape(dims)
     }
 
     fn dot_product_attention(

@@ -297,6 +297,22 @@ pub trait Kernels: Backend {
         y.reshape(dims)
     }
 
+    /// The gradients of [`affine`](Self::affine) with respect to `x`, weight and bias.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, rows, d_in]`, `grad`: `[n, rows, d_out]`; results: those of `x`, `weight` and the bias
+    fn affine_backward(
+        x: Tensor<Self, 3>,
+        weight: Tensor<Self, 2>,
+        grad: Tensor<Self, 3>,
+    ) -> (Tensor<Self, 3>, Tensor<Self, 2>, Tensor<Self, 1>) {
+        let ([n, rows, d_in], [d_out, _]) = (x.dims(), weight.dims());
+        let grad = grad.reshape([n * rows, d_out]);
+        let weight_grad = grad.clone().transpose().matmul(x.reshape([n * rows, d_in]));
+        let bias_grad = grad.clone().sum_dim(0).reshape([d_out]);
+        (grad.matmul(weight).reshape([n, rows, d_in]), weight_grad, bias_grad)
+    }
+
     /// Scaled dot-product attention over all positions, each a column: `v softmax(scale q^T k)^T`. Channels come before
     /// positions, as in a feature map.
     ///

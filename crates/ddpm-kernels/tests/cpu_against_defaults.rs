@@ -24,6 +24,10 @@ fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor<B, 
     Tensor::from_data(TensorData::new((0..n).map(value).collect::<Vec<f32>>(), dims), &B::Device::default())
 }
 
+fn numbers(data: TensorData) -> Vec<f64> {
+    data.convert::<f64>().to_vec().unwrap()
+}
+
 fn close<B: Backend, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Result<(), TestCaseError> {
     let scale: f32 = b.clone().abs().max().into_data().iter::<f32>().next().unwrap_or(0.0);
     let difference: f32 = (a - b).abs().max().into_data().iter::<f32>().next().unwrap_or(0.0);
@@ -85,7 +89,7 @@ fn attention_pass<B: AutodiffBackend>(
     let [q, k, v] = [1, 2, 3].map(|seed| (values::<B, 4>(shape, seed) * 2.0).detach().require_grad());
     let y = attention(q.clone(), k.clone(), v.clone());
     let grads = (y.clone() * values(y.dims(), 4)).sum().backward();
-    let numbers = |t: Tensor<B::InnerBackend, 4>| t.into_data().convert::<f64>().to_vec().unwrap();
+    let numbers = |t: Tensor<B::InnerBackend, 4>| numbers(t.into_data());
     [y.inner(), q.grad(&grads).unwrap(), k.grad(&grads).unwrap(), v.grad(&grads).unwrap()].map(numbers)
 }
 
@@ -167,7 +171,6 @@ fn stage_pass<B: TrainBackend>(shape: [usize; 6], plus: Plus, fused: bool) -> Ve
         }
     };
     let grads = (y.clone() * values(y.dims(), 8)).sum().backward();
-    let numbers = |data: TensorData| data.convert::<f64>().to_vec().unwrap();
     let mut found = vec![numbers(y.into_data())];
     found.extend([&scale, &shift, &bias].map(|t| numbers(t.grad(&grads).unwrap().into_data())));
     found.extend([&x, &weight].map(|t| numbers(t.grad(&grads).unwrap().into_data())));
@@ -200,7 +203,6 @@ fn moving_pass<B: TrainBackend>(shape: [usize; 5], ours: bool) -> Vec<Vec<f64>> 
         Tensor::cat(vec![rows.reshape([n, c_a, 2 * h, 2 * w]), b.clone()], 1)
     };
     let grads = (y.clone() * values(y.dims(), 3)).sum().backward();
-    let numbers = |data: TensorData| data.convert::<f64>().to_vec().unwrap();
     let mut found = vec![numbers(y.into_data())];
     found.extend([a, b].map(|t| numbers(t.grad(&grads).unwrap().into_data())));
     found
@@ -266,8 +268,37 @@ proptest! {
     }
 }
 
+/// Output and gradients of x, weight and bias as numbers, of a linear layer.
+fn affine_pass<B: TrainBackend>([n, rows, d_in, d_out]: [usize; 4], ours: bool) -> Vec<Vec<f64>> {
+    let x = values::<B, 3>([n, rows, d_in], 1).require_grad();
+    let weight = values::<B, 2>([d_out, d_in], 2).require_grad();
+    let bias = values::<B, 1>([d_out], 3).require_grad();
+    let y = if ours {
+        B::affine(x.clone(), weight.clone(), bias.clone())
+    } else {
+        x.clone().matmul(weight.clone().transpose().unsqueeze()) + bias.clone().reshape([1, 1, d_out])
+    };
+    let grads = (y.clone() * values(y.dims(), 4)).sum().backward();
+    vec![
+        numbers(y.into_data()),
+        numbers(x.grad(&grads).unwrap().into_data()),
+        numbers(weight.grad(&grads).unwrap().into_data()),
+        numbers(bias.grad(&grads).unwrap().into_data()),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Up to sizes at which the gradients take several jobs.
+    #[test]
+    fn linear_layers_agree(n in 1_usize..20, rows in 1_usize..6, d_in in 1_usize..70, d_out in 1_usize..70) {
+        let shape = [n, rows, d_in, d_out];
+        let expected = affine_pass::<Autodiff<NdArray<f64>>>(shape, false);
+        all_close(&affine_pass::<Autodiff<Flex>>(shape, true), &expected, 1e-5)?;
+        all_close(&affine_pass::<Autodiff<NdArray<f32>>>(shape, true), &expected, 1e-5)?;
+        all_close(&affine_pass::<Autodiff<NdArray<f64>>>(shape, true), &expected, 1e-12)?;
+    }
 
     #[test]
     fn attentions_agree(n in 1_usize..4, heads in 1_usize..4, length in 1_usize..40, width in 1_usize..20) {
@@ -297,9 +328,10 @@ fn any_number_of_threads_gives_the_same_bytes() {
             let (wide, [wide_x, wide_w], wide_b) =
                 conv_pass::<Autodiff<Flex>>([70, 20, 37, 9, 3], 1, 1, true);
             let (z, [nx, nw], nb) = norm_pass::<Autodiff<Flex>>([13, 4, 4, 7], true, true);
+            let linear = affine_pass::<Autodiff<Flex>>([70, 3, 40, 70], true);
             let bytes = |t: Tensor<Flex, 4>| t.into_data().to_vec::<f32>().unwrap();
             let flat = |t: Tensor<Flex, 1>| t.into_data().to_vec::<f32>().unwrap();
-            ([y, gx, gw, z, nx, nw, wide, wide_x, wide_w].map(bytes), [gb, nb, wide_b].map(flat))
+            ([y, gx, gw, z, nx, nw, wide, wide_x, wide_w].map(bytes), [gb, nb, wide_b].map(flat), linear)
         })
     };
     let one = with_threads(1);

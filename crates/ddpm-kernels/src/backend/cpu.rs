@@ -319,6 +319,21 @@ macro_rules! on_the_cpu {
                 tensor(y, dims, &device)
             }
 
+            fn affine_backward(
+                x: Tensor<Self, 3>,
+                weight: Tensor<Self, 2>,
+                grad: Tensor<Self, 3>,
+            ) -> (Tensor<Self, 3>, Tensor<Self, 2>, Tensor<Self, 1>) {
+                let (device, dims, [d_out, d_in]) = (x.device(), x.dims(), weight.dims());
+                let (x, weight, grad) = (floats(x), floats(weight), floats(grad));
+                let (x_grad, weight_grad, bias_grad) = affine::backward([d_out, d_in], &x, &weight, &grad);
+                (
+                    tensor(x_grad, dims, &device),
+                    tensor(weight_grad, [d_out, d_in], &device),
+                    tensor(bias_grad, [d_out], &device),
+                )
+            }
+
             fn dot_product_attention(
                 q: Tensor<Self, 4>,
                 k: Tensor<Self, 4>,
