@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, Size},
     check,
 };
@@ -95,5 +95,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for AGem {
 
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: self.buffer.bytes(), extra_parameters: 0 }
+    }
+
+    fn save(&self, state: &mut State) {
+        self.buffer.save(state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.buffer.restore(state, context.data)
     }
 }

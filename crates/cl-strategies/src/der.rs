@@ -5,7 +5,7 @@
 //! + beta L_buffer. Deviation: predictions are stored at the end of an experience, not while it is learned.
 
 use burn::tensor::Tensor;
-use data_streams::ImageDataset;
+use data_streams::{DataError, ImageDataset};
 use ddpm_core::{
     TrainBackend, TrainableDenoiser,
     noise::{Purpose, indices},
@@ -14,7 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError, batch::images, buffer, check, teacher::Teacher,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, batch::images, buffer, check,
+    teacher::Teacher,
 };
 
 const STORED: Purpose = Purpose::named("what dark experience replay stores");
@@ -123,6 +124,15 @@ impl<B: TrainBackend> Der<B> {
         Ok(Self { config, stored: Vec::new(), images: None })
     }
 
+    fn keep(&mut self, stored: Stored<B>) -> Result<(), StrategyError> {
+        let all: Vec<&ImageDataset> = self.images.iter().chain([&stored.data]).collect();
+        let pooled = ImageDataset::concat(&all);
+        let misfit = |e: DataError| StrategyError::config("der", stored.data.len(), e.to_string());
+        self.images = Some(pooled.map_err(misfit)?);
+        self.stored.push(stored);
+        Ok(())
+    }
+
     /// The mean squared difference to stored predictions, of one experience drawn for the step.
     fn dark_loss<D: TrainableDenoiser<B>>(&self, step: &Step<'_, B, D>, n: usize) -> Tensor<B, 1> {
         use rand::Rng;
@@ -161,11 +171,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         let batch = boundary.noisy(&positions, boundary.key.within(STORED));
         let predictions = Teacher::of(boundary).prediction(boundary.process, &batch);
         let data = boundary.experience.train.select(&positions);
-        let all: Vec<&ImageDataset> = self.images.iter().chain([&data]).collect();
-        let pooled = ImageDataset::concat(&all);
-        self.images = Some(pooled.map_err(|e| StrategyError::config("der", n, e.to_string()))?);
-        self.stored.push(Stored { data, t: batch.t, eps: batch.eps.inner(), predictions });
-        Ok(())
+        self.keep(Stored { data, t: batch.t, eps: batch.eps.inner(), predictions })
     }
 
     fn memory(&self) -> HeldMemory {
@@ -173,5 +179,28 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         // Noise and prediction are kept beside each image.
         let numbers: usize = self.stored.iter().map(|stored| 2 * stored.eps.shape().num_elements()).sum();
         HeldMemory { buffer_bytes: images as u64, extra_parameters: numbers as u64 }
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put("experiences", self.stored.len());
+        for (k, stored) in self.stored.iter().enumerate() {
+            state.put_images(&format!("images.{k}"), Some(&stored.data));
+            state.put(&format!("t.{k}"), &stored.t);
+            state.put_tensor(&format!("eps.{k}"), &stored.eps);
+            state.put_tensor(&format!("predictions.{k}"), &stored.predictions);
+        }
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        for k in 0..state.take("experiences")? {
+            let Some(data) = state.take_images(&format!("images.{k}"), context.data)? else {
+                return Err(StrategyError::state(&format!("images.{k}"), "it is missing"));
+            };
+            let t = state.take(&format!("t.{k}"))?;
+            let eps = state.take_tensor(&format!("eps.{k}"), context.device)?;
+            let predictions = state.take_tensor(&format!("predictions.{k}"), context.device)?;
+            self.keep(Stored { data, t, eps, predictions })?;
+        }
+        Ok(())
     }
 }

@@ -29,12 +29,24 @@ pub enum StrategyError {
         /// The loss.
         loss: f64,
     },
+    /// A checkpoint that is not of this training.
+    #[error("the state of the training has `{name}`, but {problem}")]
+    State {
+        /// What does not fit.
+        name: String,
+        /// Why.
+        problem: String,
+    },
     /// The observer of the training asked to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl StrategyError {
+    pub(crate) fn state(name: &str, problem: impl Into<String>) -> Self {
+        Self::State { name: name.into(), problem: problem.into() }
+    }
+
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
     }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError, check,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check,
     penalty::{self, Quadratic},
 };
 
@@ -199,5 +199,24 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Ewc<B::InnerBa
         let diagonal = self.diagonal.as_ref().map_or(0, Quadratic::len);
         let rank_one = self.rank_one.iter().flatten().map(|vector| vector.len() as u64).sum::<u64>();
         HeldMemory { buffer_bytes: 0, extra_parameters: diagonal + rank_one }
+    }
+
+    fn save(&self, state: &mut State) {
+        Quadratic::save(self.diagonal.as_ref(), state);
+        state.put("experiences", self.rank_one.len());
+        for (k, [mean, anchor]) in self.rank_one.iter().enumerate() {
+            state.put_vector(&format!("mean.{k}"), Some(mean));
+            state.put_vector(&format!("anchor.{k}"), Some(anchor));
+        }
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.diagonal = Quadratic::restore(state, &context.parameters())?;
+        for k in 0..state.take("experiences")? {
+            let mean = context.vector(state, &format!("mean.{k}"))?;
+            let anchor = context.vector(state, &format!("anchor.{k}"))?;
+            self.rank_one.extend(mean.zip(anchor).map(|(mean, anchor)| [mean, anchor]));
+        }
+        Ok(())
     }
 }

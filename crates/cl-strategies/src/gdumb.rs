@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Strategy, StrategyError,
+    Boundary, HeldMemory, Restore, State, Strategy, StrategyError,
     buffer::{Buffer, BufferConfig, Size},
 };
 
@@ -71,5 +71,17 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Gdumb<D> {
 
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: self.buffer.bytes(), extra_parameters: 0 }
+    }
+
+    fn save(&self, state: &mut State) {
+        self.buffer.save(state);
+        if let Some(untrained) = &self.untrained {
+            state.put_module("untrained", untrained);
+        }
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.untrained = state.take_module("untrained", context.model.clone())?;
+        self.buffer.restore(state, context.data)
     }
 }

@@ -15,7 +15,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Boundary, HeldMemory, Step, Strategy, StrategyError, buffer, check};
+use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check};
 
 const MEMORY: Purpose = Purpose::named("episodic memory");
 const REFERENCE: Purpose = Purpose::named("gradients of the memory");
@@ -147,6 +147,20 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Gem {
     fn memory(&self) -> HeldMemory {
         let bytes = self.memories.iter().map(|memory| (memory.len() * memory.shape().len()) as u64).sum();
         HeldMemory { buffer_bytes: bytes, extra_parameters: 0 }
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put("experiences", self.memories.len());
+        for (k, memory) in self.memories.iter().enumerate() {
+            state.put_images(&format!("memory.{k}"), Some(memory));
+        }
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        for k in 0..state.take("experiences")? {
+            self.memories.extend(state.take_images(&format!("memory.{k}"), context.data)?);
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError, check,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check,
     generator::{Generator, GeneratorConfig},
     replay::Mixing,
 };
@@ -130,5 +130,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for GenerativeDist
 
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: 0, extra_parameters: self.generator.len() }
+    }
+
+    fn save(&self, state: &mut State) {
+        self.generator.save(state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.generator.restore(state, context)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use burn::tensor::Tensor;
 use data_streams::ImageShape;
 use ddpm_core::{
-    Conditioning, NoisyBatch, TrainBackend, TrainableDenoiser,
+    Conditioning, CoreError, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose, indices},
     sampler::{self, SampleRequest, SamplerConfig},
 };
@@ -13,7 +13,7 @@ use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Boundary, ConditionOn, Step, StrategyError, buffer, check, teacher::Teacher};
+use crate::{Boundary, ConditionOn, Restore, State, Step, StrategyError, buffer, check, teacher::Teacher};
 
 const LABELS: Purpose = Purpose::named("labels of generated images");
 const GENERATED: Purpose = Purpose::named("generated images");
@@ -60,6 +60,23 @@ impl GeneratorConfig {
         }
         check::at_least_1(&key("sample_batch"), self.sample_batch)
     }
+
+    /// Whether the sampler fits the process; `strategy` is whose option it is. One that does not would draw nothing, and
+    /// the strategy would be finetuning without a word.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] if it does not.
+    pub fn check_process(&self, strategy: &str, process: &GaussianDiffusion) -> Result<(), StrategyError> {
+        let key = format!("{strategy}.generator.sampler.{}", self.sampler.name());
+        let misfit = |error: CoreError| match error {
+            CoreError::Config { key: option, value, expected } => {
+                let option = option.strip_prefix("sampler.").unwrap_or(&option).to_owned();
+                StrategyError::Config { key: format!("{key}.{option}"), value, expected }
+            }
+            other => StrategyError::config(&key, self.sampler, other.to_string()),
+        };
+        self.sampler.check(process).map_err(misfit)
+    }
 }
 
 /// A teacher with what it takes to draw from it.
@@ -88,11 +105,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn learn(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.seen.extend(&boundary.experience.classes);
         self.shape = Some(boundary.experience.train.shape());
-        // A sampler that does not fit would draw nothing, and the strategy would be finetuning without a word.
-        let misfit = |error: ddpm_core::CoreError| {
-            StrategyError::config("generator.sampler", self.config.sampler, error.to_string())
-        };
-        self.config.sampler.check(boundary.process).map_err(misfit)?;
+        self.config.check_process("", boundary.process)?;
         self.teacher = Some(Teacher::of(boundary));
         if let Source::Pool { images } = self.config.source {
             let key = boundary.key.within(GENERATED);
@@ -146,7 +159,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
 
     fn draw(
         &self,
-        process: &ddpm_core::GaussianDiffusion,
+        process: &GaussianDiffusion,
         condition_on: ConditionOn,
         n: usize,
         key: Key,
@@ -167,6 +180,29 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             |error| StrategyError::config("generator.sampler", self.config.sampler, error.to_string()),
         )?;
         Ok(Images { x_0: x_0.clamp(-1.0, 1.0), classes })
+    }
+
+    /// Adds teacher and pool to a checkpoint.
+    pub fn save(&self, state: &mut State) {
+        Teacher::save(self.teacher.as_ref(), state);
+        state.put("seen", &self.seen);
+        state.put("shape", self.shape);
+        if let Some(pool) = &self.pool {
+            state.put_tensor("pool", &pool.x_0);
+            state.put("pool_classes", &pool.classes);
+        }
+    }
+
+    /// Takes them out again.
+    pub fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.teacher = Teacher::restore(state, context)?;
+        self.seen = state.take("seen")?;
+        self.shape = state.take("shape")?;
+        if state.has("pool") {
+            let x_0 = state.take_tensor("pool", context.device)?;
+            self.pool = Some(Images { x_0, classes: state.take("pool_classes")? });
+        }
+        Ok(())
     }
 
     /// Numbers that are kept.

@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Boundary, HeldMemory, Step, Strategy, StrategyError, check, penalty};
+use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check, penalty};
 
 /// The options of L2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,5 +66,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for L2<B::InnerBac
     fn memory(&self) -> HeldMemory {
         let extra_parameters = self.anchor.as_ref().map_or(0, |anchor| anchor.len() as u64);
         HeldMemory { buffer_bytes: 0, extra_parameters }
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put_vector("anchor", self.anchor.as_ref());
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.anchor = context.vector(state, "anchor")?;
+        Ok(())
     }
 }

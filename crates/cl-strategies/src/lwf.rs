@@ -6,7 +6,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Boundary, HeldMemory, Step, Strategy, StrategyError, check, teacher::Teacher};
+use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check, teacher::Teacher};
 
 /// The options of learning without forgetting.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,5 +68,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lwf<B, D> {
 
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: 0, extra_parameters: self.teacher.as_ref().map_or(0, Teacher::len) }
+    }
+
+    fn save(&self, state: &mut State) {
+        Teacher::save(self.teacher.as_ref(), state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.teacher = Teacher::restore(state, context)?;
+        Ok(())
     }
 }

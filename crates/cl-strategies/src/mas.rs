@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError, check,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check,
     penalty::{self, Quadratic},
 };
 
@@ -92,5 +92,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Mas<B::InnerBa
     fn memory(&self) -> HeldMemory {
         let extra_parameters = self.past.as_ref().map_or(0, Quadratic::len);
         HeldMemory { buffer_bytes: 0, extra_parameters }
+    }
+
+    fn save(&self, state: &mut State) {
+        Quadratic::save(self.past.as_ref(), state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.past = Quadratic::restore(state, &context.parameters())?;
+        Ok(())
     }
 }

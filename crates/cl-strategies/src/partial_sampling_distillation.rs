@@ -8,7 +8,7 @@
 
 use burn::tensor::Tensor;
 use ddpm_core::{
-    TrainBackend, TrainableDenoiser,
+    CoreError, GaussianDiffusion, TrainBackend, TrainableDenoiser,
     diffusion::Threshold,
     noise::{Purpose, indices},
     sampler::{Ancestral, KeyedNoise},
@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError, check,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check,
     generator::{Generator, GeneratorConfig},
     replay::Mixing,
 };
@@ -56,6 +56,25 @@ impl PartialSamplingDistillationConfig {
         check::batch_size(&key("batch_size"), self.batch_size)?;
         check::at_least_1(&key("steps"), self.steps)?;
         Ok(())
+    }
+}
+
+impl PartialSamplingDistillationConfig {
+    /// Whether the steps fit the process. If not, nothing would be distilled, and the strategy would be finetuning
+    /// without a word.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] if they do not.
+    pub fn check_process(&self, process: &GaussianDiffusion) -> Result<(), StrategyError> {
+        let ancestral = Ancestral { steps: Some(self.steps), ..Ancestral::default() };
+        let misfit = |error: CoreError| {
+            let problem = match error {
+                CoreError::Config { expected, .. } => expected,
+                other => other.to_string(),
+            };
+            StrategyError::config("partial_sampling_distillation.steps", self.steps, problem)
+        };
+        ancestral.process(process).map(|_| ()).map_err(misfit)
     }
 }
 
@@ -112,16 +131,19 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for PartialSamplin
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
-        // Steps that do not fit would distil nothing, and the strategy would be finetuning without a word.
-        let ancestral = Ancestral { steps: Some(self.config.steps), ..Ancestral::default() };
-        ancestral.process(boundary.process).map_err(|error| {
-            let key = "partial_sampling_distillation.steps";
-            StrategyError::config(key, self.config.steps, error.to_string())
-        })?;
+        self.config.check_process(boundary.process)?;
         self.generator.learn(boundary)
     }
 
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: 0, extra_parameters: self.generator.len() }
+    }
+
+    fn save(&self, state: &mut State) {
+        self.generator.save(state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.generator.restore(state, context)
     }
 }

@@ -10,7 +10,7 @@ use ddpm_core::{
     parameters::{ParameterVector, gradients_from, take_gradients},
 };
 
-use crate::Step;
+use crate::{State, Step, StrategyError};
 
 /// Importances and the point that they hold parameters to.
 #[derive(Debug, Clone)]
@@ -42,6 +42,22 @@ impl<I: Backend> Quadratic<I> {
     /// S (theta - theta*)
     pub(crate) fn gradient(&self, theta: ParameterVector<I>) -> ParameterVector<I> {
         theta.plus(self.anchor.clone(), -1.0).zip(self.importance.clone(), |d, s| d * s)
+    }
+
+    /// Adds it to a checkpoint, or that there is none.
+    pub(crate) fn save(this: Option<&Self>, state: &mut State) {
+        state.put_vector("importance", this.map(|quadratic| &quadratic.importance));
+        state.put_vector("anchor", this.map(|quadratic| &quadratic.anchor));
+    }
+
+    /// Takes it out of a checkpoint.
+    pub(crate) fn restore(
+        state: &mut State,
+        like: &ParameterVector<I>,
+    ) -> Result<Option<Self>, StrategyError> {
+        let importance = state.take_vector("importance", like)?;
+        let anchor = state.take_vector("anchor", like)?;
+        Ok(importance.zip(anchor).map(|(importance, anchor)| Self { importance, anchor }))
     }
 
     /// Numbers that are kept.

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError, check,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check,
     penalty::{self, Quadratic},
 };
 
@@ -129,5 +129,20 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Rwalk<B::Inner
         let running = running.into_iter().flatten().map(|vector| vector.len() as u64).sum::<u64>();
         let past = self.past.as_ref().map_or(0, Quadratic::len);
         HeldMemory { buffer_bytes: 0, extra_parameters: running + past }
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put_vector("fisher", self.fisher.as_ref());
+        state.put_vector("score", self.score.as_ref());
+        state.put_vector("past_score", self.past_score.as_ref());
+        Quadratic::save(self.past.as_ref(), state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.fisher = context.vector(state, "fisher")?;
+        self.score = context.vector(state, "score")?;
+        self.past_score = context.vector(state, "past_score")?;
+        self.past = Quadratic::restore(state, &context.parameters())?;
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError, check,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check,
     penalty::{self, Quadratic},
 };
 
@@ -111,5 +111,18 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Si<B::InnerBac
         let running = [&self.omega, &self.start].into_iter().flatten().map(|v| v.len() as u64).sum::<u64>();
         let past = self.past.as_ref().map_or(0, Quadratic::len);
         HeldMemory { buffer_bytes: 0, extra_parameters: running + past }
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put_vector("omega", self.omega.as_ref());
+        state.put_vector("start", self.start.as_ref());
+        Quadratic::save(self.past.as_ref(), state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.omega = context.vector(state, "omega")?;
+        self.start = context.vector(state, "start")?;
+        self.past = Quadratic::restore(state, &context.parameters())?;
+        Ok(())
     }
 }

@@ -5,13 +5,13 @@ use std::cell::{Cell, RefCell};
 use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{Experience, ImageDataset, Stream};
 use ddpm_core::{
-    GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
+    Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
     objective::TimestepSampler,
     parameters::{ParameterVector, take_gradients},
 };
 
-use crate::{ConditionOn, StrategyError, batch::images, buffer};
+use crate::{ConditionOn, Restore, State, StrategyError, TrainerConfig, batch::images, buffer};
 
 /// One training step, as a strategy sees it.
 #[derive(Debug)]
@@ -106,6 +106,10 @@ pub struct Boundary<'a, B: TrainBackend, D> {
     pub objective: &'a Objective,
     /// How timesteps are drawn.
     pub timesteps: &'a TimestepSampler,
+    /// How the model is trained.
+    pub training: &'a TrainerConfig,
+    /// The moving average of the model.
+    pub average: &'a Ema<B::InnerBackend>,
     /// What the model is conditioned on.
     pub condition_on: ConditionOn,
     /// The address of random draws at this moment; take a purpose of one's own [`within`](Key::within) it.
@@ -121,6 +125,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Boundary<'_, B, D> {
         let x_0 = images(data, indices, self.device);
         let y = self.condition_on.conditions(data, indices, self.device);
         NoisyBatch::sampled(self.process, self.timesteps, x_0, y, key)
+    }
+
+    /// The model that would be evaluated now.
+    pub fn averaged(&self) -> D::InnerModule {
+        self.average.averaged(self.model)
     }
 
     /// The gradient of a loss with respect to every parameter; zeros where it does not depend on one.
@@ -183,6 +192,13 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         None
     }
 
+    /// The model to go on from at a step of an experience; none leaves it the model as it is. Asked before every step,
+    /// [`start_from`](Self::start_from) before the first. The optimiser and the moving average start anew with it.
+    fn replace(&mut self, boundary: &Boundary<'_, B, D>, step: usize) -> Option<D> {
+        let _ = (boundary, step);
+        None
+    }
+
     /// The loss of a step, given that of the terms before this one (at first the loss on the current batch).
     ///
     /// # Shapes
@@ -196,6 +212,24 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
     fn gradients(&mut self, step: &Step<'_, B, D>, grads: GradientsParams) -> GradientsParams {
         let _ = step;
         grads
+    }
+
+    /// Whether [`take_step`](Self::take_step) takes the place of the optimiser.
+    fn takes_steps(&self) -> bool {
+        false
+    }
+
+    /// The model after a step with these gradients, for a strategy that [has its own optimiser](Self::takes_steps).
+    /// Gradients are clipped to `max_norm` there.
+    fn take_step(
+        &mut self,
+        model: D,
+        grads: GradientsParams,
+        learning_rate: f64,
+        max_norm: Option<f64>,
+    ) -> D {
+        let _ = (grads, learning_rate, max_norm);
+        model
     }
 
     /// Called after the optimiser's step, with the updated model. Who needs the parameters before it keeps them in
@@ -213,8 +247,30 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         Ok(())
     }
 
+    /// The model that is asked about a task, given the moving average of the one in training, for a strategy that has
+    /// parameters of its own for each task; none: that average.
+    fn model_for(&self, task: usize, average: &D::InnerModule) -> Option<D::InnerModule> {
+        let _ = (task, average);
+        None
+    }
+
     /// What the strategy holds beside the model.
     fn memory(&self) -> HeldMemory {
         HeldMemory::default()
+    }
+
+    /// Adds to a checkpoint all that the strategy has learned and stored; asked between steps. A strategy that keeps
+    /// nothing has nothing to add.
+    fn save(&self, state: &mut State) {
+        let _ = state;
+    }
+
+    /// Takes out what [`save`](Self::save) added, into a strategy that was newly made from the same options.
+    ///
+    /// # Errors
+    /// [`StrategyError::State`] for a state of something else.
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        let _ = (state, context);
+        Ok(())
     }
 }

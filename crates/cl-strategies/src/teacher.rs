@@ -5,7 +5,7 @@ use ddpm_core::{
     GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser, parameters::ParameterVector,
 };
 
-use crate::{Boundary, Step};
+use crate::{Boundary, Restore, State, Step, StrategyError};
 
 /// The model as it was at the end of an experience.
 #[derive(Debug)]
@@ -16,6 +16,19 @@ pub(crate) struct Teacher<B: TrainBackend, D: TrainableDenoiser<B>> {
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
     pub fn of(boundary: &Boundary<'_, B, D>) -> Self {
         Self { model: boundary.model.valid() }
+    }
+
+    /// Adds it to a checkpoint, or that there is none.
+    pub fn save(this: Option<&Self>, state: &mut State) {
+        if let Some(teacher) = this {
+            state.put_module("teacher", &teacher.model);
+        }
+    }
+
+    /// Takes it out of a checkpoint.
+    pub fn restore(state: &mut State, context: &Restore<'_, B, D>) -> Result<Option<Self>, StrategyError> {
+        let model = state.take_module("teacher", context.model.valid())?;
+        Ok(model.map(|model| Self { model }))
     }
 
     /// Numbers that it keeps.

@@ -11,14 +11,15 @@ use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use data_streams::{Experience, ImageDataset, ImageShape};
 use ddpm_core::{
-    Denoiser, GaussianDiffusion, Kernels, NoisyBatch, Objective,
+    Denoiser, Ema, GaussianDiffusion, Kernels, NoisyBatch, Objective,
+    ema::EmaConfig,
     noise::{Key, Purpose},
     objective::{TimestepSampler, TimestepSampling},
     parameters::{ParameterVector, gradients_from},
     schedule::BetaSchedule,
 };
 
-use crate::{Boundary, ConditionOn, Step};
+use crate::{Boundary, ConditionOn, Step, TrainerConfig};
 
 pub(crate) type B = Autodiff<Flex>;
 
@@ -61,6 +62,8 @@ pub(crate) struct Fixture {
     pub process: GaussianDiffusion,
     objective: Objective,
     timesteps: TimestepSampler,
+    training: TrainerConfig,
+    average: Ema<Flex>,
     pub experience: Experience,
     device: burn_flex::FlexDevice,
 }
@@ -73,6 +76,8 @@ impl Fixture {
         Self {
             timesteps: TimestepSampler::new(TimestepSampling::Uniform, process.timesteps()),
             process,
+            training: TrainerConfig::default(),
+            average: Ema::new(EmaConfig::default(), &line(0.0)),
             objective: Objective::default(),
             experience: Experience {
                 name: "black".into(),
@@ -92,6 +97,8 @@ impl Fixture {
             process: &self.process,
             objective: &self.objective,
             timesteps: &self.timesteps,
+            training: &self.training,
+            average: &self.average,
             condition_on: ConditionOn::None,
             key: Key::new(1, Purpose::named("test")),
             device: &self.device,

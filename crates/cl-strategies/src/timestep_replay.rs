@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boundary, HeldMemory, Step, Strategy, StrategyError,
+    Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError,
     batch::images,
     buffer::{self, Buffer, BufferConfig, Size},
     check,
@@ -211,5 +211,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
 
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: self.buffer.bytes(), extra_parameters: 0 }
+    }
+
+    fn save(&self, state: &mut State) {
+        self.buffer.save(state);
+        state.put("losses", &self.losses);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.losses = state.take("losses")?;
+        self.buffer.restore(state, context.data)
     }
 }

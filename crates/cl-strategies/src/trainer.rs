@@ -6,20 +6,23 @@ use std::{
 };
 
 use burn::{optim::GradientsParams, tensor::Tensor};
-use data_streams::{EpochOrder, Experience, Stream};
+use data_streams::{EpochOrder, Experience, ImageDataset, Stream};
 use ddpm_core::{
-    AdamW, AdamWConfig, Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
+    AdamW, AdamWConfig, AdamWMoments, Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend,
+    TrainableDenoiser,
     ema::EmaConfig,
     noise::{Key, Purpose},
     objective::{TimestepSampler, TimestepSampling},
+    parameters::ParameterVector,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Boundary, ConditionOn, Step, Strategy, StrategyError, batch::images};
+use crate::{Boundary, ConditionOn, Restore, State, Step, Strategy, StrategyError, batch::images};
 
 const STEP: Purpose = Purpose::named("training step");
 const BEFORE: Purpose = Purpose::named("before an experience");
+const WITHIN: Purpose = Purpose::named("within an experience");
 const AFTER: Purpose = Purpose::named("after an experience");
 
 /// AdamW (Loshchilov & Hutter 2019) and what is done to the gradients before it.
@@ -99,6 +102,14 @@ impl Default for TrainerConfig {
     }
 }
 
+impl OptimizerConfig {
+    /// The constants of AdamW.
+    pub fn adamw(&self) -> AdamWConfig {
+        let Self { beta_1, beta_2, epsilon, weight_decay, .. } = *self;
+        AdamWConfig { beta_1, beta_2, epsilon, weight_decay }
+    }
+}
+
 impl TrainerConfig {
     /// Checks the ranges.
     ///
@@ -154,8 +165,8 @@ impl TrainerConfig {
 }
 
 /// What the observer of a training is told after each step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepReport {
+#[derive(Clone, Copy)]
+pub struct StepReport<'a> {
     /// The experience, from 0.
     pub experience: usize,
     /// Steps of this experience that are done.
@@ -166,6 +177,17 @@ pub struct StepReport {
     pub images: u64,
     /// The loss of the step, where it was read.
     pub loss: Option<f64>,
+    /// The state of the training, which [`Trainer::restore`] goes on from.
+    pub state: &'a dyn Fn() -> State,
+}
+
+/// How far a training has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The experience that comes next, or that is going on.
+    pub experience: usize,
+    /// Its steps that are done.
+    pub steps: usize,
 }
 
 /// A model in training.
@@ -177,6 +199,7 @@ pub struct Trainer<B: TrainBackend, D: TrainableDenoiser<B>> {
     config: TrainerConfig,
     process: GaussianDiffusion,
     timesteps: TimestepSampler,
+    position: Position,
     seed: u64,
     device: B::Device,
 }
@@ -195,10 +218,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     ) -> Result<Self, StrategyError> {
         config.validate()?;
         let ema = Ema::new(config.ema, &model);
-        let OptimizerConfig { beta_1, beta_2, epsilon, weight_decay, .. } = config.optimizer;
-        let optimizer = AdamW::new(AdamWConfig { beta_1, beta_2, epsilon, weight_decay });
+        let optimizer = AdamW::new(config.optimizer.adamw());
         let timesteps = TimestepSampler::new(config.timestep_sampling, process.timesteps());
-        Ok(Self { model: Some(model), ema, optimizer, config, process, timesteps, seed, device })
+        let position = Position::default();
+        Ok(Self { model: Some(model), ema, optimizer, config, process, timesteps, position, seed, device })
     }
 
     /// The model as trained.
@@ -219,7 +242,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         &self.process
     }
 
-    /// Trains on experience `k` of a stream; `observe` is called after each step and may stop the training.
+    /// How far it has come.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Trains on experience `k` of a stream, or goes on with it after [`restore`](Self::restore); `observe` is called
+    /// after each step and may stop the training.
     ///
     /// # Errors
     /// [`StrategyError::Diverged`] for a loss that is not finite, [`StrategyError::Interrupted`] if the observer
@@ -229,35 +258,107 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         strategy: &mut dyn Strategy<B, D>,
         stream: &Stream,
         k: usize,
-        observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
+        observe: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
     ) -> Result<(), StrategyError> {
         let experience = &stream.experiences()[k];
-        if self.config.optimizer.reset_each_experience {
-            self.optimizer.reset();
-        }
-        let boundary = self.boundary(k, experience, BEFORE);
-        strategy.before_experience(&boundary)?;
-        if let Some(model) = strategy.start_from(&boundary) {
-            self.ema = Ema::new(self.config.ema, &model);
-            self.optimizer.reset();
-            self.model = Some(model);
+        let begun = if self.position.experience == k { self.position.steps } else { 0 };
+        if begun == 0 {
+            self.begin(strategy, experience, k)?;
         }
         let data = strategy.training_data(stream, k).unwrap_or_else(|| experience.train.clone());
         let mut order = EpochOrder::new(self.seed, k as u64, data.len());
         let steps = self.config.steps_per_experience;
-        for step in 0..steps {
+        for step in begun..steps {
+            let replacement = strategy.replace(&self.boundary(k, experience, WITHIN), step);
+            replacement.into_iter().for_each(|model| self.go_on_from(model));
             let indices = order.batch(step as u64, self.config.batch_size);
             let x_0 = images(&data, &indices, &self.device);
             let (condition_on, dropout) = (self.config.condition_on, self.config.label_dropout);
             let key = Key::new(self.seed, STEP).experience(k).step(step);
             let y = condition_on.conditions_with_dropout(&data, &indices, dropout, key, &self.device);
             let (images, loss) = self.step(strategy, x_0, y, k, step)?;
-            let report = StepReport { experience: k, done: step + 1, steps, images, loss };
+            self.position = Position { experience: k, steps: step + 1 };
+            let (this, of_strategy) = (&*self, &*strategy);
+            let state = || this.save(of_strategy);
+            let report = StepReport { experience: k, done: step + 1, steps, images, loss, state: &state };
             if observe(report).is_break() {
                 return Err(StrategyError::Interrupted);
             }
         }
-        strategy.after_experience(&self.boundary(k, experience, AFTER))
+        strategy.after_experience(&self.boundary(k, experience, AFTER))?;
+        self.position = Position { experience: k + 1, steps: 0 };
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        strategy: &mut dyn Strategy<B, D>,
+        experience: &Experience,
+        k: usize,
+    ) -> Result<(), StrategyError> {
+        if self.config.optimizer.reset_each_experience {
+            self.optimizer.reset();
+        }
+        let boundary = self.boundary(k, experience, BEFORE);
+        strategy.before_experience(&boundary)?;
+        if let Some(model) = strategy.start_from(&boundary) {
+            self.go_on_from(model);
+        }
+        Ok(())
+    }
+
+    /// Another model in the place of the one in training.
+    fn go_on_from(&mut self, model: D) {
+        self.ema = Ema::new(self.config.ema, &model);
+        self.optimizer.reset();
+        self.model = Some(model);
+    }
+
+    /// All that going on takes: model, moving average, optimiser, position, and the strategy's state.
+    pub fn save(&self, strategy: &dyn Strategy<B, D>) -> State {
+        let (mut state, mut of_strategy) = (State::default(), State::default());
+        state.put("position", self.position);
+        state.put_module("model", self.model());
+        state.put_vector("average", Some(self.ema.parameters()));
+        state.put("average_updates", self.ema.updates());
+        let moments = self.optimizer.moments(&self.model().valid());
+        state.put_vector("moment_1", Some(&moments.first));
+        state.put_vector("moment_2", Some(&moments.second));
+        state.put("optimizer_steps", moments.steps);
+        state.put("timesteps", &self.timesteps);
+        strategy.save(&mut of_strategy);
+        state.put_scope("strategy", of_strategy);
+        state
+    }
+
+    /// Goes on from a saved state: the next steps are those that the saved training would have taken. Trainer and
+    /// strategy must have been made from the same options and seed; `data` are images of the stream.
+    ///
+    /// # Errors
+    /// [`StrategyError::State`] for a state of another training; the trainer is of no use then.
+    pub fn restore(
+        &mut self,
+        strategy: &mut dyn Strategy<B, D>,
+        mut state: State,
+        data: &ImageDataset,
+    ) -> Result<(), StrategyError> {
+        let missing = |name: &str| StrategyError::state(name, "it is missing");
+        let model = self.model.take().ok_or_else(|| missing("model"))?;
+        let model = state.take_module("model", model)?.ok_or_else(|| missing("model"))?;
+        let like = ParameterVector::of(&model.valid());
+        let average = state.take_vector("average", &like)?.ok_or_else(|| missing("average"))?;
+        self.ema = Ema::restored(self.config.ema, average, state.take("average_updates")?);
+        let first = state.take_vector("moment_1", &like)?.ok_or_else(|| missing("moment_1"))?;
+        let second = state.take_vector("moment_2", &like)?.ok_or_else(|| missing("moment_2"))?;
+        self.optimizer.restore(AdamWMoments { first, second, steps: state.take("optimizer_steps")? });
+        self.timesteps = state.take("timesteps")?;
+        self.position = state.take("position")?;
+        let mut of_strategy = state.take_scope("strategy");
+        let context = Restore { model: &model, training: &self.config, data, device: &self.device };
+        strategy.restore(&mut of_strategy, &context)?;
+        of_strategy.finish()?;
+        self.model = Some(model);
+        state.finish()
     }
 
     fn boundary<'a>(&'a self, k: usize, experience: &'a Experience, purpose: Purpose) -> Boundary<'a, B, D> {
@@ -268,6 +369,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             process: &self.process,
             objective: &self.config.objective,
             timesteps: &self.timesteps,
+            training: &self.config,
+            average: &self.ema,
             condition_on: self.config.condition_on,
             key: Key::new(self.seed, purpose).experience(k),
             device: &self.device,
@@ -308,9 +411,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         let rate = self.learning_rate(experience, step);
         let max_norm = self.config.optimizer.clip_grad_norm;
         let model = self.model.take().expect("the model is there between steps");
-        let model =
-            self.model.insert(self.optimizer.step::<B, D>(model, grads, rate, max_norm, &mut self.ema));
-        strategy.after_step(model);
+        let model = if strategy.takes_steps() {
+            let model = strategy.take_step(model, grads, rate, max_norm);
+            self.ema.update(&model);
+            model
+        } else {
+            self.optimizer.step::<B, D>(model, grads, rate, max_norm, &mut self.ema)
+        };
+        strategy.after_step(self.model.insert(model));
         for (t, losses) in losses.into_inner() {
             let losses: Vec<f64> = losses.into_data().convert::<f64>().iter::<f64>().collect();
             self.timesteps.record(&t, &losses);

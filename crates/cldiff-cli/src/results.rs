@@ -102,6 +102,9 @@ pub struct CostResult {
     pub peak_memory_bytes: Option<u64>,
     /// Bytes of images in the strategy's buffer at the end.
     pub buffer_bytes: u64,
+    /// Numbers that the strategy holds at the end in the form of parameters: teachers, importances, adapters, masks.
+    #[serde(default)]
+    pub extra_parameters: u64,
 }
 
 impl Results {

@@ -2,9 +2,9 @@
 
 use cl_metrics::likelihood::TimestepGrid;
 use cl_strategies::{
-    AGem, Compose, Cumulative, Der, Ewc, Finetune, Gdumb, Gem, GenerativeDistillation, GenerativeReplay,
-    Joint, L2, Lwf, Mas, PartialSamplingDistillation, Replay, Rwalk, Si, Strategy, StrategyError,
-    TimestepReplay,
+    AGem, Compose, Cumulative, Der, Ensemble, Ewc, Finetune, Gdumb, Gem, GenerativeDistillation,
+    GenerativeReplay, Joint, L2, Lora, Lwf, Mas, Packnet, PartialSamplingDistillation, Replay, Rwalk, Si,
+    Strategy, StrategyError, TimestepReplay,
 };
 use ddpm_core::{TrainBackend, TrainableDenoiser, diffusers::SchedulerConfig, sampler::SamplerConfig};
 
@@ -37,6 +37,7 @@ pub(crate) fn strategy<B: TrainBackend, D: TrainableDenoiser<B> + 'static>(
         label: _,
         joint,
         cumulative,
+        ensemble,
         finetune,
         gdumb,
         replay,
@@ -55,6 +56,8 @@ pub(crate) fn strategy<B: TrainBackend, D: TrainableDenoiser<B> + 'static>(
         rwalk,
         a_gem,
         gem,
+        lora,
+        packnet,
     } = spec;
     macro_rules! term {
         ($config:ident, $build:expr) => {
@@ -68,6 +71,9 @@ pub(crate) fn strategy<B: TrainBackend, D: TrainableDenoiser<B> + 'static>(
     }
     if cumulative.is_some() {
         terms.push(Box::new(Cumulative));
+    }
+    if ensemble.is_some() {
+        terms.push(Box::new(Ensemble::<B, D>::default()));
     }
     if finetune.is_some() {
         terms.push(Box::new(Finetune));
@@ -89,6 +95,8 @@ pub(crate) fn strategy<B: TrainBackend, D: TrainableDenoiser<B> + 'static>(
     term!(rwalk, Rwalk::<B::InnerBackend>::new);
     term!(a_gem, AGem::new);
     term!(gem, Gem::new);
+    term!(lora, Lora::<B>::new);
+    term!(packnet, Packnet::<B::InnerBackend>::new);
     Ok(Compose::new(terms))
 }
 

@@ -5,12 +5,14 @@ use std::time::Instant;
 use cl_strategies::{StepReport, Strategy, StrategyError, Trainer};
 use data_streams::Stream;
 use ddpm_core::{
-    TrainBackend, UNet2D, diffusers,
+    Denoiser, TrainBackend, UNet2D, diffusers,
     noise::{Key, Purpose},
 };
 
 use crate::{
-    CellObserver, CellSpec, Cost, EngineError, Phase, Reference, Tick, build, evaluate::Evaluator, memory,
+    CellObserver, CellSpec, Cost, EngineError, Phase, Reference, Tick, build,
+    evaluate::{Evaluator, TaskModels},
+    memory,
 };
 
 const MODEL: Purpose = Purpose::named("model");
@@ -33,11 +35,14 @@ pub(crate) fn run<B: TrainBackend>(
     for k in 0..stream.len() {
         train(&mut trainer, &mut strategy, stream, k, observer, &mut cost)?;
         // Burn initialises parameters lazily and a clone initialises anew; these are all initialised by now.
-        let model = &trainer.average();
-        let mut evaluation = evaluator.evaluate(model, trainer.process(), k, observer, &mut cost)?;
+        let average = trainer.average();
+        let of_task = |j| Strategy::<B, UNet2D<B>>::model_for(&strategy, j, &average);
+        let boxed = |j| of_task(j).map(|model| Box::new(model) as Box<dyn Denoiser<B::InnerBackend>>);
+        let models = TaskModels::new(&average, (0..stream.len()).map(boxed).collect());
+        let evaluation = evaluator.evaluate(&models, trainer.process(), k, observer, &mut cost)?;
         let held = Strategy::<B, UNet2D<B>>::memory(&strategy);
-        evaluation.buffer_bytes = held.buffer_bytes;
-        cost.buffer_bytes = held.buffer_bytes;
+        (cost.buffer_bytes, cost.extra_parameters) = (held.buffer_bytes, held.extra_parameters);
+        let model = &of_task(k).unwrap_or(average.clone());
         observer.evaluated(evaluation, &|dir| {
             diffusers::save_unet(model, dir)?;
             Ok(diffusers::save_scheduler(&spec.process, dir)?)

@@ -1,7 +1,7 @@
 //! Whether the parts of a configuration fit each other, told before anything is computed or written.
 
 use cl_metrics::{MetricError, likelihood::TimestepGrid};
-use cl_strategies::StrategyError;
+use cl_strategies::{StrategyError, TrainerConfig};
 use data_streams::Stream;
 use ddpm_core::{CoreError, ProcessConfig};
 
@@ -44,12 +44,28 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     evaluation.classifier.validate().map_err(metric)
 }
 
-/// Checks a strategy's options, against the data that it will see if these are known.
+/// Checks a strategy's options, against the training, the process, and the data that it will see if these are known.
 ///
 /// # Errors
 /// [`StrategyError::Config`] for the first that does not fit.
-pub fn check_strategy(spec: &StrategySpec, stream: Option<&Stream>) -> Result<(), StrategyError> {
+pub fn check_strategy(
+    spec: &StrategySpec,
+    training: &TrainerConfig,
+    process: &ProcessConfig,
+    stream: Option<&Stream>,
+) -> Result<(), StrategyError> {
     spec.validate()?;
+    spec.packnet.map_or(Ok(()), |packnet| packnet.check(training))?;
+    if let Ok(process) = process.build() {
+        let generators = [
+            ("generative_replay", spec.generative_replay.map(|config| config.generator)),
+            ("generative_distillation", spec.generative_distillation.map(|config| config.generator)),
+        ];
+        for (name, generator) in generators {
+            generator.map_or(Ok(()), |generator| generator.check_process(name, &process))?;
+        }
+        spec.partial_sampling_distillation.map_or(Ok(()), |config| config.check_process(&process))?;
+    }
     let Some(stream) = stream else { return Ok(()) };
     let counts = stream.all_train().counts_per_class();
     spec.buffers()

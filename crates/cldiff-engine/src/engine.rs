@@ -158,8 +158,6 @@ pub struct Evaluation {
     pub profiles: Vec<TimestepProfile>,
     /// The first samples of each task seen, as 8-bit images.
     pub pictures: Vec<ImageDataset>,
-    /// Bytes of images that the strategy holds.
-    pub buffer_bytes: u64,
 }
 
 /// What a cell cost.
@@ -179,6 +177,8 @@ pub struct Cost {
     pub peak_memory_bytes: Option<u64>,
     /// Bytes of images that the strategy holds at the end.
     pub buffer_bytes: u64,
+    /// Numbers that the strategy holds at the end in the form of parameters: teachers, importances, adapters, masks.
+    pub extra_parameters: u64,
 }
 
 /// How much work a cell is, in the unit of [`Tick::work`].

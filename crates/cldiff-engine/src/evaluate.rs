@@ -32,6 +32,26 @@ pub(crate) struct Evaluator<'a, B: Kernels> {
     device: &'a B::Device,
 }
 
+/// The models that are asked about each task: one for all, or some of their own.
+pub(crate) struct TaskModels<'m, B: Kernels> {
+    shared: &'m dyn Denoiser<B>,
+    own: Vec<Option<Box<dyn Denoiser<B> + 'm>>>,
+}
+
+impl<'m, B: Kernels> TaskModels<'m, B> {
+    /// `own` holds the model of each task that has one.
+    pub(crate) fn new(shared: &'m dyn Denoiser<B>, own: Vec<Option<Box<dyn Denoiser<B> + 'm>>>) -> Self {
+        Self { shared, own }
+    }
+
+    fn of(&self, task: usize) -> &dyn Denoiser<B> {
+        match self.own.get(task) {
+            Some(Some(own)) => &**own,
+            _ => self.shared,
+        }
+    }
+}
+
 /// Samples of one task and their description.
 struct Generated {
     images: ImageDataset,
@@ -50,22 +70,20 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         Ok(Self { spec, reference, grid, sampler, device })
     }
 
-    /// Measures a model after experience `k`.
+    /// Measures what was learned after experience `k`.
     pub(crate) fn evaluate(
         &self,
-        model: &dyn Denoiser<B>,
+        models: &TaskModels<'_, B>,
         process: &GaussianDiffusion,
         k: usize,
         observer: &mut dyn CellObserver,
         cost: &mut Cost,
     ) -> Result<Evaluation, EngineError> {
         let start = Instant::now();
-        let guided = self.guided(model);
-        let sampled: &dyn Denoiser<B> = guided.as_ref().map_or(model, |guided| guided);
-        let samples = self.samples(sampled, process, k, observer, cost)?;
+        let samples = self.samples(models, process, k, observer, cost)?;
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let profiles = self.profiles(model, process, k, observer, cost)?;
+        let profiles = self.profiles(models, process, k, observer, cost)?;
         let generated = self.describe(samples)?;
         let tasks = self.reference.tasks.len();
         let per_task = |metric: &dyn SampleMetric| -> Result<Vec<Option<f64>>, EngineError> {
@@ -84,7 +102,6 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
                 .into_iter()
                 .map(|g| g.images.take(self.spec.evaluation.grid_columns))
                 .collect(),
-            buffer_bytes: 0,
         };
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
         Ok(evaluation)
@@ -94,7 +111,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     /// changes from picture to picture is the model.
     fn samples(
         &self,
-        model: &dyn Denoiser<B>,
+        models: &TaskModels<'_, B>,
         process: &GaussianDiffusion,
         k: usize,
         observer: &mut dyn CellObserver,
@@ -120,6 +137,8 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
                     Tick { phase: Phase::Sample, experience: k, work: images, images, step: 0, loss: None };
                 interrupted.set(interrupted.get() || observer.tick(tick).is_break());
             };
+            let guided = self.guided(models.of(j));
+            let model: &dyn Denoiser<B> = guided.as_ref().map_or(models.of(j), |guided| guided);
             let x_0 = sampler::draw(&*self.sampler, model, process, &request, self.device, &mut progress)?;
             if interrupted.get() {
                 return Err(EngineError::Interrupted);
@@ -203,7 +222,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
 
     fn profiles(
         &self,
-        model: &dyn Denoiser<B>,
+        models: &TaskModels<'_, B>,
         process: &GaussianDiffusion,
         k: usize,
         observer: &mut dyn CellObserver,
@@ -217,7 +236,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
             let y = self.spec.training.condition_on.conditions(&task.eval, &some, self.device);
             // Not the cell's seed: cells are compared on identical images and noise.
             let key = Key::new(0, LIKELIHOOD).experience(j);
-            profiles.push(timestep_profile(model, process, x_0, y, &self.grid, likelihood.clip, key));
+            profiles.push(timestep_profile(models.of(j), process, x_0, y, &self.grid, likelihood.clip, key));
             let passes = (some.len() * self.grid.points().len()) as u64;
             cost.denoiser_evaluations += passes;
             let tick = Tick {

@@ -3,9 +3,9 @@
 use cl_metrics::{features::classifier::ClassifierConfig, likelihood::LikelihoodConfig};
 use cl_strategies::{
     AGemConfig, DerConfig, DerPlusPlusConfig, EwcConfig, GdumbConfig, GemConfig,
-    GenerativeDistillationConfig, GenerativeReplayConfig, L2Config, LwfConfig, MasConfig, OnlineEwcConfig,
-    PartialSamplingDistillationConfig, ReplayConfig, RwalkConfig, SiConfig, StrategyError,
-    TimestepReplayConfig, TrainerConfig, buffer::BufferConfig,
+    GenerativeDistillationConfig, GenerativeReplayConfig, L2Config, LoraConfig, LwfConfig, MasConfig,
+    OnlineEwcConfig, PacknetConfig, PartialSamplingDistillationConfig, ReplayConfig, RwalkConfig, SiConfig,
+    StrategyError, TimestepReplayConfig, TrainerConfig, buffer::BufferConfig,
 };
 use ddpm_core::{
     ProcessConfig, UNet2DConfig,
@@ -143,6 +143,7 @@ macro_rules! terms {
 terms! {
     joint: NoOptions, "All data from the start: the upper bound", "";
     cumulative: NoOptions, "All data so far, as from a buffer without bounds", "";
+    ensemble: NoOptions, "A model for each experience, chosen by the task: no forgetting, and memory that grows", "van de Ven & Tolias 2019, arXiv 1904.07734";
     finetune: NoOptions, "Nothing against forgetting: the lower bound", "";
     gdumb: GdumbConfig, "A model trained from scratch on a balanced buffer alone", "Prabhu et al. 2020";
     replay: ReplayConfig, "A second loss on stored images, with a rehearsal coefficient", "arXiv 2303.15342; Chaudhry et al. 2019, arXiv 1902.10486";
@@ -161,6 +162,8 @@ terms! {
     rwalk: RwalkConfig, "That penalty weighted by Fisher information and path score", "Chaudhry et al. 2018, arXiv 1801.10112";
     a_gem: AGemConfig, "Gradients without what points against the buffer's", "Chaudhry et al. 2019, arXiv 1812.00420";
     gem: GemConfig, "Gradients that point against no past experience's", "Lopez-Paz & Ranzato 2017, arXiv 1706.08840";
+    lora: LoraConfig, "Frozen weights, and low-rank adapters for each task", "Hu et al. 2021, arXiv 2106.09685; Smith et al. 2023, arXiv 2304.06027";
+    packnet: PacknetConfig, "Weights of its own for each task, found by pruning", "Mallya & Lazebnik 2018, arXiv 1711.05769";
 }
 
 impl StrategySpec {
@@ -171,8 +174,21 @@ impl StrategySpec {
 
     /// Whether a step looks at other images beside the current ones.
     pub(crate) fn looks_back(&self) -> bool {
-        let plain =
-            ["joint", "cumulative", "finetune", "gdumb", "l2", "ewc", "online_ewc", "si", "mas", "rwalk"];
+        let plain = [
+            "joint",
+            "cumulative",
+            "ensemble",
+            "finetune",
+            "gdumb",
+            "l2",
+            "ewc",
+            "online_ewc",
+            "si",
+            "mas",
+            "rwalk",
+            "lora",
+            "packnet",
+        ];
         self.name().split('+').any(|name| !plain.contains(&name))
     }
 

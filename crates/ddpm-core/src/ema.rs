@@ -77,6 +77,11 @@ impl<I: Backend> Ema<I> {
         Self { config, average: ParameterVector::of(&model.valid()), updates: 0 }
     }
 
+    /// An average as it was after some updates.
+    pub fn restored(config: EmaConfig, average: ParameterVector<I>, updates: u64) -> Self {
+        Self { config, average, updates }
+    }
+
     /// The model with the averaged parameters.
     pub fn averaged<B: AutodiffBackend<InnerBackend = I>, M: AutodiffModule<B>>(
         &self,

@@ -63,5 +63,5 @@ pub use ema::Ema;
 pub use error::CoreError;
 pub use guidance::Guided;
 pub use objective::{NoisyBatch, Objective};
-pub use optimizer::{AdamW, AdamWConfig};
+pub use optimizer::{AdamW, AdamWConfig, AdamWMoments};
 pub use unet::{UNet2D, UNet2DConfig};

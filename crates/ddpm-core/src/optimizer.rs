@@ -14,7 +14,7 @@ use ddpm_kernels::{AdamW as Step, AdamWState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ema, Kernels, TrainBackend};
+use crate::{Ema, Kernels, TrainBackend, parameters::ParameterVector};
 
 /// The constants of AdamW; defaults are PyTorch's but for the weight decay, which diffusion models go without.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +43,17 @@ pub struct AdamW<I: Backend> {
     moments: HashMap<ParamId, Moments<I>>,
 }
 
+/// AdamW's state in the order of a module's parameters, as a checkpoint keeps it.
+#[derive(Debug, Clone)]
+pub struct AdamWMoments<I: Backend> {
+    /// The first moments.
+    pub first: ParameterVector<I>,
+    /// The second moments.
+    pub second: ParameterVector<I>,
+    /// Steps that each parameter has made.
+    pub steps: Vec<i32>,
+}
+
 #[derive(Debug, Clone)]
 struct Moments<I: Backend> {
     first: Tensor<I, 1>,
@@ -59,6 +70,29 @@ impl<I: Kernels> AdamW<I> {
     /// Forgets the moments.
     pub fn reset(&mut self) {
         self.moments.clear();
+    }
+
+    /// The moments, in the order of a module's parameters; zeros and no steps for those that have had no gradient.
+    pub fn moments<M: Module<I>>(&self, module: &M) -> AdamWMoments<I> {
+        let zeros = ParameterVector::of(module).zeros_like();
+        let of = |id: &ParamId| self.moments.get(id);
+        let pick = |which: fn(&Moments<I>) -> &Tensor<I, 1>| {
+            let entries = zeros.entries().map(|(id, zero)| (id, of(&id).map_or(zero, which).clone()));
+            ParameterVector::from_entries(entries.collect())
+        };
+        let steps = zeros.entries().map(|(id, _)| of(&id).map_or(0, |moments| moments.steps)).collect();
+        AdamWMoments { first: pick(|m| &m.first), second: pick(|m| &m.second), steps }
+    }
+
+    /// Goes on from moments of [`moments`](Self::moments).
+    pub fn restore(&mut self, moments: AdamWMoments<I>) {
+        let AdamWMoments { first, second, steps } = moments;
+        let both = first.into_entries().into_iter().zip(second.into_entries());
+        self.moments = both
+            .zip(steps)
+            .filter(|(_, steps)| *steps > 0)
+            .map(|(((id, first), (_, second)), steps)| (id, Moments { first, second, steps }))
+            .collect();
     }
 
     /// One step with gradients whose joint norm is clipped to `max_norm`, and an update of the average. Nothing is read
@@ -191,7 +225,6 @@ mod tests {
     use crate::{
         nn::{Initializer, Linear},
         noise::{Key, Purpose},
-        parameters::ParameterVector,
     };
 
     type B = Autodiff<Flex>;
@@ -237,6 +270,26 @@ mod tests {
         for (a, b) in numbers(&ours).iter().zip(numbers(&theirs)) {
             assert!((a - b).abs() < 1e-6, "{a} instead of {b}");
         }
+    }
+
+    /// An optimiser with moments that were taken out and put back goes on as the other one.
+    #[test]
+    fn moments_survive_a_checkpoint() {
+        let steps = |interrupted: bool| {
+            let (mut module, mut adamw) = (start(), AdamW::new(AdamWConfig::default()));
+            let mut ema = Ema::new(crate::ema::EmaConfig::default(), &module);
+            for step in 1..=4 {
+                if step == 3 && interrupted {
+                    let moments = adamw.moments(&burn::module::AutodiffModule::valid(&module));
+                    adamw = AdamW::new(AdamWConfig::default());
+                    adamw.restore(moments);
+                }
+                let of_module = grads(&module, f64::from(step));
+                module = adamw.step::<B, _>(module, of_module, 1e-2, None, &mut ema);
+            }
+            numbers(&module)
+        };
+        assert_eq!(steps(true), steps(false));
     }
 
     #[test]

@@ -99,6 +99,26 @@ impl<B: Backend> ParameterVector<B> {
             .collect()
     }
 
+    /// The same parameters with other numbers, in the order of [`to_floats`](Self::to_floats).
+    ///
+    /// # Panics
+    /// If there are not as many.
+    #[must_use]
+    pub fn with_floats(&self, values: &[f32]) -> Self {
+        assert_eq!(values.len(), self.len(), "numbers for another module");
+        let mut rest = values;
+        let entries = self
+            .entries
+            .iter()
+            .map(|(id, old)| {
+                let (these, others) = rest.split_at(old.dims()[0]);
+                rest = others;
+                (*id, Tensor::from_floats(these, &old.device()))
+            })
+            .collect();
+        Self { entries }
+    }
+
     /// The number of parameters.
     pub fn len(&self) -> usize {
         self.entries.iter().map(|(_, t)| t.dims()[0]).sum()
@@ -135,6 +155,18 @@ impl<B: Backend> ModuleVisitor<B> for Collector<B> {
 pub fn with_parameters<B: Backend, M: Module<B>>(module: M, vector: ParameterVector<B>) -> M {
     let mut values = vector.entries.into_iter();
     module.map(&mut Replacer { next: || values.next().expect("one value a parameter").1 })
+}
+
+/// A module under autodiff with other values, which come without.
+///
+/// # Panics
+/// If the vector does not belong to the module.
+pub fn with_inner_parameters<B: AutodiffBackend, M: Module<B>>(
+    module: M,
+    vector: ParameterVector<B::InnerBackend>,
+) -> M {
+    let lifted = vector.entries.into_iter().map(|(id, value)| (id, Tensor::from_inner(value)));
+    with_parameters::<B, M>(module, ParameterVector { entries: lifted.collect() })
 }
 
 struct Replacer<F> {
@@ -216,6 +248,32 @@ struct Namer {
 impl<B: Backend> ModuleVisitor<B> for Namer {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         self.found.insert(self.path.join("."), param.val().into_data().convert::<f32>());
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+}
+
+/// Name and shape of every parameter, in the order of [`ParameterVector`].
+pub fn parameter_names<B: Backend, M: Module<B>>(module: &M) -> Vec<(String, Vec<usize>)> {
+    let mut lister = Lister { path: Vec::new(), found: Vec::new() };
+    module.visit(&mut lister);
+    lister.found
+}
+
+struct Lister {
+    path: Vec<String>,
+    found: Vec<(String, Vec<usize>)>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Lister {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.found.push((self.path.join("."), param.shape().to_vec()));
     }
 
     fn enter_module(&mut self, name: &str, _container_type: &str) {

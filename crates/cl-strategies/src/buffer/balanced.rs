@@ -6,7 +6,7 @@ use data_streams::ImageDataset;
 use ddpm_core::noise::{Key, Purpose};
 
 use super::{Buffer, Size, herding, joined};
-use crate::StrategyError;
+use crate::{State, StrategyError};
 
 const CHOICE: Purpose = Purpose::named("class-balanced buffer");
 
@@ -90,5 +90,10 @@ impl Buffer for Balanced {
 
     fn contents(&self) -> Option<&ImageDataset> {
         self.stored.as_ref().filter(|stored| !stored.is_empty())
+    }
+
+    fn restore(&mut self, state: &mut State, data: &ImageDataset) -> Result<(), StrategyError> {
+        self.stored = state.take_images("buffer.images", data)?;
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ pub use balanced::Balanced;
 pub use reservoir::Reservoir;
 pub use ring::Ring;
 
-use crate::{StrategyError, check};
+use crate::{State, StrategyError, check};
 
 const DRAW: Purpose = Purpose::named("buffer draw");
 
@@ -29,6 +29,17 @@ pub trait Buffer: std::fmt::Debug {
 
     /// What is stored now; none before anything was absorbed.
     fn contents(&self) -> Option<&ImageDataset>;
+
+    /// Adds what is stored to a checkpoint.
+    fn save(&self, state: &mut State) {
+        state.put_images("buffer.images", self.contents());
+    }
+
+    /// Takes it out again; stored images are as those of `data`.
+    ///
+    /// # Errors
+    /// [`StrategyError::State`] for a state of something else.
+    fn restore(&mut self, state: &mut State, data: &ImageDataset) -> Result<(), StrategyError>;
 
     /// Bytes of the stored images.
     fn bytes(&self) -> u64 {

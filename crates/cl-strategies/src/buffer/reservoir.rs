@@ -5,7 +5,7 @@ use ddpm_core::noise::{Key, Purpose};
 use rand::Rng;
 
 use super::{Buffer, joined};
-use crate::StrategyError;
+use crate::{State, StrategyError};
 
 const PLACE: Purpose = Purpose::named("reservoir");
 
@@ -48,6 +48,17 @@ impl Buffer for Reservoir {
 
     fn contents(&self) -> Option<&ImageDataset> {
         self.stored.as_ref().filter(|stored| !stored.is_empty())
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put_images("buffer.images", self.contents());
+        state.put("buffer.seen", self.seen);
+    }
+
+    fn restore(&mut self, state: &mut State, data: &ImageDataset) -> Result<(), StrategyError> {
+        self.stored = state.take_images("buffer.images", data)?;
+        self.seen = state.take("buffer.seen")?;
+        Ok(())
     }
 }
 

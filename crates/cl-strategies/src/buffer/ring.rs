@@ -5,7 +5,7 @@ use data_streams::ImageDataset;
 use ddpm_core::noise::Key;
 
 use super::{Buffer, joined};
-use crate::StrategyError;
+use crate::{State, StrategyError};
 
 /// The last images of each experience.
 #[derive(Debug)]
@@ -30,5 +30,10 @@ impl Buffer for Ring {
 
     fn contents(&self) -> Option<&ImageDataset> {
         self.stored.as_ref().filter(|stored| !stored.is_empty())
+    }
+
+    fn restore(&mut self, state: &mut State, data: &ImageDataset) -> Result<(), StrategyError> {
+        self.stored = state.take_images("buffer.images", data)?;
+        Ok(())
     }
 }

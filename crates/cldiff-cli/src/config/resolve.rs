@@ -11,7 +11,7 @@ use ddpm_core::{
     unet::{DownBlockType, UpBlockType},
 };
 
-use super::Loaded;
+use super::{Config, Loaded};
 use crate::failure::Failure;
 
 /// Longest label of a strategy; it becomes part of a directory's name.
@@ -182,7 +182,9 @@ impl Loaded {
                     format!("two strategies are called \"{label}\"; give one of them another `label`");
                 return Err(self.mistake(&key, message));
             }
-            cldiff_engine::check_strategy(strategy, stream).map_err(|e| self.strategy_mistake(&key, &e))?;
+            let Config { training, process, .. } = &self.config;
+            cldiff_engine::check_strategy(strategy, training, process, stream)
+                .map_err(|e| self.strategy_mistake(&key, &e))?;
         }
         Ok(())
     }
@@ -196,7 +198,9 @@ impl Loaded {
 
     fn strategy_mistake(&self, section: &str, error: &StrategyError) -> Failure {
         match error {
-            StrategyError::Config { key, .. } if section.is_empty() => self.mistake(key, error),
+            StrategyError::Config { key, .. } if section.is_empty() || key.starts_with("training.") => {
+                self.mistake(key, error)
+            }
             StrategyError::Config { key, .. } => self.mistake(&format!("{section}.{key}"), error),
             other => Failure::mistake(other),
         }

@@ -111,6 +111,12 @@ pub fn columns() -> Vec<Column> {
             c.cost.peak_memory_bytes.map(|b| b as f64 / 1e6)
         }),
         cost("buffer kB", "bytes of stored images at the end", 1, |c| Some(c.cost.buffer_bytes as f64 / 1e3)),
+        cost(
+            "extra parameters",
+            "numbers held beside the model: teachers, importances, adapters, masks",
+            0,
+            |c| Some(c.cost.extra_parameters as f64),
+        ),
     ]
 }
 

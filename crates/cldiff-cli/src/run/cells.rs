@@ -287,6 +287,7 @@ fn cost_result(cost: &Cost) -> CostResult {
         denoiser_evaluations: cost.denoiser_evaluations,
         peak_memory_bytes: cost.peak_memory_bytes,
         buffer_bytes: cost.buffer_bytes,
+        extra_parameters: cost.extra_parameters,
     }
 }
 

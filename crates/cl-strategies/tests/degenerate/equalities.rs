@@ -1,47 +1,36 @@
-//! Degenerate equalities: a strategy whose effect is switched off trains exactly as finetuning does, step for step.
+// Included for each backend: `Inner` is one.
 
 use std::ops::ControlFlow;
 
 use burn_autodiff::Autodiff;
-use burn_flex::Flex;
 use cl_strategies::{
-    AGem, AGemConfig, Compose, Cumulative, Der, DerConfig, DerPlusPlusConfig, Emphasis, Ewc, EwcConfig,
+    AGem, AGemConfig, Compose, Cumulative, Der, DerConfig, DerPlusPlusConfig, Emphasis, Ensemble, Ewc, EwcConfig,
     Finetune, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeDistillationConfig,
-    GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, Joint, L2, L2Config, Lwf, LwfConfig,
-    Mas, MasConfig, Mixing, OnlineEwcConfig, OptimizerConfig, PartialSamplingDistillation,
+    GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, Joint, L2, L2Config, Lora, LoraConfig, Lwf,
+    LwfConfig, Mas, MasConfig, Mixing, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation,
     PartialSamplingDistillationConfig, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source,
-    Strategy, TimestepReplay, TimestepReplayConfig, Trainer, TrainerConfig,
+    Strategy, TimestepReplay, TimestepReplayConfig, Trained, TrainerConfig,
     buffer::{BufferConfig, Size},
 };
-use data_streams::{ClassIncremental, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig};
-use ddpm_core::{
-    GaussianDiffusion, UNet2D, UNet2DConfig,
-    noise::{Key, Purpose},
-    parameters::named_parameters,
-    schedule::BetaSchedule,
-};
+use data_streams::Stream;
+use ddpm_core::{UNet2D, ema::EmaConfig, parameters::named_parameters};
 
-type B = Autodiff<Flex>;
+use super::common::{options, stream, trainer};
+
+type B = Autodiff<Inner>;
 type Model = UNet2D<B>;
-
-fn stream(experiences: usize) -> Stream {
-    let data = GlyphsConfig { size: 8, train_per_class: 12, eval_per_class: 2, ..GlyphsConfig::default() };
-    ClassIncremental { experiences, ..ClassIncremental::default() }.build(data.build().unwrap()).unwrap()
-}
 
 /// Losses of all steps, and the parameters at the end.
 fn train(strategy: &mut dyn Strategy<B, Model>, stream: &Stream) -> (Vec<f64>, Vec<f32>) {
-    let config = UNet2DConfig { num_class_embeds: Some(10), ..UNet2DConfig::small(8, 1, &[4, 8]) };
-    let model = config.init::<B>(Key::new(1, Purpose::named("model")), &Default::default()).unwrap();
-    let process = GaussianDiffusion::new(&BetaSchedule::linear(), 100).unwrap();
-    let options = TrainerConfig {
-        steps_per_experience: 4,
-        batch_size: 6,
-        log_every: 1,
-        optimizer: OptimizerConfig { learning_rate: 1e-3, ..OptimizerConfig::default() },
-        ..TrainerConfig::default()
-    };
-    let mut trainer = Trainer::new(model, process, options, 1, Default::default()).unwrap();
+    train_with(options(), strategy, stream)
+}
+
+fn train_with(
+    options: TrainerConfig,
+    strategy: &mut dyn Strategy<B, Model>,
+    stream: &Stream,
+) -> (Vec<f64>, Vec<f32>) {
+    let mut trainer = trainer::<Inner>(options);
     let mut losses = Vec::new();
     for k in 0..stream.len() {
         trainer
@@ -51,8 +40,11 @@ fn train(strategy: &mut dyn Strategy<B, Model>, stream: &Stream) -> (Vec<f64>, V
             })
             .unwrap();
     }
-    let parameters = named_parameters(trainer.model());
-    (losses, parameters.values().flat_map(|data| data.to_vec::<f32>().unwrap()).collect())
+    (losses, numbers(trainer.model()))
+}
+
+fn numbers<I: ddpm_core::Kernels>(model: &UNet2D<I>) -> Vec<f32> {
+    named_parameters(model).values().flat_map(|data| data.to_vec::<f32>().unwrap()).collect()
 }
 
 fn replay(rehearsal_coefficient: f64) -> Replay {
@@ -95,8 +87,6 @@ fn cumulative_over_one_experience_is_joint() {
     let stream = stream(1);
     assert_eq!(train(&mut Cumulative, &stream), train(&mut Joint, &stream));
 }
-
-type Inner = Flex;
 
 /// Penalties and distillation with their weight at zero.
 #[test]
@@ -213,6 +203,12 @@ fn what_has_nothing_to_look_back_at_is_finetuning() {
         ("ewc", Box::new(Ewc::<Inner>::new(EwcConfig { samples: 2, ..EwcConfig::default() }).unwrap())),
         ("si", Box::new(Si::<Inner>::new(SiConfig::default()).unwrap())),
         ("der_plus_plus", Box::new(Der::<B>::plus_plus(DerPlusPlusConfig::default()).unwrap())),
+        ("ensemble", Box::new(Ensemble::<B, Model>::default())),
+        ("lora", Box::new(Lora::<B>::new(LoraConfig::default()).unwrap())),
+        (
+            "packnet",
+            Box::new(Packnet::<Inner>::new(PacknetConfig { prune_share: 0.0, retrain_share: 0.0 }).unwrap()),
+        ),
     ];
     for (name, mut strategy) in first {
         assert_eq!(train(&mut *strategy, &stream), finetuned, "{name}");
@@ -234,6 +230,9 @@ fn what_is_switched_on_is_not_finetuning() {
         ("rwalk", Box::new(Rwalk::<Inner>::new(RwalkConfig::default()).unwrap())),
         ("lwf", Box::new(Lwf::<B, Model>::new(LwfConfig::default()).unwrap())),
         ("der", Box::new(Der::<B>::new(DerConfig::default()).unwrap())),
+        ("ensemble", Box::new(Ensemble::<B, Model>::default())),
+        ("lora", Box::new(Lora::<B>::new(LoraConfig::default()).unwrap())),
+        ("packnet", Box::new(Packnet::<Inner>::new(PacknetConfig::default()).unwrap())),
         ("generative_replay", Box::new(GenerativeReplay::<B, Model>::new(Default::default()).unwrap())),
         (
             "generative_distillation",
@@ -286,87 +285,80 @@ fn rehearsal_alike_at_all_timesteps_is_replay() {
     assert_eq!(train(&mut TimestepReplay::new(config).unwrap(), &stream), train(&mut replay(0.5), &stream));
 }
 
-#[test]
-fn options_out_of_range_are_named() {
-    let of = |result: Result<(), cl_strategies::StrategyError>| result.unwrap_err().to_string();
-    let both = Size { per_class: Some(1), total: Some(1) };
-    for (message, key) in [
-        (of(L2Config { lambda: -1.0 }.validate()), "l2.lambda"),
-        (of(EwcConfig { samples: 0, ..Default::default() }.validate()), "ewc.samples"),
-        (of(OnlineEwcConfig { decay: 1.5, ..Default::default() }.validate()), "online_ewc.decay"),
-        (of(SiConfig { xi: 0.0, ..Default::default() }.validate()), "si.xi"),
-        (of(GemConfig { margin: f64::NAN, ..Default::default() }.validate()), "gem.margin"),
-        (of(DerPlusPlusConfig { beta: -0.1, ..Default::default() }.validate()), "der_plus_plus.beta"),
-        (
-            of(GdumbConfig { buffer: BufferConfig::ClassBalanced(both) }.validate()),
-            "gdumb.buffer.class_balanced",
-        ),
-        (
-            of(TimestepReplayConfig { emphasis: Emphasis::Power { exponent: -1.0 }, ..Default::default() }
-                .validate()),
-            "timestep_replay.emphasis.power.exponent",
-        ),
-    ] {
-        assert!(message.contains(key), "{message}");
-    }
-}
 
+/// The optimiser starts anew with each experience, as that of adapters does, and the average is the model itself.
 #[test]
-fn a_buffer_with_a_size_in_all_shares_it_among_the_classes_seen() {
-    use cl_strategies::buffer::{Balanced, Buffer};
-    let stream = stream(5);
-    for mut buffer in [Balanced::at_random(Size::total(12)), Balanced::by_herding(Size::total(12))] {
-        let key = Key::new(0, Purpose::named("test"));
-        let mut counts = Vec::new();
-        for experience in stream.experiences().iter().take(3) {
-            buffer.absorb(&experience.train, key).unwrap();
-            counts.push(buffer.contents().unwrap().counts_per_class());
-        }
-        assert_eq!(counts[0], [6, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(counts[1], [3, 3, 3, 3, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(counts[2], [2, 2, 2, 2, 2, 2, 0, 0, 0, 0]);
-    }
-}
-
-#[test]
-fn the_buffer_holds_its_share_of_every_class_seen() {
-    use cl_strategies::buffer::{Balanced, Buffer};
-    let stream = stream(5);
-    let mut buffer = Balanced::at_random(Size::per_class(3));
-    let key = Key::new(0, Purpose::named("test"));
-    for experience in stream.experiences().iter().take(3) {
-        buffer.absorb(&experience.train, key).unwrap();
-    }
-    assert_eq!(buffer.contents().unwrap().counts_per_class(), [3, 3, 3, 3, 3, 3, 0, 0, 0, 0]);
-    assert_eq!(buffer.bytes(), 18 * 64);
-    let message = Balanced::at_random(Size::per_class(13))
-        .absorb(&stream.experiences()[0].train, key)
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("ring") && message.contains("12 training images"), "{message}");
-}
-
-#[test]
-fn an_interrupt_stops_and_a_diverging_run_says_so() {
-    use cl_strategies::StrategyError;
+fn adapters_of_rank_0_beside_trained_weights_are_finetuning() {
     let stream = stream(2);
-    let config = UNet2DConfig { num_class_embeds: Some(10), ..UNet2DConfig::small(8, 1, &[4, 8]) };
-    let trainer = |learning_rate: f64| {
-        let model = config.init::<B>(Key::new(1, Purpose::named("model")), &Default::default()).unwrap();
-        let process = GaussianDiffusion::new(&BetaSchedule::linear(), 100).unwrap();
-        let optimizer = OptimizerConfig { learning_rate, clip_grad_norm: None, ..OptimizerConfig::default() };
-        let options = TrainerConfig {
-            steps_per_experience: 50,
-            batch_size: 4,
-            log_every: 1,
-            optimizer,
-            ..TrainerConfig::default()
-        };
-        Trainer::new(model, process, options, 1, Default::default()).unwrap()
+    let mut options = options();
+    options.optimizer.reset_each_experience = true;
+    options.ema = EmaConfig { decay: 0.0, ..EmaConfig::default() };
+    let lora = |rank, train| {
+        let config = LoraConfig { rank, train, ..LoraConfig::default() };
+        train_with(options, &mut Lora::<B>::new(config).unwrap(), &stream)
     };
-    let stopped = trainer(1e-3).train_experience(&mut Finetune, &stream, 0, &mut |_| ControlFlow::Break(()));
-    assert!(matches!(stopped, Err(StrategyError::Interrupted)));
-    let diverged =
-        trainer(1e30).train_experience(&mut Finetune, &stream, 0, &mut |_| ControlFlow::Continue(()));
-    assert!(matches!(diverged, Err(StrategyError::Diverged { experience: 0, .. })), "{diverged:?}");
+    let finetuned = train_with(options, &mut Finetune, &stream);
+    assert_eq!(lora(0, Trained::Everything), finetuned);
+    assert_ne!(lora(2, Trained::Everything), finetuned);
+    assert_ne!(lora(0, Trained::Adapters), finetuned);
+}
+
+/// What these keep of a task is the same whatever is learned later.
+#[test]
+fn isolated_parameters_forget_nothing() {
+    let stream = stream(5);
+    let isolated: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
+        ("ensemble", Box::new(Ensemble::<B, Model>::default())),
+        ("lora", Box::new(Lora::<B>::new(LoraConfig { rank: 2, ..LoraConfig::default() }).unwrap())),
+        ("packnet", Box::new(Packnet::<Inner>::new(PacknetConfig::default()).unwrap())),
+    ];
+    for (name, mut strategy) in isolated {
+        let mut trainer = trainer::<Inner>(options());
+        let mut learned = Vec::new();
+        for k in 0..3 {
+            trainer.train_experience(&mut *strategy, &stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
+            let average = trainer.average();
+            let of_task = |j| numbers(&strategy.model_for(j, &average).unwrap());
+            learned.push(of_task(k));
+            for (j, model) in learned.iter().enumerate() {
+                assert_eq!(&of_task(j), model, "{name}: task {j} after experience {k}");
+            }
+            assert!(strategy.model_for(k + 1, &average).is_none(), "{name}");
+        }
+        assert!(learned[0] != learned[1] && learned[1] != learned[2], "{name}");
+    }
+}
+
+/// Merged adapters make one model for all tasks.
+#[test]
+fn merged_adapters_answer_for_every_task_alike() {
+    let stream = stream(2);
+    let config = LoraConfig { adapters: cl_strategies::Adapters::Merged, ..LoraConfig::default() };
+    let mut lora = Lora::<B>::new(config).unwrap();
+    let mut trainer = trainer::<Inner>(options());
+    for k in 0..2 {
+        trainer.train_experience(&mut lora, &stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
+    }
+    let average = trainer.average();
+    let of_task = |j| numbers(&Strategy::<B, Model>::model_for(&lora, j, &average).unwrap());
+    assert_eq!(of_task(0), of_task(1));
+    assert_eq!(Strategy::<B, Model>::memory(&lora).extra_parameters, 0);
+}
+
+/// After each experience half of the free weights of a layer are its own.
+#[test]
+fn packed_tasks_leave_zeros_for_those_to_come() {
+    let stream = stream(5);
+    let mut packnet = Packnet::<Inner>::new(PacknetConfig::default()).unwrap();
+    let mut trainer = trainer::<Inner>(options());
+    let mut zeros = Vec::new();
+    for k in 0..2 {
+        trainer.train_experience(&mut packnet, &stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
+        let average = trainer.average();
+        let model = Strategy::<B, Model>::model_for(&packnet, k, &average).unwrap();
+        let weights = &named_parameters(&model)["mid_block.resnets.0.conv1.weight"];
+        zeros.push(weights.iter::<f32>().filter(|weight| *weight == 0.0).count());
+    }
+    // 8 x 8 x 3 x 3 weights.
+    assert_eq!(zeros, [288, 144]);
 }

@@ -1,0 +1,103 @@
+//! Options out of range, sizes of buffers, and how a training stops.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use burn_flex::Flex;
+use cl_strategies::{
+    DerPlusPlusConfig, Emphasis, EwcConfig, Finetune, GdumbConfig, GemConfig, L2Config, LoraConfig,
+    OnlineEwcConfig, OptimizerConfig, PacknetConfig, SiConfig, TimestepReplayConfig, TrainerConfig,
+    buffer::{BufferConfig, Size},
+};
+use common::{stream, trainer};
+use ddpm_core::noise::{Key, Purpose};
+
+#[test]
+fn options_out_of_range_are_named() {
+    let of = |result: Result<(), cl_strategies::StrategyError>| result.unwrap_err().to_string();
+    let both = Size { per_class: Some(1), total: Some(1) };
+    for (message, key) in [
+        (of(L2Config { lambda: -1.0 }.validate()), "l2.lambda"),
+        (of(EwcConfig { samples: 0, ..Default::default() }.validate()), "ewc.samples"),
+        (of(OnlineEwcConfig { decay: 1.5, ..Default::default() }.validate()), "online_ewc.decay"),
+        (of(SiConfig { xi: 0.0, ..Default::default() }.validate()), "si.xi"),
+        (of(GemConfig { margin: f64::NAN, ..Default::default() }.validate()), "gem.margin"),
+        (of(DerPlusPlusConfig { beta: -0.1, ..Default::default() }.validate()), "der_plus_plus.beta"),
+        (
+            of(GdumbConfig { buffer: BufferConfig::ClassBalanced(both) }.validate()),
+            "gdumb.buffer.class_balanced",
+        ),
+        (
+            of(TimestepReplayConfig { emphasis: Emphasis::Power { exponent: -1.0 }, ..Default::default() }
+                .validate()),
+            "timestep_replay.emphasis.power.exponent",
+        ),
+        (of(LoraConfig { alpha: 0.0, ..Default::default() }.validate()), "lora.alpha"),
+        (
+            of(LoraConfig { attention: false, convolution: false, ..Default::default() }.validate()),
+            "lora.convolution",
+        ),
+        (of(PacknetConfig { prune_share: 1.5, ..Default::default() }.validate()), "packnet.prune_share"),
+        (of(PacknetConfig { retrain_share: 1.0, ..Default::default() }.validate()), "packnet.retrain_share"),
+    ] {
+        assert!(message.contains(key), "{message}");
+    }
+}
+
+#[test]
+fn a_buffer_with_a_size_in_all_shares_it_among_the_classes_seen() {
+    use cl_strategies::buffer::{Balanced, Buffer};
+    let stream = stream(5);
+    for mut buffer in [Balanced::at_random(Size::total(12)), Balanced::by_herding(Size::total(12))] {
+        let key = Key::new(0, Purpose::named("test"));
+        let mut counts = Vec::new();
+        for experience in stream.experiences().iter().take(3) {
+            buffer.absorb(&experience.train, key).unwrap();
+            counts.push(buffer.contents().unwrap().counts_per_class());
+        }
+        assert_eq!(counts[0], [6, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(counts[1], [3, 3, 3, 3, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(counts[2], [2, 2, 2, 2, 2, 2, 0, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn the_buffer_holds_its_share_of_every_class_seen() {
+    use cl_strategies::buffer::{Balanced, Buffer};
+    let stream = stream(5);
+    let mut buffer = Balanced::at_random(Size::per_class(3));
+    let key = Key::new(0, Purpose::named("test"));
+    for experience in stream.experiences().iter().take(3) {
+        buffer.absorb(&experience.train, key).unwrap();
+    }
+    assert_eq!(buffer.contents().unwrap().counts_per_class(), [3, 3, 3, 3, 3, 3, 0, 0, 0, 0]);
+    assert_eq!(buffer.bytes(), 18 * 64);
+    let message = Balanced::at_random(Size::per_class(13))
+        .absorb(&stream.experiences()[0].train, key)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("ring") && message.contains("12 training images"), "{message}");
+}
+
+#[test]
+fn an_interrupt_stops_and_a_diverging_run_says_so() {
+    use cl_strategies::StrategyError;
+    let stream = stream(2);
+    let trainer = |learning_rate: f64| {
+        let optimizer = OptimizerConfig { learning_rate, clip_grad_norm: None, ..OptimizerConfig::default() };
+        let options = TrainerConfig {
+            steps_per_experience: 50,
+            batch_size: 4,
+            log_every: 1,
+            optimizer,
+            ..TrainerConfig::default()
+        };
+        trainer::<Flex>(options)
+    };
+    let stopped = trainer(1e-3).train_experience(&mut Finetune, &stream, 0, &mut |_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(StrategyError::Interrupted)));
+    let diverged =
+        trainer(1e30).train_experience(&mut Finetune, &stream, 0, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(diverged, Err(StrategyError::Diverged { experience: 0, .. })), "{diverged:?}");
+}

@@ -1,0 +1,176 @@
+//! A training that goes on from its saved state takes the steps that it would have taken, with every strategy.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use burn_autodiff::Autodiff;
+use burn_flex::Flex;
+use cl_strategies::{
+    AGem, AGemConfig, Compose, Der, DerPlusPlusConfig, Emphasis, Ensemble, Ewc, EwcConfig, Fisher, Gdumb,
+    GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeReplay, GenerativeReplayConfig,
+    GeneratorConfig, L2, L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig, OnlineEwcConfig,
+    Packnet, PacknetConfig, PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si,
+    SiConfig, Source, State, Strategy, StrategyError, TimestepReplay, TimestepReplayConfig,
+    buffer::{BufferConfig, Size},
+};
+use common::{options, stream, trainer};
+use ddpm_core::{UNet2D, objective::TimestepSampling, parameters::named_parameters};
+
+type B = Autodiff<Flex>;
+type Model = UNet2D<B>;
+type Boxed = Box<dyn Strategy<B, Model>>;
+
+/// As a file would keep it.
+fn written_and_read(state: &State) -> State {
+    let values = serde_json::to_string(&state.values).unwrap();
+    State { tensors: state.tensors.clone(), values: serde_json::from_str(&values).unwrap() }
+}
+
+/// The parameters of the model and of its average after two experiences, interrupted after some steps of one or not.
+fn train(make: &dyn Fn() -> Boxed, interrupt: Option<(usize, usize)>) -> [Vec<f32>; 2] {
+    let stream = stream(5);
+    let mut options = options();
+    // Remembers losses, so that there is such a state as well.
+    options.timestep_sampling = TimestepSampling::LossSecondMoment { uniform_share: 0.01 };
+    let (mut strategy, mut trainer) = (make(), trainer::<Flex>(options));
+    let mut k = 0;
+    while k < 3 {
+        let mut saved = None;
+        let outcome = trainer.train_experience(&mut *strategy, &stream, k, &mut |report| {
+            if Some((k, report.done)) == interrupt {
+                saved = Some((report.state)());
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        if let Some(state) = saved {
+            assert!(matches!(outcome, Err(StrategyError::Interrupted)));
+            (strategy, trainer) = (make(), common::trainer::<Flex>(options));
+            trainer.restore(&mut *strategy, written_and_read(&state), &stream.all_train()).unwrap();
+            return finish(strategy, trainer, &stream, k);
+        }
+        outcome.unwrap();
+        if Some((k, 0)) == interrupt {
+            let state = trainer.save(&*strategy);
+            (strategy, trainer) = (make(), common::trainer::<Flex>(options));
+            trainer.restore(&mut *strategy, written_and_read(&state), &stream.all_train()).unwrap();
+        }
+        k += 1;
+    }
+    finish(strategy, trainer, &stream, k)
+}
+
+fn finish(
+    mut strategy: Boxed,
+    mut trainer: cl_strategies::Trainer<B, Model>,
+    stream: &data_streams::Stream,
+    from: usize,
+) -> [Vec<f32>; 2] {
+    for k in from..3 {
+        trainer.train_experience(&mut *strategy, stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
+    }
+    let average = trainer.average();
+    let of_first_task = strategy.model_for(0, &average).unwrap_or(average);
+    let floats = |data: burn::tensor::TensorData| data.to_vec::<f32>().unwrap();
+    [
+        named_parameters(trainer.model()).into_values().flat_map(floats).collect(),
+        named_parameters(&of_first_task).into_values().flat_map(floats).collect(),
+    ]
+}
+
+fn check(name: &str, make: impl Fn() -> Boxed) {
+    let whole = train(&make, None);
+    // After a task, in the middle of one, and after its last step.
+    for interrupt in [(0, 0), (1, 1), (1, 4), (2, 3)] {
+        assert!(train(&make, Some(interrupt)) == whole, "{name}, interrupted at {interrupt:?}");
+    }
+}
+
+#[test]
+fn rehearsal() {
+    let buffer = BufferConfig::Reservoir { total: 7 };
+    check("replay", move || Box::new(Replay::new(ReplayConfig { buffer, ..Default::default() }).unwrap()));
+    let buffer = BufferConfig::Herding(Size::total(8));
+    let emphasis = Emphasis::Forgetting { bins: 4, floor: 0.1 };
+    let timesteps = TimestepReplayConfig { buffer, emphasis, ..Default::default() };
+    check("timestep_replay", move || Box::new(TimestepReplay::new(timesteps).unwrap()));
+    let buffer = BufferConfig::ClassBalanced(Size::per_class(2));
+    check("gdumb", move || Box::new(Gdumb::new(GdumbConfig { buffer }).unwrap()));
+    let der = DerPlusPlusConfig { per_experience: 5, ..Default::default() };
+    check("der_plus_plus", move || Box::new(Der::<B>::plus_plus(der).unwrap()));
+}
+
+#[test]
+fn generated_images_and_teachers() {
+    for source in [Source::Fresh, Source::Pool { images: 6 }] {
+        let generator = GeneratorConfig { source, ..Default::default() };
+        let config = GenerativeReplayConfig { generator, ..Default::default() };
+        check("generative_replay", move || Box::new(GenerativeReplay::<B, Model>::new(config).unwrap()));
+    }
+    check("generative_distillation", || {
+        Box::new(GenerativeDistillation::<B, Model>::new(Default::default()).unwrap())
+    });
+    check("partial_sampling_distillation", || {
+        Box::new(PartialSamplingDistillation::<B, Model>::new(Default::default()).unwrap())
+    });
+    check("lwf", || Box::new(Lwf::<B, Model>::new(LwfConfig::default()).unwrap()));
+}
+
+#[test]
+fn penalties() {
+    check("l2", || Box::new(L2::<Flex>::new(L2Config { lambda: 1.0 }).unwrap()));
+    for fisher in [Fisher::PerSample, Fisher::RankOne] {
+        let config = EwcConfig { samples: 2, fisher, ..Default::default() };
+        check("ewc", move || Box::new(Ewc::<Flex>::new(config).unwrap()));
+    }
+    check("online_ewc", || {
+        Box::new(Ewc::<Flex>::online(OnlineEwcConfig { samples: 2, ..Default::default() }).unwrap())
+    });
+    check("si", || Box::new(Si::<Flex>::new(SiConfig::default()).unwrap()));
+    check("mas", || Box::new(Mas::<Flex>::new(MasConfig { samples: 2, ..Default::default() }).unwrap()));
+    check("rwalk", || Box::new(Rwalk::<Flex>::new(RwalkConfig::default()).unwrap()));
+}
+
+#[test]
+fn gradients_and_isolation() {
+    let buffer = BufferConfig::Ring { per_experience: 4 };
+    check("a_gem", move || Box::new(AGem::new(AGemConfig { buffer, ..Default::default() }).unwrap()));
+    check("gem", || Box::new(Gem::new(GemConfig { per_experience: 4, ..Default::default() }).unwrap()));
+    check("ensemble", || Box::new(Ensemble::<B, Model>::default()));
+    check("lora", || Box::new(Lora::<B>::new(LoraConfig { rank: 2, ..Default::default() }).unwrap()));
+    check("packnet", || Box::new(Packnet::<Flex>::new(PacknetConfig::default()).unwrap()));
+}
+
+#[test]
+fn a_composition() {
+    check("l2+replay", || {
+        let l2 = L2::<Flex>::new(L2Config { lambda: 1.0 }).unwrap();
+        let buffer = BufferConfig::ClassBalanced(Size::per_class(2));
+        let replay = Replay::new(ReplayConfig { buffer, ..Default::default() }).unwrap();
+        Box::new(Compose::new(vec![Box::new(l2) as Boxed, Box::new(replay)]))
+    });
+}
+
+#[test]
+fn a_state_of_something_else_is_refused() {
+    let stream = stream(5);
+    let mut first = trainer::<Flex>(options());
+    let mut l2 = L2::<Flex>::new(L2Config { lambda: 1.0 }).unwrap();
+    first.train_experience(&mut l2, &stream, 0, &mut |_| ControlFlow::Continue(())).unwrap();
+    let state = first.save(&l2);
+    let restore = |state: State, strategy: &mut dyn Strategy<B, Model>| {
+        trainer::<Flex>(options()).restore(strategy, state, &stream.all_train()).unwrap_err().to_string()
+    };
+    let message = restore(state.clone(), &mut Replay::new(ReplayConfig::default()).unwrap());
+    assert!(message.contains("anchor"), "{message}");
+    let mut short = state.clone();
+    short.tensors.remove("model.conv_in.bias");
+    assert!(restore(short, &mut l2).contains("conv_in.bias"));
+    let mut other = state.clone();
+    other.values.insert("position".into(), serde_json::json!("here"));
+    assert!(restore(other, &mut l2).contains("position"));
+    let mut wrong = state;
+    wrong.tensors.insert("average".into(), burn::tensor::TensorData::new(vec![0.0_f32; 3], [3]));
+    assert!(restore(wrong, &mut l2).contains("3 numbers"));
+}
