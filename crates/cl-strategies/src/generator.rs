@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use burn::tensor::Tensor;
 use data_streams::ImageShape;
 use ddpm_core::{
-    Conditioning, CoreError, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
+    Conditioning, CoreError, Denoiser, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
+    classifier_guidance::ClassifierGuided,
     noise::{Key, Purpose, indices},
     sampler::{self, SampleRequest, SamplerConfig},
 };
@@ -13,10 +14,17 @@ use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Boundary, ConditionOn, Restore, State, Step, StrategyError, buffer, check, teacher::Teacher};
+use crate::{
+    Boundary, ClassifierGuidanceConfig, ConditionOn, Restore, State, Step, StrategyError,
+    batch::images,
+    buffer, check,
+    noisy_classifier::{Labelled, NoisyClassifier},
+    teacher::Teacher,
+};
 
 const LABELS: Purpose = Purpose::named("labels of generated images");
 const GENERATED: Purpose = Purpose::named("generated images");
+const CLASSIFIER: Purpose = Purpose::named("training of a guiding classifier");
 const NOISY: Purpose = Purpose::named("noise on generated images");
 
 /// When images are drawn.
@@ -43,12 +51,15 @@ pub struct GeneratorConfig {
     pub sampler: SamplerConfig,
     /// At most so many at a time.
     pub sample_batch: usize,
+    /// A classifier of noisy images guides samples towards their classes; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<ClassifierGuidanceConfig>,
 }
 
 impl Default for GeneratorConfig {
     fn default() -> Self {
         let ddim = sampler::Ddim { steps: 10, ..sampler::Ddim::default() };
-        Self { source: Source::Fresh, sampler: SamplerConfig::Ddim(ddim), sample_batch: 256 }
+        Self { source: Source::Fresh, sampler: SamplerConfig::Ddim(ddim), sample_batch: 256, guidance: None }
     }
 }
 
@@ -58,6 +69,7 @@ impl GeneratorConfig {
         if let Source::Pool { images } = self.source {
             check::at_least_1(&key("source.pool.images"), images)?;
         }
+        self.guidance.map_or(Ok(()), |guidance| guidance.check(strategy))?;
         check::at_least_1(&key("sample_batch"), self.sample_batch)
     }
 
@@ -84,6 +96,7 @@ impl GeneratorConfig {
 pub(crate) struct Generator<B: TrainBackend, D: TrainableDenoiser<B>> {
     config: GeneratorConfig,
     teacher: Option<Teacher<B, D>>,
+    classifier: Option<NoisyClassifier<B>>,
     seen: BTreeSet<usize>,
     shape: Option<ImageShape>,
     pool: Option<Images<B>>,
@@ -93,19 +106,22 @@ pub(crate) struct Generator<B: TrainBackend, D: TrainableDenoiser<B>> {
 #[derive(Debug, Clone)]
 struct Images<B: TrainBackend> {
     x_0: Tensor<B::InnerBackend, 4>,
-    classes: Option<Vec<usize>>,
+    labels: Vec<usize>,
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn new(config: GeneratorConfig) -> Self {
-        Self { config, teacher: None, seen: BTreeSet::new(), shape: None, pool: None }
+        Self { config, teacher: None, classifier: None, seen: BTreeSet::new(), shape: None, pool: None }
     }
 
     /// Makes the model at the end of an experience the teacher, and fills the pool.
     pub fn learn(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        self.config.check_process("", boundary.process)?;
+        if let Some(guidance) = self.config.guidance {
+            self.classifier = Some(self.trained_classifier(&guidance, boundary)?);
+        }
         self.seen.extend(&boundary.experience.classes);
         self.shape = Some(boundary.experience.train.shape());
-        self.config.check_process("", boundary.process)?;
         self.teacher = Some(Teacher::of(boundary));
         if let Source::Pool { images } = self.config.source {
             let key = boundary.key.within(GENERATED);
@@ -113,6 +129,28 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
                 Some(self.draw(boundary.process, boundary.condition_on, images, key, boundary.device)?);
         }
         Ok(())
+    }
+
+    /// The classifier after another experience: trained on its images, and on those that the teacher draws of the past.
+    fn trained_classifier(
+        &mut self,
+        config: &ClassifierGuidanceConfig,
+        boundary: &Boundary<'_, B, D>,
+    ) -> Result<NoisyClassifier<B>, StrategyError> {
+        let Boundary { process, condition_on, key, device, .. } = *boundary;
+        let (data, key) = (&boundary.experience.train, key.within(CLASSIFIER));
+        let current = boundary.draw(data.len().min(config.steps * config.batch_size), CLASSIFIER);
+        let labels = current.iter().map(|&i| data.label(i)).collect();
+        let mut sets = vec![Labelled { x_0: images::<B::InnerBackend>(data, &current, device), labels }];
+        if self.teacher.is_some() {
+            let past = self.draw(process, condition_on, config.generated, key, device)?;
+            sets.push(Labelled { x_0: past.x_0, labels: past.labels });
+        }
+        let classifier = self.classifier.take().unwrap_or_else(|| {
+            let (channels, classes) = (data.shape().channels, data.class_names().len());
+            NoisyClassifier::new(config, channels, classes, key, device)
+        });
+        Ok(classifier.train(config, &sets, process, key, device))
     }
 
     /// The teacher, once there is one.
@@ -128,7 +166,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
                 let positions = buffer::draw(pool.x_0.dims()[0], n, step.key);
                 Images {
                     x_0: pool.x_0.clone().select(0, indices(&positions, step.device)),
-                    classes: pool.classes.as_ref().map(|all| positions.iter().map(|i| all[*i]).collect()),
+                    labels: positions.iter().map(|i| pool.labels[*i]).collect(),
                 }
             }
             None => {
@@ -137,19 +175,21 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
                 self.draw(step.process, step.condition_on, n, key, step.device).ok()?
             }
         };
-        let y = images.classes.map(|classes| indices(&classes, step.device));
+        let conditional = step.condition_on != ConditionOn::None;
+        let y = conditional.then(|| indices(&images.labels, step.device));
         let x_0 = Tensor::from_inner(images.x_0);
         Some(NoisyBatch::sampled(step.process, step.timesteps, x_0, y, step.key.within(NOISY)))
     }
 
     /// Classes to ask for: those seen, each as likely.
     pub fn classes(&self, condition_on: ConditionOn, n: usize, key: Key) -> Option<Vec<usize>> {
+        (condition_on != ConditionOn::None).then(|| self.labels(n, key))
+    }
+
+    fn labels(&self, n: usize, key: Key) -> Vec<usize> {
         let seen: Vec<usize> = self.seen.iter().copied().collect();
         let draw = |i: usize| seen[key.within(LABELS).rng(i as u64).random_range(0..seen.len())];
-        match condition_on {
-            ConditionOn::None => None,
-            ConditionOn::Class => Some((0..n).map(draw).collect()),
-        }
+        (0..n).map(draw).collect()
     }
 
     /// The shape of the images, once there were any.
@@ -167,19 +207,31 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     ) -> Result<Images<B>, StrategyError> {
         let (teacher, shape) = (self.teacher.as_ref(), self.shape);
         let (teacher, shape) = teacher.zip(shape).expect("a teacher draws after its experience");
-        let classes = self.classes(condition_on, n, key);
+        let (labels, conditional) = (self.labels(n, key), condition_on != ConditionOn::None);
+        let asked = conditional || self.classifier.is_some();
         let request = SampleRequest {
             count: n,
             batch: self.config.sample_batch,
             shape: [shape.channels, shape.height, shape.width],
-            conditioning: classes.clone().map_or(Conditioning::None, Conditioning::Classes),
+            conditioning: if asked { Conditioning::Classes(labels.clone()) } else { Conditioning::None },
             key,
         };
+        let model: &dyn Denoiser<B::InnerBackend> = &teacher.model;
+        let scale = self.config.guidance.map_or(0.0, |guidance| guidance.scale);
+        let guided = self.classifier.as_ref().map(|classifier| ClassifierGuided::<B> {
+            denoiser: model,
+            conditional,
+            classifier,
+            process,
+            scale,
+        });
+        let model = guided.as_ref().map_or(model, |guided| guided);
         let sampler = self.config.sampler.build::<B::InnerBackend>();
-        let x_0 = sampler::draw(&*sampler, &teacher.model, process, &request, device, &mut |_| ()).map_err(
-            |error| StrategyError::config("generator.sampler", self.config.sampler, error.to_string()),
-        )?;
-        Ok(Images { x_0: x_0.clamp(-1.0, 1.0), classes })
+        let x_0 =
+            sampler::draw(&*sampler, model, process, &request, device, &mut |_| ()).map_err(|error| {
+                StrategyError::config("generator.sampler", self.config.sampler, error.to_string())
+            })?;
+        Ok(Images { x_0: x_0.clamp(-1.0, 1.0), labels })
     }
 
     /// Adds teacher and pool to a checkpoint.
@@ -189,7 +241,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         state.put("shape", self.shape);
         if let Some(pool) = &self.pool {
             state.put_tensor("pool", &pool.x_0);
-            state.put("pool_classes", &pool.classes);
+            state.put("pool_labels", &pool.labels);
+        }
+        if let Some(classifier) = &self.classifier {
+            state.put_module("classifier", classifier);
         }
     }
 
@@ -200,7 +255,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         self.shape = state.take("shape")?;
         if state.has("pool") {
             let x_0 = state.take_tensor("pool", context.device)?;
-            self.pool = Some(Images { x_0, classes: state.take("pool_classes")? });
+            self.pool = Some(Images { x_0, labels: state.take("pool_labels")? });
+        }
+        if let Some(guidance) = self.config.guidance {
+            let (channels, classes) = (context.data.shape().channels, context.data.class_names().len());
+            let key = Key::new(0, CLASSIFIER);
+            let like = NoisyClassifier::new(&guidance, channels, classes, key, context.device);
+            self.classifier = state.take_module("classifier", like)?;
         }
         Ok(())
     }
@@ -208,6 +269,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     /// Numbers that are kept.
     pub fn len(&self) -> u64 {
         let pool = self.pool.as_ref().map_or(0, |pool| pool.x_0.shape().num_elements() as u64);
-        self.teacher.as_ref().map_or(0, Teacher::len) + pool
+        let classifier = self.classifier.as_ref().map_or(0, NoisyClassifier::len);
+        self.teacher.as_ref().map_or(0, Teacher::len) + pool + classifier
     }
 }

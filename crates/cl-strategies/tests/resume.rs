@@ -7,11 +7,11 @@ use std::ops::ControlFlow;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
-    AGem, AGemConfig, Compose, Der, DerPlusPlusConfig, Emphasis, Ensemble, Ewc, EwcConfig, Fisher, Gdumb,
-    GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeReplay, GenerativeReplayConfig,
-    GeneratorConfig, L2, L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig, OnlineEwcConfig,
-    Packnet, PacknetConfig, PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si,
-    SiConfig, Source, State, Strategy, StrategyError, TimestepReplay, TimestepReplayConfig,
+    AGem, AGemConfig, ClassifierGuidanceConfig, Compose, Der, DerPlusPlusConfig, Emphasis, Ensemble, Ewc,
+    EwcConfig, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeReplay,
+    GenerativeReplayConfig, GeneratorConfig, L2, L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig,
+    OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation, Replay, ReplayConfig, Rwalk,
+    RwalkConfig, Si, SiConfig, Source, State, Strategy, StrategyError, TimestepReplay, TimestepReplayConfig,
     buffer::{BufferConfig, Size},
 };
 use common::{options, stream, trainer};
@@ -108,6 +108,10 @@ fn generated_images_and_teachers() {
         let config = GenerativeReplayConfig { generator, ..Default::default() };
         check("generative_replay", move || Box::new(GenerativeReplay::<B, Model>::new(config).unwrap()));
     }
+    let guidance = ClassifierGuidanceConfig { steps: 2, batch_size: 4, generated: 4, ..Default::default() };
+    let generator = GeneratorConfig { guidance: Some(guidance), ..Default::default() };
+    let config = GenerativeReplayConfig { generator, ..Default::default() };
+    check("ddgr", move || Box::new(GenerativeReplay::<B, Model>::new(config).unwrap()));
     check("generative_distillation", || {
         Box::new(GenerativeDistillation::<B, Model>::new(Default::default()).unwrap())
     });

@@ -38,6 +38,7 @@
 //! # Ok::<(), ddpm_core::CoreError>(())
 //! ```
 
+pub mod classifier_guidance;
 pub mod denoiser;
 pub mod diffusers;
 pub mod diffusion;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use burn_autodiff::Autodiff;
 use cl_strategies::{
-    AGem, AGemConfig, Compose, Cumulative, Der, DerConfig, DerPlusPlusConfig, Emphasis, Ensemble, Ewc, EwcConfig,
+    AGem, AGemConfig, ClassifierGuidanceConfig, Compose, Cumulative, Der, DerConfig, DerPlusPlusConfig, Emphasis, Ensemble, Ewc, EwcConfig,
     Finetune, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeDistillationConfig,
     GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, Joint, L2, L2Config, Lora, LoraConfig, Lwf,
     LwfConfig, Mas, MasConfig, Mixing, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation,
@@ -285,6 +285,23 @@ fn rehearsal_alike_at_all_timesteps_is_replay() {
     assert_eq!(train(&mut TimestepReplay::new(config).unwrap(), &stream), train(&mut replay(0.5), &stream));
 }
 
+
+#[test]
+fn guidance_of_scale_0_generates_the_same_images() {
+    let stream = stream(2);
+    let generated = |guidance| {
+        let generator = GeneratorConfig { guidance, ..GeneratorConfig::default() };
+        let config = GenerativeReplayConfig { generator, ..GenerativeReplayConfig::default() };
+        train(&mut GenerativeReplay::<B, Model>::new(config).unwrap(), &stream)
+    };
+    let guided = |scale| {
+        let small = ClassifierGuidanceConfig { steps: 2, batch_size: 4, generated: 4, ..Default::default() };
+        generated(Some(ClassifierGuidanceConfig { scale, ..small }))
+    };
+    let plain = generated(None);
+    assert_eq!(guided(0.0), plain);
+    assert_ne!(guided(3.0), plain);
+}
 
 /// The optimiser starts anew with each experience, as that of adapters does, and the average is the model itself.
 #[test]
