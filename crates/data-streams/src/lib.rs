@@ -19,6 +19,6 @@ mod error;
 mod stream;
 
 pub use batches::EpochOrder;
-pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape};
+pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Published, Split};
 pub use error::DataError;
 pub use stream::{ClassIncremental, ClassOrder, Experience, Joint, Stream, StreamBuilder};
