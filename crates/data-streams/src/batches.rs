@@ -1,7 +1,8 @@
 //! The order in which training data are visited: shuffled epochs, with no state but the position.
 
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
+use rand::seq::SliceRandom;
+
+use crate::key;
 
 /// Every epoch is a permutation that depends on (seed, experience, epoch) alone, so that the batch of any step can
 /// be told without those before it: a resumed run sees the data that the uninterrupted one would have seen.
@@ -44,18 +45,11 @@ impl EpochOrder {
     }
 
     fn permutation(&self, epoch: u64) -> Vec<u32> {
-        let mut key = [0; 32];
-        for (chunk, word) in key.chunks_exact_mut(8).zip([self.seed, ORDER, self.experience, epoch]) {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
         let mut order: Vec<u32> = (0..self.len as u32).collect();
-        order.shuffle(&mut ChaCha8Rng::from_seed(key));
+        order.shuffle(&mut key::rng(self.seed, b"ordering", self.experience, epoch));
         order
     }
 }
-
-/// Tells these keys apart from others with the same seed.
-const ORDER: u64 = u64::from_le_bytes(*b"ordering");
 
 #[cfg(test)]
 mod tests {

@@ -16,9 +16,13 @@
 mod batches;
 pub mod dataset;
 mod error;
+mod key;
 mod stream;
 
 pub use batches::EpochOrder;
 pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Published, Split};
 pub use error::DataError;
-pub use stream::{ClassIncremental, ClassOrder, Experience, Joint, Stream, StreamBuilder};
+pub use stream::{
+    Arrival, Blurry, ClassIncremental, ClassOrder, DataSetSequence, Domain, DomainIncremental, DomainLabels,
+    Drift, Experience, Joint, Online, Stream, StreamBuilder, Subset,
+};

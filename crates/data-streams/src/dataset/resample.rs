@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn grey_weighs_colours_as_pillow_does() {
-        // Pillow 12: Image.new("RGB", (1, 1), colour).convert("L")
+        // Pillow 13: Image.new("RGB", (1, 1), colour).convert("L")
         for (colour, grey) in
             [([255, 0, 0], 76), ([0, 255, 0], 150), ([0, 0, 255], 29), ([255; 3], 255), ([10, 20, 30], 18)]
         {
