@@ -13,15 +13,19 @@
 //! # Ok::<(), data_streams::DataError>(())
 //! ```
 
+mod augmentation;
 mod batches;
 pub mod dataset;
 mod error;
 mod key;
+mod prefetch;
 mod stream;
 
-pub use batches::EpochOrder;
+pub use augmentation::{Augmentation, AugmentationKey};
+pub use batches::{ArrivalOrder, EpochOrder};
 pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Published, Split};
 pub use error::DataError;
+pub use prefetch::{Batch, Loader, Order, PixelFormat, Pixels, Prefetcher};
 pub use stream::{
     Arrival, Blurry, ClassIncremental, ClassOrder, DataSetSequence, Domain, DomainIncremental, DomainLabels,
     Drift, Experience, Joint, Online, Stream, StreamBuilder, Subset,
