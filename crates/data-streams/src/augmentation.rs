@@ -61,7 +61,7 @@ impl Augmentation {
         if self.is_none() {
             return;
         }
-        let mut rng = key::rng(key.seed, b"augments", key.experience, key.step);
+        let mut rng = key::rng(key.seed, *b"augments", key.experience, key.step);
         rng.set_stream(key.sample);
         // All are drawn, wanted or not, so that one option does not change the other's draws.
         let flip = rng.random::<bool>();
@@ -160,7 +160,7 @@ mod tests {
         }
         // Without flips the shifts are the same.
         let crop = Augmentation { horizontal_flip: false, ..both };
-        let zeros = |pixels: &[u8]| pixels.iter().filter(|&&p| p == 0).count();
+        let zeros = |pixels: &[u8]| pixels.iter().map(|&p| usize::from(p == 0)).sum::<usize>();
         for (sample, flipped) in base.iter().enumerate() {
             assert_eq!(zeros(flipped), zeros(&applied(crop, key(sample as u64))));
         }

@@ -47,7 +47,7 @@ impl EpochOrder {
 
     fn permutation(&self, epoch: u64) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.len as u32).collect();
-        order.shuffle(&mut key::rng(self.seed, b"ordering", self.experience, epoch));
+        order.shuffle(&mut key::rng(self.seed, *b"ordering", self.experience, epoch));
         order
     }
 }

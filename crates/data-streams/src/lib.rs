@@ -15,14 +15,18 @@
 
 mod augmentation;
 mod batches;
+mod catalogue;
 pub mod dataset;
 mod error;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 mod key;
 mod prefetch;
 mod stream;
 
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use batches::{ArrivalOrder, EpochOrder};
+pub use catalogue::{Archive, RemoteFile, Unpack};
 pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Published, Split};
 pub use error::DataError;
 pub use prefetch::{Batch, Loader, Order, PixelFormat, Pixels, Prefetcher};

@@ -30,6 +30,13 @@ pub enum Published {
     Digits,
 }
 
+/// The form of the published files.
+enum Form {
+    Idx(IdxSource),
+    Cifar(Cifar),
+    Digits,
+}
+
 impl Published {
     /// All of them; EMNIST in the division that is its default.
     pub const ALL: [Self; 7] = [
@@ -64,13 +71,15 @@ impl Published {
         Self::ALL.into_iter().find(|published| published.name() == name)
     }
 
-    fn idx(self) -> Option<IdxSource> {
+    fn form(self) -> Form {
         match self {
-            Self::Mnist => Some(IdxSource::like_mnist("mnist", &MNIST_CLASSES)),
-            Self::FashionMnist => Some(IdxSource::like_mnist("fashion-mnist", &FASHION_MNIST_CLASSES)),
-            Self::Kmnist => Some(IdxSource::like_mnist("kmnist", &KMNIST_CLASSES)),
-            Self::Emnist(split) => Some(split.source()),
-            Self::Cifar10 | Self::Cifar100 | Self::Digits => None,
+            Self::Mnist => Form::Idx(IdxSource::like_mnist("mnist", &MNIST_CLASSES)),
+            Self::FashionMnist => Form::Idx(IdxSource::like_mnist("fashion-mnist", &FASHION_MNIST_CLASSES)),
+            Self::Kmnist => Form::Idx(IdxSource::like_mnist("kmnist", &KMNIST_CLASSES)),
+            Self::Emnist(split) => Form::Idx(split.source()),
+            Self::Cifar10 => Form::Cifar(Cifar::Ten),
+            Self::Cifar100 => Form::Cifar(Cifar::Hundred),
+            Self::Digits => Form::Digits,
         }
     }
 
@@ -79,11 +88,10 @@ impl Published {
     /// # Errors
     /// [`DataError::Missing`] for a file that is not there.
     pub fn files(self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
-        match self {
-            Self::Cifar10 => cifar_files(dir, Cifar::Ten, split),
-            Self::Cifar100 => cifar_files(dir, Cifar::Hundred, split),
-            Self::Digits => Ok(vec![digits_file(dir, split)?]),
-            idx => Ok(idx.idx().expect("the others are idx files").files(dir, split)?.into()),
+        match self.form() {
+            Form::Idx(source) => Ok(source.files(dir, split)?.into()),
+            Form::Cifar(cifar) => cifar_files(dir, cifar, split),
+            Form::Digits => Ok(vec![digits_file(dir, split)?]),
         }
     }
 
@@ -97,11 +105,10 @@ impl Published {
         split: Split,
         pad_to: Option<usize>,
     ) -> Result<ImageDataset, DataError> {
-        match self {
-            Self::Cifar10 => load_cifar_split(dir, Cifar::Ten, split),
-            Self::Cifar100 => load_cifar_split(dir, Cifar::Hundred, split),
-            Self::Digits => load_digits_split(dir, split),
-            idx => idx.idx().expect("the others are idx files").load(dir, split, pad_to),
+        match self.form() {
+            Form::Idx(source) => source.load(dir, split, pad_to),
+            Form::Cifar(cifar) => load_cifar_split(dir, cifar, split),
+            Form::Digits => load_digits_split(dir, split),
         }
     }
 

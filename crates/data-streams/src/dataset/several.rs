@@ -156,10 +156,8 @@ fn names(sets: &[&ImageDataset]) -> (Vec<Part>, Vec<String>) {
     }
     let shared = |class: &String| sets.iter().filter(|set| set.class_names().contains(class)).count() > 1;
     let named = |(set, part): (&&ImageDataset, &Part)| {
-        let name = |class: &String| match shared(class) {
-            true => format!("{}: {class}", part.name),
-            false => class.clone(),
-        };
+        let name =
+            |class: &String| if shared(class) { format!("{}: {class}", part.name) } else { class.clone() };
         set.class_names().iter().map(name).collect::<Vec<_>>()
     };
     let classes = sets.iter().zip(&parts).flat_map(named).collect();
@@ -202,7 +200,7 @@ mod tests {
         };
         let padded = joined(Resizing::Pad, 3, 8);
         assert_eq!(padded.shape(), ImageShape { channels: 3, height: 8, width: 8 });
-        assert_eq!(padded.pixels_of(0).iter().filter(|&&p| p == 9).count(), 3 * 16);
+        assert_eq!(padded.pixels_of(0).iter().map(|&p| usize::from(p)).sum::<usize>(), 9 * 3 * 16);
         assert_eq!(padded.pixels_of(1), [40; 192]);
         assert_eq!(joined(Resizing::Resize, 1, 4).pixels_of(1), [40; 16]);
         assert_eq!(joined(Resizing::Resize, 3, 6).pixels_of(0), [9; 108]);

@@ -41,7 +41,7 @@ impl Blurry {
     /// Whether each class is disjoint.
     fn disjoint_classes(&self, classes: usize) -> Vec<bool> {
         let mut order: Vec<usize> = (0..classes).collect();
-        order.shuffle(&mut key::rng(self.seed, b"disjoint", 0, 0));
+        order.shuffle(&mut key::rng(self.seed, *b"disjoint", 0, 0));
         let count = (classes as f64 * self.disjoint).round() as usize;
         let mut disjoint = vec![false; classes];
         order[..count].iter().for_each(|&class| disjoint[class] = true);
@@ -55,7 +55,7 @@ impl Blurry {
         let others = self.experiences - 1;
         let disjoint = self.disjoint_classes(owner.len());
         for class in (0..owner.len()).filter(|&class| others > 0 && !disjoint[class]) {
-            let mut rng = key::rng(self.seed, b"blurring", class as u64, 0);
+            let mut rng = key::rng(self.seed, *b"blurring", class as u64, 0);
             let mut members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
             members.shuffle(&mut rng);
             let moving = (members.len() as f64 * self.blurry).round() as usize;

@@ -74,7 +74,7 @@ impl<S> Online<S> {
     fn arriving(&self, experiences: &[Experience]) -> Result<ImageDataset, DataError> {
         let shuffled = |(k, e): (usize, &Experience)| {
             let mut order: Vec<usize> = (0..e.train.len()).collect();
-            order.shuffle(&mut key::rng(self.seed, b"arriving", k as u64, 0));
+            order.shuffle(&mut key::rng(self.seed, *b"arriving", k as u64, 0));
             e.train.select(&order)
         };
         let parts: Vec<ImageDataset> = experiences.iter().enumerate().map(shuffled).collect();
@@ -95,23 +95,25 @@ impl<S> Online<S> {
         let slots = window.len();
         let place = |i: usize| (i as f64 + 0.5) / slots as f64;
         let probabilities = (0..slots).map(|i| self.drift.probability(place(i))).collect();
-        let is_next = fixed_size_sample(probabilities, &mut key::rng(self.seed, b"drifting", k, 0));
+        let is_next = fixed_size_sample(probabilities, &mut key::rng(self.seed, *b"drifting", k, 0));
         let (old, next) = window.split_at(slots / 2);
-        let (mut old, mut next) = (old.to_vec().into_iter(), next.to_vec().into_iter());
-        for (slot, is_next) in window.iter_mut().zip(is_next) {
-            let image = if is_next { next.next() } else { old.next() };
-            *slot = image.expect("half of the slots are the next task's");
-        }
+        let mixed: Vec<usize> = {
+            let (mut old, mut next) = (old.iter().copied(), next.iter().copied());
+            let take = |is_next| if is_next { next.next() } else { old.next() };
+            is_next.into_iter().map(take).map(|image| image.expect("half are the next task's")).collect()
+        };
+        window.copy_from_slice(&mixed);
     }
 }
 
 impl<S: StreamBuilder> StreamBuilder for Online<S> {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
-        if !matches!(self.drift, Drift::None) && !(self.drift.width() > 0.0 && self.drift.width() <= 1.0) {
+        let width = self.drift.width();
+        if !matches!(self.drift, Drift::None) && (width.is_nan() || width <= 0.0 || width > 1.0) {
             let kind = if matches!(self.drift, Drift::Linear { .. }) { "linear" } else { "gaussian" };
             let expected = "expected a number above 0 and at most 1";
             let key = format!("stream.online.drift.{kind}.width");
-            return Err(DataError::config(&key, self.drift.width(), expected));
+            return Err(DataError::config(&key, width, expected));
         }
         let inner = self.stream.build(data).map_err(|e| e.inside("stream", "stream.online.stream"))?;
         let mut experiences = inner.experiences().to_vec();
@@ -192,7 +194,7 @@ mod tests {
         let runs = 600;
         for drift in [Drift::Linear { width: 1.0 }, Drift::Gaussian { width: 1.0 }] {
             // The windows of four boundaries, 40 places each.
-            let mut counts = vec![0_u32; 40];
+            let mut counts = [0_u32; 40];
             for seed in 0..runs {
                 let arriving = arrival(&online(drift, seed).build(data.clone()).unwrap());
                 for boundary in [40, 80, 120, 160] {
@@ -207,17 +209,10 @@ mod tests {
             assert!((0..40).all(|i| (p(i) + p(39 - i) - 1.0).abs() < 1e-12 && p(i) < p(i + 1)));
             // Each place is a binomial of its own: chi-square with one degree of freedom, of which 18.2 is exceeded
             // once in 50,000.
-            let statistic = |place: usize| {
-                let (n, p) = (f64::from(counts[place]), p(place));
-                (n - trials * p).powi(2) / (trials * p * (1.0 - p))
-            };
-            for place in 0..40 {
-                assert!(
-                    statistic(place) < 18.2,
-                    "{drift:?} {place}: {} of {trials}, {}",
-                    counts[place],
-                    p(place)
-                );
+            for (place, n) in counts.into_iter().enumerate() {
+                let p = p(place);
+                let statistic = (f64::from(n) - trials * p).powi(2) / (trials * p * (1.0 - p));
+                assert!(statistic < 18.2, "{drift:?} {place}: {n} of {trials}, {p} expected");
             }
         }
     }

@@ -40,7 +40,7 @@ mod tests {
         let mut counts = [0_u32; 20];
         let runs = 4000;
         for run in 0..runs {
-            let drawn = fixed_size_sample(p.clone(), &mut key::rng(run, b"sampling", 0, 0));
+            let drawn = fixed_size_sample(p.clone(), &mut key::rng(run, *b"sampling", 0, 0));
             assert_eq!(drawn.iter().filter(|&&d| d).count(), 10);
             counts.iter_mut().zip(drawn).for_each(|(count, drawn)| *count += u32::from(drawn));
         }

@@ -76,10 +76,8 @@ impl<S: StreamBuilder> StreamBuilder for Subset<S> {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
         let inner = self.stream.build(data).map_err(|e| e.inside("stream", "stream.subset.stream"))?;
         self.check(&inner)?;
-        let mut chosen: Vec<usize> = match self.experiences.is_empty() {
-            true => (0..inner.len()).collect(),
-            false => self.experiences.clone(),
-        };
+        let mut chosen: Vec<usize> =
+            if self.experiences.is_empty() { (0..inner.len()).collect() } else { self.experiences.clone() };
         chosen.retain(|&k| inner.experiences()[k].classes.iter().any(|&class| self.keeps(class)));
         let mut new_task = vec![None; inner.len()];
         chosen.iter().enumerate().for_each(|(new, &old)| new_task[old] = Some(new));

@@ -113,7 +113,7 @@ impl GlyphsConfig {
 
 const COUNT: std::ops::RangeInclusive<usize> = 1..=100_000;
 /// Tells these keys apart from others with the same seed.
-const DRAWING: &[u8; 8] = b"glyphs01";
+const DRAWING: [u8; 8] = *b"glyphs01";
 
 /// The distance of a point to a polyline.
 fn distance_to(line: &[[f32; 2]], p: [f32; 2]) -> f32 {

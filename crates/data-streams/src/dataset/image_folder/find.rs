@@ -36,7 +36,7 @@ pub(super) fn find(dir: &Path, split: Split, eval_share: f64) -> Result<Listing,
     let folders: Vec<&PathBuf> = [&train, &eval].into_iter().flatten().collect();
     let has_classes = |folder: &&PathBuf| directories(folder).is_ok_and(|classes| !classes.is_empty());
     let listing = if folders.iter().any(has_classes) {
-        divided(dir, &train, &eval, split)?
+        divided(dir, train.as_ref(), eval.as_ref(), split)?
     } else {
         flat(dir, split, eval_share)?
     };
@@ -50,8 +50,8 @@ pub(super) fn find(dir: &Path, split: Split, eval_share: f64) -> Result<Listing,
 /// `train/CLASS` and `test/CLASS`: a class that either has is a class of both.
 fn divided(
     dir: &Path,
-    train: &Option<PathBuf>,
-    eval: &Option<PathBuf>,
+    train: Option<&PathBuf>,
+    eval: Option<&PathBuf>,
     split: Split,
 ) -> Result<Listing, DataError> {
     let mut classes = BTreeSet::new();
@@ -66,7 +66,7 @@ fn divided(
         path: dir.join(name),
         problem: "no such directory, though the other split has one".into(),
     };
-    let folder = folder.as_ref().ok_or_else(absent)?;
+    let folder = folder.ok_or_else(absent)?;
     let classes: Vec<String> = classes.into_iter().collect();
     let mut files = Vec::new();
     for (label, class) in classes.iter().enumerate() {
@@ -109,10 +109,8 @@ fn pictures(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         path.is_file() && extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
     };
-    let files: Vec<PathBuf> = match dir.is_dir() {
-        true => entries(dir)?.into_iter().filter(is_picture).collect(),
-        false => Vec::new(),
-    };
+    let files: Vec<PathBuf> =
+        if dir.is_dir() { entries(dir)?.into_iter().filter(is_picture).collect() } else { Vec::new() };
     if files.is_empty() {
         let problem = format!("the class has no images here: expected files *.{}", EXTENSIONS.join(", *."));
         return Err(DataError::Format { path: dir.into(), problem });

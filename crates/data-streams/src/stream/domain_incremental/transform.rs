@@ -35,7 +35,7 @@ impl Transform {
             Domain::Contrast { factor } => Kind::Contrast(factor),
             Domain::Permutation { seed } => {
                 let mut order: Vec<usize> = (0..shape.height * shape.width).collect();
-                order.shuffle(&mut key::rng(seed, b"permuted", 0, 0));
+                order.shuffle(&mut key::rng(seed, *b"permuted", 0, 0));
                 Kind::Permutation(order)
             }
         };
