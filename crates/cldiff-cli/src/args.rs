@@ -47,6 +47,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Public data sets: list them, look at them, get them.
+    #[command(subcommand)]
+    Data(crate::data::DataCommand),
     /// Check a configuration, show one with everything filled in, or print its JSON Schema.
     #[command(subcommand)]
     Config(ConfigCommand),

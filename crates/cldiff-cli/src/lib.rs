@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod config;
+mod data;
 mod failure;
 mod generate;
 mod list;
@@ -51,6 +52,7 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         Some(Command::Bpd(args)) => generate::bits_per_dimension(&args),
         Some(Command::Bench(args)) => bench::bench(&args, started),
         Some(Command::List { what, json }) => list::list(what, json),
+        Some(Command::Data(command)) => data::data(&command),
         Some(Command::Config(ConfigCommand::Check { files, data_dir })) => {
             config::commands::check(&files, data_dir.as_deref())
         }

@@ -152,6 +152,10 @@ impl Schema {
     /// The schema behind references and the alternative of null.
     fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         if let Some(reference) = schema["$ref"].as_str() {
+            // A type that holds itself.
+            if reference == "#" {
+                return &self.root;
+            }
             let name = reference.rsplit('/').next().unwrap_or_default();
             return self.resolve(&self.root["$defs"][name]);
         }

@@ -1,7 +1,9 @@
-//! The order in which training data are visited: shuffled epochs, with no state but the position.
+//! The order in which training data are visited: shuffled epochs, or once as they arrive, with no state but the
+//! position.
 
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
+use rand::seq::SliceRandom;
+
+use crate::key;
 
 /// Every epoch is a permutation that depends on (seed, experience, epoch) alone, so that the batch of any step can
 /// be told without those before it: a resumed run sees the data that the uninterrupted one would have seen.
@@ -44,18 +46,38 @@ impl EpochOrder {
     }
 
     fn permutation(&self, epoch: u64) -> Vec<u32> {
-        let mut key = [0; 32];
-        for (chunk, word) in key.chunks_exact_mut(8).zip([self.seed, ORDER, self.experience, epoch]) {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
         let mut order: Vec<u32> = (0..self.len as u32).collect();
-        order.shuffle(&mut ChaCha8Rng::from_seed(key));
+        order.shuffle(&mut key::rng(self.seed, *b"ordering", self.experience, epoch));
         order
     }
 }
 
-/// Tells these keys apart from others with the same seed.
-const ORDER: u64 = u64::from_le_bytes(*b"ordering");
+/// Every image once, in the order of the data set: the order of arrival in an online stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArrivalOrder {
+    len: usize,
+}
+
+impl ArrivalOrder {
+    /// The order of `len` images.
+    pub fn new(len: usize) -> Self {
+        Self { len }
+    }
+
+    /// The positions of a step's batch; the last may be smaller, and those after it are empty.
+    pub fn batch(&self, step: u64, size: usize) -> Vec<usize> {
+        let at = |step: u64| step.saturating_mul(size as u64).min(self.len as u64) as usize;
+        (at(step)..at(step.saturating_add(1))).collect()
+    }
+
+    /// How many steps there are.
+    ///
+    /// # Panics
+    /// If batches are empty.
+    pub fn steps(&self, size: usize) -> u64 {
+        self.len.div_ceil(size) as u64
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -82,6 +104,17 @@ mod tests {
             let history: Vec<_> = (0..=step).map(|s| whole.batch(s, size)).collect();
             prop_assert_eq!(EpochOrder::new(5, 2, len).batch(step, size), history[step as usize].clone());
         }
+    }
+
+    #[test]
+    fn arrival_visits_everything_once_and_ends() {
+        let order = ArrivalOrder::new(10);
+        assert_eq!(order.steps(4), 3);
+        assert_eq!(
+            [order.batch(1, 4), order.batch(2, 4), order.batch(3, 4)],
+            [vec![4, 5, 6, 7], vec![8, 9], vec![]]
+        );
+        assert!(order.batch(u64::MAX, 4).is_empty());
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub enum DataError {
     },
     /// A data set whose files are not where they were looked for.
     #[error(
-        "no {name} in {dir}: looked for {file} (gzipped or not); get the published files, and name their directory \
-         with --data-dir or the key `dir`",
+        "no {name} in {dir}: looked for {file} (gzipped or not); `cldiff data fetch {name}` gets the published files, \
+         or name their directory with --data-dir or the key `dir`",
         dir = dir.display()
     )]
     Missing {
@@ -31,6 +31,14 @@ pub enum DataError {
         dir: PathBuf,
         /// The file that is not there.
         file: String,
+    },
+    /// Files of the user's own that are not where they were looked for.
+    #[error("{path}: {problem}", path = path.display())]
+    Absent {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is not there, and what would be read.
+        problem: String,
     },
     /// A file that cannot be read.
     #[error("{path}: {source}", path = path.display())]
@@ -56,10 +64,47 @@ pub enum DataError {
         /// What does not fit.
         problem: String,
     },
+    /// The thread that prepares batches has ended before its time.
+    #[error("the loading thread has failed: {problem}")]
+    Loading {
+        /// What it said.
+        problem: String,
+    },
+    /// A download that no mirror could give.
+    #[error("cannot get {file}:{}", said.iter().map(|line| format!("\n  {line}")).collect::<String>())]
+    Fetch {
+        /// The file.
+        file: String,
+        /// What each mirror said.
+        said: Vec<String>,
+    },
 }
 
 impl DataError {
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
+    }
+
+    /// A value that was left out and is needed.
+    pub(crate) fn needed(key: &str, expected: impl Into<String>) -> Self {
+        Self::Config { key: key.into(), value: "not set".into(), expected: expected.into() }
+    }
+
+    /// Whether the data are not there, which says nothing against a configuration.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Absent { .. })
+    }
+
+    /// The same mistake of something that stands inside something else: its key begins with `outer` in place of
+    /// `inner`.
+    #[must_use]
+    pub fn inside(self, inner: &str, outer: &str) -> Self {
+        match self {
+            Self::Config { key, value, expected } => {
+                let rest = key.strip_prefix(inner).unwrap_or(&key);
+                Self::Config { key: format!("{outer}{rest}"), value, expected }
+            }
+            other => other,
+        }
     }
 }

@@ -13,12 +13,24 @@
 //! # Ok::<(), data_streams::DataError>(())
 //! ```
 
+mod augmentation;
 mod batches;
+mod catalogue;
 pub mod dataset;
 mod error;
+#[cfg(feature = "fetch")]
+pub mod fetch;
+mod key;
+mod prefetch;
 mod stream;
 
-pub use batches::EpochOrder;
-pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape};
+pub use augmentation::{Augmentation, AugmentationKey};
+pub use batches::{ArrivalOrder, EpochOrder};
+pub use catalogue::{Archive, RemoteFile, Unpack};
+pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Published, Split};
 pub use error::DataError;
-pub use stream::{ClassIncremental, ClassOrder, Experience, Joint, Stream, StreamBuilder};
+pub use prefetch::{Batch, Loader, Order, PixelFormat, Pixels, Prefetcher};
+pub use stream::{
+    Arrival, Blurry, ClassIncremental, ClassOrder, DataSetSequence, Domain, DomainIncremental, DomainLabels,
+    Drift, Experience, Joint, Online, Stream, StreamBuilder, Subset,
+};

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use data_streams::DataError;
 use schemars::schema_for;
 
 use super::{Config, load};
@@ -21,7 +20,7 @@ pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> 
                 println!("{}: fine", file.display());
             }
             // Data are not part of a configuration: they may be on the machine that runs it.
-            Err(missing @ DataError::Missing { .. }) => {
+            Err(missing) if missing.is_missing() => {
                 loaded.check_without_data()?;
                 println!("{}: fine, but for what depends on its data: {missing}", file.display());
             }

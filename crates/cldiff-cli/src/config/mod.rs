@@ -12,7 +12,7 @@ use ddpm_core::UNet2DConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use data::{DataConfig, StreamConfig};
+pub use data::{DataConfig, StreamConfig, fetched, located};
 pub use load::{Loaded, load};
 
 /// A whole configuration, as `config.toml` of a run directory holds it.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::StrategyError;
 use cldiff_engine::StrategySpec;
-use data_streams::{DataError, Stream};
+use data_streams::{DataError, Stream, StreamBuilder};
 use ddpm_core::{
     CoreError,
     diffusion::Variance,
@@ -39,7 +39,13 @@ impl Loaded {
     /// # Errors
     /// [`DataError`] for files that are missing or damaged, and for options out of range.
     pub fn stream(&self, data_dir: Option<&Path>) -> Result<Stream, DataError> {
-        self.config.stream.build(self.config.data.build(data_dir)?)
+        let data = self.config.data.build(data_dir)?;
+        let shape = data.train.shape();
+        if shape.height != shape.width {
+            let problem = format!("its images are {shape}: a model here needs as many rows as columns");
+            return Err(DataError::Inconsistent { name: data.train.name().into(), problem });
+        }
+        self.config.stream.build(data)
     }
 
     /// A mistake that the data have shown, named with its place.

@@ -1,6 +1,6 @@
 //! `cldiff sample`, `predict` and `bpd`: what a finished model is used for, its own or one of diffusers'.
 
-mod output;
+pub(crate) mod output;
 mod pictures;
 mod tensors;
 

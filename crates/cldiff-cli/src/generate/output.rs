@@ -55,7 +55,7 @@ impl Output {
 }
 
 /// Refuses a file that cannot be written; one that is there keeps its content.
-pub(super) fn check_file(path: &Path) -> Result<(), Failure> {
+pub(crate) fn check_file(path: &Path) -> Result<(), Failure> {
     let there = path.exists();
     OpenOptions::new().append(true).create(true).open(path).map_err(|e| refuse(path, e))?;
     if !there {

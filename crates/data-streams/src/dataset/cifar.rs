@@ -1,14 +1,36 @@
 //! CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in the binary form in which they are published: records of a label (of
 //! CIFAR-100 two, of which the second is the class) and 3 x 32 x 32 bytes, channel after channel.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{DatasetPair, ImageDataset, ImageShape, file};
+use super::{DatasetPair, ImageDataset, ImageShape, Split, file};
 use crate::DataError;
 
 /// The classes of CIFAR-10.
 pub const CIFAR10_CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// The hundred fine classes of CIFAR-100, in the order of their labels.
+#[rustfmt::skip]
+pub const CIFAR100_CLASSES: [&str; 100] = [
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed",
+    "bee", "beetle", "bicycle", "bottle", "bowl", "boy",
+    "bridge", "bus", "butterfly", "camel", "can", "castle",
+    "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud",
+    "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur",
+    "dolphin", "elephant", "flatfish", "forest", "fox", "girl",
+    "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower",
+    "leopard", "lion", "lizard", "lobster", "man", "maple_tree",
+    "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange",
+    "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree",
+    "plain", "plate", "poppy", "porcupine", "possum", "rabbit",
+    "raccoon", "ray", "road", "rocket", "rose", "sea",
+    "seal", "shark", "shrew", "skunk", "skyscraper", "snail",
+    "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper",
+    "table", "tank", "telephone", "television", "tiger", "tractor",
+    "train", "trout", "tulip", "turtle", "wardrobe", "whale",
+    "willow_tree", "wolf", "woman", "worm",
+];
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
@@ -43,7 +65,7 @@ impl Cifar {
     fn class_names(self) -> Vec<String> {
         match self {
             Self::Ten => CIFAR10_CLASSES.map(str::to_owned).to_vec(),
-            Self::Hundred => (0..100).map(|class| class.to_string()).collect(),
+            Self::Hundred => CIFAR100_CLASSES.map(str::to_owned).to_vec(),
         }
     }
 }
@@ -51,34 +73,45 @@ impl Cifar {
 /// Reads both splits from `dir`, gzipped or not.
 ///
 /// # Errors
-/// [`DataError::Missing`] if a split has no file, [`DataError::Io`] and [`DataError::Format`] for one that is damaged.
+/// As [`load_cifar_split`].
 pub fn load_cifar_pair(dir: &Path, cifar: Cifar) -> Result<DatasetPair, DataError> {
-    let is_train = |name: &str| name.starts_with("data_batch") || name.contains("train");
-    let train = split(dir, cifar, "data_batch_1.bin", is_train)?;
-    let eval = split(dir, cifar, "test_batch.bin", |name| name.contains("test"))?;
-    Ok(DatasetPair { train, eval })
+    DatasetPair::new(load_cifar_split(dir, cifar, Split::Train)?, load_cifar_split(dir, cifar, Split::Eval)?)
 }
 
-fn split(
-    dir: &Path,
-    cifar: Cifar,
-    published: &str,
-    accept: impl Fn(&str) -> bool,
-) -> Result<ImageDataset, DataError> {
-    let is_binary = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "bin");
-    let files = file::matching(dir, |name| is_binary(name) && accept(name))?;
-    if files.is_empty() {
-        return Err(DataError::Missing {
-            name: cifar.name().into(),
-            dir: dir.into(),
-            file: published.into(),
-        });
-    }
+/// Reads one split from `dir`, gzipped or not.
+///
+/// # Errors
+/// [`DataError::Missing`] if the split has no file, [`DataError::Io`] and [`DataError::Format`] for one that is
+/// damaged.
+pub fn load_cifar_split(dir: &Path, cifar: Cifar, split: Split) -> Result<ImageDataset, DataError> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for path in files {
+    for path in cifar_files(dir, cifar, split)? {
         records(&path, cifar, &mut pixels, &mut labels)?;
     }
     ImageDataset::new(cifar.name(), SHAPE, cifar.class_names(), pixels, labels)
+}
+
+/// The files of a split, in the order of their names.
+///
+/// # Errors
+/// [`DataError::Missing`] if there are none.
+pub fn cifar_files(dir: &Path, cifar: Cifar, split: Split) -> Result<Vec<PathBuf>, DataError> {
+    let is_binary = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "bin");
+    let belongs = |name: &str| match split {
+        Split::Train => name.starts_with("data_batch") || name.contains("train"),
+        Split::Eval => name.contains("test"),
+    };
+    let files = file::matching(dir, |name| is_binary(name) && belongs(name))?;
+    if files.is_empty() {
+        let file = match (cifar, split) {
+            (Cifar::Ten, Split::Train) => "data_batch_1.bin",
+            (Cifar::Ten, Split::Eval) => "test_batch.bin",
+            (Cifar::Hundred, Split::Train) => "train.bin",
+            (Cifar::Hundred, Split::Eval) => "test.bin",
+        };
+        return Err(DataError::Missing { name: cifar.name().into(), dir: dir.into(), file: file.into() });
+    }
+    Ok(files)
 }
 
 fn records(

@@ -1,9 +1,9 @@
 //! The UCI digits (Alpaydin & Kaynak 1998; scikit-learn's `load_digits`): 8 x 8 images with values 0 to 16, a line each
 //! of 64 values and the digit, separated by commas.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{DatasetPair, ImageDataset, ImageShape, file, idx::MNIST_CLASSES};
+use super::{DatasetPair, ImageDataset, ImageShape, Split, file, idx::MNIST_CLASSES};
 use crate::DataError;
 
 const SHAPE: ImageShape = ImageShape { channels: 1, height: 8, width: 8 };
@@ -14,19 +14,32 @@ const MOST_BYTES: usize = 1 << 24;
 /// `digits.csv`) from `dir`, gzipped or not.
 ///
 /// # Errors
-/// [`DataError::Missing`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`], with the line, for
-/// one that is damaged.
+/// As [`load_digits_split`].
 pub fn load_digits_pair(dir: &Path) -> Result<DatasetPair, DataError> {
-    let train = split(dir, ["optdigits.tra", "digits_uci_train.csv"])?;
-    let eval = split(dir, ["optdigits.tes", "digits.csv"])?;
-    Ok(DatasetPair { train, eval })
+    DatasetPair::new(load_digits_split(dir, Split::Train)?, load_digits_split(dir, Split::Eval)?)
 }
 
-fn split(dir: &Path, names: [&str; 2]) -> Result<ImageDataset, DataError> {
-    let files = file::matching(dir, |name| names.contains(&name))?;
-    let Some(path) = files.first() else {
-        return Err(DataError::Missing { name: "digits".into(), dir: dir.into(), file: names[0].into() });
+/// The file of a split.
+///
+/// # Errors
+/// [`DataError::Missing`] if it is not there.
+pub fn digits_file(dir: &Path, split: Split) -> Result<PathBuf, DataError> {
+    let names = match split {
+        Split::Train => ["optdigits.tra", "digits_uci_train.csv"],
+        Split::Eval => ["optdigits.tes", "digits.csv"],
     };
+    let files = file::matching(dir, |name| names.contains(&name))?;
+    let missing = || DataError::Missing { name: "digits".into(), dir: dir.into(), file: names[0].into() };
+    files.into_iter().next_back().ok_or_else(missing)
+}
+
+/// Reads one split from `dir`.
+///
+/// # Errors
+/// [`DataError::Missing`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`], with the line, for
+/// one that is damaged.
+pub fn load_digits_split(dir: &Path, split: Split) -> Result<ImageDataset, DataError> {
+    let path = &digits_file(dir, split)?;
     let bytes = file::read_all(path, MOST_BYTES)?;
     let format = |problem: String| DataError::Format { path: path.clone(), problem };
     let text = String::from_utf8(bytes).map_err(|e| format(format!("not text: {e}")))?;

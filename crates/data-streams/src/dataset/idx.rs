@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DatasetPair, ImageDataset, ImageShape, file::open};
+use super::{DatasetPair, ImageDataset, ImageShape, Split, file::open};
 use crate::DataError;
 
 /// The classes of MNIST.
@@ -28,67 +28,107 @@ const IMAGE_MAGIC: u32 = 0x0000_0803;
 const LABEL_MAGIC: u32 = 0x0000_0801;
 /// More than any published file has: a header that claims more is damaged.
 const MOST_BYTES: usize = 1 << 30;
+/// Larger than any model here takes.
+const LARGEST_PADDED: usize = 1024;
 
-/// Reads a data set's four files from `dir`; zeros are added around the images up to `pad_to` pixels.
-///
-/// # Errors
-/// [`DataError::Missing`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`] for one that is
-/// damaged, [`DataError::Config`] for a size to pad to that is smaller than the images.
-pub fn load_idx_pair(
-    dir: &Path,
-    name: &str,
-    classes: &[&str],
-    pad_to: Option<usize>,
-) -> Result<DatasetPair, DataError> {
-    let train = load_idx_split(dir, name, "train", classes, pad_to)?;
-    let eval = load_idx_split(dir, name, "t10k", classes, pad_to)?;
-    if train.shape() != eval.shape() {
-        let problem = format!("training images are {}, test images {}", train.shape(), eval.shape());
-        return Err(DataError::Inconsistent { name: name.into(), problem });
-    }
-    Ok(DatasetPair { train, eval })
+/// The hiragana of KMNIST, one of each of ten rows.
+pub const KMNIST_CLASSES: [&str; 10] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"];
+
+/// How a data set lies in idx files.
+#[derive(Debug, Clone)]
+pub struct IdxSource {
+    /// The data set.
+    pub name: &'static str,
+    /// How the names of the files begin: of the training images, and of those for evaluation.
+    pub stems: [String; 2],
+    /// The names of the classes.
+    pub classes: &'static [&'static str],
+    /// The label of the first class.
+    pub first_label: usize,
+    /// Whether rows and columns of the images are exchanged.
+    pub transposed: bool,
 }
 
-/// Reads one split (`train` or `t10k`).
+impl IdxSource {
+    /// A data set whose files are called as MNIST's are.
+    pub fn like_mnist(name: &'static str, classes: &'static [&'static str]) -> Self {
+        Self { name, stems: ["train".into(), "t10k".into()], classes, first_label: 0, transposed: false }
+    }
+
+    /// The files of images and of labels of one split.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`] for a file that is not there.
+    pub fn files(&self, dir: &Path, split: Split) -> Result<[PathBuf; 2], DataError> {
+        let stem = match split {
+            Split::Train => &self.stems[0],
+            Split::Eval => &self.stems[1],
+        };
+        let images = find(dir, self.name, &format!("{stem}-images"), "idx3-ubyte")?;
+        Ok([images, find(dir, self.name, &format!("{stem}-labels"), "idx1-ubyte")?])
+    }
+
+    /// Reads one split from `dir`, and nothing of the other; zeros are added around the images up to `pad_to` pixels.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`] for one that
+    /// is damaged, [`DataError::Config`] for a size to pad to that is smaller than the images.
+    pub fn load(&self, dir: &Path, split: Split, pad_to: Option<usize>) -> Result<ImageDataset, DataError> {
+        let [image_path, label_path] = self.files(dir, split)?;
+        let ([count, height, width], mut pixels) = read::<3>(&image_path, IMAGE_MAGIC, "images")?;
+        let ([label_count], labels) = read::<1>(&label_path, LABEL_MAGIC, "labels")?;
+        if count != label_count {
+            let problem = format!("{label_count} labels, but {} has {count} images", image_path.display());
+            return Err(DataError::Format { path: label_path, problem });
+        }
+        let labels = self.classes_of(&labels, &label_path)?;
+        let (mut height, mut width) = (height, width);
+        if self.transposed {
+            transpose(&mut pixels, height, width);
+            (height, width) = (width, height);
+        }
+        if let Some(size) = pad_to {
+            if size < height.max(width) || size > LARGEST_PADDED {
+                let expected =
+                    format!("the images are {height}x{width}; expected that much to {LARGEST_PADDED}");
+                return Err(DataError::config("pad_to", size, expected));
+            }
+            pixels = pad(&pixels, height, width, size);
+            (height, width) = (size, size);
+        }
+        let shape = ImageShape { channels: 1, height, width };
+        let classes = self.classes.iter().map(|&class| class.to_owned()).collect();
+        ImageDataset::new(self.name, shape, classes, pixels, labels)
+    }
+
+    fn classes_of(&self, labels: &[u8], path: &Path) -> Result<Vec<usize>, DataError> {
+        let class = |(i, &label): (usize, &u8)| {
+            let class = usize::from(label).checked_sub(self.first_label);
+            class.filter(|class| *class < self.classes.len()).ok_or_else(|| {
+                let (first, classes) = (self.first_label, self.classes.len());
+                let problem = format!(
+                    "label {label} of image {i} is out of range: {} has {classes} classes, from {first}",
+                    self.name
+                );
+                DataError::Format { path: path.to_owned(), problem }
+            })
+        };
+        labels.iter().enumerate().map(class).collect()
+    }
+}
+
+/// Reads both splits of a data set whose files are called as MNIST's are.
 ///
 /// # Errors
-/// As [`load_idx_pair`].
-pub fn load_idx_split(
+/// As [`IdxSource::load`], and [`DataError::Inconsistent`] for splits of different sizes.
+pub fn load_idx_pair(
     dir: &Path,
-    name: &str,
-    split: &str,
-    classes: &[&str],
+    name: &'static str,
+    classes: &'static [&'static str],
     pad_to: Option<usize>,
-) -> Result<ImageDataset, DataError> {
-    let image_path = find(dir, name, &format!("{split}-images"), "idx3-ubyte")?;
-    let label_path = find(dir, name, &format!("{split}-labels"), "idx1-ubyte")?;
-    let ([count, height, width], pixels) = read::<3>(&image_path, IMAGE_MAGIC, "images")?;
-    let ([label_count], labels) = read::<1>(&label_path, LABEL_MAGIC, "labels")?;
-    if count != label_count {
-        let problem = format!("{label_count} labels, but {} has {count} images", image_path.display());
-        return Err(DataError::Format { path: label_path, problem });
-    }
-    if let Some((i, label)) =
-        labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= classes.len())
-    {
-        let problem =
-            format!("label {label} of image {i} is out of range: {name} has {} classes", classes.len());
-        return Err(DataError::Format { path: label_path, problem });
-    }
-    let (pixels, height, width) = match pad_to {
-        None => (pixels, height, width),
-        Some(size) if size < height.max(width) => {
-            return Err(DataError::config(
-                "pad_to",
-                size,
-                format!("the images are {height}x{width} already"),
-            ));
-        }
-        Some(size) => (pad(&pixels, height, width, size), size, size),
-    };
-    let shape = ImageShape { channels: 1, height, width };
-    let classes = classes.iter().map(|&class| class.to_owned()).collect();
-    ImageDataset::new(name, shape, classes, pixels, labels.into_iter().map(usize::from).collect())
+) -> Result<DatasetPair, DataError> {
+    let source = IdxSource::like_mnist(name, classes);
+    DatasetPair::new(source.load(dir, Split::Train, pad_to)?, source.load(dir, Split::Eval, pad_to)?)
 }
 
 /// The file of a split: `train-images-idx3-ubyte`, with `.gz` or not, and with a dot for the second hyphen, as some
@@ -139,6 +179,17 @@ fn read<const D: usize>(path: &Path, magic: u32, what: &str) -> Result<([usize; 
             Err(format(format!("more bytes of {what} than the {expected} that its header claims")))
         }
         _ => Ok((sizes, bytes)),
+    }
+}
+
+/// Exchanges rows and columns of each image.
+fn transpose(pixels: &mut [u8], height: usize, width: usize) {
+    let mut before = vec![0; height * width];
+    for image in pixels.chunks_exact_mut(height * width) {
+        before.copy_from_slice(image);
+        for (i, pixel) in image.iter_mut().enumerate() {
+            *pixel = before[(i % height) * width + i / height];
+        }
     }
 }
 
@@ -202,6 +253,50 @@ mod tests {
     }
 
     #[test]
+    fn one_split_is_read_without_the_other() {
+        let dir = directory();
+        let source = IdxSource::like_mnist("tiny", &["a", "b"]);
+        for file in fs::read_dir(dir.path()).unwrap() {
+            let path = file.unwrap().path();
+            if path.to_str().unwrap().contains("train") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        assert_eq!(source.load(dir.path(), Split::Eval, None).unwrap().len(), 3);
+        assert!(source.load(dir.path(), Split::Train, None).is_err());
+    }
+
+    #[test]
+    fn emnist_stands_upright_and_counts_from_0() {
+        use super::super::emnist::EmnistSplit;
+        let dir = TempDir::new().unwrap();
+        let write = |file: &str, bytes: &[u8]| fs::write(dir.path().join(file), gz(bytes)).unwrap();
+        write("emnist-letters-test-images-idx3-ubyte.gz", &idx(IMAGE_MAGIC, &[1, 2, 3], &[1, 2, 3, 4, 5, 6]));
+        write("emnist-letters-test-labels-idx1-ubyte.gz", &idx(LABEL_MAGIC, &[1], &[26]));
+        let letters = EmnistSplit::Letters.source();
+        let data = letters.load(dir.path(), Split::Eval, None).unwrap();
+        assert_eq!(data.shape(), ImageShape { channels: 1, height: 3, width: 2 });
+        assert_eq!(data.pixels_of(0), [1, 4, 2, 5, 3, 6]);
+        assert_eq!((data.label(0), data.class_names()[25].as_str()), (25, "Z"));
+        write("emnist-letters-test-labels-idx1-ubyte.gz", &idx(LABEL_MAGIC, &[1], &[0]));
+        let message = letters.load(dir.path(), Split::Eval, None).unwrap_err().to_string();
+        assert!(message.contains("label 0 of image 0") && message.contains("from 1"), "{message}");
+        for split in EmnistSplit::ALL {
+            let file = split.source().files(dir.path(), Split::Train).unwrap_err().to_string();
+            assert!(file.contains(&format!("emnist-{}-train-images", split.name())), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_costs_no_more_than_its_header_claims() {
+        // A hundred megabytes of zeros in a hundred kilobytes, behind a header that claims 12 bytes.
+        let file = "train-images-idx3-ubyte.gz";
+        let bomb = gz(&idx(IMAGE_MAGIC, &[3, 2, 2], &vec![0; 100 << 20]));
+        let message = error_after(|dir| fs::write(dir.join(file), &bomb).unwrap());
+        assert!(message.contains("more bytes of images than the 12"), "{message}");
+    }
+
+    #[test]
     fn a_missing_file_is_named_with_its_directory() {
         let message = error_after(|dir| fs::remove_file(dir.join("t10k-labels-idx1-ubyte.gz")).unwrap());
         assert!(message.contains("t10k-labels-idx1-ubyte.gz") && message.contains("--data-dir"), "{message}");
@@ -248,13 +343,13 @@ mod tests {
 
     #[test]
     fn the_published_files_are_read_whole() {
-        for (name, classes) in [("mnist", MNIST_CLASSES), ("fashion-mnist", FASHION_MNIST_CLASSES)] {
+        for (name, classes) in [("mnist", &MNIST_CLASSES), ("fashion-mnist", &FASHION_MNIST_CLASSES)] {
             let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets").join(name);
             if !dir.exists() {
                 println!("skipped: no {name} in {}", dir.display());
                 continue;
             }
-            let pair = load_idx_pair(&dir, name, &classes, None).unwrap();
+            let pair = load_idx_pair(&dir, name, classes, None).unwrap();
             assert_eq!((pair.train.len(), pair.eval.len()), (60_000, 10_000));
             assert_eq!(pair.train.shape(), ImageShape { channels: 1, height: 28, width: 28 });
             if name == "fashion-mnist" {

@@ -2,17 +2,33 @@
 
 pub mod cifar;
 pub mod digits;
+pub mod emnist;
 mod file;
 pub mod glyphs;
 pub mod idx;
+pub mod image_folder;
+mod published;
+mod resample;
+pub mod several;
+pub mod tensors;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use burn_dataset::Dataset;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::published::Published;
 use crate::DataError;
+
+/// The two halves of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// What models train on.
+    Train,
+    /// What they are measured against; the published sets call it "test".
+    Eval,
+}
 
 /// Channels, height and width of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +66,24 @@ pub struct ImageItem {
     pub pixels: Vec<u8>,
     /// The class.
     pub label: usize,
+    /// The experience that it belongs to.
+    pub task: usize,
+}
+
+/// A data set among several that were joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is called.
+    pub name: String,
+    /// Its classes, as the joined set numbers them.
+    pub classes: Range<usize>,
+}
+
+/// One image of a view.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    index: u32,
+    task: u16,
 }
 
 /// The images themselves, which all views of them share.
@@ -58,15 +92,19 @@ struct Storage {
     name: String,
     shape: ImageShape,
     class_names: Vec<String>,
+    parts: Vec<Part>,
     pixels: Vec<u8>,
     labels: Vec<u16>,
 }
 
 /// A view of a set of labelled images of one shape; cloning and selecting copy no pixels.
+///
+/// Every image carries the experience (task) that it belongs to: 0 until a stream says which. Views of views,
+/// selections and pools keep it.
 #[derive(Debug, Clone)]
 pub struct ImageDataset {
     storage: Arc<Storage>,
-    view: Arc<[u32]>,
+    view: Arc<[Entry]>,
 }
 
 /// The training images and the images held out for evaluation.
@@ -76,6 +114,31 @@ pub struct DatasetPair {
     pub train: ImageDataset,
     /// What they are measured against.
     pub eval: ImageDataset,
+}
+
+impl DatasetPair {
+    /// Both halves of a data set.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] if their images differ in shape, or their classes.
+    pub fn new(train: ImageDataset, eval: ImageDataset) -> Result<Self, DataError> {
+        let refuse = |problem: String| Err(DataError::Inconsistent { name: train.name().into(), problem });
+        if train.shape() != eval.shape() {
+            return refuse(format!(
+                "training images are {}, evaluation images {}: give both one size",
+                train.shape(),
+                eval.shape()
+            ));
+        }
+        if train.class_names() != eval.class_names() {
+            return refuse(format!(
+                "training images have {} classes, evaluation images {}, or their names differ",
+                train.class_names().len(),
+                eval.class_names().len()
+            ));
+        }
+        Ok(Self { train, eval })
+    }
 }
 
 impl ImageDataset {
@@ -108,8 +171,19 @@ impl ImageDataset {
         let too_many = |_| inconsistent(format!("{} images or classes are too many", labels.len()));
         let count = u32::try_from(labels.len()).map_err(too_many)?;
         let labels = labels.iter().map(|&l| u16::try_from(l).map_err(too_many)).collect::<Result<_, _>>()?;
-        let storage = Storage { name: name.into(), shape, class_names, pixels, labels };
-        Ok(Self { storage: Arc::new(storage), view: (0..count).collect() })
+        let whole = Part { name: name.into(), classes: 0..class_names.len() };
+        let storage = Storage { name: name.into(), shape, class_names, parts: vec![whole], pixels, labels };
+        let view = (0..count).map(|index| Entry { index, task: 0 }).collect();
+        Ok(Self { storage: Arc::new(storage), view })
+    }
+
+    /// The same set, known to be joined from `parts`.
+    ///
+    /// # Panics
+    /// If the set is shared already.
+    pub(crate) fn with_parts(mut self, parts: Vec<Part>) -> Self {
+        Arc::get_mut(&mut self.storage).expect("a set is told its parts as it is made").parts = parts;
+        self
     }
 
     /// The name of the source.
@@ -127,6 +201,11 @@ impl ImageDataset {
         &self.storage.class_names
     }
 
+    /// The data sets that this one was joined from; itself, if from no others.
+    pub fn parts(&self) -> &[Part] {
+        &self.storage.parts
+    }
+
     /// The number of images.
     pub fn len(&self) -> usize {
         self.view.len()
@@ -139,7 +218,45 @@ impl ImageDataset {
 
     /// The position in the source of the i-th image: its identity, whatever the view.
     pub fn source_index(&self, i: usize) -> usize {
-        self.view[i] as usize
+        self.view[i].index as usize
+    }
+
+    /// The experience that the i-th image belongs to.
+    pub fn task(&self, i: usize) -> usize {
+        usize::from(self.view[i].task)
+    }
+
+    /// The experiences that all images belong to.
+    pub fn tasks(&self) -> Vec<usize> {
+        self.view.iter().map(|entry| usize::from(entry.task)).collect()
+    }
+
+    /// The same images, all of one experience.
+    ///
+    /// # Panics
+    /// If there are more experiences than 65536.
+    #[must_use]
+    pub fn with_task(&self, task: usize) -> Self {
+        self.with_tasks_from(|_| task)
+    }
+
+    /// The same images, the i-th of experience `tasks[i]`.
+    ///
+    /// # Panics
+    /// If there are not as many tasks as images, or more experiences than 65536.
+    #[must_use]
+    pub fn with_tasks(&self, tasks: &[usize]) -> Self {
+        assert_eq!(tasks.len(), self.len(), "one task an image");
+        self.with_tasks_from(|i| tasks[i])
+    }
+
+    fn with_tasks_from(&self, task: impl Fn(usize) -> usize) -> Self {
+        let retag = |(i, entry): (usize, &Entry)| {
+            let task = u16::try_from(task(i)).expect("fewer experiences than 65536");
+            Entry { task, ..*entry }
+        };
+        let view = self.view.iter().enumerate().map(retag).collect();
+        Self { storage: Arc::clone(&self.storage), view }
     }
 
     /// The pixels of the i-th image.
@@ -215,9 +332,15 @@ impl ImageDataset {
             );
             return Err(DataError::Inconsistent { name: first.name().into(), problem });
         }
-        let pixels = parts.iter().flat_map(|p| (0..p.len()).flat_map(|i| p.pixels_of(i).to_vec())).collect();
+        let images: usize = parts.iter().map(|part| part.len()).sum();
+        let mut pixels = Vec::with_capacity(images * first.shape().len());
+        for part in parts {
+            (0..part.len()).for_each(|i| pixels.extend_from_slice(part.pixels_of(i)));
+        }
         let labels = parts.iter().flat_map(|part| part.labels()).collect();
-        Self::new(first.name(), first.shape(), first.class_names().to_vec(), pixels, labels)
+        let tasks: Vec<usize> = parts.iter().flat_map(|part| part.tasks()).collect();
+        let copied = Self::new(first.name(), first.shape(), first.class_names().to_vec(), pixels, labels)?;
+        Ok(copied.with_parts(first.parts().to_vec()).with_tasks(&tasks))
     }
 
     /// SHA-256 over shape, class names, labels and pixels in this view's order, in hexadecimal.
@@ -234,8 +357,11 @@ impl ImageDataset {
 
 impl Dataset<ImageItem> for ImageDataset {
     fn get(&self, index: usize) -> Option<ImageItem> {
-        (index < self.len())
-            .then(|| ImageItem { pixels: self.pixels_of(index).to_vec(), label: self.label(index) })
+        (index < self.len()).then(|| ImageItem {
+            pixels: self.pixels_of(index).to_vec(),
+            label: self.label(index),
+            task: self.task(index),
+        })
     }
 
     fn len(&self) -> usize {
@@ -261,8 +387,23 @@ mod tests {
         assert_eq!(again.source_index(0), 3);
         let both = ImageDataset::concat(&[&again, &four().take(1)]).unwrap();
         assert_eq!((both.pixels_of(0), both.pixels_of(1)), (&[6, 7][..], &[0, 1][..]));
-        assert_eq!(Dataset::get(&b, 0), Some(ImageItem { pixels: vec![2, 3], label: 1 }));
+        assert_eq!(Dataset::get(&b, 0), Some(ImageItem { pixels: vec![2, 3], label: 1, task: 0 }));
         assert_eq!(Dataset::get(&b, 2), None);
+    }
+
+    #[test]
+    fn the_task_of_an_image_stays_with_it() {
+        let (first, second) = (four().take(2).with_task(3), four().select(&[2, 3]).with_tasks(&[5, 7]));
+        assert_eq!((second.task(1), four().task(0)), (7, 0));
+        assert_eq!(second.of_classes(&[1]).select(&[0]).take(1).tasks(), [7]);
+        // Of one source, and copied from two.
+        assert_eq!(ImageDataset::concat(&[&second, &second.take(1)]).unwrap().tasks(), [5, 7, 5]);
+        let copied = ImageDataset::concat(&[&second, &first]).unwrap();
+        assert_eq!(copied.tasks(), [5, 7, 3, 3]);
+        assert_eq!(copied.pixels_of(0), [4, 5]);
+        // Identity and content do not depend on it.
+        assert_eq!(second.source_index(1), 3);
+        assert_eq!(four().content_hash(), four().with_task(9).content_hash());
     }
 
     #[test]

@@ -20,6 +20,32 @@ pub enum ClassOrder {
         /// The seed.
         seed: u64,
     },
+    /// As listed, each class once: `[3, 1, 0, 2]`.
+    Given(Vec<usize>),
+}
+
+impl ClassOrder {
+    /// The classes of a data set in this order; `key` is where the order stands in the configuration.
+    pub(super) fn of(&self, classes: usize, key: &str) -> Result<Vec<usize>, DataError> {
+        let mut order: Vec<usize> = (0..classes).collect();
+        match self {
+            Self::Natural => {}
+            Self::Shuffled { seed } => order.shuffle(&mut ChaCha8Rng::seed_from_u64(*seed)),
+            Self::Given(given) => {
+                let mut sorted = given.clone();
+                sorted.sort_unstable();
+                if sorted != order {
+                    let last = classes.saturating_sub(1);
+                    let expected = format!(
+                        "expected each of the {classes} classes 0 to {last} once; `subset` leaves classes out"
+                    );
+                    return Err(DataError::config(&format!("{key}.given"), given, expected));
+                }
+                order.clone_from(given);
+            }
+        }
+        Ok(order)
+    }
 }
 
 /// The classes of a data set, split over some experiences.
@@ -38,16 +64,6 @@ pub struct ClassIncremental {
 impl Default for ClassIncremental {
     fn default() -> Self {
         Self { experiences: 5, sizes: Vec::new(), class_order: ClassOrder::Natural }
-    }
-}
-
-impl ClassIncremental {
-    fn order(&self, classes: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..classes).collect();
-        if let ClassOrder::Shuffled { seed } = self.class_order {
-            order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        }
-        order
     }
 }
 
@@ -84,20 +100,26 @@ impl StreamBuilder for ClassIncremental {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
         let classes = data.train.class_names().len();
         let sizes = self.sizes(classes, data.train.name())?;
-        let (order, mut first) = (self.order(classes), 0);
-        let mut experience = |size: usize| {
-            let classes = &order[first..first + size];
-            first += size;
-            Experience {
-                name: names(&data, classes),
-                classes: classes.to_vec(),
-                train: data.train.of_classes(classes),
-                eval: data.eval.of_classes(classes),
-            }
-        };
-        let experiences = sizes.into_iter().map(&mut experience).collect();
+        let order = self.class_order.of(classes, "stream.class_incremental.class_order")?;
+        let experiences = class_experiences(&data, &order, &sizes);
         Stream::new(format!("{}, class-incremental", data.train.name()), data, experiences)
     }
+}
+
+/// Experiences of `sizes` classes each, taken from `order` one after another.
+pub(super) fn class_experiences(data: &DatasetPair, order: &[usize], sizes: &[usize]) -> Vec<Experience> {
+    let mut first = 0;
+    let experience = |&size: &usize| {
+        let classes = &order[first..first + size];
+        first += size;
+        Experience {
+            name: names(data, classes),
+            classes: classes.to_vec(),
+            train: data.train.of_classes(classes),
+            eval: data.eval.of_classes(classes),
+        }
+    };
+    sizes.iter().map(experience).collect()
 }
 
 fn names(data: &DatasetPair, classes: &[usize]) -> String {
@@ -146,6 +168,23 @@ mod tests {
         assert_eq!(stream.experiences()[1].classes, [5, 6]);
         for wrong in [&[5, 2][..], &[5, 0, 5], &[11]] {
             assert!(build(wrong).unwrap_err().to_string().contains("10 classes"), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn classes_come_in_a_given_order_and_images_know_their_task() {
+        let given = |order: &[usize]| {
+            let class_order = ClassOrder::Given(order.to_vec());
+            ClassIncremental { class_order, ..Default::default() }.build(data())
+        };
+        let stream = given(&[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]).unwrap();
+        assert_eq!(stream.experiences()[0].classes, [9, 8]);
+        let pooled = stream.all_train();
+        assert!((0..pooled.len()).all(|i| pooled.task(i) == (9 - pooled.label(i)) / 2));
+        assert_eq!(stream.experiences()[3].eval.tasks(), [3; 4]);
+        for wrong in [&[0, 1][..], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 8], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 10]] {
+            let message = given(wrong).unwrap_err().to_string();
+            assert!(message.contains("`stream.class_incremental.class_order.given`"), "{message}");
         }
     }
 

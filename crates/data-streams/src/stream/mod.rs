@@ -1,10 +1,21 @@
 //! Streams: sequences of experiences, each with training data that are there for its duration only.
 
+mod blurry;
 mod class_incremental;
+mod data_set_sequence;
+mod domain_incremental;
 mod joint;
+mod online;
+mod sampling;
+mod subset;
 
+pub use blurry::Blurry;
 pub use class_incremental::{ClassIncremental, ClassOrder};
+pub use data_set_sequence::DataSetSequence;
+pub use domain_incremental::{Domain, DomainIncremental, DomainLabels};
 pub use joint::Joint;
+pub use online::{Drift, Online};
+pub use subset::Subset;
 
 use crate::{DataError, DatasetPair, ImageDataset, ImageShape};
 
@@ -13,12 +24,22 @@ use crate::{DataError, DatasetPair, ImageDataset, ImageShape};
 pub struct Experience {
     /// What it is called.
     pub name: String,
-    /// Its classes, as numbered by the source.
+    /// Its classes, as numbered by the source: those of `eval`. Training images may be of others where experiences
+    /// overlap ([`Blurry`], [`Online`]).
     pub classes: Vec<usize>,
     /// What can be trained on.
     pub train: ImageDataset,
     /// What is measured against.
     pub eval: ImageDataset,
+}
+
+/// How training images arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// All images of an experience are there for its duration, and are visited in shuffled epochs.
+    Epochs,
+    /// Every image comes once, in the order of `Experience::train`.
+    Once,
 }
 
 /// A sequence of experiences over one data set.
@@ -27,7 +48,12 @@ pub struct Stream {
     name: String,
     source: DatasetPair,
     experiences: Vec<Experience>,
+    arrival: Arrival,
+    tells_boundaries: bool,
 }
+
+/// The most experiences that an image's tag can tell apart.
+const MOST_EXPERIENCES: usize = 1 << 16;
 
 /// A way to turn a data set into a stream.
 pub trait StreamBuilder {
@@ -39,11 +65,27 @@ pub trait StreamBuilder {
 }
 
 impl Stream {
-    /// A stream of given experiences over `source`.
+    /// A stream of given experiences over `source`, whose images are tagged with the experience's position.
     ///
     /// # Errors
-    /// [`DataError::Inconsistent`] if there are none, or one has no images.
-    pub fn new(name: String, source: DatasetPair, experiences: Vec<Experience>) -> Result<Self, DataError> {
+    /// [`DataError::Inconsistent`] if there are none or too many, or one has no images.
+    pub fn new(
+        name: String,
+        source: DatasetPair,
+        mut experiences: Vec<Experience>,
+    ) -> Result<Self, DataError> {
+        for (k, e) in experiences.iter_mut().enumerate().take(MOST_EXPERIENCES) {
+            (e.train, e.eval) = (e.train.with_task(k), e.eval.with_task(k));
+        }
+        Self::tagged(name, source, experiences)
+    }
+
+    /// A stream whose images are tagged already.
+    fn tagged(name: String, source: DatasetPair, experiences: Vec<Experience>) -> Result<Self, DataError> {
+        if experiences.len() > MOST_EXPERIENCES {
+            let problem = format!("{} experiences: expected at most {MOST_EXPERIENCES}", experiences.len());
+            return Err(DataError::Inconsistent { name, problem });
+        }
         if experiences.is_empty() {
             return Err(DataError::Inconsistent { name, problem: "the stream has no experiences".into() });
         }
@@ -56,7 +98,17 @@ impl Stream {
             );
             return Err(DataError::Inconsistent { name, problem });
         }
-        Ok(Self { name, source, experiences })
+        Ok(Self { name, source, experiences, arrival: Arrival::Epochs, tells_boundaries: true })
+    }
+
+    /// How training images arrive.
+    pub fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    /// Whether strategies are told where an experience ends.
+    pub fn tells_boundaries(&self) -> bool {
+        self.tells_boundaries
     }
 
     /// What the stream is called.

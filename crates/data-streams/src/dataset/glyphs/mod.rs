@@ -6,7 +6,7 @@
 mod distort;
 mod strokes;
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use self::{
     strokes::{CLASSES, strokes},
 };
 use super::{DatasetPair, ImageDataset, ImageShape};
-use crate::DataError;
+use crate::{DataError, key};
 
 /// The options of the data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,11 +79,7 @@ impl GlyphsConfig {
     }
 
     fn rng(&self, split: u64, index: u64) -> ChaCha8Rng {
-        let mut key = [0; 32];
-        for (chunk, word) in key.chunks_exact_mut(8).zip([self.seed, DRAWING, split, 0]) {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-        let mut rng = ChaCha8Rng::from_seed(key);
+        let mut rng = key::rng(self.seed, DRAWING, split, 0);
         rng.set_stream(index);
         rng
     }
@@ -117,7 +113,7 @@ impl GlyphsConfig {
 
 const COUNT: std::ops::RangeInclusive<usize> = 1..=100_000;
 /// Tells these keys apart from others with the same seed.
-const DRAWING: u64 = u64::from_le_bytes(*b"glyphs01");
+const DRAWING: [u8; 8] = *b"glyphs01";
 
 /// The distance of a point to a polyline.
 fn distance_to(line: &[[f32; 2]], p: [f32; 2]) -> f32 {

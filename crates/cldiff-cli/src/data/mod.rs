@@ -1,0 +1,105 @@
+//! `cldiff data`: the public data sets, what is in them, and getting them.
+
+mod fetch;
+mod list;
+mod show;
+mod statistics;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use data_streams::Published;
+
+use crate::failure::Failure;
+
+/// `cldiff data`
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// The data sets, where they are read from, and whether they are there.
+    List {
+        /// Where data sets are looked for [default: the cache]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// A JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Count and picture the images of a data set, or of a directory of pictures.
+    Show(ShowArgs),
+    /// Get the published files of data sets: checked, and resumed where they broke off.
+    Fetch(FetchArgs),
+}
+
+/// The options of `data show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A data set of `data list` (emnist-letters and so on for a division of EMNIST), or a directory with one directory
+    /// of pictures a class
+    #[arg(value_name = "NAME|DIR")]
+    pub source: String,
+    /// Where the data set's files are looked for [default: the cache]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Which split; nothing is read of the other
+    #[arg(long, value_enum, default_value_t = SplitArg::Train)]
+    pub split: SplitArg,
+    /// Images of a class in the grid
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub columns: usize,
+    /// Pictures: resize the short side to N pixels and crop the long one [default: as they are, all of one size]
+    #[arg(long, value_name = "N")]
+    pub size: Option<usize>,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// A grid of images, one row a class
+    #[arg(long, value_name = "FILE.png")]
+    pub out: Option<PathBuf>,
+}
+
+/// The options of `data fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// Data sets of `data list`
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Where to put them, in a directory of their name [default: the cache]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where to look for the files first: the address of a directory that holds them under their published names
+    #[arg(long, value_name = "URL")]
+    pub mirror: Vec<String>,
+    /// Only --mirror, none of the public mirrors
+    #[arg(long, requires = "mirror")]
+    pub only_mirror: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `--split`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitArg {
+    /// What models train on
+    Train,
+    /// What they are measured against
+    #[value(alias = "eval")]
+    Test,
+}
+
+/// Does what a command says.
+///
+/// # Errors
+/// [`Failure::Mistake`] for names, options and files that are not right.
+pub fn data(command: &DataCommand) -> Result<(), Failure> {
+    match command {
+        DataCommand::List { data_dir, json } => list::list(data_dir.as_deref(), *json),
+        DataCommand::Show(args) => show::show(args),
+        DataCommand::Fetch(args) => fetch::fetch(args),
+    }
+}
+
+/// The names of the public data sets, for messages.
+fn names() -> String {
+    Published::ALL.map(Published::name).join(", ")
+}

@@ -1,0 +1,96 @@
+//! One picture of the world: decoded within limits, brought to its size.
+
+use std::path::Path;
+
+use image::{ColorType, DynamicImage, ImageReader, Limits};
+
+use super::{
+    super::{
+        ImageShape,
+        resample::{FILTER, luminance},
+    },
+    Fit,
+};
+use crate::DataError;
+
+/// A picture with a longer side is refused before it is decoded.
+const LONGEST_SIDE: u32 = 1 << 14;
+/// What a decoder may allocate.
+const MOST_ALLOCATED: u64 = 1 << 29;
+
+/// What every picture becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The shape.
+    pub shape: ImageShape,
+    /// How the picture gets its size.
+    pub fit: Fit,
+    /// The picture whose size the others must have, if it is not given.
+    pub first: &'a Path,
+}
+
+/// Height and width of a picture, from its header.
+pub(super) fn dimensions(path: &Path) -> Result<(usize, usize), DataError> {
+    let (width, height) = reader(path)?.into_dimensions().map_err(|e| damaged(path, e))?;
+    if width == 0 || height == 0 || width.max(height) > LONGEST_SIDE {
+        return Err(damaged(
+            path,
+            format!("its size is {height}x{width}: expected 1 to {LONGEST_SIDE} pixels"),
+        ));
+    }
+    Ok((height as usize, width as usize))
+}
+
+/// Decodes a picture into `pixels`, channel after channel.
+pub(super) fn decode(path: &Path, target: Target, pixels: &mut [u8]) -> Result<(), DataError> {
+    let image = reader(path)?.decode().map_err(|e| damaged(path, e))?;
+    let (height, width) = (target.shape.height as u32, target.shape.width as u32);
+    let right = (image.height(), image.width()) == (height, width);
+    let image = match target.fit {
+        _ if right => image,
+        Fit::Crop => image.resize_to_fill(width, height, FILTER),
+        Fit::Stretch => image.resize_exact(width, height, FILTER),
+        Fit::Exact => {
+            let problem = format!(
+                "{}x{}, but {height}x{width} is expected, as {} has it: set `size`, and `fit` to \"crop\" or \"stretch\"",
+                image.height(),
+                image.width(),
+                target.first.display()
+            );
+            return Err(DataError::Format { path: path.to_owned(), problem });
+        }
+    };
+    write(image, target.shape.channels, pixels);
+    Ok(())
+}
+
+fn write(image: DynamicImage, channels: usize, pixels: &mut [u8]) {
+    let grey = matches!(image.color(), ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16);
+    if grey {
+        let plane = image.into_luma8().into_raw();
+        pixels.chunks_exact_mut(plane.len()).for_each(|to| to.copy_from_slice(&plane));
+        return;
+    }
+    let plane = pixels.len() / channels;
+    for (i, rgb) in image.into_rgb8().pixels().enumerate() {
+        match channels {
+            1 => pixels[i] = luminance(rgb.0),
+            _ => (0..3).for_each(|c| pixels[c * plane + i] = rgb.0[c]),
+        }
+    }
+}
+
+fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<std::fs::File>>, DataError> {
+    let io = |source| DataError::Io { path: path.to_owned(), source };
+    let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LONGEST_SIDE);
+    limits.max_image_height = Some(LONGEST_SIDE);
+    limits.max_alloc = Some(MOST_ALLOCATED);
+    reader.limits(limits);
+    Ok(reader)
+}
+
+fn damaged(path: &Path, problem: impl std::fmt::Display) -> DataError {
+    DataError::Format { path: path.to_owned(), problem: format!("cannot be decoded: {problem}") }
+}

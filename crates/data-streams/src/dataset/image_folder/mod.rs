@@ -1,0 +1,128 @@
+//! A directory of pictures, one directory a class: PNG, JPEG or WebP.
+//!
+//! `DIR/train/CLASS/*` and `DIR/test/CLASS/*` (`eval` or `val` will do), or `DIR/CLASS/*`, of which a share is held
+//! out. Classes are in the order of their names; hidden files are ignored.
+
+mod decode;
+mod find;
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    decode::{Target, decode, dimensions},
+    find::{Listing, find},
+};
+use super::{DatasetPair, ImageDataset, ImageShape, Split};
+use crate::DataError;
+
+/// More bytes of decoded images than this are refused before any is decoded.
+const MOST_BYTES: usize = 1 << 33;
+
+/// How a picture gets its size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// The short side is resized, and the middle of the long one kept.
+    #[default]
+    Crop,
+    /// Both sides are resized, each by itself.
+    Stretch,
+    /// Pictures are taken as they are; mixed sizes are an error.
+    Exact,
+}
+
+/// The options of the data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImageFolderConfig {
+    /// The directory; `--data-dir` goes before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// Height and width in pixels, 4 to 1024; needed unless `fit` is "exact".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    /// How a picture gets its size.
+    pub fit: Fit,
+    /// 1 (grey, by the weights of ITU-R BT.601) or 3 (red, green, blue); transparency is dropped.
+    pub channels: usize,
+    /// The share of each class that is held out, where the directory has no `train` and `test`: the files whose names
+    /// have the smallest SHA-256.
+    pub eval_share: f64,
+}
+
+impl Default for ImageFolderConfig {
+    fn default() -> Self {
+        Self { dir: None, size: None, fit: Fit::Crop, channels: 3, eval_share: 0.2 }
+    }
+}
+
+impl ImageFolderConfig {
+    /// Decodes both splits of a directory.
+    ///
+    /// # Errors
+    /// As [`ImageFolderConfig::load_split`], and [`DataError::Inconsistent`] for splits of different sizes.
+    pub fn load(&self, dir: &Path) -> Result<DatasetPair, DataError> {
+        DatasetPair::new(self.load_split(dir, Split::Train)?, self.load_split(dir, Split::Eval)?)
+    }
+
+    /// Decodes one split, and no file of the other.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] for options out of range, [`DataError::Absent`] for a directory that is not there,
+    /// [`DataError::Format`], with its name, for a picture or class that is not as it should be.
+    pub fn load_split(&self, dir: &Path, split: Split) -> Result<ImageDataset, DataError> {
+        self.check()?;
+        let Listing { classes, files } = find(dir, split, self.eval_share)?;
+        let (height, width) = match (self.size, self.fit) {
+            (None, _) => dimensions(&files[0].0)?,
+            (Some(size), _) => (size, size),
+        };
+        let shape = ImageShape { channels: self.channels, height, width };
+        let total = files.len().checked_mul(shape.len()).filter(|total| *total <= MOST_BYTES);
+        let total = total.ok_or_else(|| DataError::Inconsistent {
+            name: dir.display().to_string(),
+            problem: format!(
+                "{} images of {shape} are more than {MOST_BYTES} bytes; set a smaller `size`",
+                files.len()
+            ),
+        })?;
+        let mut pixels = vec![0; total];
+        let target = Target { shape, fit: self.fit, first: &files[0].0 };
+        let outcomes: Vec<Result<(), DataError>> = pixels
+            .par_chunks_exact_mut(shape.len())
+            .zip(&files)
+            .map(|(pixels, (path, _))| decode(path, target, pixels))
+            .collect();
+        // The first in the order of names, whichever thread was quicker.
+        outcomes.into_iter().collect::<Result<(), _>>()?;
+        let name = dir.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy());
+        ImageDataset::new(&name, shape, classes, pixels, files.iter().map(|(_, label)| *label).collect())
+    }
+
+    fn check(&self) -> Result<(), DataError> {
+        let key = |key: &str| format!("data.image_folder.{key}");
+        match self {
+            Self { size: Some(size), .. } if !(4..=1024).contains(size) => {
+                Err(DataError::config(&key("size"), size, "expected 4 to 1024"))
+            }
+            Self { size: None, fit: Fit::Crop | Fit::Stretch, .. } => Err(DataError::needed(
+                &key("size"),
+                "expected 4 to 1024 pixels, or fit = \"exact\" for pictures of one size",
+            )),
+            Self { channels, .. } if ![1, 3].contains(channels) => {
+                Err(DataError::config(&key("channels"), channels, "expected 1 or 3"))
+            }
+            Self { eval_share: share, .. } if !(*share > 0.0 && *share < 1.0) => {
+                Err(DataError::config(&key("eval_share"), share, "expected a number between 0 and 1"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

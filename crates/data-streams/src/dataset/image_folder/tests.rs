@@ -1,0 +1,164 @@
+use std::{collections::BTreeSet, fs};
+
+use image::{Rgb, RgbImage};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A picture whose left half is of one colour and whose right half is of another.
+fn halves(width: u32, height: u32, left: [u8; 3], right: [u8; 3]) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, _| Rgb(if 2 * x < width { left } else { right }))
+}
+
+fn save(dir: &TempDir, path: &str, image: &RgbImage) {
+    let path = dir.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save(path).unwrap();
+}
+
+fn divided() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    for (file, colour) in [
+        ("train/dog/b.png", [10, 20, 30]),
+        ("train/dog/a.png", [40, 50, 60]),
+        ("train/cat/x.webp", [255, 0, 0]),
+        ("test/cat/y.png", [0, 255, 0]),
+        ("test/dog/z.jpeg", [200, 200, 200]),
+    ] {
+        save(&dir, file, &halves(8, 4, colour, colour));
+    }
+    fs::write(dir.path().join("train/dog/.hidden.png"), b"not a picture").unwrap();
+    fs::write(dir.path().join("train/dog/notes.txt"), b"not a picture").unwrap();
+    dir
+}
+
+fn config() -> ImageFolderConfig {
+    ImageFolderConfig { size: Some(4), ..Default::default() }
+}
+
+fn message(config: &ImageFolderConfig, dir: &Path) -> String {
+    config.load(dir).unwrap_err().to_string()
+}
+
+#[test]
+fn classes_and_files_are_in_the_order_of_their_names() {
+    let dir = divided();
+    let pair = config().load(dir.path()).unwrap();
+    assert_eq!(pair.train.class_names(), ["cat", "dog"]);
+    assert_eq!(pair.train.labels(), [0, 1, 1]);
+    assert_eq!(pair.train.pixels_of(0), [[255; 16], [0; 16], [0; 16]].concat());
+    assert_eq!(pair.train.pixels_of(1)[..16], [40; 16]);
+    assert_eq!(pair.eval.labels(), [0, 1]);
+    let grey = ImageFolderConfig { channels: 1, ..config() };
+    assert_eq!(grey.load(dir.path()).unwrap().train.pixels_of(0), [76; 16]);
+}
+
+#[test]
+fn a_crop_keeps_the_middle_and_a_stretch_everything() {
+    let dir = TempDir::new().unwrap();
+    // 12 wide, 4 high; the middle third is green.
+    let image =
+        RgbImage::from_fn(12, 4, |x, _| Rgb(if (4..8).contains(&x) { [0, 255, 0] } else { [255, 0, 0] }));
+    save(&dir, "train/a/1.png", &image);
+    save(&dir, "val/a/1.png", &image);
+    let green = |fit| {
+        let data = ImageFolderConfig { fit, ..config() }.load(dir.path()).unwrap().eval;
+        data.pixels_of(0)[16..32].iter().map(|&p| u32::from(p)).sum::<u32>() / 16
+    };
+    assert_eq!(green(Fit::Crop), 255);
+    assert!((70..100).contains(&green(Fit::Stretch)), "{}", green(Fit::Stretch));
+}
+
+#[test]
+fn a_flat_directory_is_divided_by_name_alone() {
+    let dir = TempDir::new().unwrap();
+    for class in ["a", "b"] {
+        for i in 0..10 {
+            save(&dir, &format!("{class}/{i}.png"), &halves(4, 4, [i; 3], [i; 3]));
+        }
+    }
+    let colours = |data: &ImageDataset| -> BTreeSet<u8> {
+        data.of_classes(&[0]).labels().iter().enumerate().map(|(i, _)| data.pixels_of(i)[0]).collect()
+    };
+    let flat = ImageFolderConfig { eval_share: 0.3, ..config() };
+    let pair = flat.load(dir.path()).unwrap();
+    assert_eq!((pair.train.counts_per_class(), pair.eval.counts_per_class()), (vec![7, 7], vec![3, 3]));
+    let (train, eval) = (colours(&pair.train), colours(&pair.eval));
+    assert!(train.is_disjoint(&eval) && train.len() + eval.len() == 10);
+    assert_eq!(colours(&flat.load(dir.path()).unwrap().eval), eval);
+    assert_eq!(flat.load_split(dir.path(), Split::Eval).unwrap().content_hash(), pair.eval.content_hash());
+}
+
+#[test]
+fn one_split_is_decoded_without_the_other() {
+    let dir = divided();
+    fs::write(dir.path().join("train/dog/a.png"), b"damaged").unwrap();
+    assert_eq!(config().load_split(dir.path(), Split::Eval).unwrap().len(), 2);
+    fs::remove_dir_all(dir.path().join("train")).unwrap();
+    assert_eq!(config().load_split(dir.path(), Split::Eval).unwrap().len(), 2);
+    assert!(message(&config(), dir.path()).contains("train"));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_name() {
+    let refused = |change: &dyn Fn(&Path), config: &ImageFolderConfig, expected: &[&str]| {
+        let dir = divided();
+        change(dir.path());
+        let message = message(config, dir.path());
+        for part in expected {
+            assert!(message.contains(part), "no {part:?} in {message}");
+        }
+    };
+    let truncate = |dir: &Path| {
+        let path = dir.join("train/dog/b.png");
+        let bytes = fs::read(&path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    refused(&truncate, &config(), &["train/dog/b.png", "cannot be decoded"]);
+    let text = |dir: &Path| fs::write(dir.join("train/dog/b.png"), "words").unwrap();
+    refused(&text, &config(), &["train/dog/b.png", "cannot be decoded"]);
+    let empty = |dir: &Path| fs::create_dir(dir.join("train/bird")).unwrap();
+    refused(&empty, &config(), &["train/bird", "no images", "webp"]);
+    let untested = |dir: &Path| fs::remove_dir_all(dir.join("test/cat")).unwrap();
+    refused(&untested, &config(), &["test/cat", "no images"]);
+    let mixed = |dir: &Path| halves(5, 4, [0; 3], [0; 3]).save(dir.join("train/dog/c.png")).unwrap();
+    let exact = ImageFolderConfig { fit: Fit::Exact, ..Default::default() };
+    refused(&mixed, &exact, &["train/dog/c.png: 4x5", "4x8 is expected", "train/cat/x.webp", "`fit`"]);
+    refused(&|dir| fs::remove_dir_all(dir).unwrap(), &config(), &["no such directory", "DIR/train/CLASS"]);
+    let nothing = |dir: &Path| {
+        ["train", "test"].iter().for_each(|name| fs::remove_dir_all(dir.join(name)).unwrap());
+    };
+    refused(&nothing, &config(), &["holds no classes"]);
+    let single = |dir: &Path| {
+        nothing(dir);
+        fs::create_dir(dir.join("one")).unwrap();
+        halves(5, 4, [0; 3], [0; 3]).save(dir.join("one/c.png")).unwrap();
+    };
+    refused(&single, &config(), &["/one: the class has one image"]);
+}
+
+/// The header of a PNG of 60000 x 60000 pixels, with nothing behind it.
+#[test]
+fn a_picture_that_claims_too_much_allocates_nothing() {
+    let dir = divided();
+    let path = dir.path().join("train/dog/b.png");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
+    bytes[20..24].copy_from_slice(&60_000_u32.to_be_bytes());
+    fs::write(&path, bytes).unwrap();
+    assert!(message(&config(), dir.path()).contains("train/dog/b.png"));
+}
+
+#[test]
+fn options_out_of_range_are_named() {
+    let dir = divided();
+    for (config, expected) in [
+        (ImageFolderConfig { size: None, ..config() }, "`data.image_folder.size` is not set"),
+        (ImageFolderConfig { size: Some(2), ..config() }, "`data.image_folder.size` is 2"),
+        (ImageFolderConfig { channels: 2, ..config() }, "expected 1 or 3"),
+        (ImageFolderConfig { eval_share: 1.0, ..config() }, "between 0 and 1"),
+    ] {
+        let message = message(&config, dir.path());
+        assert!(message.contains(expected), "{message}");
+    }
+}

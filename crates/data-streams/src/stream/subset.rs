@@ -1,0 +1,163 @@
+//! A part of any stream: some of its experiences, some of its classes, so many images of each.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Experience, Stream, StreamBuilder};
+use crate::{DataError, DatasetPair, ImageDataset};
+
+/// What is kept of another stream.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(bound = "S: JsonSchema + Serialize + Default")]
+pub struct Subset<S> {
+    /// The stream that a part is taken of.
+    pub stream: Box<S>,
+    /// The experiences that are kept, from 0, in the order in which they then come; all, if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiences: Vec<usize>,
+    /// The classes that are kept, as the data set numbers them; all, if empty. An experience without any is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<usize>,
+    /// At most so many training images of a class in an experience, the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_per_class: Option<usize>,
+    /// At most so many evaluation images of a class in an experience, the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_per_class: Option<usize>,
+}
+
+impl<S> Subset<S> {
+    fn check(&self, stream: &Stream) -> Result<(), DataError> {
+        let within = |key: &str, values: &[usize], n: usize| {
+            let mut sorted = values.to_vec();
+            sorted.sort_unstable();
+            let repeated = sorted.windows(2).any(|pair| pair[0] == pair[1]);
+            if repeated || sorted.last().is_some_and(|last| *last >= n) {
+                let expected = format!("expected some of 0 to {}, each once", n - 1);
+                return Err(DataError::config(&format!("stream.subset.{key}"), values, expected));
+            }
+            Ok(())
+        };
+        within("experiences", &self.experiences, stream.len())?;
+        within("classes", &self.classes, stream.class_names().len())?;
+        for (key, value) in
+            [("train_per_class", self.train_per_class), ("eval_per_class", self.eval_per_class)]
+        {
+            if value == Some(0) {
+                return Err(DataError::config(&format!("stream.subset.{key}"), 0, "expected at least 1"));
+            }
+        }
+        Ok(())
+    }
+
+    fn keeps(&self, class: usize) -> bool {
+        self.classes.is_empty() || self.classes.contains(&class)
+    }
+
+    /// The images of the classes and tasks that are kept; `new_task` gives a task its new number.
+    fn of(&self, data: &ImageDataset, new_task: &[Option<usize>], limit: Option<usize>) -> ImageDataset {
+        let mut left = vec![limit.unwrap_or(usize::MAX); data.class_names().len()];
+        let mut kept = Vec::new();
+        let mut tasks = Vec::new();
+        for i in 0..data.len() {
+            let (label, task) = (data.label(i), new_task[data.task(i)]);
+            if let Some(task) = task.filter(|_| self.keeps(label) && left[label] > 0) {
+                left[label] -= 1;
+                kept.push(i);
+                tasks.push(task);
+            }
+        }
+        data.select(&kept).with_tasks(&tasks)
+    }
+}
+
+impl<S: StreamBuilder> StreamBuilder for Subset<S> {
+    fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
+        let inner = self.stream.build(data).map_err(|e| e.inside("stream", "stream.subset.stream"))?;
+        self.check(&inner)?;
+        let mut chosen: Vec<usize> =
+            if self.experiences.is_empty() { (0..inner.len()).collect() } else { self.experiences.clone() };
+        chosen.retain(|&k| inner.experiences()[k].classes.iter().any(|&class| self.keeps(class)));
+        let mut new_task = vec![None; inner.len()];
+        chosen.iter().enumerate().for_each(|(new, &old)| new_task[old] = Some(new));
+        let experience = |&k: &usize| {
+            let e = &inner.experiences()[k];
+            Experience {
+                name: e.name.clone(),
+                classes: e.classes.iter().copied().filter(|&class| self.keeps(class)).collect(),
+                train: self.of(&e.train, &new_task, self.train_per_class),
+                eval: self.of(&e.eval, &new_task, self.eval_per_class),
+            }
+        };
+        let experiences = chosen.iter().map(experience).collect();
+        let mut stream = Stream::tagged(format!("{}, a part", inner.name), inner.source, experiences)?;
+        (stream.arrival, stream.tells_boundaries) = (inner.arrival, inner.tells_boundaries);
+        Ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Arrival, ClassIncremental, Drift, Online, dataset::glyphs::GlyphsConfig};
+
+    fn data() -> DatasetPair {
+        GlyphsConfig { train_per_class: 20, eval_per_class: 4, size: 8, ..Default::default() }
+            .build()
+            .unwrap()
+    }
+
+    fn subset() -> Subset<ClassIncremental> {
+        Subset {
+            stream: Box::new(ClassIncremental { experiences: 5, ..Default::default() }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn experiences_classes_and_counts_are_as_asked() {
+        let part = Subset {
+            experiences: vec![3, 1, 0],
+            classes: vec![0, 6, 7, 9],
+            train_per_class: Some(5),
+            eval_per_class: Some(1),
+            ..subset()
+        };
+        let stream = part.build(data()).unwrap();
+        let classes: Vec<_> = stream.experiences().iter().map(|e| e.classes.clone()).collect();
+        assert_eq!(classes, [vec![6, 7], vec![0]]);
+        assert_eq!(stream.experiences()[0].train.counts_per_class(), [0, 0, 0, 0, 0, 0, 5, 5, 0, 0]);
+        assert_eq!((stream.experiences()[1].train.tasks(), stream.all_eval().len()), (vec![1; 5], 3));
+        let whole = subset().build(data()).unwrap();
+        assert_eq!((whole.all_train().len(), whole.len()), (200, 5));
+    }
+
+    #[test]
+    fn a_part_of_an_online_stream_is_online_and_has_no_images_of_tasks_left_out() {
+        let online = Online {
+            stream: Box::new(ClassIncremental { experiences: 5, ..Default::default() }),
+            drift: Drift::Linear { width: 1.0 },
+            seed: 0,
+        };
+        let part = Subset { stream: Box::new(online), experiences: vec![2, 3], ..Default::default() };
+        let stream = part.build(data()).unwrap();
+        assert_eq!((stream.arrival(), stream.tells_boundaries()), (Arrival::Once, false));
+        let first = &stream.experiences()[0].train;
+        assert!((0..first.len()).all(|i| first.task(i) == first.label(i) / 2 - 2));
+        assert!(first.tasks().contains(&0) && first.tasks().contains(&1));
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_kept() {
+        let message = |part: Subset<ClassIncremental>| part.build(data()).unwrap_err().to_string();
+        assert!(message(Subset { experiences: vec![5], ..subset() }).contains("0 to 4"));
+        assert!(
+            message(Subset { experiences: vec![1, 1], ..subset() }).contains("`stream.subset.experiences`")
+        );
+        assert!(message(Subset { classes: vec![10], ..subset() }).contains("0 to 9"));
+        assert!(message(Subset { train_per_class: Some(0), ..subset() }).contains("train_per_class"));
+        let nothing = Subset { experiences: vec![0], classes: vec![9], ..subset() };
+        assert!(message(nothing).contains("no experiences"));
+    }
+}
