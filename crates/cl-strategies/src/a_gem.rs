@@ -7,9 +7,10 @@ use burn::{
     optim::GradientsParams,
     tensor::{Tensor, backend::Backend},
 };
+use data_streams::ImageDataset;
 use ddpm_core::{
     TrainBackend, TrainableDenoiser,
-    noise::Purpose,
+    noise::{Key, Purpose},
     parameters::{ParameterVector, gradients_from, take_gradients},
 };
 use schemars::JsonSchema;
@@ -49,6 +50,11 @@ impl AGemConfig {
         self.buffer.validate("a_gem")?;
         Ok(())
     }
+
+    /// Whether it works only on streams that tell where an experience ends.
+    pub fn needs_boundaries(&self) -> bool {
+        !self.buffer.is_online()
+    }
 }
 
 /// A-GEM.
@@ -87,6 +93,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for AGem {
         let reference = take_gradients::<B, D>(step.model, &mut of_buffer);
         let g = take_gradients::<B, D>(step.model, &mut grads);
         gradients_from::<B, D>(step.model, project(g, reference))
+    }
+
+    fn needs_boundaries(&self) -> bool {
+        self.config.needs_boundaries()
+    }
+
+    fn observe(&mut self, arrived: &ImageDataset, key: Key) -> Result<(), StrategyError> {
+        self.buffer.absorb(arrived, key)
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

@@ -1,16 +1,17 @@
 //! From images in host memory to tensors in [-1, 1] and their conditions.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use data_streams::ImageDataset;
+use data_streams::{Augmentation, AugmentationKey, ImageDataset, ImageShape};
 use ddpm_core::{
     Kernels,
     guidance::drop_labels,
     noise::{self, Key},
 };
+use rand::RngCore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-const NO_DROPOUT: noise::Purpose = noise::Purpose::named("no dropout");
+const AUGMENTATION: noise::Purpose = noise::Purpose::named("augmentation");
 
 /// What a model is conditioned on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,14 +22,35 @@ pub enum ConditionOn {
     /// The class: p(x | y).
     #[default]
     Class,
+    /// The experience that an image came with: p(x | k).
+    Task,
+}
+
+/// The replacement of conditions in training, for classifier-free guidance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelDropout {
+    /// The share that is replaced.
+    pub probability: f64,
+    /// What stands for "no condition": the number after the last condition.
+    pub null: usize,
 }
 
 impl ConditionOn {
     /// How many conditions the model has to tell apart.
-    pub fn cardinality(self, classes: usize) -> Option<usize> {
+    pub fn cardinality(self, classes: usize, tasks: usize) -> Option<usize> {
         match self {
             Self::None => None,
             Self::Class => Some(classes),
+            Self::Task => Some(tasks),
+        }
+    }
+
+    /// The condition of an image of some class and task.
+    pub fn of(self, class: usize, task: usize) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Class => Some(class),
+            Self::Task => Some(task),
         }
     }
 
@@ -42,11 +64,11 @@ impl ConditionOn {
         indices: &[usize],
         device: &B::Device,
     ) -> Option<Tensor<B, 1, Int>> {
-        self.conditions_with_dropout(data, indices, 0.0, Key::new(0, NO_DROPOUT), device)
+        let conditions = self.listed(data, indices)?;
+        Some(noise::indices(&conditions, device))
     }
 
-    /// The same in training, where each is replaced by the null class (the one after the data's last) with a
-    /// probability, for classifier-free guidance.
+    /// The same in training, where each is replaced with a probability.
     ///
     /// # Shapes
     /// - output: `[indices.len()]`
@@ -54,18 +76,17 @@ impl ConditionOn {
         self,
         data: &ImageDataset,
         indices: &[usize],
-        probability: f64,
+        dropout: LabelDropout,
         key: Key,
         device: &B::Device,
     ) -> Option<Tensor<B, 1, Int>> {
-        match self {
-            Self::None => None,
-            Self::Class => {
-                let mut labels: Vec<usize> = indices.iter().map(|&i| data.label(i)).collect();
-                drop_labels(&mut labels, data.class_names().len(), probability, key);
-                Some(noise::indices(&labels, device))
-            }
-        }
+        let mut conditions = self.listed(data, indices)?;
+        drop_labels(&mut conditions, dropout.null, dropout.probability, key);
+        Some(noise::indices(&conditions, device))
+    }
+
+    fn listed(self, data: &ImageDataset, indices: &[usize]) -> Option<Vec<usize>> {
+        indices.iter().map(|&i| self.of(data.label(i), data.task(i))).collect()
     }
 }
 
@@ -74,11 +95,40 @@ impl ConditionOn {
 /// # Shapes
 /// - output: `[indices.len(), c, h, w]`
 pub fn images<B: Kernels>(data: &ImageDataset, indices: &[usize], device: &B::Device) -> Tensor<B, 4> {
-    let shape = data.shape();
-    let values: Vec<f32> = indices
-        .iter()
-        .flat_map(|&i| data.pixels_of(i).iter().map(|&pixel| f32::from(pixel) / 127.5 - 1.0))
-        .collect();
-    let dims = [indices.len(), shape.channels, shape.height, shape.width];
-    Tensor::from_data(TensorData::new(values, dims), device)
+    let pixels = indices.iter().flat_map(|&i| data.pixels_of(i));
+    from_pixels(pixels.copied(), indices.len(), data.shape(), device)
+}
+
+/// The same as a training sees them.
+///
+/// # Shapes
+/// - output: `[indices.len(), c, h, w]`
+pub(crate) fn augmented_images<B: Kernels>(
+    data: &ImageDataset,
+    indices: &[usize],
+    augmentation: Augmentation,
+    key: Key,
+    device: &B::Device,
+) -> Tensor<B, 4> {
+    if augmentation.is_none() {
+        return images(data, indices, device);
+    }
+    let (shape, seed) = (data.shape(), key.within(AUGMENTATION).rng(0).next_u64());
+    let mut pixels = Vec::with_capacity(indices.len() * shape.len());
+    for (sample, &i) in indices.iter().enumerate() {
+        pixels.extend_from_slice(data.pixels_of(i));
+        let key = AugmentationKey { seed, experience: 0, step: 0, sample: sample as u64 };
+        augmentation.apply(&mut pixels[sample * shape.len()..], shape, key);
+    }
+    from_pixels(pixels.into_iter(), indices.len(), shape, device)
+}
+
+fn from_pixels<B: Kernels>(
+    pixels: impl Iterator<Item = u8>,
+    n: usize,
+    shape: ImageShape,
+    device: &B::Device,
+) -> Tensor<B, 4> {
+    let values: Vec<f32> = pixels.map(|pixel| f32::from(pixel) / 127.5 - 1.0).collect();
+    Tensor::from_data(TensorData::new(values, [n, shape.channels, shape.height, shape.width]), device)
 }

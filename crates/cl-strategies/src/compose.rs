@@ -2,7 +2,7 @@
 
 use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{ImageDataset, Stream};
-use ddpm_core::{TrainBackend, TrainableDenoiser};
+use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
 
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError};
 
@@ -63,6 +63,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
 
     fn after_step(&mut self, updated: &D) {
         self.terms.iter_mut().for_each(|term| term.after_step(updated));
+    }
+
+    fn needs_boundaries(&self) -> bool {
+        self.terms.iter().any(|term| term.needs_boundaries())
+    }
+
+    fn observe(&mut self, arrived: &ImageDataset, key: Key) -> Result<(), StrategyError> {
+        self.terms.iter_mut().try_for_each(|term| term.observe(arrived, key))
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

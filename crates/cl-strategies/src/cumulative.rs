@@ -11,6 +11,10 @@ use crate::Strategy;
 pub struct Cumulative;
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Cumulative {
+    fn needs_boundaries(&self) -> bool {
+        false
+    }
+
     fn training_data(&self, stream: &Stream, k: usize) -> Option<ImageDataset> {
         let seen: Vec<&ImageDataset> = stream.experiences()[..=k].iter().map(|e| &e.train).collect();
         ImageDataset::concat(&seen).ok()

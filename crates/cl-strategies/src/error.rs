@@ -37,6 +37,9 @@ pub enum StrategyError {
         /// Why.
         problem: String,
     },
+    /// From the loading of images.
+    #[error(transparent)]
+    Data(#[from] data_streams::DataError),
     /// The observer of the training asked to stop.
     #[error("interrupted")]
     Interrupted,

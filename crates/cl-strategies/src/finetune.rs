@@ -8,4 +8,8 @@ use crate::Strategy;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Finetune;
 
-impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Finetune {}
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Finetune {
+    fn needs_boundaries(&self) -> bool {
+        false
+    }
+}

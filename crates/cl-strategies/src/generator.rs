@@ -97,6 +97,7 @@ pub(crate) struct Generator<B: TrainBackend, D: TrainableDenoiser<B>> {
     config: GeneratorConfig,
     teacher: Option<Teacher<B, D>>,
     classifier: Option<NoisyClassifier<B>>,
+    /// Conditions that can be asked for: classes, or tasks where the model is told these.
     seen: BTreeSet<usize>,
     shape: Option<ImageShape>,
     pool: Option<Images<B>>,
@@ -120,7 +121,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         if let Some(guidance) = self.config.guidance {
             self.classifier = Some(self.trained_classifier(&guidance, boundary)?);
         }
-        self.seen.extend(&boundary.experience.classes);
+        match boundary.condition_on {
+            ConditionOn::Task => self.seen.extend([boundary.k]),
+            ConditionOn::Class | ConditionOn::None => self.seen.extend(&boundary.experience.classes),
+        }
         self.shape = Some(boundary.experience.train.shape());
         self.teacher = Some(Teacher::of(boundary));
         if let Source::Pool { images } = self.config.source {
@@ -181,7 +185,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         Some(NoisyBatch::sampled(step.process, step.timesteps, x_0, y, step.key.within(NOISY)))
     }
 
-    /// Classes to ask for: those seen, each as likely.
+    /// Conditions to ask for: those seen, each as likely.
     pub fn classes(&self, condition_on: ConditionOn, n: usize, key: Key) -> Option<Vec<usize>> {
         (condition_on != ConditionOn::None).then(|| self.labels(n, key))
     }

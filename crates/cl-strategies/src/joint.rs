@@ -12,6 +12,10 @@ use crate::Strategy;
 pub struct Joint;
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Joint {
+    fn needs_boundaries(&self) -> bool {
+        false
+    }
+
     fn training_data(&self, stream: &Stream, _k: usize) -> Option<ImageDataset> {
         Some(stream.all_train())
     }

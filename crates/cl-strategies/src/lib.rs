@@ -45,7 +45,7 @@ mod timestep_replay;
 mod trainer;
 
 pub use a_gem::{AGem, AGemConfig, project};
-pub use batch::{ConditionOn, images};
+pub use batch::{ConditionOn, LabelDropout, images};
 pub use compose::Compose;
 pub use cumulative::Cumulative;
 pub use der::{Der, DerConfig, DerPlusPlusConfig};

@@ -6,7 +6,11 @@
 //! in other ways, these are [`Mixing`].
 
 use burn::tensor::Tensor;
-use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose};
+use data_streams::ImageDataset;
+use ddpm_core::{
+    TrainBackend, TrainableDenoiser,
+    noise::{Key, Purpose},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +100,11 @@ impl ReplayConfig {
         self.buffer.validate("replay")?;
         Ok(())
     }
+
+    /// Whether it works only on streams that tell where an experience ends.
+    pub fn needs_boundaries(&self) -> bool {
+        self.mixing == Mixing::TaskShares || !self.buffer.is_online()
+    }
 }
 
 /// Experience replay.
@@ -124,6 +133,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Replay {
         let replayed = step.loss_on(&step.noisy(stored, &positions, REPLAYED));
         let ReplayConfig { mixing, rehearsal_coefficient, .. } = self.config;
         mixing.mix(loss, replayed, rehearsal_coefficient, step.experience, (step.batch.len(), n))
+    }
+
+    fn needs_boundaries(&self) -> bool {
+        self.config.needs_boundaries()
+    }
+
+    fn observe(&mut self, arrived: &ImageDataset, key: Key) -> Result<(), StrategyError> {
+        self.buffer.absorb(arrived, key)
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

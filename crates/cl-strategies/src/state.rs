@@ -77,6 +77,7 @@ impl State {
         let data = TensorData::new(pixels, [images.len(), channels, height, width]);
         self.tensors.insert(name.to_owned(), data);
         self.put(&format!("{name}.labels"), images.labels());
+        self.put(&format!("{name}.tasks"), images.tasks());
     }
 
     /// Adds another state, with a name before all of its names.
@@ -188,6 +189,10 @@ impl State {
     ) -> Result<Option<ImageDataset>, StrategyError> {
         let Some(data) = self.tensors.remove(name) else { return Ok(None) };
         let labels: Vec<usize> = self.take(&format!("{name}.labels"))?;
+        let tasks: Vec<usize> = self.take(&format!("{name}.tasks"))?;
+        if tasks.len() != labels.len() || tasks.iter().any(|task| u16::try_from(*task).is_err()) {
+            return Err(StrategyError::state(name, "its tasks are not one for each image"));
+        }
         let ImageShape { channels, height, width } = like.shape();
         if data.shape.iter().skip(1).ne([channels, height, width].iter()) {
             let problem = format!("its shape is {:?}, the stream's images are {}", data.shape, like.shape());
@@ -196,7 +201,7 @@ impl State {
         let pixels =
             data.into_vec::<u8>().map_err(|error| StrategyError::state(name, format!("{error:?}")))?;
         ImageDataset::new(like.name(), like.shape(), like.class_names().to_vec(), pixels, labels)
-            .map(Some)
+            .map(|images| Some(images.with_tasks(&tasks)))
             .map_err(|error| StrategyError::state(name, error.to_string()))
     }
 }

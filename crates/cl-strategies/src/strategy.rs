@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use burn::{optim::GradientsParams, tensor::Tensor};
-use data_streams::{Experience, ImageDataset, Stream};
+use data_streams::{Augmentation, Experience, ImageDataset, Stream};
 use ddpm_core::{
     Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
@@ -11,7 +11,11 @@ use ddpm_core::{
     parameters::{ParameterVector, take_gradients},
 };
 
-use crate::{ConditionOn, Restore, State, StrategyError, TrainerConfig, batch::images, buffer};
+use crate::{
+    ConditionOn, LabelDropout, Restore, State, StrategyError, TrainerConfig,
+    batch::{augmented_images, images},
+    buffer,
+};
 
 /// One training step, as a strategy sees it.
 #[derive(Debug)]
@@ -28,8 +32,10 @@ pub struct Step<'a, B: TrainBackend, D> {
     pub timesteps: &'a TimestepSampler,
     /// What the model is conditioned on.
     pub condition_on: ConditionOn,
-    /// The share of the labels that are replaced by the null class.
-    pub label_dropout: f64,
+    /// How labels are replaced in training.
+    pub label_dropout: LabelDropout,
+    /// How images are changed in training.
+    pub augmentation: Augmentation,
     /// The experience, from 0.
     pub experience: usize,
     /// The step within the experience, from 0.
@@ -47,8 +53,8 @@ pub struct Step<'a, B: TrainBackend, D> {
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
     /// Other images than the current batch, with noise and timesteps of their own.
     pub fn noisy(&self, data: &ImageDataset, indices: &[usize], purpose: Purpose) -> NoisyBatch<B> {
-        let x_0 = images(data, indices, self.device);
         let key = self.key.within(purpose);
+        let x_0 = augmented_images(data, indices, self.augmentation, key, self.device);
         let y =
             self.condition_on.conditions_with_dropout(data, indices, self.label_dropout, key, self.device);
         NoisyBatch::sampled(self.process, self.timesteps, x_0, y, key)
@@ -62,8 +68,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
         t: Vec<usize>,
         purpose: Purpose,
     ) -> NoisyBatch<B> {
-        let x_0 = images(data, indices, self.device);
         let key = self.key.within(purpose);
+        let x_0 = augmented_images(data, indices, self.augmentation, key, self.device);
         let y =
             self.condition_on.conditions_with_dropout(data, indices, self.label_dropout, key, self.device);
         let eps = NoisyBatch::<B>::noise(&x_0, key);
@@ -236,6 +242,21 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
     /// [`gradients`](Self::gradients); then the step cannot be made in place, and takes memory for another copy.
     fn after_step(&mut self, updated: &D) {
         let _ = updated;
+    }
+
+    /// Whether the strategy works only where it is told when an experience ends. One that does not
+    /// [observes](Self::observe) instead.
+    fn needs_boundaries(&self) -> bool {
+        true
+    }
+
+    /// Called after each step of a stream that does not tell where experiences end, with the images that arrived.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options that do not fit the data.
+    fn observe(&mut self, arrived: &ImageDataset, key: Key) -> Result<(), StrategyError> {
+        let _ = (arrived, key);
+        Ok(())
     }
 
     /// Called after the last step of an experience.

@@ -9,7 +9,7 @@ use burn::{
 };
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
-use data_streams::{Experience, ImageDataset, ImageShape};
+use data_streams::{Augmentation, Experience, ImageDataset, ImageShape};
 use ddpm_core::{
     Denoiser, Ema, GaussianDiffusion, Kernels, NoisyBatch, Objective,
     ema::EmaConfig,
@@ -19,7 +19,7 @@ use ddpm_core::{
     schedule::BetaSchedule,
 };
 
-use crate::{Boundary, ConditionOn, Step, TrainerConfig};
+use crate::{Boundary, ConditionOn, LabelDropout, Step, TrainerConfig};
 
 pub(crate) type B = Autodiff<Flex>;
 
@@ -117,7 +117,8 @@ impl Fixture {
             objective: &self.objective,
             timesteps: &self.timesteps,
             condition_on: ConditionOn::None,
-            label_dropout: 0.0,
+            label_dropout: LabelDropout { probability: 0.0, null: 0 },
+            augmentation: Augmentation::default(),
             experience: 1,
             step: 0,
             key: Key::new(3, Purpose::named("test")),

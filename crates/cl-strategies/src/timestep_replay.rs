@@ -6,6 +6,7 @@
 //! risen most since its experience ended. How they compare with plain replay: REPRODUCIBILITY.md.
 
 use burn::tensor::Tensor;
+use data_streams::ImageDataset;
 use ddpm_core::{
     NoisyBatch, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
@@ -97,6 +98,11 @@ impl TimestepReplayConfig {
         }
         self.buffer.validate("timestep_replay")?;
         Ok(())
+    }
+
+    /// Whether it works only on streams that tell where an experience ends: forgetting is measured there.
+    pub fn needs_boundaries(&self) -> bool {
+        matches!(self.emphasis, Emphasis::Forgetting { .. }) || !self.buffer.is_online()
     }
 }
 
@@ -199,6 +205,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
             }
         };
         loss + replayed.mul_scalar(self.config.rehearsal_coefficient)
+    }
+
+    fn needs_boundaries(&self) -> bool {
+        self.config.needs_boundaries()
+    }
+
+    fn observe(&mut self, arrived: &ImageDataset, key: Key) -> Result<(), StrategyError> {
+        self.buffer.absorb(arrived, key)
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

@@ -5,8 +5,14 @@ use std::{
     ops::ControlFlow,
 };
 
-use burn::{optim::GradientsParams, tensor::Tensor};
-use data_streams::{EpochOrder, Experience, ImageDataset, Stream};
+use burn::{
+    optim::GradientsParams,
+    tensor::{Tensor, TensorData},
+};
+use data_streams::{
+    Arrival, ArrivalOrder, Augmentation, Batch, EpochOrder, Experience, ImageDataset, ImageShape, Loader,
+    Order, PixelFormat, Pixels, Prefetcher, Stream,
+};
 use ddpm_core::{
     AdamW, AdamWConfig, AdamWMoments, Ema, GaussianDiffusion, NoisyBatch, Objective, TrainBackend,
     TrainableDenoiser,
@@ -18,12 +24,16 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Boundary, ConditionOn, Restore, State, Step, Strategy, StrategyError, batch::images};
+use crate::{Boundary, ConditionOn, LabelDropout, Restore, State, Step, Strategy, StrategyError};
 
 const STEP: Purpose = Purpose::named("training step");
 const BEFORE: Purpose = Purpose::named("before an experience");
 const WITHIN: Purpose = Purpose::named("within an experience");
+const OBSERVED: Purpose = Purpose::named("images that arrived");
 const AFTER: Purpose = Purpose::named("after an experience");
+
+/// Batches that are made ahead of the training.
+const PREFETCHED: usize = 4;
 
 /// AdamW (Loshchilov & Hutter 2019) and what is done to the gradients before it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +90,9 @@ pub struct TrainerConfig {
     pub objective: Objective,
     /// At which timesteps a batch is trained.
     pub timestep_sampling: TimestepSampling,
+    /// What is done to images before each step.
+    #[serde(skip_serializing_if = "Augmentation::is_none")]
+    pub augmentation: Augmentation,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
     /// The moving average, which is the model that is evaluated.
@@ -96,6 +109,7 @@ impl Default for TrainerConfig {
             label_dropout: 0.0,
             objective: Objective::default(),
             timestep_sampling: TimestepSampling::default(),
+            augmentation: Augmentation::default(),
             optimizer: OptimizerConfig::default(),
             ema: EmaConfig::default(),
         }
@@ -111,6 +125,15 @@ impl OptimizerConfig {
 }
 
 impl TrainerConfig {
+    /// Optimiser steps in experience `k` of a stream: `steps_per_experience`, or, where every image comes once, its
+    /// batches.
+    pub fn steps_in(&self, stream: &Stream, k: usize) -> usize {
+        match stream.arrival() {
+            Arrival::Epochs => self.steps_per_experience,
+            Arrival::Once => stream.experiences()[k].train.len().div_ceil(self.batch_size.max(1)),
+        }
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -188,6 +211,8 @@ pub struct Position {
     pub experience: usize,
     /// Its steps that are done.
     pub steps: usize,
+    /// Steps of all experiences that are done.
+    pub taken: usize,
 }
 
 /// A model in training.
@@ -252,7 +277,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     ///
     /// # Errors
     /// [`StrategyError::Diverged`] for a loss that is not finite, [`StrategyError::Interrupted`] if the observer
-    /// breaks, [`StrategyError::Config`] from the strategy.
+    /// breaks, [`StrategyError::Config`] from the strategy or for one that needs boundaries where the stream tells none,
+    /// [`StrategyError::Data`] if images cannot be loaded.
     pub fn train_experience(
         &mut self,
         strategy: &mut dyn Strategy<B, D>,
@@ -262,22 +288,44 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     ) -> Result<(), StrategyError> {
         let experience = &stream.experiences()[k];
         let begun = if self.position.experience == k { self.position.steps } else { 0 };
-        if begun == 0 {
+        let told = stream.tells_boundaries();
+        if !told && strategy.needs_boundaries() {
+            let expected = "expected one that tells where experiences end: this strategy needs to know";
+            return Err(StrategyError::config("stream", stream.name(), expected));
+        }
+        if begun == 0 && (told || k == 0) {
             self.begin(strategy, experience, k)?;
         }
-        let data = strategy.training_data(stream, k).unwrap_or_else(|| experience.train.clone());
-        let mut order = EpochOrder::new(self.seed, k as u64, data.len());
-        let steps = self.config.steps_per_experience;
-        for step in begun..steps {
+        let run = Run { stream, k, seed: self.seed, config: &self.config };
+        let (data, steps) = (strategy.training_data(stream, k), run.steps());
+        let loader = run.loader(data);
+        let (arrived, config) = (loader.data.clone(), self.config);
+        let dropout = run.label_dropout();
+        let batches = Prefetcher::new(loader, begun as u64..steps as u64, PREFETCHED)?;
+        for (step, batch) in (begun..steps).zip(batches) {
             let replacement = strategy.replace(&self.boundary(k, experience, WITHIN), step);
             replacement.into_iter().for_each(|model| self.go_on_from(model));
-            let indices = order.batch(step as u64, self.config.batch_size);
-            let x_0 = images(&data, &indices, &self.device);
-            let (condition_on, dropout) = (self.config.condition_on, self.config.label_dropout);
+            let batch = batch?;
             let key = Key::new(self.seed, STEP).experience(k).step(step);
-            let y = condition_on.conditions_with_dropout(&data, &indices, dropout, key, &self.device);
-            let (images, loss) = self.step(strategy, x_0, y, k, step)?;
-            self.position = Position { experience: k, steps: step + 1 };
+            let x_0 = images_of::<B>(&batch, &self.device);
+            let y = config.condition_on.conditions_with_dropout(
+                &arrived,
+                &batch.positions,
+                dropout,
+                key,
+                &self.device,
+            );
+            let (images, loss) = self.step(
+                strategy,
+                (x_0, y),
+                dropout,
+                Position { experience: k, steps: step, ..self.position },
+                steps,
+            )?;
+            if !stream.tells_boundaries() {
+                strategy.observe(&arrived.select(&batch.positions), key.within(OBSERVED))?;
+            }
+            self.position = Position { experience: k, steps: step + 1, taken: self.position.taken + 1 };
             let (this, of_strategy) = (&*self, &*strategy);
             let state = || this.save(of_strategy);
             let report = StepReport { experience: k, done: step + 1, steps, images, loss, state: &state };
@@ -285,8 +333,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
                 return Err(StrategyError::Interrupted);
             }
         }
-        strategy.after_experience(&self.boundary(k, experience, AFTER))?;
-        self.position = Position { experience: k + 1, steps: 0 };
+        if stream.tells_boundaries() {
+            strategy.after_experience(&self.boundary(k, experience, AFTER))?;
+        }
+        self.position = Position { experience: k + 1, steps: 0, ..self.position };
         Ok(())
     }
 
@@ -377,15 +427,17 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         }
     }
 
-    /// One optimiser step; the images that took part, and the loss, if this is a step at which it is read.
+    /// One optimiser step on images and their conditions; the images that took part, and the loss, if this is a step at
+    /// which it is read.
     fn step(
         &mut self,
         strategy: &mut dyn Strategy<B, D>,
-        x_0: Tensor<B, 4>,
-        y: Option<Tensor<B, 1, burn::tensor::Int>>,
-        experience: usize,
-        step: usize,
+        (x_0, y): (Tensor<B, 4>, Option<Tensor<B, 1, burn::tensor::Int>>),
+        label_dropout: LabelDropout,
+        position: Position,
+        steps: usize,
     ) -> Result<(u64, Option<f64>), StrategyError> {
+        let Position { experience, steps: step, taken } = position;
         let key = Key::new(self.seed, STEP).experience(experience).step(step);
         let batch = NoisyBatch::sampled(&self.process, &self.timesteps, x_0, y, key);
         let view = Step {
@@ -395,7 +447,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             objective: &self.config.objective,
             timesteps: &self.timesteps,
             condition_on: self.config.condition_on,
-            label_dropout: self.config.label_dropout,
+            label_dropout,
+            augmentation: self.config.augmentation,
             experience,
             step,
             key,
@@ -404,11 +457,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             losses: RefCell::default(),
         };
         let loss = strategy.loss(&view, view.loss_on(&batch));
-        let read = self.read_loss(&loss, experience, step)?;
+        let read = self.read_loss(&loss, position, step + 1 == steps)?;
         let grads = GradientsParams::from_grads(loss.backward(), view.model);
         let grads = strategy.gradients(&view, grads);
         let Step { images, losses, .. } = view;
-        let rate = self.learning_rate(experience, step);
+        let rate = self.learning_rate(taken);
         let max_norm = self.config.optimizer.clip_grad_norm;
         let model = self.model.take().expect("the model is there between steps");
         let model = if strategy.takes_steps() {
@@ -426,14 +479,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         Ok((images.get(), read))
     }
 
-    /// Reads the loss every `log_every` steps only: a read waits for the device.
+    /// Reads the loss every `log_every` steps only, and in the last: a read waits for the device.
     fn read_loss(
         &self,
         loss: &Tensor<B, 1>,
-        experience: usize,
-        step: usize,
+        position: Position,
+        last: bool,
     ) -> Result<Option<f64>, StrategyError> {
-        let last = step + 1 == self.config.steps_per_experience;
+        let Position { experience, steps: step, .. } = position;
         if !(step + 1).is_multiple_of(self.config.log_every) && !last {
             return Ok(None);
         }
@@ -446,9 +499,63 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         }
     }
 
-    fn learning_rate(&self, experience: usize, step: usize) -> f64 {
+    /// The learning rate after so many steps.
+    fn learning_rate(&self, taken: usize) -> f64 {
         let o = &self.config.optimizer;
-        let taken = experience * self.config.steps_per_experience + step + 1;
-        o.learning_rate * (taken as f64 / o.warmup_steps.max(1) as f64).min(1.0)
+        o.learning_rate * ((taken + 1) as f64 / o.warmup_steps.max(1) as f64).min(1.0)
+    }
+}
+
+/// An experience as it is trained on.
+struct Run<'a> {
+    stream: &'a Stream,
+    k: usize,
+    seed: u64,
+    config: &'a TrainerConfig,
+}
+
+impl Run<'_> {
+    /// Optimiser steps: those of the configuration, or the batches that arrive.
+    fn steps(&self) -> usize {
+        self.config.steps_in(self.stream, self.k)
+    }
+
+    /// The experience's images as they arrive, or, where a strategy chooses the data, shuffled epochs of these.
+    fn loader(&self, chosen: Option<ImageDataset>) -> Loader {
+        let (seed, k) = (self.seed, self.k as u64);
+        let once = chosen.is_none() && self.stream.arrival() == Arrival::Once;
+        let data = chosen.unwrap_or_else(|| self.stream.experiences()[self.k].train.clone());
+        Loader {
+            order: if once {
+                Order::Arrival(ArrivalOrder::new(data.len()))
+            } else {
+                Order::Epochs(EpochOrder::new(seed, k, data.len()))
+            },
+            data,
+            batch_size: self.config.batch_size,
+            augmentation: self.config.augmentation,
+            seed,
+            experience: k,
+            format: PixelFormat::F32,
+        }
+    }
+
+    fn label_dropout(&self) -> LabelDropout {
+        let (classes, tasks) = (self.stream.class_names().len(), self.stream.len());
+        let null = self.config.condition_on.cardinality(classes, tasks).unwrap_or(0);
+        LabelDropout { probability: self.config.label_dropout, null }
+    }
+}
+
+/// # Shapes
+/// - output: `[n, c, h, w]`
+fn images_of<B: TrainBackend>(batch: &Batch, device: &B::Device) -> Tensor<B, 4> {
+    let ImageShape { channels, height, width } = batch.shape;
+    let dims = [batch.positions.len(), channels, height, width];
+    match &batch.pixels {
+        Pixels::F32(values) => Tensor::from_data(TensorData::new(values.clone(), dims), device),
+        Pixels::U8(values) => {
+            Tensor::from_data(TensorData::new(values.clone(), dims).convert::<f32>(), device) / 127.5 - 1.0
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Whether the parts of a configuration fit each other, told before anything is computed or written.
 
 use cl_metrics::{MetricError, likelihood::TimestepGrid};
-use cl_strategies::{StrategyError, TrainerConfig};
+use cl_strategies::{ConditionOn, StrategyError, TrainerConfig};
 use data_streams::Stream;
 use ddpm_core::{CoreError, ProcessConfig};
 
@@ -66,9 +66,29 @@ pub fn check_strategy(
         }
         spec.partial_sampling_distillation.map_or(Ok(()), |config| config.check_process(&process))?;
     }
+    let guided =
+        [spec.generative_replay.map(|c| c.generator), spec.generative_distillation.map(|c| c.generator)];
+    if training.condition_on == ConditionOn::Task
+        && guided.into_iter().flatten().any(|g| g.guidance.is_some())
+    {
+        let expected = "expected `class` or `none`: a classifier guides towards classes";
+        return Err(config_mistake("training.condition_on", "task", expected));
+    }
     let Some(stream) = stream else { return Ok(()) };
-    let counts = stream.all_train().counts_per_class();
-    spec.buffers()
-        .into_iter()
-        .try_for_each(|(name, buffer)| buffer.check(name, stream.class_names(), &counts))
+    if let (false, Some(term)) = (stream.tells_boundaries(), spec.needs_boundaries()) {
+        let expected = "expected a strategy that is not told where experiences end: joint, cumulative, finetune, or \
+                        replay, timestep_replay (by power) and a_gem with a reservoir";
+        return Err(config_mistake(&term, "part of a strategy on an online stream", expected));
+    }
+    for experience in stream.experiences() {
+        let counts = experience.train.counts_per_class();
+        for (name, buffer) in spec.buffers() {
+            buffer.check(name, stream.class_names(), &counts)?;
+        }
+    }
+    Ok(())
+}
+
+fn config_mistake(key: &str, value: &str, expected: &str) -> StrategyError {
+    StrategyError::Config { key: key.into(), value: value.into(), expected: expected.into() }
 }

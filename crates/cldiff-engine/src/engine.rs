@@ -186,10 +186,11 @@ pub struct Cost {
 pub struct Workload(pub u64);
 
 impl Workload {
-    /// An estimate for a cell on a stream of `tasks` tasks.
-    pub fn of(spec: &CellSpec, tasks: usize) -> Self {
-        let training = &spec.training;
-        let current = (training.steps_per_experience * training.batch_size * tasks) as u64;
+    /// An estimate for a cell on a stream.
+    pub fn of(spec: &CellSpec, stream: &Stream) -> Self {
+        let (training, tasks) = (&spec.training, stream.len());
+        let steps: usize = (0..tasks).map(|k| training.steps_in(stream, k)).sum();
+        let current = (steps * training.batch_size) as u64;
         // Strategies that look back take about as many images again.
         let rehearsed = spec.strategy.looks_back();
         let replayed = if rehearsed { current - current / tasks.max(1) as u64 } else { 0 };

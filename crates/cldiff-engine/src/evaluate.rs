@@ -125,7 +125,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
                 count: requested.len(),
                 batch: evaluation.sample_batch,
                 shape: [shape.channels, shape.height, shape.width],
-                conditioning: self.conditioning(&requested),
+                conditioning: self.conditioning(&requested, j),
                 key: Key::new(self.spec.seed, SAMPLES).experience(j),
             };
             let interrupted = Cell::new(false);
@@ -149,16 +149,19 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         Ok(sets)
     }
 
-    /// The model under classifier-free guidance, where that is asked for; the null class comes after the data's.
+    /// The model under classifier-free guidance, where that is asked for; the null condition comes after the others.
     fn guided<'m>(&self, model: &'m dyn Denoiser<B>) -> Option<Guided<'m, B>> {
-        let null_class = self.reference.tasks[0].eval.class_names().len();
+        let (classes, tasks) = (self.reference.tasks[0].eval.class_names().len(), self.reference.tasks.len());
+        let null_class = self.spec.training.condition_on.cardinality(classes, tasks).unwrap_or(0);
         self.spec.evaluation.guidance.map(|scale| Guided::new(model, scale, null_class))
     }
 
-    fn conditioning(&self, requested: &[usize]) -> Conditioning {
+    /// What the samples of a task are asked for by.
+    fn conditioning(&self, requested: &[usize], task: usize) -> Conditioning {
         match self.spec.training.condition_on {
             ConditionOn::None => Conditioning::None,
             ConditionOn::Class => Conditioning::Classes(requested.to_vec()),
+            ConditionOn::Task => Conditioning::Classes(vec![task; requested.len()]),
         }
     }
 
@@ -166,7 +169,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     /// the classifier sees in them.
     fn describe(&self, samples: Vec<ImageDataset>) -> Result<Vec<Generated>, EngineError> {
         let sets = match self.spec.training.condition_on {
-            ConditionOn::Class => samples,
+            ConditionOn::Class | ConditionOn::Task => samples,
             ConditionOn::None => self.sort_by_task(&samples)?,
         };
         sets.into_iter()

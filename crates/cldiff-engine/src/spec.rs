@@ -192,6 +192,20 @@ impl StrategySpec {
         self.name().split('+').any(|name| !plain.contains(&name))
     }
 
+    /// The first of its terms that works only where it is told when an experience ends.
+    pub(crate) fn needs_boundaries(&self) -> Option<String> {
+        let online = [
+            ("joint", true),
+            ("cumulative", true),
+            ("finetune", true),
+            ("replay", self.replay.is_some_and(|config| !config.needs_boundaries())),
+            ("timestep_replay", self.timestep_replay.is_some_and(|config| !config.needs_boundaries())),
+            ("a_gem", self.a_gem.is_some_and(|config| !config.needs_boundaries())),
+        ];
+        let works = |name: &str| online.contains(&(name, true));
+        self.name().split('+').find(|name| !name.is_empty() && !works(name)).map(str::to_owned)
+    }
+
     /// The buffers of its terms, each with the name of its term.
     pub(crate) fn buffers(&self) -> Vec<(&'static str, BufferConfig)> {
         [

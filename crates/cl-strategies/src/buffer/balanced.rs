@@ -2,6 +2,8 @@
 //! et al. 2020) or by herding (Rebuffi et al. 2017). With a size in all, every class gives up its least preferred images
 //! as new classes come.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use data_streams::ImageDataset;
 use ddpm_core::noise::{Key, Purpose};
 
@@ -17,7 +19,7 @@ enum Preference {
     Herding,
 }
 
-/// A share of every class seen.
+/// A share of every class seen, in every experience that has it.
 #[derive(Debug)]
 pub struct Balanced {
     size: Size,
@@ -37,24 +39,27 @@ impl Balanced {
         Self { size, preference: Preference::Herding, stored: None }
     }
 
-    /// Positions in `data` of `n` images of a class, the most preferred first.
+    /// Positions in `data` of `n` images of a group, the most preferred first.
     fn choose(
         &self,
         data: &ImageDataset,
-        class: usize,
+        group: Group,
         n: usize,
         key: Key,
     ) -> Result<Vec<usize>, StrategyError> {
-        let members: Vec<usize> = (0..data.len()).filter(|&i| data.label(i) == class).collect();
+        let members: Vec<usize> = (0..data.len()).filter(|&i| Group::of(data, i) == group).collect();
         if self.size.per_class.is_some() && members.len() < n {
-            let problem =
-                format!("class \"{}\" has {} training images", data.class_names()[class], members.len());
+            let problem = format!(
+                "class \"{}\" has {} training images",
+                data.class_names()[group.class],
+                members.len()
+            );
             return Err(StrategyError::config("buffer.per_class", n, problem));
         }
         let n = n.min(members.len());
         Ok(match self.preference {
             Preference::Random => {
-                let mut rng = key.within(CHOICE).rng(class as u64);
+                let mut rng = key.within(CHOICE).rng(group.class as u64);
                 let chosen = rand::seq::index::sample(&mut rng, members.len(), n);
                 chosen.into_iter().map(|i| members[i]).collect()
             }
@@ -63,25 +68,39 @@ impl Balanced {
     }
 }
 
+/// A class in an experience: where domains change, the same classes come again and look different.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    task: usize,
+    class: usize,
+}
+
+impl Group {
+    fn of(data: &ImageDataset, i: usize) -> Self {
+        Self { task: data.task(i), class: data.label(i) }
+    }
+
+    fn all(data: &ImageDataset) -> BTreeSet<Self> {
+        (0..data.len()).map(|i| Self::of(data, i)).collect()
+    }
+}
+
 impl Buffer for Balanced {
     fn absorb(&mut self, data: &ImageDataset, key: Key) -> Result<(), StrategyError> {
-        let known = self.stored.as_ref().map_or_else(Vec::new, ImageDataset::counts_per_class);
-        let is_known = |class: usize| known.get(class).is_some_and(|count| *count > 0);
-        let counts = data.counts_per_class();
-        let new: Vec<usize> = (0..counts.len()).filter(|&c| counts[c] > 0 && !is_known(c)).collect();
-        let quota = self.size.quota(known.iter().filter(|count| **count > 0).count() + new.len());
+        let known = self.stored.as_ref().map(Group::all).unwrap_or_default();
+        let new: Vec<Group> = Group::all(data).difference(&known).copied().collect();
+        let quota = self.size.quota(known.len() + new.len());
         let mut chosen = Vec::new();
-        for class in new {
-            chosen.extend(self.choose(data, class, quota, key)?);
+        for group in new {
+            chosen.extend(self.choose(data, group, quota, key)?);
         }
         let all = joined(self.stored.take(), data.select(&chosen))?;
-        let mut left = vec![quota; all.class_names().len()];
+        let mut kept_of = BTreeMap::new();
         let kept: Vec<usize> = (0..all.len())
             .filter(|&i| {
-                let left = &mut left[all.label(i)];
-                let keep = *left > 0;
-                *left = left.saturating_sub(1);
-                keep
+                let kept = kept_of.entry(Group::of(&all, i)).or_insert(0);
+                *kept += 1;
+                *kept <= quota
             })
             .collect();
         self.stored = Some(all.select(&kept));

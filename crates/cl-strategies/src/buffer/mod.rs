@@ -80,9 +80,9 @@ impl Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BufferConfig {
-    /// As many images of every class, chosen at random.
+    /// As many images of every class (in each experience that has it), chosen at random.
     ClassBalanced(Size),
-    /// As many images of every class, such that their mean is near that of the class.
+    /// As many images of every class (in each experience that has it), such that their mean is near that of the class.
     Herding(Size),
     /// Every image that passed by is as likely to be stored.
     Reservoir {
@@ -105,6 +105,11 @@ impl BufferConfig {
             Self::Reservoir { total } => Box::new(Reservoir::new(total)),
             Self::Ring { per_experience } => Box::new(Ring::new(per_experience)),
         }
+    }
+
+    /// Whether it can be filled batch by batch, without being told where an experience ends.
+    pub fn is_online(self) -> bool {
+        matches!(self, Self::Reservoir { .. })
     }
 
     /// Checks the sizes; `strategy` is whose option the buffer is.

@@ -77,7 +77,8 @@ impl Loaded {
         let absent = |key: &str| !self.model_keys.contains(key);
         let training = &self.config.training;
         let null_class = usize::from(training.label_dropout > 0.0);
-        let conditions = training.condition_on.cardinality(classes).map(|classes| classes + null_class);
+        let conditions =
+            training.condition_on.cardinality(classes, stream.len()).map(|classes| classes + null_class);
         let outputs = match self.config.process.variance {
             Variance::LearnedRange => 2 * shape.channels,
             Variance::FixedSmall | Variance::FixedLarge => shape.channels,

@@ -55,8 +55,7 @@ impl Runner<'_> {
         let cells = self.config.cells();
         let open =
             |spec: &CellSpec| finished_cell(&directory.cell(&spec.strategy.label(), spec.seed)).is_none();
-        progress
-            .set_total(cells.iter().filter(|c| open(c)).map(|c| Workload::of(c, self.stream.len()).0).sum());
+        progress.set_total(cells.iter().filter(|c| open(c)).map(|c| Workload::of(c, self.stream).0).sum());
         let mut results = Vec::new();
         for (i, spec) in cells.iter().enumerate() {
             let dir = directory.cell(&spec.strategy.label(), spec.seed);
