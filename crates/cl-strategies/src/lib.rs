@@ -72,4 +72,4 @@ pub use si::{Si, SiConfig};
 pub use state::{Restore, State};
 pub use strategy::{Boundary, HeldMemory, Step, Strategy};
 pub use timestep_replay::{Emphasis, TimestepReplay, TimestepReplayConfig};
-pub use trainer::{OptimizerConfig, Position, StepReport, Trainer, TrainerConfig};
+pub use trainer::{OnDivergence, OptimizerConfig, Position, StepReport, Trainer, TrainerConfig};

@@ -19,7 +19,7 @@ use ddpm_core::{
     ema::EmaConfig,
     noise::{Key, Purpose},
     objective::{TimestepSampler, TimestepSampling},
-    parameters::ParameterVector,
+    parameters::{ParameterVector, gradients_from, take_gradients},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,17 @@ impl Default for OptimizerConfig {
     }
 }
 
+/// What becomes of a step whose loss or gradients are not finite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDivergence {
+    /// The training ends with an error, as soon as a loss that is [read](TrainerConfig::log_every) shows it.
+    #[default]
+    Stop,
+    /// The step is left out and counted; a hundred in a row end the training. Loss and gradients of every step are read.
+    Skip,
+}
+
 /// How long and on what a model trains.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -82,6 +93,8 @@ pub struct TrainerConfig {
     pub batch_size: usize,
     /// The loss is read, checked and reported every so many steps.
     pub log_every: usize,
+    /// What becomes of a step whose loss or gradients are not finite.
+    pub on_divergence: OnDivergence,
     /// What the model is conditioned on.
     pub condition_on: ConditionOn,
     /// The share of the labels that are replaced by a class for "no label", so that the model can be guided.
@@ -105,6 +118,7 @@ impl Default for TrainerConfig {
             steps_per_experience: 2000,
             batch_size: 64,
             log_every: 20,
+            on_divergence: OnDivergence::Stop,
             condition_on: ConditionOn::Class,
             label_dropout: 0.0,
             objective: Objective::default(),
@@ -200,6 +214,8 @@ pub struct StepReport<'a> {
     pub images: u64,
     /// The loss of the step, where it was read.
     pub loss: Option<f64>,
+    /// Steps of the whole training that were left out.
+    pub skipped: usize,
     /// The state of the training, which [`Trainer::restore`] goes on from.
     pub state: &'a dyn Fn() -> State,
 }
@@ -211,8 +227,11 @@ pub struct Position {
     pub experience: usize,
     /// Its steps that are done.
     pub steps: usize,
-    /// Steps of all experiences that are done.
+    /// Steps of all experiences that are done, those left out included.
     pub taken: usize,
+    /// Those that were left out, in all and since the last that was not.
+    #[serde(default)]
+    pub skipped: (usize, usize),
 }
 
 /// A model in training.
@@ -325,10 +344,19 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             if !stream.tells_boundaries() {
                 strategy.observe(&arrived.select(&batch.positions), key.within(OBSERVED))?;
             }
-            self.position = Position { experience: k, steps: step + 1, taken: self.position.taken + 1 };
+            let taken = self.position.taken + 1;
+            self.position = Position { experience: k, steps: step + 1, taken, ..self.position };
             let (this, of_strategy) = (&*self, &*strategy);
             let state = || this.save(of_strategy);
-            let report = StepReport { experience: k, done: step + 1, steps, images, loss, state: &state };
+            let report = StepReport {
+                experience: k,
+                done: step + 1,
+                steps,
+                images,
+                loss,
+                skipped: self.position.skipped.0,
+                state: &state,
+            };
             if observe(report).is_break() {
                 return Err(StrategyError::Interrupted);
             }
@@ -437,7 +465,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         position: Position,
         steps: usize,
     ) -> Result<(u64, Option<f64>), StrategyError> {
-        let Position { experience, steps: step, taken } = position;
+        let Position { experience, steps: step, taken, .. } = position;
         let key = Key::new(self.seed, STEP).experience(experience).step(step);
         let batch = NoisyBatch::sampled(&self.process, &self.timesteps, x_0, y, key);
         let view = Step {
@@ -460,7 +488,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         let read = self.read_loss(&loss, position, step + 1 == steps)?;
         let grads = GradientsParams::from_grads(loss.backward(), view.model);
         let grads = strategy.gradients(&view, grads);
+        let (grads, finite) = self.checked(&view, &loss, grads);
         let Step { images, losses, .. } = view;
+        let (skipped, in_a_row) = self.position.skipped;
+        if !finite {
+            self.position.skipped = (skipped + 1, in_a_row + 1);
+            return self.position.check_skipped(loss_number(&loss)).map(|()| (images.get(), None));
+        }
+        self.position.skipped = (skipped, 0);
         let rate = self.learning_rate(taken);
         let max_norm = self.config.optimizer.clip_grad_norm;
         let model = self.model.take().expect("the model is there between steps");
@@ -479,6 +514,22 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         Ok((images.get(), read))
     }
 
+    /// Whether loss and gradients are finite, where steps with others are left out.
+    fn checked(
+        &self,
+        step: &Step<'_, B, D>,
+        loss: &Tensor<B, 1>,
+        mut grads: GradientsParams,
+    ) -> (GradientsParams, bool) {
+        if self.config.on_divergence == OnDivergence::Stop {
+            return (grads, true);
+        }
+        let vector = take_gradients::<B, D>(step.model, &mut grads);
+        let squares = vector.dot(&vector).into_data().convert::<f32>();
+        let finite = squares.iter::<f32>().all(f32::is_finite) && loss_number(loss).is_finite();
+        (gradients_from::<B, D>(step.model, vector), finite)
+    }
+
     /// Reads the loss every `log_every` steps only, and in the last: a read waits for the device.
     fn read_loss(
         &self,
@@ -490,12 +541,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         if !(step + 1).is_multiple_of(self.config.log_every) && !last {
             return Ok(None);
         }
-        let loss =
-            f64::from(loss.clone().into_data().convert::<f32>().as_slice::<f32>().map_or(f32::NAN, |l| l[0]));
-        if loss.is_finite() {
-            Ok(Some(loss))
-        } else {
-            Err(StrategyError::Diverged { experience, step, loss })
+        match (loss_number(loss), self.config.on_divergence) {
+            (loss, _) if loss.is_finite() => Ok(Some(loss)),
+            (_, OnDivergence::Skip) => Ok(None),
+            (loss, OnDivergence::Stop) => Err(StrategyError::Diverged { experience, step, loss }),
         }
     }
 
@@ -504,6 +553,22 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         let o = &self.config.optimizer;
         o.learning_rate * ((taken + 1) as f64 / o.warmup_steps.max(1) as f64).min(1.0)
     }
+}
+
+/// Steps in a row that may be left out.
+const MOST_SKIPPED: usize = 100;
+
+impl Position {
+    fn check_skipped(self, loss: f64) -> Result<(), StrategyError> {
+        if self.skipped.1 < MOST_SKIPPED {
+            return Ok(());
+        }
+        Err(StrategyError::Diverged { experience: self.experience, step: self.steps, loss })
+    }
+}
+
+fn loss_number<B: TrainBackend>(loss: &Tensor<B, 1>) -> f64 {
+    f64::from(loss.clone().into_data().convert::<f32>().as_slice::<f32>().map_or(f32::NAN, |l| l[0]))
 }
 
 /// An experience as it is trained on.

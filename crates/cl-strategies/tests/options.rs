@@ -81,6 +81,33 @@ fn the_buffer_holds_its_share_of_every_class_seen() {
 }
 
 #[test]
+fn steps_that_are_not_finite_are_left_out_until_there_are_too_many() {
+    use cl_strategies::{OnDivergence, StrategyError};
+    let stream = stream(2);
+    let optimizer =
+        OptimizerConfig { learning_rate: 1e30, clip_grad_norm: None, ..OptimizerConfig::default() };
+    let train = |steps_per_experience: usize| {
+        let options = TrainerConfig {
+            steps_per_experience,
+            batch_size: 4,
+            on_divergence: OnDivergence::Skip,
+            optimizer,
+            ..TrainerConfig::default()
+        };
+        let mut skipped = 0;
+        let outcome = trainer::<Flex>(options).train_experience(&mut Finetune, &stream, 0, &mut |report| {
+            skipped = report.skipped;
+            ControlFlow::Continue(())
+        });
+        (outcome, skipped)
+    };
+    let (outcome, skipped) = train(30);
+    assert!(outcome.is_ok() && (20..30).contains(&skipped), "{skipped}");
+    let (outcome, _) = train(200);
+    assert!(matches!(outcome, Err(StrategyError::Diverged { .. })), "{outcome:?}");
+}
+
+#[test]
 fn an_interrupt_stops_and_a_diverging_run_says_so() {
     use cl_strategies::StrategyError;
     let stream = stream(2);
