@@ -45,7 +45,13 @@ pub enum MetricError {
         /// Its value.
         value: f32,
     },
-    /// A decomposition that did not converge.
+    /// Saved mean and covariance that are none.
+    #[error("these are no statistics: {problem}")]
+    Statistics {
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// What has no number: a decomposition that did not converge, a ratio to nothing.
     #[error("{metric}: {problem}")]
     Numerics {
         /// The metric.

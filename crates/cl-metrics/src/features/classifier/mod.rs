@@ -175,7 +175,7 @@ impl<B: Kernels> FeatureExtractor for ClassifierFeatures<B> {
         }
         Ok(Described {
             features: FeatureMatrix::new(width, features)?,
-            class_probabilities: FeatureMatrix::new(classes, probabilities)?,
+            class_probabilities: Some(FeatureMatrix::new(classes, probabilities)?),
         })
     }
 }
