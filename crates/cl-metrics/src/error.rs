@@ -1,5 +1,7 @@
 //! Why a metric cannot be computed.
 
+use std::path::PathBuf;
+
 use data_streams::DataError;
 use thiserror::Error;
 
@@ -44,6 +46,14 @@ pub enum MetricError {
         column: usize,
         /// Its value.
         value: f32,
+    },
+    /// Weights that cannot be read, or are another network's.
+    #[error("{path}: {problem}", path = path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
     /// Saved mean and covariance that are none.
     #[error("these are no statistics: {problem}")]

@@ -1,6 +1,7 @@
 //! Features: what images look like to a network, in which distributions of images are compared.
 
 pub mod classifier;
+pub mod inception;
 mod pixels;
 
 use data_streams::ImageDataset;
