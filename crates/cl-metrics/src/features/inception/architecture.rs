@@ -59,6 +59,12 @@ pub(super) fn blocks() -> Vec<Block> {
     blocks
 }
 
+/// Every convolution, in the order in which they run.
+pub(super) fn convs() -> Vec<Conv> {
+    let branches = blocks().into_iter().flatten();
+    branches.flat_map(|branch| branch.convs.into_iter().chain(branch.forks)).collect()
+}
+
 fn stem() -> Vec<Block> {
     let conv = |name: &str, channels, k, stride, padding| {
         chain(vec![square(name.into(), channels, k, stride, padding)])

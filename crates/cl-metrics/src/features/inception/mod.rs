@@ -43,6 +43,14 @@ pub struct InceptionFeatures<B: Kernels> {
     device: B::Device,
 }
 
+/// Whether a file has the weights of this network, without making it.
+///
+/// # Errors
+/// [`MetricError::Weights`], as [`InceptionFeatures::load`].
+pub fn check_weights(weights: &Path) -> Result<(), MetricError> {
+    WeightsFile::read(weights)?.check()
+}
+
 impl<B: Kernels> InceptionFeatures<B> {
     /// The network with the weights of a safetensors file, which has the names of pytorch-fid's state dict.
     ///

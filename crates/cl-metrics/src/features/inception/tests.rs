@@ -34,9 +34,8 @@ fn formula(name: &str, shape: &[usize]) -> Vec<u8> {
 }
 
 fn weights() -> Tensors {
-    let blocks = architecture::blocks();
     let mut shapes = vec![("fc.weight".to_owned(), vec![CLASSES, FEATURES])];
-    for conv in blocks.iter().flatten().flat_map(|branch| branch.convs.iter().chain(&branch.forks)) {
+    for conv in architecture::convs() {
         let [h, w] = conv.kernel;
         shapes.push((format!("{}.conv.weight", conv.name), vec![conv.c_out, conv.c_in, h, w]));
         for part in ["weight", "bias", "running_mean", "running_var"] {
@@ -57,12 +56,14 @@ fn save(tensors: &Tensors) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn refusal(path: &std::path::Path) -> String {
+    assert!(check_weights(path).is_err());
     InceptionFeatures::<Flex>::load(path, &Default::default()).unwrap_err().to_string()
 }
 
 #[test]
 fn features_and_logits_are_those_of_pytorch_fid() {
     let (_dir, path) = save(&weights());
+    check_weights(&path).unwrap();
     let extractor = InceptionFeatures::<Flex>::load(&path, &Default::default()).unwrap();
     assert!(extractor.name().contains(&extractor.sha256()[..16]) && extractor.sha256().len() == 64);
     let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inception.safetensors");

@@ -11,7 +11,7 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 use ddpm_core::Kernels;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -45,13 +45,27 @@ impl WeightsFile {
 
     pub(super) fn network<B: Kernels>(&self, device: &B::Device) -> Result<Inception<B>, MetricError> {
         let file = self.tensors()?;
-        let blocks = architecture::blocks();
-        let specs: Vec<&Conv> =
-            blocks.iter().flatten().flat_map(|branch| branch.convs.iter().chain(&branch.forks)).collect();
-        let convs = specs.iter().map(|conv| self.folded(&file, conv, device)).collect::<Result<_, _>>()?;
+        let convs = architecture::convs()
+            .iter()
+            .map(|conv| self.folded(&file, conv, device))
+            .collect::<Result<_, _>>()?;
         let classes = self.floats(&file, "fc.weight", &[CLASSES, FEATURES])?;
         let classes = Tensor::from_data(TensorData::new(classes, [CLASSES, FEATURES]), device);
         Ok(Inception::new(convs, Param::from_tensor(classes)))
+    }
+
+    /// Whether every tensor is there, with its size and type.
+    pub(super) fn check(&self) -> Result<(), MetricError> {
+        let file = self.tensors()?;
+        for conv in architecture::convs() {
+            let [height, width] = conv.kernel;
+            let shape = [conv.c_out, conv.c_in, height, width];
+            self.view(&file, &format!("{}.conv.weight", conv.name), &shape)?;
+            for part in ["weight", "bias", "running_mean", "running_var"] {
+                self.view(&file, &format!("{}.bn.{part}", conv.name), &[conv.c_out])?;
+            }
+        }
+        self.view(&file, "fc.weight", &[CLASSES, FEATURES]).map(|_| ())
     }
 
     fn tensors(&self) -> Result<SafeTensors<'_>, MetricError> {
@@ -91,7 +105,12 @@ impl WeightsFile {
         Ok(FoldedConv::new(Param::from_tensor(weight), Param::from_tensor(bias)))
     }
 
-    fn floats(&self, file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, MetricError> {
+    fn view<'f>(
+        &self,
+        file: &SafeTensors<'f>,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<TensorView<'f>, MetricError> {
         let view = file.tensor(name).map_err(|_| {
             let problem =
                 format!("tensor `{name}` is missing: these are not the weights of FID's Inception-v3");
@@ -105,6 +124,11 @@ impl WeightsFile {
         if view.dtype() != Dtype::F32 {
             return Err(self.refuse(format!("tensor `{name}` is {:?}, expected F32", view.dtype())));
         }
+        Ok(view)
+    }
+
+    fn floats(&self, file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, MetricError> {
+        let view = self.view(file, name, shape)?;
         let values: Vec<f32> =
             view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         if values.iter().any(|value| !value.is_finite()) {
