@@ -41,10 +41,10 @@ impl Set {
             let content = Content::Images { images: directory::read(path)?, data: None };
             return Ok(Self { name: argument.into(), content, labels: None, features: None });
         }
-        if path.extension().is_some_and(|extension| extension == "safetensors") {
-            return files::read(path);
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("safetensors") => files::read(path),
+            _ => Self::of_data_set(argument, data_dir),
         }
-        Self::of_data_set(argument, data_dir)
     }
 
     fn of_data_set(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
