@@ -2,9 +2,10 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use common::{Scratch, text};
+use npyz::WriterBuilder;
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 
@@ -109,6 +110,42 @@ fn saved_statistics_stand_for_their_set() {
     assert!((direct["fid"].as_f64().unwrap() - through["fid"].as_f64().unwrap()).abs() < 1e-12);
     assert_eq!(through["n_b"], 90);
     refused(&scratch, &["kid", "a.safetensors", "b-stats.safetensors"], &["b-stats", "only fid"]);
+}
+
+/// What pytorch-fid's `--save-stats` writes: NumPy arrays in a zip archive, here the mean 0 and the unit covariance.
+#[test]
+fn statistics_of_pytorch_fid_are_read() {
+    let scratch = two_sets();
+    let array = |shape: &[u64], values: &[f64]| {
+        let mut bytes = Vec::new();
+        let options = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes);
+        let mut writer = options.begin_nd().unwrap();
+        writer.extend(values.iter().copied()).unwrap();
+        writer.finish().unwrap();
+        bytes
+    };
+    let save = |name: &str, arrays: &[(&str, Vec<u8>)]| {
+        let mut archive = zip::ZipWriter::new(fs::File::create(scratch.path(name)).unwrap());
+        for (array, bytes) in arrays {
+            archive.start_file(format!("{array}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(bytes).unwrap();
+        }
+        archive.finish().unwrap();
+    };
+    let unit = |d: usize| (0..d * d).map(|i| f64::from(u8::from(i % (d + 1) == 0))).collect::<Vec<_>>();
+    let far: Vec<f64> = unit(8).iter().map(|x| 4.0 * x).collect();
+    save("unit.npz", &[("mu", array(&[8], &[0.0; 8])), ("sigma", array(&[8, 8], &unit(8)))]);
+    save("far.npz", &[("mu", array(&[8], &[1.0; 8])), ("sigma", array(&[8, 8], &far))]);
+    // Each of 8 features: (0 - 1)^2 + (1 - 2)^2.
+    let found = measured(&scratch, &["fid", "unit.npz", "far.npz"]);
+    assert!((found["fid"].as_f64().unwrap() - 16.0).abs() < 1e-12, "{found}");
+    assert!(found["n_a"].is_null());
+    save("half.npz", &[("mu", array(&[8], &[0.0; 8]))]);
+    refused(&scratch, &["fid", "unit.npz", "half.npz"], &["half.npz", "`sigma`"]);
+    save("odd.npz", &[("mu", array(&[2], &[0.0; 2])), ("sigma", array(&[4], &[0.0; 4]))]);
+    refused(&scratch, &["fid", "unit.npz", "odd.npz"], &["odd.npz", "d x d"]);
+    fs::write(scratch.path("text.npz"), "hello").unwrap();
+    refused(&scratch, &["fid", "unit.npz", "text.npz"], &["not an .npz"]);
 }
 
 /// Pixel (row, column, channel) of image n.

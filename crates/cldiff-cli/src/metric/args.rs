@@ -127,7 +127,7 @@ pub enum MetricCommand {
 #[derive(Debug, Args)]
 pub struct Pair {
     /// A directory of images, a safetensors file (`features` N x d; or `images` u8, N x C x H x W or N x H x W x C; or
-    /// `mu`, `sigma` and `n`), or a data set: NAME, NAME:test or NAME:train
+    /// `mu`, `sigma` and `n`), an .npz of pytorch-fid (`mu`, `sigma`), or a data set: NAME, NAME:test or NAME:train
     pub a: String,
     /// As A
     pub b: String,

@@ -68,18 +68,19 @@ fn extractor(
             ExtractorChoice::Inception(weights)
         }
         FeaturesArg::Classifier => {
-            let data = sets.iter().find_map(|set| match &set.content {
-                Content::Images { data: Some(data), .. } => Some(data.clone()),
+            let config = sets.iter().find_map(|set| match &set.content {
+                Content::Images { data: Some(config), .. } => Some(config),
                 _ => None,
             });
-            let data = data.ok_or_else(|| {
-                Failure::mistake(
+            let Some(config) = config else {
+                return Err(Failure::mistake(
                     "--features classifier: it is trained on a data set, so that A or B has to be one; \
                      or give --features pixels or inception",
-                )
-            })?;
+                ));
+            };
+            let data = config.build(options.data_dir.as_deref()).map_err(Failure::mistake)?;
             one_shape(sets, &data.train)?;
-            ExtractorChoice::Classifier(ClassifierConfig::default(), data)
+            ExtractorChoice::Classifier(ClassifierConfig::default(), Box::new(data))
         }
     };
     let engine = cldiff_engine::open(options.backend.into(), options.device).map_err(Failure::mistake)?;

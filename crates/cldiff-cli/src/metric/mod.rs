@@ -4,6 +4,7 @@ pub mod args;
 mod directory;
 mod features;
 mod files;
+mod npz;
 mod set;
 mod stats;
 

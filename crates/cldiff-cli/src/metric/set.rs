@@ -7,9 +7,9 @@ use cl_metrics::{
     features::{FeatureExtractor, FeatureMatrix},
     sample::moments::{Gaussian, Moments},
 };
-use data_streams::{DatasetPair, ImageDataset};
+use data_streams::{ImageDataset, Split};
 
-use super::{directory, files};
+use super::{directory, files, npz};
 use crate::{config::DataConfig, failure::Failure};
 
 /// A set of images, or what is left of one.
@@ -26,7 +26,7 @@ pub(super) struct Set {
 /// What is known of a set.
 pub(super) enum Content {
     /// The images, and the data set that they are of.
-    Images { images: ImageDataset, data: Option<Box<DatasetPair>> },
+    Images { images: ImageDataset, data: Option<Box<DataConfig>> },
     /// Features and class probabilities, from a file or `extracted` from images.
     Features { features: FeatureMatrix, probabilities: Option<FeatureMatrix>, extracted: bool },
     /// Mean and covariance.
@@ -43,6 +43,7 @@ impl Set {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => files::read(path),
+            Some("npz") => npz::read(path),
             _ => Self::of_data_set(argument, data_dir),
         }
     }
@@ -51,22 +52,22 @@ impl Set {
         let (name, split) = argument.split_once(':').unwrap_or((argument, "test"));
         let Some(config) = DataConfig::named(name) else {
             return Err(Failure::mistake(format!(
-                "{argument}: no such directory, no .safetensors file, and no data set; `cldiff list data-sets` names those"
+                "{argument}: no such directory, no .safetensors or .npz file, and no data set; `cldiff list data-sets` names those"
             )));
         };
-        let pick_train = match split {
-            "train" => true,
-            "test" | "eval" => false,
+        let split = match split {
+            "train" => Split::Train,
+            "test" | "eval" => Split::Eval,
             other => {
                 return Err(Failure::mistake(format!(
                     "{argument}: `{other}` is no split, expected train or test"
                 )));
             }
         };
-        let data = config.build(data_dir).map_err(|e| Failure::mistake(format!("{argument}: {e}")))?;
-        let images = if pick_train { data.train.clone() } else { data.eval.clone() };
+        let images =
+            config.build_split(data_dir, split).map_err(|e| Failure::mistake(format!("{argument}: {e}")))?;
         let labels = Some(images.labels());
-        let content = Content::Images { images, data: Some(Box::new(data)) };
+        let content = Content::Images { images, data: Some(Box::new(config)) };
         Ok(Self { name: argument.into(), content, labels, features: None })
     }
 

@@ -162,12 +162,6 @@ impl DataConfig {
         })
     }
 
-    /// The data set of that name with its default options; `-` and `_` are the same.
-    pub fn named(name: &str) -> Option<Self> {
-        let table = toml::Table::from_iter([(name.replace('-', "_"), toml::Table::new().into())]);
-        toml::Value::Table(table).try_into().ok()
-    }
-
     /// The key under which the options of this data set stand.
     pub fn key(&self) -> &'static str {
         match self {
