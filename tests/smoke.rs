@@ -48,7 +48,18 @@ fn schema_1(results: &Value) {
     assert_eq!(tasks[0]["classes"].as_array().unwrap().len(), 5);
     assert_eq!((&tasks[0]["train"], &tasks[0]["eval"]), (&300.into(), &200.into()));
     for cell in results["cells"].as_array().unwrap() {
-        for name in ["fid", "bpd", "denoising_loss", "kld"] {
+        let sample_metrics =
+            ["fid", "kid", "precision", "recall", "density", "coverage", "kld", "ard", "accuracy", "swd"];
+        for name in sample_metrics {
+            assert!(cell["matrices"][name][0][1].is_null(), "{name}");
+            assert!(cell["pooled"][name][1].is_number(), "{name}");
+            assert!(results["floor"][name][0].is_number(), "{name}");
+            assert!(results["floor"][format!("{name}_pooled")][1].is_number(), "{name}");
+        }
+        let buffer = cell["strategy"] == "replay";
+        assert_eq!(cell["matrices"]["memorisation"][1][0].is_number(), buffer, "{}", cell["label"]);
+        let both = ["bpd", "denoising_loss"];
+        for name in sample_metrics.into_iter().chain(both) {
             let matrix = cell["matrices"][name].as_array().unwrap();
             assert!(
                 matrix.len() == 2 && matrix.iter().all(|row| row.as_array().unwrap().len() == 2),
@@ -56,7 +67,6 @@ fn schema_1(results: &Value) {
             );
             assert!(matrix[1][0].is_number(), "{name}");
         }
-        assert!(cell["matrices"]["fid"][0][1].is_null());
         assert_eq!(cell["timestep"]["edges"].as_array().unwrap().len(), 6);
         for name in ["denoising_loss", "vlb"] {
             assert_eq!(cell["timestep"][name][1][0].as_array().unwrap().len(), 5);

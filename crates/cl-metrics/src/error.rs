@@ -1,5 +1,7 @@
 //! Why a metric cannot be computed.
 
+use std::path::PathBuf;
+
 use data_streams::DataError;
 use thiserror::Error;
 
@@ -45,7 +47,21 @@ pub enum MetricError {
         /// Its value.
         value: f32,
     },
-    /// A decomposition that did not converge.
+    /// Weights that cannot be read, or are another network's.
+    #[error("{path}: {problem}", path = path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Saved mean and covariance that are none.
+    #[error("these are no statistics: {problem}")]
+    Statistics {
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// What has no number: a decomposition that did not converge, a ratio to nothing.
     #[error("{metric}: {problem}")]
     Numerics {
         /// The metric.

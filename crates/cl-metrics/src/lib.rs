@@ -7,6 +7,7 @@
 mod error;
 pub mod features;
 pub mod likelihood;
+mod linalg;
 pub mod sample;
 pub mod summary;
 

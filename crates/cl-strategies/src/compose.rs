@@ -81,6 +81,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
         self.terms.iter().find_map(|term| term.model_for(task, average))
     }
 
+    fn stored_images(&self) -> Option<ImageDataset> {
+        let parts: Vec<ImageDataset> = self.terms.iter().filter_map(|term| term.stored_images()).collect();
+        ImageDataset::concat(&parts.iter().collect::<Vec<_>>()).ok()
+    }
+
     fn memory(&self) -> HeldMemory {
         self.terms.iter().fold(HeldMemory::default(), |sum, term| sum + term.memory())
     }

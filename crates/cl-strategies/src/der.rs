@@ -174,6 +174,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         self.keep(Stored { data, t: batch.t, eps: batch.eps.inner(), predictions })
     }
 
+    fn stored_images(&self) -> Option<ImageDataset> {
+        self.images.clone()
+    }
+
     fn memory(&self) -> HeldMemory {
         let images = self.images.as_ref().map_or(0, |data| data.len() * data.shape().len());
         // Noise and prediction are kept beside each image.

@@ -69,6 +69,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Gdumb<D> {
         self.buffer.contents().cloned()
     }
 
+    fn stored_images(&self) -> Option<ImageDataset> {
+        self.buffer.contents().cloned()
+    }
+
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: self.buffer.bytes(), extra_parameters: 0 }
     }

@@ -144,6 +144,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Gem {
         Ok(())
     }
 
+    fn stored_images(&self) -> Option<ImageDataset> {
+        ImageDataset::concat(&self.memories.iter().collect::<Vec<_>>()).ok()
+    }
+
     fn memory(&self) -> HeldMemory {
         let bytes = self.memories.iter().map(|memory| (memory.len() * memory.shape().len()) as u64).sum();
         HeldMemory { buffer_bytes: bytes, extra_parameters: 0 }

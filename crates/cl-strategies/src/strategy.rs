@@ -275,6 +275,11 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         None
     }
 
+    /// The images that the strategy stores now, if any: what samples may turn out to be copies of.
+    fn stored_images(&self) -> Option<ImageDataset> {
+        None
+    }
+
     /// What the strategy holds beside the model.
     fn memory(&self) -> HeldMemory {
         HeldMemory::default()

@@ -223,6 +223,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
         Ok(())
     }
 
+    fn stored_images(&self) -> Option<ImageDataset> {
+        self.buffer.contents().cloned()
+    }
+
     fn memory(&self) -> HeldMemory {
         HeldMemory { buffer_bytes: self.buffer.bytes(), extra_parameters: 0 }
     }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use cldiff_engine::{BackendChoice, ReferenceWorkload, SamplerKind};
 
+pub use crate::metric::args::MetricCommand;
+
 /// Train a diffusion model on a stream of tasks with several continual-learning strategies, and measure what it
 /// forgets, where along the timesteps, and at what cost.
 ///
@@ -36,6 +38,9 @@ pub enum Command {
     Export(ExportArgs),
     /// Bits per dimension of images under a model, term by term.
     Bpd(BpdArgs),
+    /// Measure samples: FID, KID, precision and recall, and others, between two sets.
+    #[command(subcommand)]
+    Metric(MetricCommand),
     /// Measure speed and memory on a reference workload.
     Bench(BenchArgs),
     /// What can be chosen, with options, defaults and sources.

@@ -10,6 +10,7 @@ mod data;
 mod failure;
 mod generate;
 mod list;
+mod metric;
 pub mod report;
 pub mod results;
 mod run;
@@ -50,6 +51,7 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         Some(Command::Export(args)) => generate::export(&args),
         Some(Command::Predict(args)) => generate::predict(&args),
         Some(Command::Bpd(args)) => generate::bits_per_dimension(&args),
+        Some(Command::Metric(command)) => metric::metric(&command),
         Some(Command::Bench(args)) => bench::bench(&args, started),
         Some(Command::List { what, json }) => list::list(what, json),
         Some(Command::Data(command)) => data::data(&command),

@@ -1,5 +1,6 @@
 //! `cldiff list`: what can be chosen, with options, defaults and sources, from the definitions that parse a configuration.
 
+use cl_metrics::sample::SampleMetric;
 use cl_strategies::buffer::BufferConfig;
 use cldiff_engine::{SamplerConfig, StrategySpec};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
@@ -106,7 +107,7 @@ fn strategies() -> Vec<Choice> {
         .collect()
 }
 
-/// Measures have no configuration of their own: each is in every `results.json`.
+/// Sample metrics, as `evaluation.metrics` takes them, and the likelihood's, which are in every `results.json`.
 fn metrics() -> Vec<Choice> {
     let metric = |name: &str, summary: &str, citation: &str| Choice {
         name: name.into(),
@@ -114,13 +115,8 @@ fn metrics() -> Vec<Choice> {
         citation: citation.into(),
         options: Vec::new(),
     };
-    vec![
-        metric(
-            "fid",
-            "Fréchet distance of features of samples and held-out images",
-            "Heusel et al. 2017, arXiv 1706.08500",
-        ),
-        metric("kld", "Divergence of class frequencies, by the classifier's choice on samples", ""),
+    let mut metrics = variants::<SampleMetric>();
+    metrics.extend([
         metric(
             "bpd",
             "Bits per dimension by the variational bound",
@@ -136,7 +132,8 @@ fn metrics() -> Vec<Choice> {
             "Terms of the variational bound, along the timesteps",
             "Nichol & Dhariwal 2021, arXiv 2102.09672",
         ),
-    ]
+    ]);
+    metrics
 }
 
 /// A JSON Schema with its definitions.

@@ -27,7 +27,8 @@ pub struct Results {
     pub samples_per_task: usize,
     /// The tasks.
     pub stream: StreamInfo,
-    /// Metrics between disjoint sets of real images: `fid` for each task, `fid_pooled` for the tasks 0 to k.
+    /// Sample metrics between disjoint sets of real images: `fid` for each task, `fid_pooled` for the tasks 0 to k, and so
+    /// on for the others; memorisation has none.
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
     /// One for each strategy and seed.
     pub cells: Vec<CellResult>,
@@ -62,9 +63,9 @@ pub struct CellResult {
     pub label: String,
     /// The seed.
     pub seed: u64,
-    /// `fid`, `kld`, `bpd` and `denoising_loss`, on each task after each task.
+    /// The sample metrics of `evaluation.metrics`, `bpd` and `denoising_loss`, on each task after each task.
     pub matrices: BTreeMap<String, Matrix>,
-    /// `fid` and `kld` over all tasks seen, after each task.
+    /// The sample metrics over all tasks seen, after each task.
     pub pooled: BTreeMap<String, Vec<Option<f64>>>,
     /// Along the timesteps.
     pub timestep: TimestepResult,

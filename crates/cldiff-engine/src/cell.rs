@@ -39,7 +39,9 @@ pub(crate) fn run<B: TrainBackend>(
         let of_task = |j| Strategy::<B, UNet2D<B>>::model_for(&strategy, j, &average);
         let boxed = |j| of_task(j).map(|model| Box::new(model) as Box<dyn Denoiser<B::InnerBackend>>);
         let models = TaskModels::new(&average, (0..stream.len()).map(boxed).collect());
-        let evaluation = evaluator.evaluate(&models, trainer.process(), k, observer, &mut cost)?;
+        let stored = Strategy::<B, UNet2D<B>>::stored_images(&strategy);
+        let evaluation =
+            evaluator.evaluate(&models, trainer.process(), k, stored.as_ref(), observer, &mut cost)?;
         let held = Strategy::<B, UNet2D<B>>::memory(&strategy);
         (cost.buffer_bytes, cost.extra_parameters) = (held.buffer_bytes, held.extra_parameters);
         let model = &of_task(k).unwrap_or(average.clone());

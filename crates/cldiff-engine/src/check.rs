@@ -1,11 +1,11 @@
 //! Whether the parts of a configuration fit each other, told before anything is computed or written.
 
-use cl_metrics::{MetricError, likelihood::TimestepGrid};
+use cl_metrics::{MetricError, features::inception::check_weights, likelihood::TimestepGrid};
 use cl_strategies::{ConditionOn, StrategyError, TrainerConfig};
 use data_streams::Stream;
 use ddpm_core::{CoreError, ProcessConfig};
 
-use crate::{EvaluationConfig, StrategySpec};
+use crate::{EvaluationConfig, FeaturesConfig, StrategySpec};
 
 /// A value that does not fit: its full key, the value, and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,12 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     evaluation.sampler.check(&built).map_err(core)?;
     let likelihood = &evaluation.likelihood;
     TimestepGrid::new(process.timesteps, likelihood.bins, likelihood.points_per_bin).map_err(metric)?;
+    if let FeaturesConfig::Inception { weights } = &evaluation.features {
+        check_weights(weights).map_err(|error| {
+            let key = "evaluation.features.inception.weights".into();
+            Misfit { key, value: format!("\"{}\"", weights.display()), expected: error.to_string() }
+        })?;
+    }
     evaluation.classifier.validate().map_err(metric)
 }
 

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
-use cl_metrics::likelihood::TimestepProfile;
+use cl_metrics::{features::FeatureExtractor, likelihood::TimestepProfile, sample::SampleMetric};
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
 
 use crate::{
-    BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, HostImages, Measurement, PredictJob,
-    Reference, SampleJob,
+    BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorChoice, HostImages, Measurement,
+    PredictJob, Reference, SampleJob,
 };
 
 /// A backend on a device, ready to run cells.
@@ -29,6 +29,16 @@ pub trait Engine {
         evaluation: &EvaluationConfig,
         cache: Option<&Path>,
     ) -> Result<Reference, EngineError>;
+
+    /// What gives images features, apart from any run.
+    ///
+    /// # Errors
+    /// [`EngineError::Metric`] for weights that cannot be read or options out of range.
+    fn extractor(
+        &self,
+        choice: &ExtractorChoice,
+        cache: Option<&Path>,
+    ) -> Result<Box<dyn FeatureExtractor>, EngineError>;
 
     /// Output and gradients of a small UNet on a fixed batch, by which backends are compared.
     ///
@@ -146,18 +156,21 @@ pub trait CellObserver {
 pub struct Evaluation {
     /// After which experience, from 0.
     pub experience: usize,
-    /// FID on each task; none for tasks not seen yet.
-    pub fid: Vec<Option<f64>>,
-    /// FID of all samples against the eval data of all tasks seen.
-    pub fid_pooled: Option<f64>,
-    /// Kullback-Leibler divergence of class frequencies on each task.
-    pub kld: Vec<Option<f64>>,
-    /// The same over all tasks seen.
-    pub kld_pooled: Option<f64>,
+    /// How good samples are, by each metric that was asked for.
+    pub metrics: BTreeMap<SampleMetric, TaskValues>,
     /// Losses along the timesteps, on each task, seen or not.
     pub profiles: Vec<TimestepProfile>,
     /// The first samples of each task seen, as 8-bit images.
     pub pictures: Vec<ImageDataset>,
+}
+
+/// One sample metric after one experience.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskValues {
+    /// On each task; none for tasks not seen yet, and where it could not be measured.
+    pub tasks: Vec<Option<f64>>,
+    /// Of all samples against the eval data of all tasks seen.
+    pub pooled: Option<f64>,
 }
 
 /// What a cell cost.

@@ -1,14 +1,19 @@
 //! What is measured after an experience: samples of every task seen, their distance to real images, and the losses
 //! along the timesteps on every task.
 
-use std::{cell::Cell, time::Instant};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    time::Instant,
+};
 
 use burn::tensor::Tensor;
 use cl_metrics::{
     MetricError,
-    features::{Described, FeatureMatrix},
+    features::{FeatureMatrix, pixels},
     likelihood::{TimestepGrid, TimestepProfile, timestep_profile},
-    sample::{ImageSet, SampleMetric, class_histogram::Kld, fid::Fid},
+    sample::{SampleMetric, measure},
 };
 use cl_strategies::{ConditionOn, images};
 use data_streams::{ImageDataset, ImageShape};
@@ -18,7 +23,10 @@ use ddpm_core::{
     sampler::{self, SampleRequest, Sampler},
 };
 
-use crate::{CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick};
+use crate::{
+    CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, TaskValues, Tick,
+    reference::Known,
+};
 
 const SAMPLES: Purpose = Purpose::named("evaluation samples");
 const LIKELIHOOD: Purpose = Purpose::named("evaluation likelihood");
@@ -52,10 +60,10 @@ impl<'m, B: Kernels> TaskModels<'m, B> {
     }
 }
 
-/// Samples of one task and their description.
+/// Samples of one task and what is known of them.
 struct Generated {
     images: ImageDataset,
-    described: Described,
+    known: Known,
 }
 
 impl<'a, B: Kernels> Evaluator<'a, B> {
@@ -70,12 +78,13 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         Ok(Self { spec, reference, grid, sampler, device })
     }
 
-    /// Measures what was learned after experience `k`.
+    /// Measures what was learned after experience `k`; `stored` are the images that the strategy holds.
     pub(crate) fn evaluate(
         &self,
         models: &TaskModels<'_, B>,
         process: &GaussianDiffusion,
         k: usize,
+        stored: Option<&ImageDataset>,
         observer: &mut dyn CellObserver,
         cost: &mut Cost,
     ) -> Result<Evaluation, EngineError> {
@@ -85,18 +94,9 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         let start = Instant::now();
         let profiles = self.profiles(models, process, k, observer, cost)?;
         let generated = self.describe(samples)?;
-        let tasks = self.reference.tasks.len();
-        let per_task = |metric: &dyn SampleMetric| -> Result<Vec<Option<f64>>, EngineError> {
-            (0..tasks)
-                .map(|j| if j <= k { self.measure(metric, &generated, j..j + 1) } else { Ok(None) })
-                .collect()
-        };
         let evaluation = Evaluation {
             experience: k,
-            fid: per_task(&Fid)?,
-            fid_pooled: self.measure(&Fid, &generated, 0..k + 1)?,
-            kld: per_task(&Kld::default())?,
-            kld_pooled: self.measure(&Kld::default(), &generated, 0..k + 1)?,
+            metrics: self.measure_all(&generated, stored)?,
             profiles,
             pictures: generated
                 .into_iter()
@@ -174,8 +174,8 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         };
         sets.into_iter()
             .map(|images| {
-                let described = self.reference.extractor.describe(&images)?;
-                Ok(Generated { images, described })
+                let known = self.reference.describe(&images)?;
+                Ok(Generated { images, known })
             })
             .collect()
     }
@@ -183,7 +183,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     fn sort_by_task(&self, samples: &[ImageDataset]) -> Result<Vec<ImageDataset>, EngineError> {
         let parts: Vec<&ImageDataset> = samples.iter().collect();
         let all = ImageDataset::concat(&parts).map_err(MetricError::from)?;
-        let seen = self.reference.extractor.describe(&all)?.class_probabilities.argmax();
+        let seen = self.reference.classes_seen(&all)?;
         let of_task = |j: usize| {
             let counts = self.reference.tasks[j].eval.counts_per_class();
             let members: Vec<usize> = (0..all.len()).filter(|&i| counts[seen[i]] > 0).collect();
@@ -192,35 +192,49 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         Ok((0..samples.len()).map(of_task).collect())
     }
 
-    /// A metric over the pooled images of some tasks; none where there are too few samples for it.
+    /// Every metric on each task seen, and over all of them.
+    fn measure_all(
+        &self,
+        generated: &[Generated],
+        stored: Option<&ImageDataset>,
+    ) -> Result<BTreeMap<SampleMetric, TaskValues>, EngineError> {
+        let empty = TaskValues { tasks: vec![None; self.reference.tasks.len()], pooled: None };
+        let wanted = &self.spec.evaluation.metrics;
+        let mut metrics: BTreeMap<_, _> = wanted.iter().map(|&metric| (metric, empty.clone())).collect();
+        let mut note = |range: Range<usize>, keep: fn(&mut TaskValues, usize) -> &mut Option<f64>| {
+            for (metric, value) in self.measure(generated, stored, range.clone())? {
+                if let Some(values) = metrics.get_mut(&metric) {
+                    *keep(values, range.start) = Some(value);
+                }
+            }
+            Ok::<(), EngineError>(())
+        };
+        for j in 0..generated.len() {
+            note(j..j + 1, |values, j| &mut values.tasks[j])?;
+        }
+        note(0..generated.len(), |values, _| &mut values.pooled)?;
+        Ok(metrics)
+    }
+
+    /// The metrics over the pooled images of some tasks, as far as they can be measured.
     fn measure(
         &self,
-        metric: &dyn SampleMetric,
         generated: &[Generated],
-        tasks: std::ops::Range<usize>,
-    ) -> Result<Option<f64>, EngineError> {
-        let real = &self.reference.tasks[tasks.clone()];
-        let (real_features, real_probabilities) = pooled(real.iter().map(|r| &r.described))?;
-        let (features, probabilities) = pooled(generated[tasks.clone()].iter().map(|g| &g.described))?;
-        let real_labels: Vec<usize> = real.iter().flat_map(|r| r.eval.labels()).collect();
-        let requested: Vec<usize> = generated[tasks].iter().flat_map(|g| g.images.labels()).collect();
-        let real = ImageSet {
-            features: &real_features,
-            class_probabilities: &real_probabilities,
-            labels: Some(&real_labels),
-            requested: None,
-        };
-        let samples = ImageSet {
-            features: &features,
-            class_probabilities: &probabilities,
-            labels: None,
-            requested: Some(&requested),
-        };
-        match metric.measure(&real, &samples) {
-            Ok(value) => Ok(Some(value)),
-            Err(MetricError::TooFew { .. }) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
+        stored: Option<&ImageDataset>,
+        tasks: Range<usize>,
+    ) -> Result<BTreeMap<SampleMetric, f64>, EngineError> {
+        let real_tasks = &self.reference.tasks[tasks.clone()];
+        let real = Known::pooled(&real_tasks.iter().map(|task| &task.known).collect::<Vec<_>>())?;
+        let gaussian = if let [task] = real_tasks { task.gaussian.as_ref() } else { None };
+        let samples = Known::pooled(&generated[tasks].iter().map(|g| &g.known).collect::<Vec<_>>())?;
+        let stored = stored.map(|stored| stored_pixels(stored, &real.labels)).transpose()?.flatten();
+        let conditional = self.spec.training.condition_on == ConditionOn::Class;
+        Ok(measure(
+            &self.spec.evaluation.metrics,
+            &real.set(gaussian, true),
+            &samples.set(None, conditional),
+            stored.as_ref(),
+        )?)
     }
 
     fn profiles(
@@ -271,12 +285,11 @@ fn spread(data: &ImageDataset, n: usize) -> Vec<usize> {
     (0..n).map(|i| i * data.len() / n).collect()
 }
 
-fn pooled<'d>(
-    parts: impl Iterator<Item = &'d Described>,
-) -> Result<(FeatureMatrix, FeatureMatrix), MetricError> {
-    let (features, probabilities): (Vec<_>, Vec<_>) =
-        parts.map(|d| (&d.features, &d.class_probabilities)).unzip();
-    Ok((FeatureMatrix::concat(&features)?, FeatureMatrix::concat(&probabilities)?))
+/// The pixels of the stored images that have one of some classes; none if there are none.
+fn stored_pixels(stored: &ImageDataset, classes: &[usize]) -> Result<Option<FeatureMatrix>, MetricError> {
+    let classes: BTreeSet<usize> = classes.iter().copied().collect();
+    let images = stored.of_classes(&Vec::from_iter(classes));
+    if images.is_empty() { Ok(None) } else { pixels(&images).map(Some) }
 }
 
 /// Samples in [-1, 1] to 8-bit images with the requested classes as labels; clipped, as pictures are.

@@ -12,6 +12,7 @@ mod check;
 mod engine;
 mod error;
 mod evaluate;
+mod extractor;
 mod generate;
 mod memory;
 mod probe;
@@ -23,8 +24,11 @@ pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation, check_strategy};
 pub use ddpm_core::ProcessConfig;
 pub use ddpm_core::sampler::SamplerConfig;
-pub use engine::{CellObserver, Cost, Engine, Evaluation, Phase, Probe, SaveModel, Tick, Workload};
+pub use engine::{
+    CellObserver, Cost, Engine, Evaluation, Phase, Probe, SaveModel, TaskValues, Tick, Workload,
+};
 pub use error::EngineError;
+pub use extractor::ExtractorChoice;
 pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, SamplerKind};
 pub use reference::{Reference, ReferenceSummary};
-pub use spec::{CellSpec, EvaluationConfig, NoOptions, StrategySpec, TermInfo};
+pub use spec::{CellSpec, EvaluationConfig, FeaturesConfig, NoOptions, StrategySpec, TermInfo};

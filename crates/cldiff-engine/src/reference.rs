@@ -1,9 +1,15 @@
-//! What every cell is measured against, made once a run: the feature extractor, the features of real images, and
-//! the floor of each metric.
+//! What every cell is measured against, made once a run: the feature extractors, real images with all that metrics want
+//! to know of them, and the floor of each metric.
+
+use std::collections::BTreeMap;
 
 use cl_metrics::{
-    features::{Described, FeatureExtractor},
-    sample::{fid, floor},
+    MetricError,
+    features::{Described, FeatureExtractor, FeatureMatrix, pixels},
+    sample::{
+        ImageSet, SampleMetric, floor, measure,
+        moments::{Gaussian, Moments},
+    },
 };
 use data_streams::{ImageDataset, Stream};
 
@@ -12,7 +18,9 @@ use crate::{EngineError, EvaluationConfig};
 /// The features of the eval split of each task, and what extracts more of them.
 #[derive(Debug)]
 pub struct Reference {
-    pub(crate) extractor: Box<dyn FeatureExtractor>,
+    classifier: Box<dyn FeatureExtractor>,
+    /// In place of the classifier's.
+    features: Option<Box<dyn FeatureExtractor>>,
     pub(crate) tasks: Vec<RealTask>,
     summary: ReferenceSummary,
 }
@@ -21,7 +29,17 @@ pub struct Reference {
 #[derive(Debug)]
 pub(crate) struct RealTask {
     pub(crate) eval: ImageDataset,
+    pub(crate) known: Known,
+    /// None with fewer than two images.
+    pub(crate) gaussian: Option<Gaussian>,
+}
+
+/// Images with all that is known of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
     pub(crate) described: Described,
+    pub(crate) pixels: FeatureMatrix,
+    pub(crate) labels: Vec<usize>,
 }
 
 /// What a report says about the reference.
@@ -29,46 +47,126 @@ pub(crate) struct RealTask {
 pub struct ReferenceSummary {
     /// The name of the features.
     pub features: String,
-    /// FID between two disjoint halves of each task's real images, at the samples' number where the split allows.
-    pub fid_floor: Vec<Option<f64>>,
-    /// The same over the tasks 0 to k.
-    pub fid_pooled_floor: Vec<Option<f64>>,
+    /// Each metric between two disjoint halves of each task's real images, at the samples' number where the split allows
+    /// it; under `METRIC_pooled` the same over the tasks 0 to k.
+    pub floor: BTreeMap<String, Vec<Option<f64>>>,
 }
 
 impl Reference {
     /// Describes the eval split of every task.
     pub(crate) fn new(
-        extractor: Box<dyn FeatureExtractor>,
+        classifier: Box<dyn FeatureExtractor>,
+        features: Option<Box<dyn FeatureExtractor>>,
         stream: &Stream,
         evaluation: &EvaluationConfig,
     ) -> Result<Self, EngineError> {
-        let mut tasks = Vec::new();
+        let summary = ReferenceSummary {
+            features: features.as_ref().unwrap_or(&classifier).name(),
+            floor: BTreeMap::new(),
+        };
+        let mut reference = Self { classifier, features, tasks: Vec::new(), summary };
         for experience in stream.experiences() {
-            let described = extractor.describe(&experience.eval)?;
-            tasks.push(RealTask { eval: experience.eval.clone(), described });
+            let known = reference.describe(&experience.eval)?;
+            let gaussian = Moments::of(&known.described.features).gaussian().ok();
+            reference.tasks.push(RealTask { eval: experience.eval.clone(), known, gaussian });
         }
-        let n = evaluation.samples_per_task;
-        let fid_floors = tasks.iter().map(|task| fid_floor(&[task], n)).collect();
-        let fid_pooled_floor = (0..tasks.len())
-            .map(|k| {
-                let seen: Vec<&RealTask> = tasks[..=k].iter().collect();
-                fid_floor(&seen, n * (k + 1))
-            })
-            .collect();
-        let summary =
-            ReferenceSummary { features: extractor.name(), fid_floor: fid_floors, fid_pooled_floor };
-        Ok(Self { extractor, tasks, summary })
+        reference.summary.floor = reference.floors(evaluation)?;
+        Ok(reference)
     }
 
     /// What a report says about it.
     pub fn summary(&self) -> &ReferenceSummary {
         &self.summary
     }
+
+    /// All that metrics want to know of some images.
+    pub(crate) fn describe(&self, images: &ImageDataset) -> Result<Known, EngineError> {
+        let mut described = self.classifier.describe(images)?;
+        if let Some(features) = &self.features {
+            described.features = features.describe(images)?.features;
+        }
+        Ok(Known { described, pixels: pixels(images)?, labels: images.labels() })
+    }
+
+    /// The classes that the classifier sees.
+    pub(crate) fn classes_seen(&self, images: &ImageDataset) -> Result<Vec<usize>, EngineError> {
+        let probabilities = self.classifier.describe(images)?.class_probabilities;
+        Ok(probabilities.map_or_else(Vec::new, |p| p.argmax()))
+    }
+
+    fn floors(
+        &self,
+        evaluation: &EvaluationConfig,
+    ) -> Result<BTreeMap<String, Vec<Option<f64>>>, EngineError> {
+        // Real images are no samples of a strategy.
+        let wanted: Vec<SampleMetric> =
+            evaluation.metrics.iter().copied().filter(|m| *m != SampleMetric::Memorisation).collect();
+        let (mut floors, tasks) = (BTreeMap::new(), self.tasks.len());
+        let mut note = |name: String, at: usize, value: f64| {
+            floors.entry(name).or_insert_with(|| vec![None; tasks])[at] = Some(value);
+        };
+        for k in 0..tasks {
+            let n = evaluation.samples_per_task;
+            let seen: Vec<&Known> = self.tasks[..=k].iter().map(|task| &task.known).collect();
+            for (metric, value) in floor_of(seen[k], n, &wanted)? {
+                note(metric.name().to_owned(), k, value);
+            }
+            for (metric, value) in floor_of(&Known::pooled(&seen)?, n * (k + 1), &wanted)? {
+                note(format!("{}_pooled", metric.name()), k, value);
+            }
+        }
+        Ok(floors)
+    }
 }
 
-/// The floor over some tasks at `n` samples; none where there are too few images.
-fn fid_floor(tasks: &[&RealTask], n: usize) -> Option<f64> {
-    let parts: Vec<_> = tasks.iter().map(|task| &task.described.features).collect();
-    let features = cl_metrics::features::FeatureMatrix::concat(&parts).ok()?;
-    floor::real_against_real(&features, n, fid::frechet_distance_of).ok()
+impl Known {
+    /// Several sets as one.
+    pub(crate) fn pooled(parts: &[&Self]) -> Result<Self, MetricError> {
+        let of = |field: fn(&Self) -> Option<&FeatureMatrix>| -> Result<Option<FeatureMatrix>, MetricError> {
+            let matrices: Option<Vec<&FeatureMatrix>> = parts.iter().map(|part| field(part)).collect();
+            matrices.map(|matrices| FeatureMatrix::concat(&matrices)).transpose()
+        };
+        let all = |field: fn(&Self) -> &FeatureMatrix| {
+            FeatureMatrix::concat(&parts.iter().map(|part| field(part)).collect::<Vec<_>>())
+        };
+        Ok(Self {
+            described: Described {
+                features: all(|known| &known.described.features)?,
+                class_probabilities: of(|known| known.described.class_probabilities.as_ref())?,
+            },
+            pixels: all(|known| &known.pixels)?,
+            labels: parts.iter().flat_map(|part| part.labels.iter().copied()).collect(),
+        })
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        let Described { features, class_probabilities } = &self.described;
+        let class_probabilities = class_probabilities.as_ref().map(|p| p.select(rows));
+        Self {
+            described: Described { features: features.select(rows), class_probabilities },
+            pixels: self.pixels.select(rows),
+            labels: rows.iter().map(|&i| self.labels[i]).collect(),
+        }
+    }
+
+    /// As metrics take it; `labelled`: whether the labels are the images' classes, or what was asked for.
+    pub(crate) fn set<'a>(&'a self, gaussian: Option<&'a Gaussian>, labelled: bool) -> ImageSet<'a> {
+        ImageSet {
+            features: &self.described.features,
+            gaussian,
+            class_probabilities: self.described.class_probabilities.as_ref(),
+            labels: labelled.then_some(&self.labels),
+            pixels: Some(&self.pixels),
+        }
+    }
+}
+
+/// The metrics between halves of some real images.
+fn floor_of(
+    real: &Known,
+    n: usize,
+    wanted: &[SampleMetric],
+) -> Result<BTreeMap<SampleMetric, f64>, MetricError> {
+    let (rest, samples) = floor::halves(real.labels.len(), n);
+    measure(wanted, &real.select(&rest).set(None, true), &real.select(&samples).set(None, true), None)
 }

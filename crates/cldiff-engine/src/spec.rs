@@ -1,6 +1,10 @@
 //! What a cell of the benchmark consists of, as plain data: the parts of a configuration that the engine needs.
 
-use cl_metrics::{features::classifier::ClassifierConfig, likelihood::LikelihoodConfig};
+use std::path::PathBuf;
+
+use cl_metrics::{
+    features::classifier::ClassifierConfig, likelihood::LikelihoodConfig, sample::SampleMetric,
+};
 use cl_strategies::{
     AGemConfig, DerConfig, DerPlusPlusConfig, EwcConfig, GdumbConfig, GemConfig,
     GenerativeDistillationConfig, GenerativeReplayConfig, L2Config, LoraConfig, LwfConfig, MasConfig,
@@ -31,8 +35,28 @@ pub struct EvaluationConfig {
     pub guidance: Option<f64>,
     /// The denoising loss and the variational bound along the timesteps.
     pub likelihood: LikelihoodConfig,
-    /// The classifier whose features the sample metrics use.
+    /// What samples are measured by; `cldiff list metrics` names all.
+    pub metrics: Vec<SampleMetric>,
+    /// The features in which samples are compared with real images.
+    pub features: FeaturesConfig,
+    /// The classifier that sees the samples' classes, and gives the features unless others are asked for.
     pub classifier: ClassifierConfig,
+}
+
+/// The choice of features.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FeaturesConfig {
+    /// The penultimate layer of the classifier
+    #[default]
+    Classifier,
+    /// The images as they are
+    Pixels,
+    /// Inception-v3 in the form of the FID literature (Heusel et al. 2017, arXiv 1706.08500)
+    Inception {
+        /// The weights: a safetensors file, which tools/convert_inception.py makes
+        weights: PathBuf,
+    },
 }
 
 impl Default for EvaluationConfig {
@@ -44,6 +68,8 @@ impl Default for EvaluationConfig {
             sampler: SamplerConfig::Ddim(Ddim::default()),
             guidance: None,
             likelihood: LikelihoodConfig::default(),
+            metrics: SampleMetric::defaults(),
+            features: FeaturesConfig::default(),
             classifier: ClassifierConfig::default(),
         }
     }

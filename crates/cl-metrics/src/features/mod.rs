@@ -1,8 +1,12 @@
 //! Features: what images look like to a network, in which distributions of images are compared.
 
 pub mod classifier;
+pub mod inception;
+mod pixels;
 
 use data_streams::ImageDataset;
+
+pub use pixels::{Pixels, pixels};
 
 use crate::MetricError;
 
@@ -80,8 +84,8 @@ impl FeatureMatrix {
 pub struct Described {
     /// Its features of each image.
     pub features: FeatureMatrix,
-    /// The probability that it gives each class, for each image.
-    pub class_probabilities: FeatureMatrix,
+    /// The probability that it gives each class, for each image; none from what knows no classes.
+    pub class_probabilities: Option<FeatureMatrix>,
 }
 
 /// Something that gives images features.

@@ -1,177 +1,91 @@
 //! Fréchet distance of features (Heusel et al. 2017, equation 6), in f64.
 //!
-//! |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^{1/2}). The trace of the root is the sum of the roots of the
-//! eigenvalues of S_1^{1/2} S_2 S_1^{1/2}, which is symmetric and positive semi-definite: no complex numbers, and
-//! covariances without full rank need no correction. Biased upwards for few samples (see [`floor`](super::floor)).
+//! |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^{1/2}). With S_i = F_i F_i^T the trace of the root is the sum of the
+//! singular values of F_1^T F_2: no complex numbers, nothing to add to the diagonal of a covariance without full rank,
+//! and small directions are not lost in the rounding of large ones, as they are among the eigenvalues of S_1 S_2.
+//! Biased upwards for few samples (see [`floor`](super::floor) and [`fid_infinity`](super::fid_infinity)).
 
-use faer::{Mat, Side};
+use faer::MatRef;
 
-use super::{ImageSet, SampleMetric};
-use crate::{MetricError, features::FeatureMatrix, summary::Direction};
+use super::moments::{Gaussian, Moments};
+use crate::{MetricError, features::FeatureMatrix, linalg};
 
-const NAME: &str = "fid";
-
-/// Mean and scatter of features, accumulated row by row in O(width^2) memory.
-#[derive(Debug, Clone)]
-pub struct Moments {
-    count: usize,
-    mean: Vec<f64>,
-    /// Sum of the outer products of deviations from the mean; the upper triangle is filled.
-    scatter: Mat<f64>,
-}
-
-impl Moments {
-    /// No rows yet.
-    pub fn new(width: usize) -> Self {
-        Self { count: 0, mean: vec![0.0; width], scatter: Mat::zeros(width, width) }
-    }
-
-    /// The moments of a matrix of features.
-    pub fn of(features: &FeatureMatrix) -> Self {
-        let mut moments = Self::new(features.width());
-        for i in 0..features.rows() {
-            moments.push(features.row(i));
-        }
-        moments
-    }
-
-    /// Takes in one row (Welford 1962).
-    ///
-    /// # Panics
-    /// If the row has another width.
-    pub fn push(&mut self, row: &[f32]) {
-        assert_eq!(row.len(), self.mean.len(), "a row of another width");
-        self.count += 1;
-        let n = self.count as f64;
-        let before: Vec<f64> = row.iter().zip(&self.mean).map(|(&x, m)| f64::from(x) - m).collect();
-        for (m, d) in self.mean.iter_mut().zip(&before) {
-            *m += d / n;
-        }
-        let shrink = (n - 1.0) / n;
-        for j in 0..before.len() {
-            let scaled = before[j] * shrink;
-            let column = self.scatter.col_mut(j).try_as_col_major_mut().expect("columns are contiguous");
-            for (s, d) in column.as_slice_mut()[..=j].iter_mut().zip(&before) {
-                *s += d * scaled;
-            }
-        }
-    }
-
-    /// The covariance with the n - 1 of `numpy.cov`.
-    fn covariance(&self) -> Mat<f64> {
-        let denominator = (self.count - 1) as f64;
-        let d = self.mean.len();
-        Mat::from_fn(d, d, |i, j| self.scatter[(i.min(j), i.max(j))] / denominator)
-    }
-}
-
-/// The Fréchet distance of the two Gaussians with these moments.
+/// The Fréchet distance of two Gaussians.
 ///
 /// # Errors
-/// [`MetricError::TooFew`] below two rows, [`MetricError::Width`] for different widths.
-pub fn frechet_distance(a: &Moments, b: &Moments) -> Result<f64, MetricError> {
-    if a.mean.len() != b.mean.len() {
-        return Err(MetricError::Width { a: a.mean.len(), b: b.mean.len() });
+/// [`MetricError::Width`] for different widths, [`MetricError::Numerics`] if a decomposition does not converge.
+pub fn frechet_distance(a: &Gaussian, b: &Gaussian) -> Result<f64, MetricError> {
+    if a.width() != b.width() {
+        return Err(MetricError::Width { a: a.width(), b: b.width() });
     }
-    let fewest = a.count.min(b.count);
-    if fewest < 2 {
-        return Err(MetricError::TooFew { metric: NAME, needed: 2, found: fewest });
-    }
-    let (s_a, s_b) = (a.covariance(), b.covariance());
-    let root = square_root(&s_a)?;
-    let product = &root * &s_b * &root;
-    let eigenvalues = product.self_adjoint_eigenvalues(Side::Lower).map_err(failed)?;
-    // Where the covariances lack rank, rounding leaves tiny eigenvalues, whose roots are not tiny.
-    let largest = eigenvalues.iter().copied().fold(0.0, f64::max);
-    let noise = largest * f64::EPSILON * eigenvalues.len() as f64;
-    let trace_of_root: f64 =
-        eigenvalues.iter().filter(|value| **value > noise).map(|value| value.sqrt()).sum();
-    let trace = |m: &Mat<f64>| (0..m.nrows()).map(|i| m[(i, i)]).sum::<f64>();
-    let means: f64 = a.mean.iter().zip(&b.mean).map(|(x, y)| (x - y).powi(2)).sum();
-    Ok(means + trace(&s_a) + trace(&s_b) - 2.0 * trace_of_root)
+    let failed = |problem| MetricError::Numerics { metric: "fid", problem };
+    let trace_of_root =
+        linalg::nuclear_norm_of_product(a.factor().map_err(failed)?, b.factor().map_err(failed)?)
+            .map_err(failed)?;
+    let trace = |m: MatRef<'_, f64>| (0..m.nrows()).map(|i| m[(i, i)]).sum::<f64>();
+    let means: f64 = a.mean().iter().zip(b.mean()).map(|(x, y)| (x - y).powi(2)).sum();
+    // What rounding leaves of equal Gaussians may be below zero, which a squared distance is not.
+    Ok((means + (trace(a.covariance()) + trace(b.covariance()) - 2.0 * trace_of_root)).max(0.0))
 }
 
 /// [`frechet_distance`] of two matrices of features.
 ///
 /// # Errors
-/// As `frechet_distance`.
+/// As `frechet_distance`, and [`MetricError::TooFew`] below two rows.
 pub fn frechet_distance_of(a: &FeatureMatrix, b: &FeatureMatrix) -> Result<f64, MetricError> {
-    frechet_distance(&Moments::of(a), &Moments::of(b))
-}
-
-/// The symmetric square root of a positive semi-definite matrix; what rounding made negative counts as zero.
-fn square_root(matrix: &Mat<f64>) -> Result<Mat<f64>, MetricError> {
-    let eigen = matrix.self_adjoint_eigen(Side::Lower).map_err(failed)?;
-    let (u, s) = (eigen.U(), eigen.S());
-    let n = matrix.nrows();
-    let scaled = Mat::from_fn(n, n, |i, j| u[(i, j)] * s[j].max(0.0).sqrt());
-    Ok(&scaled * u.transpose())
-}
-
-fn failed(error: impl std::fmt::Debug) -> MetricError {
-    MetricError::Numerics { metric: NAME, problem: format!("the eigenvalues were not found: {error:?}") }
-}
-
-/// The metric "fid".
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Fid;
-
-impl SampleMetric for Fid {
-    fn name(&self) -> &'static str {
-        NAME
+    if a.width() != b.width() {
+        return Err(MetricError::Width { a: a.width(), b: b.width() });
     }
-
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
-    }
-
-    fn measure(&self, real: &ImageSet<'_>, generated: &ImageSet<'_>) -> Result<f64, MetricError> {
-        frechet_distance_of(real.features, generated.features)
-    }
+    frechet_distance(&Moments::of(a).gaussian()?, &Moments::of(b).gaussian()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use rand::{Rng, SeedableRng};
-
     use super::*;
-
-    fn random(rows: usize, width: usize, scale: f32, shift: f32, seed: u64) -> FeatureMatrix {
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-        let data = (0..rows * width).map(|_| shift + scale * rng.random_range(-1.0..1.0_f32)).collect();
-        FeatureMatrix::new(width, data).unwrap()
-    }
+    use crate::sample::test_data::gaussian_rows as random;
 
     #[test]
     fn identical_sets_are_at_no_distance_even_without_full_rank() {
-        for rows in [10, 200] {
-            let a = random(rows, 24, 1.0, 0.0, 1);
-            assert!(frechet_distance_of(&a, &a).unwrap().abs() < 1e-9);
+        for (rows, width) in [(10, 24), (200, 24), (40, 300)] {
+            let a = random(rows, width, 1.0, 0.0, 1);
+            assert!(frechet_distance_of(&a, &a).unwrap() < 1e-9);
         }
     }
 
     #[test]
-    fn in_one_dimension_it_is_the_closed_form() {
-        let (a, b) = (random(500, 1, 1.0, 0.0, 1), random(300, 1, 2.5, 3.0, 2));
-        let moments = |m: &FeatureMatrix| {
-            let values: Vec<f64> = (0..m.rows()).map(|i| f64::from(m.row(i)[0])).collect();
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
-            (mean, variance.sqrt())
+    fn gaussians_of_known_distance() {
+        // Commuting covariances: the sum over dimensions of (m_1 - m_2)^2 + (s_1 - s_2)^2.
+        let diagonal = |values: [f64; 3]| -> Vec<f64> {
+            (0..9).map(|i| if i % 4 == 0 { values[i / 4].powi(2) } else { 0.0 }).collect()
         };
-        let ((ma, sa), (mb, sb)) = (moments(&a), moments(&b));
-        let expected = (ma - mb).powi(2) + (sa - sb).powi(2);
-        assert!((frechet_distance_of(&a, &b).unwrap() / expected - 1.0).abs() < 1e-9);
+        let gaussian = |mean: [f64; 3], deviations| {
+            Gaussian::from_statistics(None, mean.to_vec(), &diagonal(deviations)).unwrap()
+        };
+        let (a, b) = (gaussian([0.0, 1.0, 2.0], [1.0, 0.0, 3.0]), gaussian([2.0, 1.0, 1.0], [4.0, 2.0, 0.5]));
+        let expected = 4.0 + 0.0 + 1.0 + 9.0 + 4.0 + 6.25;
+        assert!((frechet_distance(&a, &b).unwrap() - expected).abs() < 1e-12);
+        // Covariances that do not commute: tr (S_1 S_2)^{1/2} of 2 x 2 matrices is sqrt(tr(S_1 S_2) + 2 sqrt(det)).
+        let two = |covariance: [f64; 4]| Gaussian::from_statistics(None, vec![0.0; 2], &covariance).unwrap();
+        let (a, b) = (two([2.0, 1.0, 1.0, 3.0]), two([1.0, -0.5, -0.5, 2.0]));
+        let root = ((2.0 - 1.0 + 6.0_f64) + 2.0 * (5.0_f64 * 1.75).sqrt()).sqrt();
+        assert!((frechet_distance(&a, &b).unwrap() - (8.0 - 2.0 * root)).abs() < 1e-12);
     }
 
     #[test]
     fn noise_raises_it_and_order_does_not_matter() {
         let a = random(400, 8, 1.0, 0.0, 1);
         let shuffled = a.select(&(0..400).rev().collect::<Vec<_>>());
-        let noisy = random(400, 8, 1.5, 0.2, 1);
         let distance = |x: &FeatureMatrix| frechet_distance_of(&a, x).unwrap();
-        assert!(distance(&shuffled).abs() < 1e-9);
-        assert!(distance(&noisy) > 0.1);
+        assert!(distance(&shuffled) < 1e-9);
+        let mut last = distance(&random(400, 8, 1.0, 0.0, 2));
+        for scale in [0.5, 1.0, 2.0] {
+            let noise = random(400, 8, scale, 0.0, 3);
+            let noisy: Vec<f32> =
+                (0..400).flat_map(|i| a.row(i).iter().zip(noise.row(i)).map(|(x, z)| x + z)).collect();
+            let now = distance(&FeatureMatrix::new(8, noisy).unwrap());
+            assert!(now > last, "{scale}: {now} and {last}");
+            last = now;
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub(crate) mod output;
 mod pictures;
-mod tensors;
+pub(crate) mod tensors;
 
 use std::path::{Path, PathBuf};
 

@@ -12,33 +12,39 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::failure::Failure;
 
 /// A safetensors file in memory.
-pub(super) struct Tensors {
+pub(crate) struct Tensors {
     path: PathBuf,
     bytes: Vec<u8>,
 }
 
 impl Tensors {
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let bytes = fs::read(path).map_err(|e| Failure::mistake(format!("{}: {e}", path.display())))?;
         let tensors = Self { path: path.to_owned(), bytes };
         tensors.file()?;
         Ok(tensors)
     }
 
-    fn file(&self) -> Result<SafeTensors<'_>, Failure> {
+    pub(crate) fn file(&self) -> Result<SafeTensors<'_>, Failure> {
         SafeTensors::deserialize(&self.bytes)
             .map_err(|e| self.mistake(format!("not a safetensors file: {e}")))
     }
 
-    fn mistake(&self, problem: impl std::fmt::Display) -> Failure {
+    pub(crate) fn mistake(&self, problem: impl std::fmt::Display) -> Failure {
         Failure::mistake(format!("{}: {problem}", self.path.display()))
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    /// A note in the file's header.
+    pub(crate) fn note(&self, key: &str) -> Option<String> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).ok()?;
+        header.metadata().as_ref()?.get(key).cloned()
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.file().is_ok_and(|file| file.tensor(name).is_ok())
     }
 
-    fn tensor(&self, name: &str) -> Result<TensorView<'_>, Failure> {
+    pub(crate) fn tensor(&self, name: &str) -> Result<TensorView<'_>, Failure> {
         let file = self.file()?;
         file.tensor(name).map_err(|_| {
             let mut there: Vec<&str> = file.names().into_iter().collect();
@@ -83,7 +89,7 @@ impl Tensors {
     }
 
     /// A vector of timesteps or classes.
-    pub(super) fn indices(&self, name: &str) -> Result<Vec<usize>, Failure> {
+    pub(crate) fn indices(&self, name: &str) -> Result<Vec<usize>, Failure> {
         let view = self.tensor(name)?;
         if view.shape().len() != 1 {
             return Err(

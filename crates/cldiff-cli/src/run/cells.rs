@@ -12,6 +12,7 @@ use std::{
 use anyhow::Result;
 use cl_metrics::{
     likelihood::{TimestepGrid, TimestepProfile},
+    sample::SampleMetric,
     summary::{Direction, EvaluationMatrix, summarise},
 };
 use cldiff_engine::{
@@ -170,18 +171,20 @@ impl CellObserver for Observer<'_> {
         grid::save(&picture, &self.dir.join("samples").join(picture_name(k)))
             .map_err(std::io::Error::other)?;
         let bpd: Vec<f64> = evaluation.profiles.iter().map(TimestepProfile::bits_per_dimension).collect();
-        let line = json!({
-            "event": "evaluation", "task": k, "fid": evaluation.fid, "fid_pooled": evaluation.fid_pooled,
-            "kld": evaluation.kld, "bpd": bpd,
-        });
+        let mut line = json!({"event": "evaluation", "task": k, "bpd": bpd});
+        for (metric, values) in &evaluation.metrics {
+            line[metric.name()] = json!(values.tasks);
+            line[format!("{}_pooled", metric.name())] = json!(values.pooled);
+        }
         writeln!(self.metrics, "{line}")?;
+        let fid = evaluation.metrics.get(&SampleMetric::Fid);
         self.progress.say(&format!(
             "{}  after task {}/{}: FID over tasks seen {}, on task 1 {}",
             self.title,
             k + 1,
             self.stream.len(),
-            evaluation.fid_pooled.map_or("-".into(), |v| format!("{v:.2}")),
-            evaluation.fid[0].map_or("-".into(), |v| format!("{v:.2}")),
+            fid.and_then(|fid| fid.pooled).map_or("-".into(), |v| format!("{v:.2}")),
+            fid.and_then(|fid| fid.tasks[0]).map_or("-".into(), |v| format!("{v:.2}")),
         ));
         self.evaluations.push(evaluation);
         Ok(())
@@ -224,16 +227,16 @@ fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Cost) -> Cell
     let profile = |f: fn(&TimestepProfile) -> f64| -> Vec<Vec<Option<f64>>> {
         evaluations.iter().map(|e| e.profiles.iter().map(|p| finite(f(p))).collect()).collect()
     };
-    let matrices = BTreeMap::from([
-        ("fid".to_owned(), evaluations.iter().map(|e| e.fid.clone()).collect()),
-        ("kld".to_owned(), evaluations.iter().map(|e| e.kld.clone()).collect()),
+    let mut matrices = BTreeMap::from([
         ("bpd".to_owned(), profile(TimestepProfile::bits_per_dimension)),
         ("denoising_loss".to_owned(), profile(|p| p.mean_denoising_loss)),
     ]);
-    let pooled = BTreeMap::from([
-        ("fid".to_owned(), evaluations.iter().map(|e| e.fid_pooled).collect()),
-        ("kld".to_owned(), evaluations.iter().map(|e| e.kld_pooled).collect()),
-    ]);
+    let mut pooled = BTreeMap::new();
+    for metric in &spec.evaluation.metrics {
+        let values = || evaluations.iter().filter_map(|e| e.metrics.get(metric));
+        matrices.insert(metric.name().to_owned(), values().map(|v| v.tasks.clone()).collect());
+        pooled.insert(metric.name().to_owned(), values().map(|v| v.pooled).collect());
+    }
     CellResult {
         strategy: spec.strategy.name(),
         label: spec.strategy.label(),
@@ -252,9 +255,10 @@ fn summary(
 ) -> BTreeMap<String, Option<f64>> {
     let mut summary = BTreeMap::new();
     for (metric, rows) in matrices {
-        // All four metrics are better when smaller.
+        // Losses are better when smaller.
+        let direction = SampleMetric::named(metric).map_or(Direction::LowerIsBetter, SampleMetric::direction);
         let matrix = EvaluationMatrix::new(rows.clone());
-        for (name, value) in summarise(&matrix, Direction::LowerIsBetter) {
+        for (name, value) in summarise(&matrix, direction) {
             summary.insert(format!("{metric}.{name}"), value);
         }
     }

@@ -44,11 +44,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         features: reference.summary().features.clone(),
         samples_per_task: loaded.config.evaluation.samples_per_task,
         stream: stream_info(&stream),
-        floor: [
-            ("fid".to_owned(), reference.summary().fid_floor.clone()),
-            ("fid_pooled".to_owned(), reference.summary().fid_pooled_floor.clone()),
-        ]
-        .into(),
+        floor: reference.summary().floor.clone(),
         cells,
     };
     directory.finish(&results)?;

@@ -10,13 +10,14 @@ mod vulkan;
 use std::path::Path;
 
 use burn_autodiff::Autodiff;
-use cl_metrics::features::classifier::ClassifierCache;
+use cl_metrics::features::FeatureExtractor;
 use data_streams::Stream;
 use ddpm_core::{Kernels, likelihood::BitsPerDimension, sampler};
 
 use crate::{
-    BenchmarkJob, BitsJob, CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig, HostImages,
-    Measurement, PredictJob, Probe, Reference, SampleJob, benchmark, cell, generate, probe,
+    BenchmarkJob, BitsJob, CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig,
+    ExtractorChoice, HostImages, Measurement, PredictJob, Probe, Reference, SampleJob, benchmark, cell,
+    extractor, generate, probe,
 };
 
 /// `--backend`
@@ -135,14 +136,15 @@ impl<B: Kernels> Engine for On<B> {
         evaluation: &EvaluationConfig,
         cache: Option<&Path>,
     ) -> Result<Reference, EngineError> {
-        let cache = ClassifierCache { dir: cache.map(Path::to_owned) };
-        let extractor = cache.extractor::<Autodiff<B>>(
-            &evaluation.classifier,
-            &stream.all_train(),
-            &stream.all_eval(),
-            &self.device,
-        )?;
-        Reference::new(extractor, stream, evaluation)
+        extractor::reference::<B>(stream, evaluation, cache, &self.device)
+    }
+
+    fn extractor(
+        &self,
+        choice: &ExtractorChoice,
+        cache: Option<&Path>,
+    ) -> Result<Box<dyn FeatureExtractor>, EngineError> {
+        extractor::build::<B>(choice, cache, &self.device)
     }
 
     fn probe(&self) -> Result<Probe, EngineError> {

@@ -165,17 +165,18 @@ impl<B: Kernels> FeatureExtractor for ClassifierFeatures<B> {
 
     fn describe(&self, images: &ImageDataset) -> Result<Described, MetricError> {
         let (mut features, mut probabilities) = (Vec::new(), Vec::new());
-        let (mut width, mut classes) = (1, 1);
+        // Known beforehand, so that no images have features of the right width too.
+        let [width, _] = self.classifier.features.weight.dims();
+        let [classes, _] = self.classifier.classes.weight.dims();
         for first in (0..images.len()).step_by(BATCH) {
             let batch: Vec<usize> = (first..images.len().min(first + BATCH)).collect();
             let (f, logits) = self.classifier.forward(tensor(images, &batch, &self.device));
-            (width, classes) = (f.dims()[1], logits.dims()[1]);
             features.extend(f.into_data().convert::<f32>().iter::<f32>());
             probabilities.extend(softmax(logits, 1).into_data().convert::<f32>().iter::<f32>());
         }
         Ok(Described {
             features: FeatureMatrix::new(width, features)?,
-            class_probabilities: FeatureMatrix::new(classes, probabilities)?,
+            class_probabilities: Some(FeatureMatrix::new(classes, probabilities)?),
         })
     }
 }

@@ -1,0 +1,30 @@
+//! Accuracy of a classifier on conditional samples: how often it sees the class that was asked for. A model that has
+//! forgotten a class draws something else under its label.
+
+use super::frequencies::refuse_nothing;
+use crate::MetricError;
+
+/// The share of samples in which the class that was asked for is seen.
+///
+/// # Errors
+/// [`MetricError::TooFew`] without samples.
+///
+/// # Panics
+/// If there are not as many requests as samples.
+pub fn conditional_accuracy(requested: &[usize], seen: &[usize]) -> Result<f64, MetricError> {
+    refuse_nothing("accuracy", requested, seen)?;
+    assert_eq!(requested.len(), seen.len(), "one request for each sample");
+    let right = requested.iter().zip(seen).filter(|(r, s)| r == s).count();
+    Ok(right as f64 / seen.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_counts_what_was_asked_for() {
+        assert_eq!(conditional_accuracy(&[0, 1, 2, 2], &[0, 1, 2, 0]).unwrap(), 0.75);
+        assert!(conditional_accuracy(&[], &[]).is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Inception score (Salimans et al. 2016, arXiv 1606.03498, section 4): exp of the mean divergence of a sample's class
+//! probabilities from those of all samples. It knows nothing of the real images.
+
+use ddpm_core::noise::{Key, Purpose};
+use rand::seq::SliceRandom;
+
+use crate::{MetricError, features::FeatureMatrix};
+
+const SPLITS: Purpose = Purpose::named("inception score");
+
+/// The score's mean and (population) standard deviation over splits of the samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InceptionScore {
+    /// The mean over splits.
+    pub score: f64,
+    /// The standard deviation over splits.
+    pub deviation: f64,
+}
+
+/// The score over `splits` parts of the samples in an order drawn from `seed`: directories and data sets are often
+/// sorted by class, which parts in the given order would show.
+///
+/// # Errors
+/// As [`inception_score_in_order`].
+pub fn inception_score(
+    probabilities: &FeatureMatrix,
+    splits: usize,
+    seed: u64,
+) -> Result<InceptionScore, MetricError> {
+    let mut order: Vec<usize> = (0..probabilities.rows()).collect();
+    order.shuffle(&mut Key::new(seed, SPLITS).rng(0));
+    score_of(probabilities, &order, splits)
+}
+
+/// The score over `splits` consecutive parts of the samples.
+///
+/// # Errors
+/// [`MetricError::Config`] for no splits, [`MetricError::TooFew`] with fewer samples than splits.
+pub fn inception_score_in_order(
+    probabilities: &FeatureMatrix,
+    splits: usize,
+) -> Result<InceptionScore, MetricError> {
+    score_of(probabilities, &(0..probabilities.rows()).collect::<Vec<_>>(), splits)
+}
+
+fn score_of(p: &FeatureMatrix, order: &[usize], splits: usize) -> Result<InceptionScore, MetricError> {
+    if splits == 0 {
+        return Err(MetricError::config("splits", 0, "expected at least 1"));
+    }
+    if order.len() < splits {
+        return Err(MetricError::TooFew { metric: "inception-score", needed: splits, found: order.len() });
+    }
+    let n = order.len();
+    let scores: Vec<f64> =
+        (0..splits).map(|i| score_of_part(p, &order[i * n / splits..(i + 1) * n / splits])).collect();
+    let mean = scores.iter().sum::<f64>() / splits as f64;
+    let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / splits as f64;
+    Ok(InceptionScore { score: mean, deviation: variance.sqrt() })
+}
+
+fn score_of_part(p: &FeatureMatrix, rows: &[usize]) -> f64 {
+    let mut marginal = vec![0.0; p.width()];
+    for &i in rows {
+        for (sum, &p) in marginal.iter_mut().zip(p.row(i)) {
+            *sum += f64::from(p) / rows.len() as f64;
+        }
+    }
+    let divergence = |i: usize| -> f64 {
+        let terms = p.row(i).iter().zip(&marginal).map(|(&p, q)| (f64::from(p), q));
+        terms.filter(|(p, _)| *p > 0.0).map(|(p, q)| p * (p / q).ln()).sum()
+    };
+    (rows.iter().map(|&i| divergence(i)).sum::<f64>() / rows.len() as f64).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_hot(classes: &[usize], width: usize) -> FeatureMatrix {
+        let rows = classes.iter().flat_map(|&c| (0..width).map(move |i| f32::from(u8::from(i == c))));
+        FeatureMatrix::new(width, rows.collect()).unwrap()
+    }
+
+    #[test]
+    fn it_counts_classes_that_are_seen_surely_and_evenly() {
+        let even = one_hot(&(0..40).map(|i| i % 4).collect::<Vec<_>>(), 10);
+        let found = inception_score_in_order(&even, 2).unwrap();
+        assert!((found.score - 4.0).abs() < 1e-6 && found.deviation < 1e-6);
+        let flat = FeatureMatrix::new(5, vec![0.2; 50]).unwrap();
+        assert!((inception_score(&flat, 1, 0).unwrap().score - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_order_by_class_does_not_lower_it() {
+        let sorted = one_hot(&(0..400).map(|i| i / 100).collect::<Vec<_>>(), 4);
+        assert!((inception_score_in_order(&sorted, 4).unwrap().score - 1.0).abs() < 1e-6);
+        assert!(inception_score(&sorted, 4, 0).unwrap().score > 3.9);
+    }
+
+    #[test]
+    fn more_splits_than_samples_are_refused() {
+        let two = one_hot(&[0, 1], 2);
+        assert!(matches!(inception_score(&two, 3, 0), Err(MetricError::TooFew { needed: 3, found: 2, .. })));
+        assert!(inception_score(&two, 0, 0).is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! Kernel Inception distance (Bińkowski et al. 2018, arXiv 1801.01401): the squared maximum mean discrepancy of
+//! features under the kernel (x . y / d + 1)^3, by its unbiased estimator, which may be below zero.
+//!
+//! Two forms: over keyed subsets of equal size, whose mean and (population) standard deviation the literature reports;
+//! and over all rows at once, with the jackknife's standard error of a statistic of two samples (Arvesen 1969).
+
+use ddpm_core::noise::{Key, Purpose};
+use rayon::prelude::*;
+
+use super::pairs::fold_products;
+use crate::{MetricError, features::FeatureMatrix};
+
+const NAME: &str = "kid";
+const SUBSETS: Purpose = Purpose::named("kernel inception distance");
+
+/// An estimate and how uncertain it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Kid {
+    /// The mean over subsets, or the estimate over all rows.
+    pub kid: f64,
+    /// The standard deviation over subsets, or the standard error.
+    pub deviation: f64,
+}
+
+/// Mean and standard deviation over `subsets` pairs of subsets of `size` rows. The positions of a subset depend on the
+/// seed, its number and the number of rows alone.
+///
+/// # Errors
+/// [`MetricError::Width`]; [`MetricError::TooFew`] if a set has fewer than `size` rows or `size` is below 2;
+/// [`MetricError::Config`] for no subsets.
+pub fn kid_of_subsets(
+    real: &FeatureMatrix,
+    generated: &FeatureMatrix,
+    subsets: usize,
+    size: usize,
+    seed: u64,
+) -> Result<Kid, MetricError> {
+    check(real, generated, size.max(2))?;
+    if subsets == 0 || size < 2 {
+        let (key, value) = if subsets == 0 { ("subsets", subsets) } else { ("subset_size", size) };
+        return Err(MetricError::config(
+            key,
+            value,
+            format!("expected at least {}", 1 + usize::from(size < 2)),
+        ));
+    }
+    let key = Key::new(seed, SUBSETS);
+    let pick = |set: &FeatureMatrix, subset: usize, side: usize| {
+        let mut rng = key.step(subset).rng(side as u64);
+        set.select(&rand::seq::index::sample(&mut rng, set.rows(), size).into_vec())
+    };
+    let estimates: Vec<f64> = (0..subsets)
+        .into_par_iter()
+        .map(|subset| Sums::of(&pick(real, subset, 0), &pick(generated, subset, 1)).estimate())
+        .collect();
+    let mean = estimates.iter().sum::<f64>() / subsets as f64;
+    let variance = estimates.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / subsets as f64;
+    Ok(Kid { kid: mean, deviation: variance.sqrt() })
+}
+
+/// The estimate over all rows and its standard error.
+///
+/// # Errors
+/// [`MetricError::Width`]; [`MetricError::TooFew`] below three rows.
+pub fn kid_of_all(real: &FeatureMatrix, generated: &FeatureMatrix) -> Result<Kid, MetricError> {
+    check(real, generated, 3)?;
+    let sums = Sums::of(real, generated);
+    Ok(Kid { kid: sums.estimate(), deviation: sums.standard_error() })
+}
+
+fn check(a: &FeatureMatrix, b: &FeatureMatrix, needed: usize) -> Result<(), MetricError> {
+    if a.width() != b.width() {
+        return Err(MetricError::Width { a: a.width(), b: b.width() });
+    }
+    let found = a.rows().min(b.rows());
+    if found < needed { Err(MetricError::TooFew { metric: NAME, needed, found }) } else { Ok(()) }
+}
+
+/// Sums of the kernel over one row with all others: of its own set, and of the other.
+struct Sums {
+    within: [Vec<f64>; 2],
+    across: [Vec<f64>; 2],
+}
+
+impl Sums {
+    fn of(a: &FeatureMatrix, b: &FeatureMatrix) -> Self {
+        Self {
+            within: [row_sums(a, a, true), row_sums(b, b, true)],
+            across: [row_sums(a, b, false), row_sums(b, a, false)],
+        }
+    }
+
+    fn estimate(&self) -> f64 {
+        let [n, m] = [self.within[0].len() as f64, self.within[1].len() as f64];
+        let [a, b] = [0, 1].map(|side| self.within[side].iter().sum::<f64>());
+        let across: f64 = self.across[0].iter().sum();
+        a / (n * (n - 1.0)) + b / (m * (m - 1.0)) - 2.0 * across / (n * m)
+    }
+
+    /// Leaves out each row in turn.
+    fn standard_error(&self) -> f64 {
+        let across: f64 = self.across[0].iter().sum();
+        let variance_of = |side: usize| {
+            let (rows, other) = (&self.within[side], self.within[1 - side].len() as f64);
+            let (n, sum) = (rows.len() as f64, rows.iter().sum::<f64>());
+            // The other set's own term is the same whoever is left out.
+            let without: Vec<f64> = rows
+                .iter()
+                .zip(&self.across[side])
+                .map(|(own, cross)| {
+                    (sum - 2.0 * own) / ((n - 1.0) * (n - 2.0)) - 2.0 * (across - cross) / ((n - 1.0) * other)
+                })
+                .collect();
+            let mean = without.iter().sum::<f64>() / n;
+            (n - 1.0) / n * without.iter().map(|w| (w - mean).powi(2)).sum::<f64>()
+        };
+        (variance_of(0) + variance_of(1)).sqrt()
+    }
+}
+
+fn row_sums(a: &FeatureMatrix, b: &FeatureMatrix, without_itself: bool) -> Vec<f64> {
+    let gamma = 1.0 / a.width() as f64;
+    fold_products(
+        a,
+        b,
+        || 0.0,
+        |sum, i, j, product| {
+            if !(without_itself && i == j) {
+                *sum += (product * gamma + 1.0).powi(3);
+            }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::test_data::gaussian_rows;
+
+    #[test]
+    fn by_hand() {
+        // One feature: the kernel is (x y + 1)^3. Within: (0 * 1 + 1)^3 = 1 and (2 * 3 + 1)^3 = 343; across: 1, 1, 27, 64.
+        let a = FeatureMatrix::new(1, vec![0.0, 1.0]).unwrap();
+        let b = FeatureMatrix::new(1, vec![2.0, 3.0]).unwrap();
+        let kid = kid_of_subsets(&a, &b, 3, 2, 0).unwrap();
+        assert!((kid.kid - (1.0 + 343.0 - 2.0 * 93.0 / 4.0)).abs() < 1e-12);
+        assert!(kid.deviation.abs() < 1e-12);
+    }
+
+    #[test]
+    fn it_is_unbiased_and_its_standard_error_is_the_spread_over_draws() {
+        let draws: Vec<Kid> = (0..200)
+            .map(|seed| {
+                let (a, b) =
+                    (gaussian_rows(60, 4, 1.0, 0.0, 2 * seed), gaussian_rows(40, 4, 1.0, 0.0, 2 * seed + 1));
+                kid_of_all(&a, &b).unwrap()
+            })
+            .collect();
+        let mean = draws.iter().map(|k| k.kid).sum::<f64>() / 200.0;
+        let spread = (draws.iter().map(|k| (k.kid - mean).powi(2)).sum::<f64>() / 199.0).sqrt();
+        assert!(mean.abs() < 4.0 * spread / 200_f64.sqrt(), "{mean}, spread {spread}");
+        let told = draws.iter().map(|k| k.deviation).sum::<f64>() / 200.0;
+        assert!((0.7..1.6).contains(&(told / spread)), "told {told}, found {spread}");
+    }
+
+    #[test]
+    fn subsets_repeat_with_their_seed_and_noise_raises_it() {
+        let a = gaussian_rows(300, 6, 1.0, 0.0, 1);
+        let kid = |b: &FeatureMatrix, seed| kid_of_subsets(&a, b, 8, 100, seed).unwrap();
+        let same = gaussian_rows(300, 6, 1.0, 0.0, 2);
+        assert_eq!(kid(&same, 5), kid(&same, 5));
+        assert_ne!(kid(&same, 5), kid(&same, 6));
+        assert!(kid(&gaussian_rows(300, 6, 1.5, 0.0, 2), 5).kid > kid(&same, 5).kid + 0.1);
+    }
+
+    #[test]
+    fn too_few_rows_are_refused() {
+        let (a, b) = (gaussian_rows(10, 2, 1.0, 0.0, 1), gaussian_rows(5, 2, 1.0, 0.0, 2));
+        assert!(matches!(
+            kid_of_subsets(&a, &b, 1, 6, 0),
+            Err(MetricError::TooFew { needed: 6, found: 5, .. })
+        ));
+        assert!(kid_of_subsets(&a, &b, 0, 5, 0).unwrap_err().to_string().contains("`subsets`"));
+        assert!(kid_of_subsets(&a, &b, 1, 1, 0).unwrap_err().to_string().contains("at least 2"));
+        assert!(matches!(kid_of_all(&a, &b.select(&[0, 1])), Err(MetricError::TooFew { needed: 3, .. })));
+    }
+}

@@ -1,0 +1,83 @@
+//! Improved precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991, equations 1 and 2): the share of samples
+//! inside the balls around real images, and of real images inside the balls around samples. A ball reaches to the k-th
+//! nearest neighbour of its centre in the same set; its border belongs to it.
+
+use super::{
+    neighbours::{check_widths, squared_radii},
+    pairs::fold_squared_distances,
+};
+use crate::{MetricError, features::FeatureMatrix};
+
+const NAME: &str = "precision-recall";
+
+/// The neighbours that the paper takes.
+pub const NEIGHBOURS: usize = 3;
+
+/// Both shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PrecisionRecall {
+    /// Samples that look like real images.
+    pub precision: f64,
+    /// Real images that samples look like.
+    pub recall: f64,
+}
+
+/// Precision and recall with balls that reach to the `k`-th neighbour.
+///
+/// # Errors
+/// [`MetricError::Width`]; [`MetricError::TooFew`] with fewer than k + 1 rows; [`MetricError::Config`] for k = 0.
+pub fn precision_recall(
+    real: &FeatureMatrix,
+    generated: &FeatureMatrix,
+    k: usize,
+) -> Result<PrecisionRecall, MetricError> {
+    check_widths(real, generated)?;
+    let radii = [squared_radii(NAME, real, k)?, squared_radii(NAME, generated, k)?];
+    Ok(PrecisionRecall {
+        precision: share_inside(generated, real, &radii[0]),
+        recall: share_inside(real, generated, &radii[1]),
+    })
+}
+
+/// The share of `points` inside at least one of the balls.
+fn share_inside(points: &FeatureMatrix, centres: &FeatureMatrix, squared_radii: &[f64]) -> f64 {
+    let inside =
+        fold_squared_distances(points, centres, || false, |inside, _, j, d| *inside |= d <= squared_radii[j]);
+    inside.iter().filter(|inside| **inside).count() as f64 / points.rows() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::test_data::gaussian_rows;
+
+    #[test]
+    fn identical_sets_have_all_of_both_and_disjoint_sets_nothing() {
+        let a = gaussian_rows(100, 3, 1.0, 0.0, 1);
+        let both = precision_recall(&a, &a, 3).unwrap();
+        assert_eq!((both.precision, both.recall), (1.0, 1.0));
+        let neither = precision_recall(&a, &gaussian_rows(100, 3, 1.0, 100.0, 2), 3).unwrap();
+        assert_eq!((neither.precision, neither.recall), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_lost_mode_costs_recall_and_stray_samples_cost_precision() {
+        let (left, right) = (gaussian_rows(200, 3, 1.0, 0.0, 1), gaussian_rows(200, 3, 1.0, 50.0, 2));
+        let both = FeatureMatrix::concat(&[&left, &right]).unwrap();
+        let again = gaussian_rows(200, 3, 1.0, 0.0, 3);
+        let lost = precision_recall(&both, &again, 3).unwrap();
+        assert!(lost.precision > 0.85 && (0.4..=0.5).contains(&lost.recall), "{lost:?}");
+        let stray = precision_recall(&again, &both, 3).unwrap();
+        assert!(stray.recall > 0.85 && (0.4..=0.5).contains(&stray.precision), "{stray:?}");
+    }
+
+    #[test]
+    fn by_hand_in_one_dimension() {
+        // k = 1. Radii of the real 0, 1, 5: 1, 1, 4; of the samples 2, 2.5, 20: 0.5, 0.5, 17.5.
+        let real = FeatureMatrix::new(1, vec![0.0, 1.0, 5.0]).unwrap();
+        let samples = FeatureMatrix::new(1, vec![2.0, 2.5, 20.0]).unwrap();
+        let found = precision_recall(&real, &samples, 1).unwrap();
+        // 2 lies on the border of the ball around 1; 5 is 15 from 20.
+        assert_eq!(found, PrecisionRecall { precision: 2.0 / 3.0, recall: 1.0 / 3.0 });
+    }
+}

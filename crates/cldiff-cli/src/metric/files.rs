@@ -1,0 +1,131 @@
+//! A safetensors file as a set: features, images, class probabilities or saved statistics.
+
+use std::path::Path;
+
+use cl_metrics::{features::FeatureMatrix, sample::moments::Gaussian};
+use data_streams::{ImageDataset, ImageShape};
+use safetensors::{Dtype, tensor::TensorView};
+
+use super::set::{Content, Set};
+use crate::{failure::Failure, generate::tensors::Tensors};
+
+/// The note in a file's header that names its features.
+pub(super) const FEATURES_NOTE: &str = "features";
+
+/// Reads a set; what it is depends on the tensors that are there.
+pub(super) fn read(path: &Path) -> Result<Set, Failure> {
+    let file = Tensors::read(path)?;
+    let labels = file.has("labels").then(|| file.indices("labels")).transpose()?;
+    let content = if file.has("images") {
+        Content::Images { images: images(&file, path, labels.as_deref())?, data: None }
+    } else if let Some(name) = ["features", "probabilities", "logits"].into_iter().find(|name| file.has(name))
+    {
+        let features = matrix(&file, name)?;
+        let probabilities = match name {
+            "features" if file.has("probabilities") => Some(matrix(&file, "probabilities")?),
+            "features" if file.has("logits") => Some(softmax(&matrix(&file, "logits")?)),
+            "probabilities" => Some(features.clone()),
+            "logits" => Some(softmax(&features)),
+            _ => None,
+        };
+        Content::Features { features, probabilities, extracted: false }
+    } else if file.has("mu") {
+        Content::Statistics(statistics(&file)?)
+    } else {
+        let mut there = file.file()?.names().into_iter().map(str::to_owned).collect::<Vec<_>>();
+        there.sort_unstable();
+        return Err(file.mistake(format!(
+            "there is no tensor `features`, `images`, or `mu` and `sigma`; there is {there:?}"
+        )));
+    };
+    let set = Set { name: path.display().to_string(), content, labels, features: file.note(FEATURES_NOTE) };
+    if let (Some(labels), Some(n)) = (&set.labels, set.count())
+        && labels.len() != n
+    {
+        return Err(file.mistake(format!("{} labels for {n} images", labels.len())));
+    }
+    Ok(set)
+}
+
+/// The rows of logits as probabilities.
+pub(super) fn softmax(logits: &FeatureMatrix) -> FeatureMatrix {
+    let row = |i: usize| -> Vec<f32> {
+        let largest = logits.row(i).iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers: Vec<f64> = logits.row(i).iter().map(|x| f64::from(x - largest).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        powers.into_iter().map(|p| (p / sum) as f32).collect()
+    };
+    let values = (0..logits.rows()).flat_map(row).collect();
+    FeatureMatrix::new(logits.width(), values).expect("shares of a finite sum are finite")
+}
+
+fn matrix(file: &Tensors, name: &str) -> Result<FeatureMatrix, Failure> {
+    let view = file.tensor(name)?;
+    let width = match *view.shape() {
+        [_, width] if width > 0 => width,
+        ref other => {
+            return Err(file.mistake(format!("tensor `{name}` is {other:?}, expected N x d with d above 0")));
+        }
+    };
+    let values = floats(file, name, &view)?.into_iter().map(|x| x as f32).collect();
+    FeatureMatrix::new(width, values).map_err(|e| file.mistake(format!("tensor `{name}`: {e}")))
+}
+
+fn floats(file: &Tensors, name: &str, view: &TensorView<'_>) -> Result<Vec<f64>, Failure> {
+    let data = view.data();
+    match view.dtype() {
+        Dtype::F32 => Ok(data.as_chunks::<4>().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect()),
+        Dtype::F64 => Ok(data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect()),
+        other => Err(file.mistake(format!("tensor `{name}` is {other:?}, expected F32 or F64"))),
+    }
+}
+
+fn statistics(file: &Tensors) -> Result<Gaussian, Failure> {
+    let (mu, sigma) = (file.tensor("mu")?, file.tensor("sigma")?);
+    let count = if file.has("n") { file.indices("n")?.first().copied() } else { None };
+    let (mean, covariance) = (floats(file, "mu", &mu)?, floats(file, "sigma", &sigma)?);
+    if sigma.shape() != [mean.len(); 2] || mu.shape().len() != 1 {
+        let problem =
+            format!("`mu` is {:?} and `sigma` {:?}, expected d and d x d", mu.shape(), sigma.shape());
+        return Err(file.mistake(problem));
+    }
+    if let Some(n @ 0..2) = count {
+        return Err(file.mistake(format!("statistics of {n} images: a covariance needs at least 2")));
+    }
+    Gaussian::from_statistics(count, mean, &covariance).map_err(|e| file.mistake(e))
+}
+
+fn images(file: &Tensors, path: &Path, labels: Option<&[usize]>) -> Result<ImageDataset, Failure> {
+    let view = file.tensor("images")?;
+    let refuse = |problem: String| Err(file.mistake(format!("tensor `images` {problem}")));
+    if view.dtype() != Dtype::U8 {
+        return refuse(format!("is {:?}, expected U8", view.dtype()));
+    }
+    let (layouts, d) = ("N x C x H x W or N x H x W x C with 1 or 3 channels", view.shape());
+    let [n, a, b, c] = *d else { return refuse(format!("is {d:?}, expected {layouts}")) };
+    let last_is_channel = match ([1, 3].contains(&a), [1, 3].contains(&c)) {
+        (true, false) => false,
+        (false, true) => true,
+        (true, true) => return refuse(format!("is {d:?}, which may be either of {layouts}")),
+        (false, false) => return refuse(format!("is {d:?}, expected {layouts}")),
+    };
+    if d.contains(&0) {
+        return refuse(format!("is {d:?}: it has no pixels"));
+    }
+    let (shape, pixels) = if last_is_channel {
+        let shape = ImageShape { channels: c, height: a, width: b };
+        let plane =
+            |image: &[u8], channel: usize| image.iter().skip(channel).step_by(c).copied().collect::<Vec<_>>();
+        let planes = |image: &[u8]| (0..c).flat_map(|channel| plane(image, channel)).collect::<Vec<_>>();
+        (shape, view.data().chunks(a * b * c).flat_map(planes).collect())
+    } else {
+        (ImageShape { channels: a, height: b, width: c }, view.data().to_vec())
+    };
+    let labels = labels.map_or_else(|| vec![0; n], <[usize]>::to_vec);
+    let classes = labels.iter().max().map_or(1, |largest| largest + 1);
+    if classes > usize::from(u16::MAX) {
+        return Err(file.mistake(format!("label {}: expected less than {}", classes - 1, u16::MAX)));
+    }
+    let names = (0..classes).map(|class| class.to_string()).collect();
+    ImageDataset::new(&path.display().to_string(), shape, names, pixels, labels).map_err(Failure::mistake)
+}

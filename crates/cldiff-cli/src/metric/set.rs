@@ -1,0 +1,138 @@
+//! One of the sets that a metric compares: where it comes from, and its features.
+
+use std::path::Path;
+
+use cl_metrics::{
+    MetricError,
+    features::{FeatureExtractor, FeatureMatrix},
+    sample::moments::{Gaussian, Moments},
+};
+use data_streams::{ImageDataset, Split};
+
+use super::{directory, files, npz};
+use crate::{config::DataConfig, failure::Failure};
+
+/// A set of images, or what is left of one.
+pub(super) struct Set {
+    /// As the user named it.
+    pub name: String,
+    pub content: Content,
+    /// The classes of the images.
+    pub labels: Option<Vec<usize>>,
+    /// What the features are, where that is known.
+    pub features: Option<String>,
+}
+
+/// What is known of a set.
+pub(super) enum Content {
+    /// The images, and the data set that they are of.
+    Images { images: ImageDataset, data: Option<Box<DataConfig>> },
+    /// Features and class probabilities, from a file or `extracted` from images.
+    Features { features: FeatureMatrix, probabilities: Option<FeatureMatrix>, extracted: bool },
+    /// Mean and covariance.
+    Statistics(Gaussian),
+}
+
+impl Set {
+    /// Reads a set.
+    pub(super) fn read(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
+        let path = Path::new(argument);
+        if path.is_dir() {
+            let content = Content::Images { images: directory::read(path)?, data: None };
+            return Ok(Self { name: argument.into(), content, labels: None, features: None });
+        }
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("safetensors") => files::read(path),
+            Some("npz") => npz::read(path),
+            _ => Self::of_data_set(argument, data_dir),
+        }
+    }
+
+    fn of_data_set(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
+        let (name, split) = argument.split_once(':').unwrap_or((argument, "test"));
+        let Some(config) = DataConfig::named(name) else {
+            return Err(Failure::mistake(format!(
+                "{argument}: no such directory, no .safetensors or .npz file, and no data set; `cldiff list data-sets` names those"
+            )));
+        };
+        let split = match split {
+            "train" => Split::Train,
+            "test" | "eval" => Split::Eval,
+            other => {
+                return Err(Failure::mistake(format!(
+                    "{argument}: `{other}` is no split, expected train or test"
+                )));
+            }
+        };
+        let images =
+            config.build_split(data_dir, split).map_err(|e| Failure::mistake(format!("{argument}: {e}")))?;
+        let labels = Some(images.labels());
+        let content = Content::Images { images, data: Some(Box::new(config)) };
+        Ok(Self { name: argument.into(), content, labels, features: None })
+    }
+
+    /// The number of images, where that is known.
+    pub(super) fn count(&self) -> Option<usize> {
+        match &self.content {
+            Content::Images { images, .. } => Some(images.len()),
+            Content::Features { features, .. } => Some(features.rows()),
+            Content::Statistics(gaussian) => gaussian.count(),
+        }
+    }
+
+    /// Whether features have to be extracted.
+    pub(super) fn is_images(&self) -> bool {
+        matches!(self.content, Content::Images { .. })
+    }
+
+    /// Extracts the features, if the set is of images.
+    pub(super) fn extract(&mut self, extractor: &dyn FeatureExtractor) -> Result<(), Failure> {
+        if let Content::Images { images, .. } = &self.content {
+            let described = extractor.describe(images).map_err(|e| self.mistake(&e))?;
+            self.content = Content::Features {
+                features: described.features,
+                probabilities: described.class_probabilities,
+                extracted: true,
+            };
+            self.features = Some(extractor.name());
+        }
+        Ok(())
+    }
+
+    /// The features, which saved statistics no longer have.
+    pub(super) fn matrix(&self) -> Result<&FeatureMatrix, Failure> {
+        match &self.content {
+            Content::Features { features, .. } => Ok(features),
+            Content::Images { .. } => unreachable!("features of images are extracted first"),
+            Content::Statistics(_) => Err(Failure::mistake(format!(
+                "{}: saved statistics have no features of single images; only fid takes them",
+                self.name
+            ))),
+        }
+    }
+
+    /// Mean and covariance.
+    pub(super) fn gaussian(&self) -> Result<Gaussian, Failure> {
+        match &self.content {
+            Content::Statistics(gaussian) => Ok(gaussian.clone()),
+            _ => Moments::of(self.matrix()?).gaussian().map_err(|e| self.mistake(&e)),
+        }
+    }
+
+    /// Class probabilities; the features of a file that has none besides are taken for logits where `or_logits`.
+    pub(super) fn probabilities(&self, or_logits: bool) -> Result<FeatureMatrix, Failure> {
+        match &self.content {
+            Content::Features { probabilities: Some(probabilities), .. } => Ok(probabilities.clone()),
+            Content::Features { features, extracted: false, .. } if or_logits => Ok(files::softmax(features)),
+            _ => Err(Failure::mistake(format!(
+                "{}: no class probabilities: give images with --features classifier or inception, or a file with \
+                 `probabilities` or `logits`",
+                self.name
+            ))),
+        }
+    }
+
+    pub(super) fn mistake(&self, error: &MetricError) -> Failure {
+        Failure::mistake(format!("{}: {error}", self.name))
+    }
+}

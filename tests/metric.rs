@@ -1,0 +1,310 @@
+//! `cldiff metric` as others use it: two sets in files, directories or data sets, one JSON object.
+
+mod common;
+
+use std::{fs, io::Write, path::Path};
+
+use common::{Scratch, text};
+use npyz::WriterBuilder;
+use safetensors::{Dtype, tensor::TensorView};
+use serde_json::Value;
+
+/// A tensor for a file.
+struct Tensor(&'static str, Dtype, Vec<usize>, Vec<u8>);
+
+fn save(path: &Path, tensors: &[Tensor]) {
+    let views = tensors.iter().map(|Tensor(name, dtype, shape, bytes)| {
+        (*name, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// Rows that are neither regular nor random: a linear congruential sequence around `shift`.
+fn features(rows: usize, width: usize, seed: u64, shift: f32) -> Tensor {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / 16_777_216.0 + shift
+    };
+    let bytes = (0..rows * width).flat_map(|_| next().to_le_bytes()).collect();
+    Tensor("features", Dtype::F32, vec![rows, width], bytes)
+}
+
+/// A scratch directory with two files of features.
+fn two_sets() -> Scratch {
+    let scratch = Scratch::new();
+    save(&scratch.path("a.safetensors"), &[features(120, 8, 1, 0.0)]);
+    save(&scratch.path("b.safetensors"), &[features(90, 8, 2, 0.1)]);
+    scratch
+}
+
+fn measured(scratch: &Scratch, arguments: &[&str]) -> Value {
+    let output = scratch.cldiff(&[&["metric"], arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn refused(scratch: &Scratch, arguments: &[&str], expected: &[&str]) {
+    let output = scratch.cldiff(&[&["metric"], arguments].concat());
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    for part in expected {
+        assert!(stderr.contains(part), "{arguments:?}: no \"{part}\" in:\n{stderr}");
+    }
+    assert!(!stderr.contains("panicked") && output.stdout.is_empty(), "{stderr}");
+}
+
+#[test]
+fn every_metric_has_its_keys_and_repeats_itself() {
+    let scratch = two_sets();
+    let common = ["n_a", "n_b", "features"];
+    for (metric, expected) in [
+        (&["fid"][..], &["fid"][..]),
+        (&["fid-infinity"], &["fid_infinity"]),
+        (&["kid", "--subsets", "5", "--subset-size", "50"], &["kid", "kid_std"]),
+        (&["kid", "--subsets", "0"], &["kid", "kid_std"]),
+        (&["precision-recall", "--k", "4"], &["precision", "recall"]),
+        (&["density-coverage"], &["density", "coverage"]),
+        (&["inception-score", "--splits", "3"], &["inception_score", "inception_score_std"]),
+        (&["swd", "--projections", "16"], &["swd"]),
+    ] {
+        let arguments = [metric, &["a.safetensors", "b.safetensors"]].concat();
+        let found = measured(&scratch, &arguments);
+        assert_eq!(keys(&found), [expected, &common].concat(), "{metric:?}");
+        assert!(expected.iter().all(|key| found[key].is_f64()), "{found}");
+        assert_eq!((&found["n_a"], &found["n_b"]), (&120.into(), &90.into()));
+        assert_eq!(found, measured(&scratch, &arguments));
+    }
+    let plain = scratch.cldiff(&["metric", "fid", "a.safetensors", "b.safetensors"]);
+    assert!(text(&plain.stdout).starts_with("fid ") && text(&plain.stdout).contains("n_a"));
+}
+
+#[test]
+fn a_set_is_at_no_distance_from_itself() {
+    let scratch = two_sets();
+    let itself = |metric: &str| measured(&scratch, &[metric, "a.safetensors", "a.safetensors"]);
+    assert!(itself("fid")["fid"].as_f64().unwrap() < 1e-9);
+    assert_eq!(itself("swd")["swd"], 0.0);
+    let both = itself("precision-recall");
+    assert_eq!((&both["precision"], &both["recall"]), (&1.0.into(), &1.0.into()));
+    assert_eq!(itself("density-coverage")["coverage"], 1.0);
+    let copies = measured(
+        &scratch,
+        &["memorisation", "a.safetensors", "a.safetensors", "--held-out", "b.safetensors"],
+    );
+    assert_eq!((&copies["memorisation"], &copies["memorised_share"]), (&0.0.into(), &1.0.into()));
+    assert_eq!(copies["n_held_out"], 90);
+}
+
+#[test]
+fn saved_statistics_stand_for_their_set() {
+    let scratch = two_sets();
+    let saved = measured(&scratch, &["stats", "b.safetensors", "--out", "b-stats.safetensors"]);
+    assert_eq!((&saved["n"], &saved["d"]), (&90.into(), &8.into()));
+    let direct = measured(&scratch, &["fid", "a.safetensors", "b.safetensors"]);
+    let through = measured(&scratch, &["fid", "a.safetensors", "b-stats.safetensors"]);
+    assert!((direct["fid"].as_f64().unwrap() - through["fid"].as_f64().unwrap()).abs() < 1e-12);
+    assert_eq!(through["n_b"], 90);
+    refused(&scratch, &["kid", "a.safetensors", "b-stats.safetensors"], &["b-stats", "only fid"]);
+}
+
+/// What pytorch-fid's `--save-stats` writes: NumPy arrays in a zip archive, here the mean 0 and the unit covariance.
+#[test]
+fn statistics_of_pytorch_fid_are_read() {
+    let scratch = two_sets();
+    let array = |shape: &[u64], values: &[f64]| {
+        let mut bytes = Vec::new();
+        let options = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes);
+        let mut writer = options.begin_nd().unwrap();
+        writer.extend(values.iter().copied()).unwrap();
+        writer.finish().unwrap();
+        bytes
+    };
+    let save = |name: &str, arrays: &[(&str, Vec<u8>)]| {
+        let mut archive = zip::ZipWriter::new(fs::File::create(scratch.path(name)).unwrap());
+        for (array, bytes) in arrays {
+            archive.start_file(format!("{array}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(bytes).unwrap();
+        }
+        archive.finish().unwrap();
+    };
+    let unit = |d: usize| (0..d * d).map(|i| f64::from(u8::from(i % (d + 1) == 0))).collect::<Vec<_>>();
+    let far: Vec<f64> = unit(8).iter().map(|x| 4.0 * x).collect();
+    save("unit.npz", &[("mu", array(&[8], &[0.0; 8])), ("sigma", array(&[8, 8], &unit(8)))]);
+    save("far.npz", &[("mu", array(&[8], &[1.0; 8])), ("sigma", array(&[8, 8], &far))]);
+    // Each of 8 features: (0 - 1)^2 + (1 - 2)^2.
+    let found = measured(&scratch, &["fid", "unit.npz", "far.npz"]);
+    assert!((found["fid"].as_f64().unwrap() - 16.0).abs() < 1e-12, "{found}");
+    assert!(found["n_a"].is_null());
+    save("half.npz", &[("mu", array(&[8], &[0.0; 8]))]);
+    refused(&scratch, &["fid", "unit.npz", "half.npz"], &["half.npz", "`sigma`"]);
+    save("odd.npz", &[("mu", array(&[2], &[0.0; 2])), ("sigma", array(&[4], &[0.0; 4]))]);
+    refused(&scratch, &["fid", "unit.npz", "odd.npz"], &["odd.npz", "d x d"]);
+    fs::write(scratch.path("text.npz"), "hello").unwrap();
+    refused(&scratch, &["fid", "unit.npz", "text.npz"], &["not an .npz"]);
+}
+
+/// Pixel (row, column, channel) of image n.
+fn pixel(n: usize, row: usize, column: usize, channel: usize) -> u8 {
+    (n * 37 + row * 11 + column * 5 + channel * 71) as u8
+}
+
+#[test]
+fn images_are_the_same_in_directories_and_in_either_layout() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path("images/deeper")).unwrap();
+    let (mut nchw, mut nhwc) = (Vec::new(), Vec::new());
+    for n in 0..6 {
+        let picture = image::RgbImage::from_fn(5, 4, |x, y| {
+            image::Rgb([0, 1, 2].map(|c| pixel(n, y as usize, x as usize, c)))
+        });
+        let folder = if n < 3 { "images" } else { "images/deeper" };
+        picture.save(scratch.path(folder).join(format!("{n}.png"))).unwrap();
+        nhwc.extend(picture.as_raw());
+        nchw.extend((0..3).flat_map(|c| (0..20).map(move |i| pixel(n, i / 5, i % 5, c))));
+    }
+    fs::write(scratch.path("images/notes.txt"), "no image").unwrap();
+    save(&scratch.path("nchw.safetensors"), &[Tensor("images", Dtype::U8, vec![6, 3, 4, 5], nchw)]);
+    save(&scratch.path("nhwc.safetensors"), &[Tensor("images", Dtype::U8, vec![6, 4, 5, 3], nhwc)]);
+    for other in ["nchw.safetensors", "nhwc.safetensors"] {
+        let found = measured(&scratch, &["swd", "images", other]);
+        assert_eq!((&found["swd"], &found["n_a"], &found["n_b"]), (&0.0.into(), &6.into(), &6.into()));
+        assert_eq!(found["features"], "pixels in [-1, 1]");
+    }
+    let grey = image::GrayImage::from_pixel(7, 7, image::Luma([9]));
+    grey.save(scratch.path("images/other.png")).unwrap();
+    refused(&scratch, &["swd", "images", "nchw.safetensors"], &["different size", "other.png", "7x7"]);
+    fs::write(scratch.path("images/other.png"), b"not a picture").unwrap();
+    refused(&scratch, &["swd", "images", "nchw.safetensors"], &["other.png", "not an image"]);
+}
+
+#[test]
+fn data_sets_have_names_and_classes() {
+    let scratch = Scratch::new();
+    let found = measured(&scratch, &["swd", "glyphs:train", "glyphs"]);
+    assert!(found["swd"].as_f64().unwrap() < 0.5 && found["n_a"].as_u64() > found["n_b"].as_u64(), "{found}");
+    refused(&scratch, &["swd", "glyphs:valid", "glyphs"], &["`valid`", "train or test"]);
+    refused(&scratch, &["swd", "glyph", "glyphs"], &["glyph:", "data-sets"]);
+    let labelled = |name: &str, labels: &[i64]| {
+        let bytes = labels.iter().flat_map(|l| l.to_le_bytes()).collect();
+        let labels_of = Tensor("labels", Dtype::I64, vec![labels.len()], bytes);
+        save(&scratch.path(name), &[features(labels.len(), 2, 1, 0.0), labels_of]);
+    };
+    labelled("even.safetensors", &[0, 0, 1, 1]);
+    labelled("lost.safetensors", &[0, 0, 0, 0]);
+    let files = ["even.safetensors", "lost.safetensors"];
+    assert_eq!(measured(&scratch, &[&["ard"], &files[..]].concat())["ard"], 1.0);
+    assert!(measured(&scratch, &[&["kld"], &files[..]].concat())["kld"].as_f64().unwrap() > 0.5);
+    save(&scratch.path("plain.safetensors"), &[features(4, 2, 1, 0.0)]);
+    refused(&scratch, &["kld", "even.safetensors", "plain.safetensors"], &["plain", "class probabilities"]);
+}
+
+#[test]
+fn too_few_images_are_told() {
+    let scratch = two_sets();
+    for n in [1, 3] {
+        save(&scratch.path(&format!("{n}.safetensors")), &[features(n, 8, 3, 0.0)]);
+    }
+    refused(&scratch, &["fid", "a.safetensors", "1.safetensors"], &["1.safetensors", "at least 2", "got 1"]);
+    refused(&scratch, &["stats", "1.safetensors", "--out", "s.safetensors"], &["at least 2"]);
+    assert!(!scratch.path("s.safetensors").exists());
+    refused(&scratch, &["precision-recall", "a.safetensors", "3.safetensors"], &["at least 4 images, got 3"]);
+    refused(&scratch, &["density-coverage", "3.safetensors", "a.safetensors"], &["at least 6 images, got 3"]);
+    refused(
+        &scratch,
+        &["kid", "a.safetensors", "b.safetensors", "--subset-size", "91"],
+        &["at least 91 images, got 90"],
+    );
+    refused(&scratch, &["fid-infinity", "a.safetensors", "3.safetensors"], &["at least 16"]);
+    refused(&scratch, &["inception-score", "3.safetensors"], &["at least 10"]);
+}
+
+#[test]
+fn features_that_do_not_compare_are_told() {
+    let scratch = two_sets();
+    for (name, value) in [("nan", f32::NAN), ("infinite", f32::INFINITY)] {
+        let Tensor(_, dtype, shape, mut bytes) = features(20, 8, 3, 0.0);
+        bytes[4 * (8 * 5 + 3)..][..4].copy_from_slice(&value.to_le_bytes());
+        save(&scratch.path(&format!("{name}.safetensors")), &[Tensor("features", dtype, shape, bytes)]);
+        let file = format!("{name}.safetensors");
+        refused(&scratch, &["fid", "a.safetensors", &file], &[&file, "feature 3 of image 5"]);
+    }
+    save(&scratch.path("wide.safetensors"), &[features(20, 9, 3, 0.0)]);
+    for metric in ["fid", "kid", "precision-recall", "density-coverage", "swd", "fid-infinity"] {
+        refused(&scratch, &[metric, "a.safetensors", "wide.safetensors"], &["8 and 9"]);
+    }
+    save(&scratch.path("huge.safetensors"), &[features(20, 8, 3, 3e38)]);
+    refused(&scratch, &["kid", "huge.safetensors", "a.safetensors", "--subset-size", "10"], &["too large"]);
+}
+
+#[test]
+fn files_that_are_no_sets_are_told() {
+    let scratch = two_sets();
+    let with = |name: &str, tensor: Tensor| save(&scratch.path(name), &[tensor]);
+    with("other.safetensors", Tensor("weights", Dtype::F32, vec![1], vec![0; 4]));
+    with("flat.safetensors", Tensor("features", Dtype::F32, vec![4], vec![0; 16]));
+    with("bytes.safetensors", Tensor("features", Dtype::U8, vec![2, 2], vec![0; 4]));
+    with("both.safetensors", Tensor("images", Dtype::U8, vec![2, 3, 2, 3], vec![0; 36]));
+    with("mu.safetensors", Tensor("mu", Dtype::F64, vec![2], vec![0; 16]));
+    fs::write(scratch.path("text.safetensors"), "hello").unwrap();
+    fs::create_dir(scratch.path("empty")).unwrap();
+    for (set, expected) in [
+        ("missing.safetensors", "missing.safetensors"),
+        ("other.safetensors", "\"weights\""),
+        ("flat.safetensors", "N x d"),
+        ("bytes.safetensors", "U8"),
+        ("both.safetensors", "either"),
+        ("mu.safetensors", "`sigma`"),
+        ("text.safetensors", "not a safetensors file"),
+        ("empty", "no image"),
+        ("nowhere", "no such directory"),
+    ] {
+        refused(&scratch, &["fid", "a.safetensors", set], &[set, expected]);
+    }
+    refused(&scratch, &["fidd", "a.safetensors", "b.safetensors"], &["'fid'"]);
+    refused(&scratch, &["fid", "a.safetensors"], &["<B>"]);
+}
+
+#[test]
+fn features_and_weights_have_to_fit() {
+    let scratch = two_sets();
+    save(&scratch.path("images.safetensors"), &[Tensor("images", Dtype::U8, vec![4, 1, 8, 8], vec![7; 256])]);
+    let images = ["images.safetensors", "images.safetensors"];
+    refused(&scratch, &[&["fid"], &images[..], &["--features", "inception"]].concat(), &["--weights FILE"]);
+    refused(&scratch, &[&["fid"], &images[..], &["--features", "classifier"]].concat(), &["data set"]);
+    refused(
+        &scratch,
+        &[&["fid"], &images[..], &["--features", "pixels", "--weights", "w.safetensors"]].concat(),
+        &["--features inception only"],
+    );
+    refused(
+        &scratch,
+        &[&["fid"], &images[..], &["--weights", "a.safetensors", "--backend", "flex"]].concat(),
+        &["`Conv2d_1a_3x3.conv.weight` is missing"],
+    );
+    refused(
+        &scratch,
+        &[&["fid"], &images[..], &["--weights", "none.safetensors", "--backend", "flex"]].concat(),
+        &["none.safetensors"],
+    );
+    // The same features by name, or none at all: pixels are not what the statistics are of.
+    measured(&scratch, &["stats", "images.safetensors", "--out", "pixels.safetensors"]);
+    assert_eq!(measured(&scratch, &["fid", "images.safetensors", "pixels.safetensors"])["n_b"], 4);
+    let named = std::collections::HashMap::from([("features".to_owned(), "somebody's".to_owned())]);
+    let Tensor(name, dtype, shape, bytes) = features(9, 64, 1, 0.0);
+    let view = TensorView::new(dtype, shape, &bytes).unwrap();
+    fs::write(
+        scratch.path("named.safetensors"),
+        safetensors::serialize([(name, view)], Some(named)).unwrap(),
+    )
+    .unwrap();
+    refused(
+        &scratch,
+        &["fid", "images.safetensors", "named.safetensors"],
+        &["different features", "somebody's"],
+    );
+}
