@@ -7,8 +7,8 @@ use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
 
 use crate::{
-    BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, HostImages, Measurement, PredictJob,
-    Reference, SampleJob,
+    Analyses, BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, HostImages, Measurement,
+    PredictJob, Reference, SampleJob,
 };
 
 /// A backend on a device, ready to run cells.
@@ -158,6 +158,8 @@ pub struct Evaluation {
     pub profiles: Vec<TimestepProfile>,
     /// The first samples of each task seen, as 8-bit images.
     pub pictures: Vec<ImageDataset>,
+    /// What was found by looking back at earlier experiences.
+    pub analyses: Analyses,
 }
 
 /// What a cell cost.
@@ -196,9 +198,11 @@ impl Workload {
         let replayed = if rehearsed { current - current / tasks.max(1) as u64 } else { 0 };
         let evaluation = &spec.evaluation;
         let evaluations = crate::build::sampler_evaluations(evaluation, spec.process.timesteps);
-        let draws = (tasks * (tasks + 1) / 2 * evaluation.samples_per_task * evaluations) as u64;
+        let sets = tasks * (tasks + 1) / 2 + evaluation.hybrid_sampling.draws(tasks);
+        let draws = (sets * evaluation.samples_per_task * evaluations) as u64;
         let points = crate::build::grid_points(evaluation, spec.process.timesteps);
-        let looks = (tasks * tasks * evaluation.likelihood.images_per_task * points) as u64;
+        // Once more for the untrained model.
+        let looks = ((tasks + 1) * tasks * evaluation.likelihood.images_per_task * points) as u64;
         Self(3 * (current + replayed) + draws + looks)
     }
 }

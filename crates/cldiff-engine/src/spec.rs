@@ -1,6 +1,11 @@
 //! What a cell of the benchmark consists of, as plain data: the parts of a configuration that the engine needs.
 
-use cl_metrics::{features::classifier::ClassifierConfig, likelihood::LikelihoodConfig};
+use cl_metrics::{
+    features::classifier::ClassifierConfig,
+    hybrid::HybridSamplingConfig,
+    likelihood::LikelihoodConfig,
+    representation::{CkaConfig, GradientConfig},
+};
 use cl_strategies::{
     AGemConfig, DerConfig, DerPlusPlusConfig, EwcConfig, GdumbConfig, GemConfig,
     GenerativeDistillationConfig, GenerativeReplayConfig, L2Config, LoraConfig, LwfConfig, MasConfig,
@@ -31,6 +36,14 @@ pub struct EvaluationConfig {
     pub guidance: Option<f64>,
     /// The denoising loss and the variational bound along the timesteps.
     pub likelihood: LikelihoodConfig,
+    /// Samples that the model right after a task and the final model draw together.
+    pub hybrid_sampling: HybridSamplingConfig,
+    /// Cosines of the gradients of old and new tasks by timestep; absent: not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradients: Option<GradientConfig>,
+    /// CKA of activations before and after later tasks by block and timestep; absent: not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cka: Option<CkaConfig>,
     /// The classifier whose features the sample metrics use.
     pub classifier: ClassifierConfig,
 }
@@ -44,6 +57,9 @@ impl Default for EvaluationConfig {
             sampler: SamplerConfig::Ddim(Ddim::default()),
             guidance: None,
             likelihood: LikelihoodConfig::default(),
+            hybrid_sampling: HybridSamplingConfig::default(),
+            gradients: None,
+            cka: None,
             classifier: ClassifierConfig::default(),
         }
     }

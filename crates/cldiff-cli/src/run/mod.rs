@@ -4,6 +4,7 @@ mod cells;
 mod directory;
 pub(crate) mod grid;
 mod interrupt;
+mod numbers;
 pub(crate) mod progress;
 mod table;
 
@@ -37,7 +38,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     progress.say(&format!("{} on {} ({})", loaded.config.name, engine.backend(), engine.device()));
     let reference = prepare(&*engine, &stream, &loaded, &progress)?;
     let runner = Runner { engine: &*engine, stream: &stream, reference: &reference, config: &loaded.config };
-    let cells = runner.run(&directory, &progress)?;
+    let mut cells = runner.run(&directory, &progress)?;
+    numbers::add_plasticity(&mut cells);
     let results = Results {
         schema: crate::results::SCHEMA,
         name: loaded.config.name.clone(),
