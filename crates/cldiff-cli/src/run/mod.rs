@@ -10,7 +10,6 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use cldiff_engine::{Engine, EngineError, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
@@ -79,8 +78,7 @@ fn write_report(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Fai
         .iter()
         .map(|dir| directory::load(dir).map_err(|e| Failure::mistake(format!("{e:#}"))))
         .collect::<Result<_, _>>()?;
-    let html = report::render(&inputs).map_err(|e| Failure::mistake(format!("{e:#}")))?;
-    std::fs::write(out, html).with_context(|| format!("cannot write {}", out.display()))?;
+    report::write(&inputs, out).map_err(|e| Failure::mistake(format!("{e:#}")))?;
     Ok(inputs.into_iter().map(|input| input.results).collect())
 }
 
