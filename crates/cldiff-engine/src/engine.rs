@@ -203,6 +203,15 @@ impl Workload {
         let points = crate::build::grid_points(evaluation, spec.process.timesteps);
         // Once more for the untrained model.
         let looks = ((tasks + 1) * tasks * evaluation.likelihood.images_per_task * points) as u64;
-        Self(3 * (current + replayed) + draws + looks)
+        Self(3 * (current + replayed) + draws + looks + views(evaluation, tasks))
     }
+}
+
+/// Passes that gradients and activations take, where they are asked for; a gradient counts for three.
+fn views(evaluation: &EvaluationConfig, tasks: usize) -> u64 {
+    let (bins, pairs) = (evaluation.likelihood.bins, tasks * tasks.saturating_sub(1) / 2);
+    let gradients =
+        evaluation.gradients.map_or(0, |config| 3 * config.images * (pairs + tasks.saturating_sub(1)));
+    let cka = evaluation.cka.map_or(0, |config| 2 * config.images * pairs);
+    (bins * (gradients + cka)) as u64
 }

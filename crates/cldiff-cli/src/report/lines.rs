@@ -80,6 +80,7 @@ pub(super) fn draw_lines(
     }
     let tasks = (x.end - 0.001).floor() - x.start.ceil() + 1.0;
     let ends = [x.start, x.end];
+    let decimals = decimals(y.end - y.start);
     let mut chart = builder.build_cartesian_2d(x, y).map_err(drawing)?;
     let step = |v: &f64| if axes.tasks { format!("{v:.0}") } else { format!("{v}") };
     chart
@@ -94,7 +95,7 @@ pub(super) fn draw_lines(
         .x_labels(if axes.tasks { tasks.max(1.0) as usize } else { 6 })
         .y_labels(5)
         .x_label_formatter(&step)
-        .y_label_formatter(&|v| super::heat_map::short(*v))
+        .y_label_formatter(&|v| tick(*v, decimals))
         .draw()
         .map_err(drawing)?;
     if axes.zero {
@@ -102,6 +103,21 @@ pub(super) fn draw_lines(
         chart.draw_series(LineSeries::new(line, INK.mix(0.6).stroke_width(1))).map_err(drawing)?;
     }
     lines.iter().try_for_each(|line| draw_line(&mut chart, line))
+}
+
+/// How many decimals tell some five ticks of a range apart.
+pub(super) fn decimals(range: f64) -> usize {
+    (1.0 - range.max(1e-9).log10().floor()).clamp(0.0, 6.0) as usize
+}
+
+/// A tick's value, without a minus before nothing.
+pub(super) fn tick(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    if text.trim_start_matches('-').bytes().all(|b| b == b'0' || b == b'.') {
+        text.trim_start_matches('-').to_owned()
+    } else {
+        text
+    }
 }
 
 fn draw_line(chart: &mut Chart<'_, '_>, line: &Line) -> Result<()> {
@@ -128,4 +144,16 @@ fn draw_markers(chart: &mut Chart<'_, '_>, line: &Line) -> Result<()> {
         _ => chart.draw_series(points.map(|p| Cross::new(p, 4, style.stroke_width(2)))).map(|_| ()),
     }
     .map_err(drawing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_told_apart_and_nothing_has_no_minus() {
+        assert_eq!((decimals(150.0), decimals(2.0), decimals(0.08)), (0, 1, 3));
+        assert_eq!(tick(-0.0004, 2), "0.00");
+        assert_eq!((tick(-0.25, 2), tick(120.0, 0)), ("-0.25".into(), "120".into()));
+    }
 }

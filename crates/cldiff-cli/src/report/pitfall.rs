@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use super::{
     charts::lines_over_tasks,
     forgetting::{self, CurvePoint, Loss},
-    lines::{Axes, Line, around, draw_lines, range_of},
+    lines::{Axes, Line, around, decimals, draw_lines, range_of, tick},
     numbers::{average_after, pooled, strategies},
     palette,
     svg::{self, INK, drawing, figure, text},
@@ -50,7 +50,7 @@ pub(super) fn draw(results: &Results, cells: &[&CellResult]) -> Result<String> {
 fn draw_bars(area: &svg::Canvas<'_>, changes: &[Vec<CurvePoint>], index: usize) -> Result<()> {
     let ends = changes.iter().flatten().flat_map(|p| [p.absolute - p.margin, p.absolute + p.margin, 0.0]);
     let y = around(&ends.collect::<Vec<f64>>(), 0.08);
-    let points = &changes[index];
+    let (points, decimals) = (&changes[index], decimals(y.end - y.start));
     let name = |v: &f64| {
         let bin = v.round().max(0.0) as usize;
         let on_bin = (v - v.round()).abs() < 1e-6;
@@ -75,7 +75,7 @@ fn draw_bars(area: &svg::Canvas<'_>, changes: &[Vec<CurvePoint>], index: usize) 
         .x_labels(2 * points.len())
         .x_label_formatter(&name)
         .y_labels(4)
-        .y_label_formatter(&|v| super::heat_map::short(*v))
+        .y_label_formatter(&|v| tick(*v, decimals))
         .draw()
         .map_err(drawing)?;
     let colour = palette::strategy(index);

@@ -1,6 +1,6 @@
 //! What the numbers show, in sentences computed from them; no claim that they do not carry.
 
-use cl_metrics::summary::{OverSeeds, bootstrap::chance_of_one_sign, over_seeds};
+use cl_metrics::summary::{OverSeeds, bootstrap::chance_of_one_sign, over_seeds, paired_difference};
 
 use super::{
     columns::{Column, columns},
@@ -228,23 +228,40 @@ fn hybrid_of(label: &str, cells: &[&CellResult], task: usize) -> Option<String> 
     let (old, new) = (mean(Above::Old, 0)?, mean(Above::New, 0)?);
     let middle = (1..last).min_by_key(|&i| thresholds[i].abs_diff(thresholds[last] / 2))?;
     let (by_old, by_new) = (mean(Above::Old, middle)?, mean(Above::New, middle)?);
-    let paired = over_seeds(
-        hybrid::values(cells, task, Above::Old, middle)
-            .into_iter()
-            .zip(hybrid::values(cells, task, Above::New, middle))
-            .filter(|(a, b)| a.0 == b.0)
-            .map(|(a, b)| a.1 - b.1),
+    let verdict = verdict(
+        difference(cells, task, (Above::New, 0), (Above::Old, 0)),
+        difference(cells, task, (Above::Old, middle), (Above::New, middle)),
     );
-    let verdict = match paired.and_then(|p| p.interval) {
-        Some(interval) if interval.high < 0.0 => " Over the seeds, the noisy part is the one to remember.",
-        Some(interval) if interval.low > 0.0 => " Over the seeds, the clear part is the one to remember.",
-        Some(_) => " The seeds do not tell which part matters more.",
-        None => "",
-    };
     let t = thresholds[middle];
     Some(format!(
         "{label}: FID on task {} is {old:.2} by the model right after it and {new:.2} by the final one; {by_old:.2} with \
          the old model at t ≥ {t} only, {by_new:.2} with it below only.{verdict}",
         task + 1
     ))
+}
+
+/// FID at one place of the curves minus FID at another, over seeds.
+fn difference(
+    cells: &[&CellResult],
+    task: usize,
+    (a, i): (Above, usize),
+    (b, j): (Above, usize),
+) -> Option<OverSeeds> {
+    let by_seed = |above, i| hybrid::values(cells, task, above, i).into_iter().collect();
+    paired_difference(&by_seed(a, i), &by_seed(b, j))
+}
+
+/// Which part of the trajectory was to be remembered: of the final model's FID less the old one's, and of the FID with
+/// the old model above less that with it below.
+fn verdict(forgotten: Option<OverSeeds>, above_less_below: Option<OverSeeds>) -> &'static str {
+    let interval = |difference: Option<OverSeeds>| difference.and_then(|d| d.interval);
+    let (Some(forgotten), Some(parts)) = (interval(forgotten), interval(above_less_below)) else { return "" };
+    match () {
+        () if forgotten.low <= 0.0 => {
+            " Nothing was forgotten beyond the seeds' doubt, so that there is nothing to place."
+        }
+        () if parts.high < 0.0 => " Over the seeds, the noisy part is the one to remember.",
+        () if parts.low > 0.0 => " Over the seeds, the clear part is the one to remember.",
+        () => " The seeds do not tell which part matters more.",
+    }
 }

@@ -47,7 +47,7 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
 }
 
 /// Adds to each cell how much better it learns new tasks than the joint cell of its seed, where there is one.
-pub(super) fn add_plasticity(cells: &mut [CellResult]) {
+pub(crate) fn add_plasticity(cells: &mut [CellResult]) {
     let joint: BTreeMap<u64, BTreeMap<String, Matrix>> = cells
         .iter()
         .filter(|cell| cell.strategy == "joint")
