@@ -108,13 +108,15 @@ fn summary(
     summary
 }
 
+/// `[k][j]` of something that has a value for each bin.
+fn by_bin<T>(evaluations: &[Evaluation], of: impl Fn(&TimestepProfile) -> T) -> Vec<Vec<T>> {
+    evaluations.iter().map(|e| e.profiles.iter().map(&of).collect()).collect()
+}
+
 fn timestep_result(spec: &CellSpec, evaluations: &[Evaluation]) -> TimestepResult {
     let likelihood = &spec.evaluation.likelihood;
     let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin);
     let edges = grid.map(|g| g.edges().to_vec()).unwrap_or_default();
-    fn by_bin<T>(evaluations: &[Evaluation], of: impl Fn(&TimestepProfile) -> T) -> Vec<Vec<T>> {
-        evaluations.iter().map(|e| e.profiles.iter().map(&of).collect()).collect()
-    }
     let forgetting = |of: fn(&TimestepForgetting) -> &Change| -> Vec<Vec<ChangeResult>> {
         evaluations.iter().map(|e| e.analyses.forgetting.iter().map(|f| change(of(f))).collect()).collect()
     };

@@ -18,7 +18,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
     /// `[j][bin]`: the cosine of the gradients of tasks `k` and j < `k`.
     pub(super) fn gradients(
         &self,
-        config: &GradientConfig,
+        config: GradientConfig,
         trainer: &Trainer<B, UNet2D<B>>,
         k: usize,
         observer: &mut dyn CellObserver,

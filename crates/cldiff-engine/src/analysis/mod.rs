@@ -98,7 +98,7 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
             let models = TaskModels::new(&untrained, Vec::new());
             self.found.untrained = evaluator.profiles(&models, trainer.process(), k, observer, cost)?;
         } else if let Some(config) = self.spec.evaluation.gradients {
-            self.found.gradients = self.gradients(&config, trainer, k, observer, cost)?;
+            self.found.gradients = self.gradients(config, trainer, k, observer, cost)?;
         }
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
         Ok(())
