@@ -58,12 +58,12 @@ pub enum Command {
     /// Check a configuration, show one with everything filled in, or print its JSON Schema.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Make the table and report.html again, from the files of one or several runs.
+    /// Make the table, report.html, results.csv and results.parquet again, from the files of one or several runs.
     Report {
         /// Run directories.
         #[arg(required = true, value_name = "DIR")]
         directories: Vec<PathBuf>,
-        /// Where to write the report [default: report.html in the first directory]
+        /// Where to write the report; the tables go beside it [default: report.html in the first directory]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

@@ -69,6 +69,21 @@ pub struct CellResult {
     pub pooled: BTreeMap<String, Vec<Option<f64>>>,
     /// Along the timesteps.
     pub timestep: TimestepResult,
+    /// Standard errors over images of the entries of `matrices`: `bpd`.
+    #[serde(default)]
+    pub standard_errors: BTreeMap<String, Matrix>,
+    /// `bpd` and `denoising_loss` of the untrained model on each task.
+    #[serde(default)]
+    pub untrained: BTreeMap<String, Vec<Option<f64>>>,
+    /// FID of samples drawn by two moments of the model together.
+    #[serde(default)]
+    pub hybrid_sampling: Vec<HybridResult>,
+    /// Cosines of the gradients of task k and task j, before task k was learned: `[k][j][bin]` for j < k.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_cosine: Option<Vec<Vec<Vec<Option<f64>>>>>,
+    /// How alike activations are after task k to those right after task j.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cka: Option<CkaResult>,
     /// `METRIC.SUMMARY`
     pub summary: BTreeMap<String, Option<f64>>,
     /// What it cost.
@@ -84,6 +99,66 @@ pub struct TimestepResult {
     pub denoising_loss: Vec<Vec<Vec<f64>>>,
     /// The bin's share of the bits per dimension, summed over its timesteps.
     pub vlb: Vec<Vec<Vec<f64>>>,
+    /// The log of the signal-to-noise ratio at each edge (at the last timestep for the last edge).
+    #[serde(default)]
+    pub log_snr: Vec<f64>,
+    /// The prior term of the bits per dimension, which no training changes: `[k][j]`.
+    #[serde(default)]
+    pub prior: Matrix,
+    /// The discretised term at t = 0, part of the first bin: `[k][j]`.
+    #[serde(default)]
+    pub discretized: Matrix,
+    /// Standard errors over images of `denoising_loss` and `vlb`: `[k][j][bin]`.
+    #[serde(default)]
+    pub standard_errors: BTreeMap<String, Vec<Vec<Vec<Option<f64>>>>>,
+    /// Change of `denoising_loss` and `vlb` on task j since right after it, after task k: `[k][j]` for j < k.
+    #[serde(default)]
+    pub forgetting: BTreeMap<String, Vec<Vec<ChangeResult>>>,
+}
+
+/// How a loss along the timesteps changed, on identical images and noise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChangeResult {
+    /// The change in each bin.
+    pub absolute: Vec<Option<f64>>,
+    /// Its standard error over images, from paired differences.
+    pub absolute_error: Vec<Option<f64>>,
+    /// The change as a part of the loss before.
+    pub relative: Vec<Option<f64>>,
+    /// Its standard error.
+    pub relative_error: Vec<Option<f64>>,
+    /// The change over all timesteps: of the mean loss, or of the bits per dimension.
+    pub total: Option<f64>,
+    /// Its standard error.
+    pub total_error: Option<f64>,
+    /// The bin in which the absolute change is greatest.
+    pub peak: usize,
+    /// The part of the total from each bin; null if the total cannot be told from 0.
+    pub share: Option<Vec<f64>>,
+    /// The part from timesteps with a signal-to-noise ratio of at least 1; null as for `share`.
+    pub clear_share: Option<f64>,
+}
+
+/// FID on a task of samples by the model right after it (old) and the final one (new) together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HybridResult {
+    /// The task, from 0.
+    pub task: usize,
+    /// Where the trajectory is cut: timesteps from 0 to T.
+    pub thresholds: Vec<usize>,
+    /// With the old model at t >= threshold and the new one below.
+    pub old_above: Vec<Option<f64>>,
+    /// With the new model at t >= threshold and the old one below.
+    pub new_above: Vec<Option<f64>>,
+}
+
+/// Linear CKA of activations.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CkaResult {
+    /// The network's blocks.
+    pub blocks: Vec<String>,
+    /// `[k][j][block][bin]` for j < k.
+    pub values: Vec<Vec<Vec<Vec<Option<f64>>>>>,
 }
 
 /// What a cell cost.

@@ -10,7 +10,9 @@ use ddpm_core::{
 };
 
 use crate::{
-    CellObserver, CellSpec, Cost, EngineError, Phase, Reference, Tick, build,
+    CellObserver, CellSpec, Cost, EngineError, Phase, Reference, Tick,
+    analysis::Analyst,
+    build,
     evaluate::{Evaluator, TaskModels},
     memory,
 };
@@ -31,8 +33,10 @@ pub(crate) fn run<B: TrainBackend>(
     let mut trainer = Trainer::new(unet, process, spec.training, spec.seed, device.clone())?;
     let mut strategy = build::strategy::<B, UNet2D<B>>(&spec.strategy)?;
     let evaluator = Evaluator::<B::InnerBackend>::new(spec, reference, device)?;
+    let mut analyst = Analyst::<B>::new(spec, reference, evaluator.edges(), device);
     let mut cost = Cost::default();
     for k in 0..stream.len() {
+        analyst.before(&trainer, &evaluator, k, observer, &mut cost)?;
         train(&mut trainer, &mut strategy, stream, k, observer, &mut cost)?;
         // Burn initialises parameters lazily and a clone initialises anew; these are all initialised by now.
         let average = trainer.average();
@@ -40,11 +44,14 @@ pub(crate) fn run<B: TrainBackend>(
         let boxed = |j| of_task(j).map(|model| Box::new(model) as Box<dyn Denoiser<B::InnerBackend>>);
         let models = TaskModels::new(&average, (0..stream.len()).map(boxed).collect());
         let stored = Strategy::<B, UNet2D<B>>::stored_images(&strategy);
-        let evaluation =
+        let mut evaluation =
             evaluator.evaluate(&models, trainer.process(), k, stored.as_ref(), observer, &mut cost)?;
+        let asked = |j| of_task(j).unwrap_or_else(|| average.clone());
+        evaluation.analyses =
+            analyst.after(&asked, trainer.process(), &evaluator, &evaluation, observer, &mut cost)?;
         let held = Strategy::<B, UNet2D<B>>::memory(&strategy);
         (cost.buffer_bytes, cost.extra_parameters) = (held.buffer_bytes, held.extra_parameters);
-        let model = &of_task(k).unwrap_or(average.clone());
+        let model = &asked(k);
         observer.evaluated(evaluation, &|dir| {
             diffusers::save_unet(model, dir)?;
             Ok(diffusers::save_scheduler(&spec.process, dir)?)

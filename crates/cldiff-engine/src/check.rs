@@ -47,7 +47,23 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
             Misfit { key, value: format!("\"{}\"", weights.display()), expected: error.to_string() }
         })?;
     }
+    evaluation.hybrid_sampling.validate().map_err(metric)?;
+    check_views(evaluation)?;
     evaluation.classifier.validate().map_err(metric)
+}
+
+/// Whether there are images enough for gradients and activations.
+fn check_views(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
+    let gradients = evaluation.gradients.map(|config| ("gradients", config.images, 1));
+    let cka = evaluation.cka.map(|config| ("cka", config.images, if config.debiased { 4 } else { 2 }));
+    match gradients.into_iter().chain(cka).find(|(_, images, least)| images < least) {
+        None => Ok(()),
+        Some((view, images, least)) => Err(Misfit {
+            key: format!("evaluation.{view}.images"),
+            value: images.to_string(),
+            expected: format!("expected at least {least}"),
+        }),
+    }
 }
 
 /// Checks a strategy's options, against the training, the process, and the data that it will see if these are known.

@@ -7,8 +7,8 @@ use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
 
 use crate::{
-    BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorChoice, HostImages, Measurement,
-    PredictJob, Reference, SampleJob,
+    Analyses, BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorChoice, HostImages,
+    Measurement, PredictJob, Reference, SampleJob,
 };
 
 /// A backend on a device, ready to run cells.
@@ -162,6 +162,8 @@ pub struct Evaluation {
     pub profiles: Vec<TimestepProfile>,
     /// The first samples of each task seen, as 8-bit images.
     pub pictures: Vec<ImageDataset>,
+    /// What was found by looking back at earlier experiences.
+    pub analyses: Analyses,
 }
 
 /// One sample metric after one experience.
@@ -209,9 +211,20 @@ impl Workload {
         let replayed = if rehearsed { current - current / tasks.max(1) as u64 } else { 0 };
         let evaluation = &spec.evaluation;
         let evaluations = crate::build::sampler_evaluations(evaluation, spec.process.timesteps);
-        let draws = (tasks * (tasks + 1) / 2 * evaluation.samples_per_task * evaluations) as u64;
+        let sets = tasks * (tasks + 1) / 2 + evaluation.hybrid_sampling.draws(tasks);
+        let draws = (sets * evaluation.samples_per_task * evaluations) as u64;
         let points = crate::build::grid_points(evaluation, spec.process.timesteps);
-        let looks = (tasks * tasks * evaluation.likelihood.images_per_task * points) as u64;
-        Self(3 * (current + replayed) + draws + looks)
+        // Once more for the untrained model.
+        let looks = ((tasks + 1) * tasks * evaluation.likelihood.images_per_task * points) as u64;
+        Self(3 * (current + replayed) + draws + looks + views(evaluation, tasks))
     }
+}
+
+/// Passes that gradients and activations take, where they are asked for; a gradient counts for three.
+fn views(evaluation: &EvaluationConfig, tasks: usize) -> u64 {
+    let (bins, pairs) = (evaluation.likelihood.bins, tasks * tasks.saturating_sub(1) / 2);
+    let gradients =
+        evaluation.gradients.map_or(0, |config| 3 * config.images * (pairs + tasks.saturating_sub(1)));
+    let cka = evaluation.cka.map_or(0, |config| 2 * config.images * pairs);
+    (bins * (gradients + cka)) as u64
 }

@@ -24,7 +24,7 @@ use ddpm_core::{
 };
 
 use crate::{
-    CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, TaskValues, Tick,
+    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, TaskValues, Tick,
     reference::Known,
 };
 
@@ -78,6 +78,11 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         Ok(Self { spec, reference, grid, sampler, device })
     }
 
+    /// The bins of timesteps.
+    pub(crate) fn edges(&self) -> &[usize] {
+        self.grid.edges()
+    }
+
     /// Measures what was learned after experience `k`; `stored` are the images that the strategy holds.
     pub(crate) fn evaluate(
         &self,
@@ -102,6 +107,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
                 .into_iter()
                 .map(|g| g.images.take(self.spec.evaluation.grid_columns))
                 .collect(),
+            analyses: Analyses::default(),
         };
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
         Ok(evaluation)
@@ -117,36 +123,46 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         observer: &mut dyn CellObserver,
         cost: &mut Cost,
     ) -> Result<Vec<ImageDataset>, EngineError> {
-        let (evaluation, mut sets) = (&self.spec.evaluation, Vec::new());
-        for (j, task) in self.reference.tasks[..=k].iter().enumerate() {
-            let requested = requested_classes(&task.eval, evaluation.samples_per_task);
-            let shape = task.eval.shape();
-            let request = SampleRequest {
-                count: requested.len(),
-                batch: evaluation.sample_batch,
-                shape: [shape.channels, shape.height, shape.width],
-                conditioning: self.conditioning(&requested, j),
-                key: Key::new(self.spec.seed, SAMPLES).experience(j),
-            };
-            let interrupted = Cell::new(false);
-            let evaluations = Cell::new(0);
-            let mut progress = |p: sampler::Progress| {
-                let images = p.batch as u64;
-                evaluations.set(evaluations.get() + images);
-                let tick =
-                    Tick { phase: Phase::Sample, experience: k, work: images, images, step: 0, loss: None };
-                interrupted.set(interrupted.get() || observer.tick(tick).is_break());
-            };
-            let guided = self.guided(models.of(j));
-            let model: &dyn Denoiser<B> = guided.as_ref().map_or(models.of(j), |guided| guided);
-            let x_0 = sampler::draw(&*self.sampler, model, process, &request, self.device, &mut progress)?;
-            if interrupted.get() {
-                return Err(EngineError::Interrupted);
-            }
-            cost.denoiser_evaluations += evaluations.get();
-            sets.push(to_images(x_0, &task.eval, requested)?);
+        (0..=k).map(|j| self.samples_of(models.of(j), process, j, k, observer, cost)).collect()
+    }
+
+    /// Samples of task `j` by a model after task `k`, under guidance where that is asked for.
+    pub(crate) fn samples_of(
+        &self,
+        model: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        j: usize,
+        k: usize,
+        observer: &mut dyn CellObserver,
+        cost: &mut Cost,
+    ) -> Result<ImageDataset, EngineError> {
+        let (evaluation, task) = (&self.spec.evaluation, &self.reference.tasks[j]);
+        let requested = requested_classes(&task.eval, evaluation.samples_per_task);
+        let shape = task.eval.shape();
+        let request = SampleRequest {
+            count: requested.len(),
+            batch: evaluation.sample_batch,
+            shape: [shape.channels, shape.height, shape.width],
+            conditioning: self.conditioning(&requested, j),
+            key: Key::new(self.spec.seed, SAMPLES).experience(j),
+        };
+        let interrupted = Cell::new(false);
+        let evaluations = Cell::new(0);
+        let mut progress = |p: sampler::Progress| {
+            let images = p.batch as u64;
+            evaluations.set(evaluations.get() + images);
+            let tick =
+                Tick { phase: Phase::Sample, experience: k, work: images, images, step: 0, loss: None };
+            interrupted.set(interrupted.get() || observer.tick(tick).is_break());
+        };
+        let guided = self.guided(model);
+        let model: &dyn Denoiser<B> = guided.as_ref().map_or(model, |guided| guided);
+        let x_0 = sampler::draw(&*self.sampler, model, process, &request, self.device, &mut progress)?;
+        if interrupted.get() {
+            return Err(EngineError::Interrupted);
         }
-        Ok(sets)
+        cost.denoiser_evaluations += evaluations.get();
+        to_images(x_0, &task.eval, requested)
     }
 
     /// The model under classifier-free guidance, where that is asked for; the null condition comes after the others.
@@ -184,12 +200,13 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         let parts: Vec<&ImageDataset> = samples.iter().collect();
         let all = ImageDataset::concat(&parts).map_err(MetricError::from)?;
         let seen = self.reference.classes_seen(&all)?;
-        let of_task = |j: usize| {
-            let counts = self.reference.tasks[j].eval.counts_per_class();
-            let members: Vec<usize> = (0..all.len()).filter(|&i| counts[seen[i]] > 0).collect();
-            all.select(&members)
-        };
-        Ok((0..samples.len()).map(of_task).collect())
+        Ok((0..samples.len()).map(|j| all.select(&self.of_task(&seen, j))).collect())
+    }
+
+    /// Which samples show a class of task `j`, of the classes that are seen in them.
+    pub(crate) fn of_task(&self, seen: &[usize], j: usize) -> Vec<usize> {
+        let counts = self.reference.tasks[j].eval.counts_per_class();
+        (0..seen.len()).filter(|&i| counts[seen[i]] > 0).collect()
     }
 
     /// Every metric on each task seen, and over all of them.
@@ -237,7 +254,8 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         )?)
     }
 
-    fn profiles(
+    /// The losses along the timesteps after experience `k`, on each task.
+    pub(crate) fn profiles(
         &self,
         models: &TaskModels<'_, B>,
         process: &GaussianDiffusion,
@@ -280,7 +298,7 @@ fn requested_classes(eval: &ImageDataset, n: usize) -> Vec<usize> {
 }
 
 /// `n` positions spread evenly over a data set, or all.
-fn spread(data: &ImageDataset, n: usize) -> Vec<usize> {
+pub(crate) fn spread(data: &ImageDataset, n: usize) -> Vec<usize> {
     let n = n.min(data.len());
     (0..n).map(|i| i * data.len() / n).collect()
 }

@@ -4,6 +4,7 @@
 //! object without type parameters, so that Burn's generics are compiled here, once, and a change to configuration,
 //! report or command line recompiles none of them.
 
+mod analysis;
 mod backend;
 mod benchmark;
 mod build;
@@ -19,6 +20,7 @@ mod probe;
 mod reference;
 mod spec;
 
+pub use analysis::{Analyses, CkaTable};
 pub use backend::{BackendChoice, open};
 pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation, check_strategy};

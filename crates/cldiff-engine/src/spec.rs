@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use cl_metrics::{
-    features::classifier::ClassifierConfig, likelihood::LikelihoodConfig, sample::SampleMetric,
+    features::classifier::ClassifierConfig,
+    hybrid::HybridSamplingConfig,
+    likelihood::LikelihoodConfig,
+    representation::{CkaConfig, GradientConfig},
+    sample::SampleMetric,
 };
 use cl_strategies::{
     AGemConfig, DerConfig, DerPlusPlusConfig, EwcConfig, GdumbConfig, GemConfig,
@@ -39,6 +43,14 @@ pub struct EvaluationConfig {
     pub metrics: Vec<SampleMetric>,
     /// The features in which samples are compared with real images.
     pub features: FeaturesConfig,
+    /// Samples that the model right after a task and the final model draw together.
+    pub hybrid_sampling: HybridSamplingConfig,
+    /// Cosines of the gradients of old and new tasks by timestep; absent: not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradients: Option<GradientConfig>,
+    /// CKA of activations before and after later tasks by block and timestep; absent: not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cka: Option<CkaConfig>,
     /// The classifier that sees the samples' classes, and gives the features unless others are asked for.
     pub classifier: ClassifierConfig,
 }
@@ -70,6 +82,9 @@ impl Default for EvaluationConfig {
             likelihood: LikelihoodConfig::default(),
             metrics: SampleMetric::defaults(),
             features: FeaturesConfig::default(),
+            hybrid_sampling: HybridSamplingConfig::default(),
+            gradients: None,
+            cka: None,
             classifier: ClassifierConfig::default(),
         }
     }

@@ -54,6 +54,7 @@ pub mod optimizer;
 pub mod parameters;
 pub mod sampler;
 pub mod schedule;
+pub mod timestep_switch;
 pub mod unet;
 
 pub use ddpm_kernels::{Kernels, TrainBackend};
@@ -65,4 +66,5 @@ pub use error::CoreError;
 pub use guidance::Guided;
 pub use objective::{NoisyBatch, Objective};
 pub use optimizer::{AdamW, AdamWConfig, AdamWMoments};
+pub use timestep_switch::TimestepSwitch;
 pub use unet::{UNet2D, UNet2DConfig};

@@ -1,4 +1,5 @@
-//! The denoising loss and the variational bound of one model on one set of images, along the timesteps.
+//! The denoising loss and the variational bound of one model on one set of images, along the timesteps: bits per
+//! dimension = prior term + discretised term at t = 0 + a divergence for every other timestep.
 
 use burn::tensor::{Int, Tensor};
 use ddpm_core::{
@@ -10,7 +11,10 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TimestepGrid;
+use super::{
+    BinnedLosses, TimestepGrid,
+    losses::{mean, standard_error},
+};
 
 /// How closely likelihood is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,23 +36,64 @@ impl Default for LikelihoodConfig {
     }
 }
 
-/// What a model does along the timesteps, averaged over images.
+/// What a model does along the timesteps, on each image of a set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimestepProfile {
-    /// Mean squared error of the noise in each bin, averaged over its timesteps.
-    pub denoising_loss: Vec<f64>,
-    /// What each bin contributes to the bits per dimension: the sum of its timesteps' terms.
-    pub vlb: Vec<f64>,
-    /// The prior term, in bits per dimension.
-    pub prior: f64,
-    /// Mean squared error of the noise over all timesteps: the loss that the model was trained on.
-    pub mean_denoising_loss: f64,
+    /// Mean squared error of the noise.
+    pub eps: BinnedLosses,
+    /// Terms of the variational bound, in bits per dimension.
+    pub vlb: BinnedLosses,
+    /// The prior term of each image, in bits per dimension.
+    pub prior: Vec<f64>,
+    /// The discretised likelihood at t = 0 of each image, in bits per dimension: part of the first bin.
+    pub discretized: Vec<f64>,
+    edges: Vec<usize>,
 }
 
 impl TimestepProfile {
-    /// Bits per dimension: the prior term and every timestep's.
+    /// Bits per dimension, averaged over images: the prior term and every timestep's.
     pub fn bits_per_dimension(&self) -> f64 {
-        self.prior + self.vlb.iter().sum::<f64>()
+        mean(&self.bits())
+    }
+
+    /// The standard error of [`bits_per_dimension`](Self::bits_per_dimension) over images; none for one image.
+    pub fn bits_standard_error(&self) -> Option<f64> {
+        standard_error(&self.bits())
+    }
+
+    /// Bits per dimension of each image.
+    pub fn bits(&self) -> Vec<f64> {
+        self.prior.iter().zip(self.vlb.totals()).map(|(prior, vlb)| prior + vlb).collect()
+    }
+
+    /// Mean squared error of the noise over all timesteps: the loss that the model was trained on.
+    pub fn mean_denoising_loss(&self) -> f64 {
+        mean(&self.eps.totals()) / self.edges[self.edges.len() - 1] as f64
+    }
+
+    /// Mean squared error of the noise in each bin, averaged over its timesteps.
+    pub fn denoising_loss(&self) -> Vec<f64> {
+        self.eps.means().iter().zip(self.widths()).map(|(sum, width)| sum / width).collect()
+    }
+
+    /// The standard errors of [`denoising_loss`](Self::denoising_loss) over images.
+    pub fn denoising_standard_errors(&self) -> Vec<Option<f64>> {
+        self.eps.standard_errors().iter().zip(self.widths()).map(|(e, width)| e.map(|e| e / width)).collect()
+    }
+
+    /// The prior term, in bits per dimension, averaged over images.
+    pub fn prior_term(&self) -> f64 {
+        mean(&self.prior)
+    }
+
+    /// The discretised term at t = 0, in bits per dimension, averaged over images.
+    pub fn discretized_term(&self) -> f64 {
+        mean(&self.discretized)
+    }
+
+    /// The number of timesteps in each bin.
+    pub(super) fn widths(&self) -> impl Iterator<Item = f64> {
+        self.edges.windows(2).map(|edge| (edge[1] - edge[0]) as f64)
     }
 }
 
@@ -68,28 +113,20 @@ pub fn timestep_profile<B: Kernels>(
 ) -> TimestepProfile {
     let (n, device) = (x_0.dims()[0], x_0.device());
     let threshold = if clip { Threshold::Clip } else { Threshold::None };
-    let (mut loss, mut vlb) = (vec![0.0; grid.bins()], vec![0.0; grid.bins()]);
+    let (mut eps, mut vlb) = (BinnedLosses::zeros(grid.bins(), n), BinnedLosses::zeros(grid.bins(), n));
+    let mut discretized = vec![0.0; n];
     for point in grid.points() {
-        let eps = key.step(point.t).normal(0, x_0.dims(), &device);
-        let batch = NoisyBatch::at(process, x_0.clone(), y.clone(), vec![point.t; n], eps);
+        let noise = key.step(point.t).normal(0, x_0.dims(), &device);
+        let batch = NoisyBatch::at(process, x_0.clone(), y.clone(), vec![point.t; n], noise);
         let terms = timestep_terms(denoiser, process, &batch, threshold);
-        loss[point.bin] += point.weight as f64 * mean(&terms.eps_mse);
-        vlb[point.bin] += point.weight as f64 * mean(&terms.vlb);
+        let clear = process.snr(point.t) >= 1.0;
+        eps.add(point.bin, point.weight, clear, &terms.eps_mse);
+        vlb.add(point.bin, point.weight, clear, &terms.vlb);
+        if point.t == 0 {
+            discretized = terms.vlb;
+        }
     }
-    let mean_denoising_loss = loss.iter().sum::<f64>() / grid.timesteps() as f64;
-    for (sum, edge) in loss.iter_mut().zip(grid.edges().windows(2)) {
-        *sum /= (edge[1] - edge[0]) as f64;
-    }
-    TimestepProfile {
-        denoising_loss: loss,
-        vlb,
-        prior: mean(&prior_terms(process, x_0)),
-        mean_denoising_loss,
-    }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+    TimestepProfile { eps, vlb, prior: prior_terms(process, x_0), discretized, edges: grid.edges().to_vec() }
 }
 
 #[cfg(test)]
@@ -125,7 +162,7 @@ mod tests {
         let grid = TimestepGrid::new(1000, 10, 3).unwrap();
         let key = Key::new(0, Purpose::named("test"));
         let profile = timestep_profile(&model, &process, x_0, None, &grid, true, key);
-        for (bin, found) in profile.denoising_loss.iter().enumerate() {
+        for (bin, found) in profile.denoising_loss().iter().enumerate() {
             let points = grid.points().iter().filter(|p| p.bin == bin);
             let expected: f64 =
                 points.map(|p| p.weight as f64 * error * error * process.snr(p.t)).sum::<f64>() / 100.0;
@@ -139,6 +176,25 @@ mod tests {
                     / std::f64::consts::LN_2
             })
             .sum();
-        assert!((profile.vlb[9] / expected - 1.0).abs() < 1e-3, "{} and {expected}", profile.vlb[9]);
+        let vlb = profile.vlb.means();
+        assert!((vlb[9] / expected - 1.0).abs() < 1e-3, "{} and {expected}", vlb[9]);
+    }
+
+    #[test]
+    fn the_parts_add_up_and_images_alike_have_no_spread() {
+        let process = GaussianDiffusion::new(&BetaSchedule::linear(), 1000).unwrap();
+        let x_0 = Tensor::<Flex, 4>::zeros([3, 1, 4, 4], &Default::default());
+        let grid = TimestepGrid::new(1000, 10, 2).unwrap();
+        let key = Key::new(0, Purpose::named("test"));
+        let profile = timestep_profile(&OffBy(x_0.clone(), 0.02), &process, x_0, None, &grid, true, key);
+        let sum = profile.prior_term() + profile.vlb.means().iter().sum::<f64>();
+        assert!((profile.bits_per_dimension() - sum).abs() < 1e-12);
+        // The discretised term is part of the first bin, and nearly all of it.
+        let share = profile.discretized_term() / profile.vlb.means()[0];
+        assert!(share > 0.5 && share < 1.0, "{share}");
+        // An error of x_0 that is the same everywhere leaves only the rounding of f32 between images.
+        assert!(profile.bits_standard_error().unwrap() < 1e-2 * profile.bits_per_dimension());
+        let clear = process.snr(250) >= 1.0 && process.snr(300) < 1.0;
+        assert!(clear && profile.eps.clear()[0] > 0.9 * profile.eps.totals()[0]);
     }
 }

@@ -1,11 +1,19 @@
 //! What an evaluation matrix says about continual learning: pure functions of the matrix and of the direction in
-//! which its metric is better.
+//! which its metric is better; and what several seeds say together.
+//!
+//! CLoG (Zhang et al. 2024, arXiv 2406.04584) names an average incremental and an average final quality, AIQ and AFQ. The
+//! text that defines them could not be found, so that no summary here claims those names; by their words they are
+//! [`stream_average`] and [`final_average`].
 
 mod average;
 mod backward_transfer;
+pub mod bootstrap;
 mod forgetting;
 mod forward_transfer;
 mod matrix;
+mod plasticity;
+mod rank;
+mod seeds;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +22,9 @@ pub use backward_transfer::backward_transfer;
 pub use forgetting::forgetting;
 pub use forward_transfer::forward_transfer;
 pub use matrix::{Direction, EvaluationMatrix};
+pub use plasticity::{plasticity, plasticity_against};
+pub use rank::{is_better, ranks};
+pub use seeds::{BySeed, LEVEL, OverSeeds, over_seeds, paired_difference};
 
 /// Every summary of a matrix that needs nothing else, by name.
 pub fn summarise(matrix: &EvaluationMatrix, direction: Direction) -> BTreeMap<&'static str, Option<f64>> {
@@ -22,6 +33,7 @@ pub fn summarise(matrix: &EvaluationMatrix, direction: Direction) -> BTreeMap<&'
         ("stream_average", stream_average(matrix)),
         ("forgetting", forgetting(matrix, direction)),
         ("backward_transfer", backward_transfer(matrix, direction)),
+        ("plasticity", plasticity(matrix)),
     ])
 }
 

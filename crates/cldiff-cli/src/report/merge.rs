@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 
 use super::ReportInput;
+use crate::run::numbers::add_plasticity;
 
 /// The first run with the cells of all.
 ///
@@ -36,6 +37,8 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
     if merged.results.cells.is_empty() {
         bail!("the run \"{}\" has no cells", first.results.name);
     }
+    // The joint cell may come from another run than the cells that it is compared with.
+    add_plasticity(&mut merged.results.cells);
     Ok(merged)
 }
 

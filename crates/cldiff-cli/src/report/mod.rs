@@ -1,19 +1,28 @@
 //! `report.html`: one file, no network, for someone who knows the field and not this program.
 
 mod charts;
+pub mod columns;
 mod forgetting;
 mod heat_map;
+mod hybrid;
+mod lines;
+pub mod long;
 mod merge;
 pub mod numbers;
 mod palette;
+mod pitfall;
 mod sections;
+mod small_multiples;
+mod statistics;
 mod svg;
+mod tables;
+mod views;
 mod words;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
-use minijinja::{Environment, Value, context};
+use minijinja::{Environment, Value, context, value::merge_maps};
 
 use crate::results::Results;
 
@@ -32,43 +41,94 @@ pub struct ReportInput {
     pub real_grid: Option<Vec<u8>>,
 }
 
+/// Writes the report of one run, or of several as one, and beside it every number as `results.csv` and
+/// `results.parquet`.
+///
+/// # Errors
+/// If the runs do not compare, have no cells, or a file cannot be written.
+pub fn write(inputs: &[ReportInput], out: &Path) -> Result<()> {
+    let merged = merge::merge(inputs)?;
+    let html = render(inputs)?;
+    let runs: Vec<&Results> = inputs.iter().map(|input| &input.results).collect();
+    let rows = long::rows(&runs, &merged.results);
+    std::fs::write(out, html).with_context(|| format!("cannot write {}", out.display()))?;
+    let csv = out.with_file_name("results.csv");
+    std::fs::write(&csv, tables::csv(&rows)).with_context(|| format!("cannot write {}", csv.display()))?;
+    tables::write_parquet(&rows, &out.with_file_name("results.parquet"))
+}
+
 /// The report of one run, or of several as one.
 ///
 /// # Errors
 /// If the runs do not compare, or have no cells.
 pub fn render(inputs: &[ReportInput]) -> Result<String> {
     let merged = merge::merge(inputs)?;
-    let results = &merged.results;
     let mut environment = Environment::new();
     // The name's ending switches the escaping of HTML on.
     environment
         .add_template("report.html", include_str!("template.html"))
         .context("the report's template")?;
     let template = environment.get_template("report.html").context("the report's template")?;
-    let strategies = numbers::strategies(results);
-    let html = template.render(context! {
+    let page = context! {
+        style => include_str!("style.css"),
+        script => include_str!("script.js"),
+        manifests => Value::from_serialize(inputs.iter().map(|i| &i.manifest).collect::<Vec<_>>()),
+        configs => Value::from_serialize(inputs.iter().map(|i| &i.config_toml).collect::<Vec<_>>()),
+        ..merge_maps([words_and_tables(&merged), figures(&merged.results)?])
+    };
+    template.render(page).context("the report's template")
+}
+
+fn words_and_tables(merged: &ReportInput) -> Value {
+    let results = &merged.results;
+    context! {
         title => results.name,
         setting => words::setting(results),
         findings => words::findings(results),
         tasks => Value::from_serialize(&results.stream.tasks),
         columns => sections::table_header(),
         rows => sections::table_rows(results),
+        standings => statistics::standing_rows(results),
+        pairs => statistics::pair_rows(results),
+        summaries => sections::summary_rows(results),
         floor => sections::floor(results),
         features => results.features,
         real => merged.real_grid.as_deref().map(sections::data_uri),
         legend => sections::legend(results),
-        samples => sections::samples(&merged),
+        samples => sections::samples(merged),
+        timestep_words => words::timesteps(results),
+        bpd_words => words::bits_per_dimension(results),
+        hybrid_legend => Value::from_serialize(hybrid::legend()),
+    }
+}
+
+fn figures(results: &Results) -> Result<Value> {
+    let strategies = numbers::strategies(results);
+    Ok(context! {
+        cost_charts => charts::quality_against_cost(results)?,
         fid_maps => sections::figures(&strategies, |cells| heat_map::fid(results, cells))?,
         fid_curves => charts::fid_over_the_stream(results)?,
         timestep_maps => sections::figures(&strategies, |cells| forgetting::map(results, cells))?,
-        timestep_words => words::timesteps(results),
+        timestep_rows => sections::figures(&strategies, |cells| small_multiples::draw(results, cells))?,
         timestep_curves => charts::forgetting_by_timestep(results)?,
-        bpd_panels => sections::figures(&strategies, |cells| charts::bpd_beside_fid(results, cells))?,
-        bpd_words => words::bits_per_dimension(results),
-        manifests => Value::from_serialize(inputs.iter().map(|i| &i.manifest).collect::<Vec<_>>()),
-        configs => Value::from_serialize(inputs.iter().map(|i| &i.config_toml).collect::<Vec<_>>()),
-    });
-    html.context("the report's template")
+        bpd_panels => sections::figures(&strategies, |cells| pitfall::draw(results, cells))?,
+        hybrids => hybrids(results)?,
+        gradient_maps => sections::optional_figures(&strategies, |cells| views::gradients(results, cells))?,
+        cka_maps => sections::optional_figures(&strategies, |cells| views::cka(results, cells))?,
+    })
+}
+
+/// Words and figures of each task that hybrid sampling looked at.
+fn hybrids(results: &Results) -> Result<Vec<Value>> {
+    let of_task = |task: usize| {
+        let with: Vec<_> = numbers::strategies(results)
+            .into_iter()
+            .filter(|(_, cells)| !hybrid::thresholds(cells, task).is_empty())
+            .collect();
+        let figures = sections::figures(&with, |cells| hybrid::draw(results, cells, task))?;
+        Ok(context! { task => task + 1, words => words::hybrid(results, task), figures => figures })
+    };
+    hybrid::tasks(results).into_iter().map(of_task).collect()
 }
 
 #[cfg(test)]

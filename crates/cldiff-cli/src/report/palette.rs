@@ -37,6 +37,11 @@ pub(super) fn diverging(share: f64) -> RGBColor {
     )
 }
 
+/// As [`diverging`], with blue for what is above 0: of two tasks that agree.
+pub(super) fn diverging_blue_is_more(share: f64) -> RGBColor {
+    diverging(-share)
+}
+
 fn between(stops: &[(u8, u8, u8)], share: f64) -> RGBColor {
     let position = share.clamp(0.0, 1.0) * (stops.len() - 1) as f64;
     let i = (position as usize).min(stops.len() - 2);

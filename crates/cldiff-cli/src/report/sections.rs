@@ -1,12 +1,15 @@
 //! What the template shows, in the form that it needs.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use minijinja::{Value, context};
 
 use super::{
     ReportInput,
-    numbers::{Column, columns, mean, strategies},
+    columns::{Column, columns},
+    numbers::{mean, strategies},
     palette,
 };
 use crate::results::{CellResult, Results};
@@ -42,10 +45,12 @@ pub(super) fn table_rows(results: &Results) -> Vec<Value> {
                 .map(|(i, column)| {
                     let others = means.iter().filter_map(|row| row[i]);
                     let best = others.reduce(|a, b| if column.higher { a.max(b) } else { a.min(b) });
-                    let deviation = column.deviation(cells).map(|d| column.format(Some(d)));
+                    let over_seeds = column.over_seeds(cells);
+                    let deviation = over_seeds.and_then(|s| s.standard_deviation);
                     context! {
                         text => column.format(values[i]),
-                        deviation => deviation,
+                        sort => values[i],
+                        deviation => deviation.map(|d| column.format(Some(d))),
                         best => column.quality && values[i].is_some() && values[i] == best,
                         quality => column.quality,
                     }
@@ -54,6 +59,20 @@ pub(super) fn table_rows(results: &Results) -> Vec<Value> {
             context! { label => label, seeds => cells.len(), entries => entries }
         })
         .collect()
+}
+
+/// Every summary that any cell has: a row each, a strategy a column.
+pub(super) fn summary_rows(results: &Results) -> Vec<Value> {
+    let all = strategies(results);
+    let names: BTreeSet<&String> = results.cells.iter().flat_map(|cell| cell.summary.keys()).collect();
+    let row = |name: &String| {
+        let entry = |(_, cells): &(String, Vec<&CellResult>)| {
+            let value = mean(cells.iter().filter_map(|cell| cell.summary.get(name).copied().flatten()));
+            context! { value => value, text => value.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}")) }
+        };
+        context! { name => name, entries => all.iter().map(entry).collect::<Vec<_>>() }
+    };
+    names.into_iter().map(row).collect()
 }
 
 /// The floor of FID, in words.
@@ -89,6 +108,17 @@ pub(super) fn samples(input: &ReportInput) -> Vec<Value> {
             Some(context! { label => label, seed => cells[0].seed, images => images })
         })
         .collect()
+}
+
+/// One figure a strategy, of those that have one.
+pub(super) fn optional_figures(
+    strategies: &[(String, Vec<&CellResult>)],
+    draw: impl Fn(&[&CellResult]) -> Result<Option<String>>,
+) -> Result<Vec<Value>> {
+    let figure = |(label, cells): &(String, Vec<&CellResult>)| {
+        Ok(draw(cells)?.map(|svg| context! { label => label, svg => svg }))
+    };
+    strategies.iter().filter_map(|entry| figure(entry).transpose()).collect()
 }
 
 /// One figure a strategy.

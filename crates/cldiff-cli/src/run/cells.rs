@@ -1,7 +1,6 @@
 //! All cells of a run, one after another, with what each leaves behind.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::Write,
     ops::ControlFlow,
@@ -10,14 +9,9 @@ use std::{
 };
 
 use anyhow::Result;
-use cl_metrics::{
-    likelihood::{TimestepGrid, TimestepProfile},
-    sample::SampleMetric,
-    summary::{Direction, EvaluationMatrix, summarise},
-};
+use cl_metrics::{likelihood::TimestepProfile, sample::SampleMetric};
 use cldiff_engine::{
-    CellObserver, CellSpec, Cost, Engine, EngineError, Evaluation, Phase, Reference, SaveModel, Tick,
-    Workload,
+    CellObserver, CellSpec, Engine, EngineError, Evaluation, Phase, Reference, SaveModel, Tick, Workload,
 };
 use data_streams::{ImageDataset, Stream};
 use serde_json::json;
@@ -25,13 +19,10 @@ use serde_json::json;
 use super::{
     directory::{RunDirectory, finished_cell, picture_name, write_whole},
     grid, interrupt,
+    numbers::cell_result,
     progress::{Progress, word},
 };
-use crate::{
-    config::Config,
-    failure::Failure,
-    results::{CellResult, CostResult, TimestepResult},
-};
+use crate::{config::Config, failure::Failure, results::CellResult};
 
 /// Runs the cells of a benchmark.
 pub struct Runner<'a> {
@@ -220,80 +211,4 @@ impl Rate {
         }
         self.shown
     }
-}
-
-/// The numbers of a cell, from its evaluations.
-fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Cost) -> CellResult {
-    let profile = |f: fn(&TimestepProfile) -> f64| -> Vec<Vec<Option<f64>>> {
-        evaluations.iter().map(|e| e.profiles.iter().map(|p| finite(f(p))).collect()).collect()
-    };
-    let mut matrices = BTreeMap::from([
-        ("bpd".to_owned(), profile(TimestepProfile::bits_per_dimension)),
-        ("denoising_loss".to_owned(), profile(|p| p.mean_denoising_loss)),
-    ]);
-    let mut pooled = BTreeMap::new();
-    for metric in &spec.evaluation.metrics {
-        let values = || evaluations.iter().filter_map(|e| e.metrics.get(metric));
-        matrices.insert(metric.name().to_owned(), values().map(|v| v.tasks.clone()).collect());
-        pooled.insert(metric.name().to_owned(), values().map(|v| v.pooled).collect());
-    }
-    CellResult {
-        strategy: spec.strategy.name(),
-        label: spec.strategy.label(),
-        seed: spec.seed,
-        summary: summary(&matrices, &pooled),
-        matrices,
-        pooled,
-        timestep: timestep_result(spec, evaluations),
-        cost: cost_result(cost),
-    }
-}
-
-fn summary(
-    matrices: &BTreeMap<String, Vec<Vec<Option<f64>>>>,
-    pooled: &BTreeMap<String, Vec<Option<f64>>>,
-) -> BTreeMap<String, Option<f64>> {
-    let mut summary = BTreeMap::new();
-    for (metric, rows) in matrices {
-        // Losses are better when smaller.
-        let direction = SampleMetric::named(metric).map_or(Direction::LowerIsBetter, SampleMetric::direction);
-        let matrix = EvaluationMatrix::new(rows.clone());
-        for (name, value) in summarise(&matrix, direction) {
-            summary.insert(format!("{metric}.{name}"), value);
-        }
-    }
-    for (metric, values) in pooled {
-        summary.insert(format!("{metric}.pooled_final"), values.last().copied().flatten());
-    }
-    summary
-}
-
-fn timestep_result(spec: &CellSpec, evaluations: &[Evaluation]) -> TimestepResult {
-    let likelihood = &spec.evaluation.likelihood;
-    let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin);
-    let bins = |f: fn(&TimestepProfile) -> &Vec<f64>| -> Vec<Vec<Vec<f64>>> {
-        evaluations.iter().map(|e| e.profiles.iter().map(|p| f(p).clone()).collect()).collect()
-    };
-    TimestepResult {
-        edges: grid.map(|g| g.edges().to_vec()).unwrap_or_default(),
-        denoising_loss: bins(|p| &p.denoising_loss),
-        vlb: bins(|p| &p.vlb),
-    }
-}
-
-fn cost_result(cost: &Cost) -> CostResult {
-    CostResult {
-        train_seconds: cost.train_seconds,
-        sample_seconds: cost.sample_seconds,
-        evaluate_seconds: cost.evaluate_seconds,
-        images_per_second: cost.images_trained as f64 / cost.train_seconds.max(1e-9),
-        denoiser_evaluations: cost.denoiser_evaluations,
-        peak_memory_bytes: cost.peak_memory_bytes,
-        buffer_bytes: cost.buffer_bytes,
-        extra_parameters: cost.extra_parameters,
-    }
-}
-
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
 }

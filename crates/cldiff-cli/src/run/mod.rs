@@ -4,12 +4,12 @@ mod cells;
 mod directory;
 pub(crate) mod grid;
 mod interrupt;
+pub(crate) mod numbers;
 pub(crate) mod progress;
 mod table;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use cldiff_engine::{Engine, EngineError, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
@@ -37,7 +37,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     progress.say(&format!("{} on {} ({})", loaded.config.name, engine.backend(), engine.device()));
     let reference = prepare(&*engine, &stream, &loaded, &progress)?;
     let runner = Runner { engine: &*engine, stream: &stream, reference: &reference, config: &loaded.config };
-    let cells = runner.run(&directory, &progress)?;
+    let mut cells = runner.run(&directory, &progress)?;
+    numbers::add_plasticity(&mut cells);
     let results = Results {
         schema: crate::results::SCHEMA,
         name: loaded.config.name.clone(),
@@ -73,8 +74,7 @@ fn write_report(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Fai
         .iter()
         .map(|dir| directory::load(dir).map_err(|e| Failure::mistake(format!("{e:#}"))))
         .collect::<Result<_, _>>()?;
-    let html = report::render(&inputs).map_err(|e| Failure::mistake(format!("{e:#}")))?;
-    std::fs::write(out, html).with_context(|| format!("cannot write {}", out.display()))?;
+    report::write(&inputs, out).map_err(|e| Failure::mistake(format!("{e:#}")))?;
     Ok(inputs.into_iter().map(|input| input.results).collect())
 }
 

@@ -3,7 +3,10 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
-    report::numbers::{Column, columns, strategies},
+    report::{
+        columns::{Column, columns},
+        numbers::strategies,
+    },
     results::Results,
 };
 

@@ -7,6 +7,7 @@ mod attention;
 mod block;
 mod config;
 mod embedding;
+mod place;
 mod resample;
 mod resnet;
 
@@ -20,6 +21,7 @@ use ddpm_kernels::Addend;
 pub use block::{DownBlockType, UpBlockType};
 pub use config::{TimeScaleShift, UNet2DConfig};
 pub use embedding::sinusoids;
+pub use place::Place;
 
 use self::{
     block::{DownBlock, MidBlock, UpBlock, UpChannels},
@@ -111,19 +113,42 @@ impl<B: Kernels> UNet2D<B> {
         t: Tensor<B, 1, Int>,
         y: Option<Tensor<B, 1, Int>>,
     ) -> Tensor<B, 4> {
+        self.forward_watched(x_t, t, y, |_, _| {})
+    }
+
+    /// [`forward`](Self::forward), with the output of every block shown to `watch` as it comes.
+    ///
+    /// Who does not watch pays nothing: a closure that does nothing is compiled away.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward); what is watched is `[n, c, h, w]` of the block.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_watched(
+        &self,
+        x_t: Tensor<B, 4>,
+        t: Tensor<B, 1, Int>,
+        y: Option<Tensor<B, 1, Int>>,
+        mut watch: impl FnMut(Place, &Tensor<B, 4>),
+    ) -> Tensor<B, 4> {
         let config = &self.config;
         let activation = config.act_fn;
         let x_t = if config.center_input_sample { x_t * 2.0 - 1.0 } else { x_t };
         // Every residual block applies the activation to the embedding first: once is enough.
         let emb = activation.forward(self.embed(t, y));
         let mut x = self.conv_in.forward(x_t);
+        watch(Place::ConvIn, &x);
         let mut skips = vec![x.clone()];
-        for block in &self.down_blocks {
+        for (i, block) in self.down_blocks.iter().enumerate() {
             x = block.forward(x, &emb, &mut skips);
+            watch(Place::Down(i), &x);
         }
         x = self.mid_block.forward(x, &emb);
-        for block in &self.up_blocks {
+        watch(Place::Mid, &x);
+        for (i, block) in self.up_blocks.iter().enumerate() {
             x = block.forward(x, &emb, &mut skips);
+            watch(Place::Up(i), &x);
         }
         // diffusers always uses SiLU here, whatever `act_fn` is.
         self.conv_out.forward_activated(x, &self.conv_norm_out, Activation::Silu, Addend::Nothing)

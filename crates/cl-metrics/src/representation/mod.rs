@@ -1,0 +1,8 @@
+//! What happens inside a network when it goes on learning: whether the gradients of two tasks agree, and whether its
+//! activations stay alike, both along the timesteps.
+
+pub mod cka;
+mod gradients;
+
+pub use cka::{CkaConfig, Gram, linear_cka};
+pub use gradients::{GradientConfig, cosine, gradient_in};

@@ -1,0 +1,59 @@
+// Tables that sort, and figures that can be kept. Nothing is fetched; without this script everything can still be read.
+"use strict";
+(() => {
+  const value = (row, column) => {
+    const cell = row.cells[column];
+    const text = cell.dataset.sort ?? cell.textContent.trim();
+    const number = parseFloat(text.replace("−", "-"));
+    return { number, text };
+  };
+  // What was not measured goes to the end in both directions.
+  const compare = (a, b, sign) => {
+    const numbers = !Number.isNaN(a.number) && !Number.isNaN(b.number);
+    if (numbers) return sign * (a.number - b.number);
+    const missing = (v) => v.text === "" || v.text === "–";
+    if (missing(a) !== missing(b)) return missing(a) ? 1 : -1;
+    return sign * a.text.localeCompare(b.text);
+  };
+  const sort = (table, header, column) => {
+    const descending = header.getAttribute("aria-sort") === "ascending";
+    table.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
+    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    const body = table.tBodies[0];
+    const rows = [...body.rows].map((row) => ({ row, key: value(row, column) }));
+    rows.sort((a, b) => compare(a.key, b.key, descending ? -1 : 1));
+    body.append(...rows.map((entry) => entry.row));
+  };
+  for (const table of document.querySelectorAll("table.sortable")) {
+    [...table.tHead.rows[0].cells].forEach((header, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...header.childNodes);
+      header.append(button);
+      button.addEventListener("click", () => sort(table, header, column));
+    });
+  }
+  const save = (svg, name) => {
+    const copy = svg.cloneNode(true);
+    copy.setAttribute("style", "color: #1b1f24; background: #ffffff; font-family: sans-serif");
+    const file = new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = name.replace(/[^\p{L}\p{N}._-]+/gu, "-") + ".svg";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+  for (const figure of document.querySelectorAll(".figures figure")) {
+    const svg = figure.querySelector("svg");
+    if (!svg) continue;
+    const name = svg.getAttribute("aria-label") || "figure";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "save";
+    button.textContent = "SVG";
+    button.title = "Save this figure as an SVG file";
+    button.setAttribute("aria-label", "Save as SVG: " + name);
+    button.addEventListener("click", () => save(svg, name));
+    figure.append(button);
+  }
+})();
