@@ -37,6 +37,14 @@ pub enum StrategyError {
         /// Why.
         problem: String,
     },
+    /// A checkpoint that cannot be written, or is not as it was written.
+    #[error("{path}: {problem}", path = path.display())]
+    Checkpoint {
+        /// The checkpoint, or the file of it.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// From the loading of images.
     #[error(transparent)]
     Data(#[from] data_streams::DataError),

@@ -11,6 +11,7 @@ mod analytic_tests;
 mod batch;
 pub mod buffer;
 mod check;
+pub mod checkpoint;
 mod compose;
 mod cumulative;
 mod der;
@@ -46,6 +47,7 @@ mod trainer;
 
 pub use a_gem::{AGem, AGemConfig, project};
 pub use batch::{ConditionOn, LabelDropout, images};
+pub use checkpoint::Checkpoints;
 pub use compose::Compose;
 pub use cumulative::Cumulative;
 pub use der::{Der, DerConfig, DerPlusPlusConfig};

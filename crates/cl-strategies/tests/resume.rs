@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
-    AGem, AGemConfig, ClassifierGuidanceConfig, Compose, Der, DerPlusPlusConfig, Emphasis, Ensemble, Ewc,
+    AGem, AGemConfig, Checkpoints, ClassifierGuidanceConfig, Compose, Position, Der, DerPlusPlusConfig, Emphasis, Ensemble, Ewc,
     EwcConfig, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeReplay,
     GenerativeReplayConfig, GeneratorConfig, L2, L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig,
     OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation, Replay, ReplayConfig, Rwalk,
@@ -21,10 +21,12 @@ type B = Autodiff<Flex>;
 type Model = UNet2D<B>;
 type Boxed = Box<dyn Strategy<B, Model>>;
 
-/// As a file would keep it.
+/// Through files.
 fn written_and_read(state: &State) -> State {
-    let values = serde_json::to_string(&state.values).unwrap();
-    State { tensors: state.tensors.clone(), values: serde_json::from_str(&values).unwrap() }
+    let dir = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::new(dir.path().to_owned(), 1);
+    checkpoints.save(Position::default(), state).unwrap();
+    checkpoints.newest().0.unwrap()
 }
 
 /// The parameters of the model and of its average after two experiences, interrupted after some steps of one or not.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use cldiff_engine::Engine;
 use serde::{Deserialize, Serialize};
 
+use super::lock::Lock;
 use crate::{
     args::RunArgs,
     config::Config,
@@ -48,6 +49,7 @@ pub struct Manifest {
 pub struct RunDirectory {
     root: PathBuf,
     manifest: Manifest,
+    _lock: Lock,
 }
 
 impl RunDirectory {
@@ -82,7 +84,10 @@ impl RunDirectory {
             start: now(),
             end: None,
         };
-        let directory = Self { root, manifest };
+        let made = || format!("--out {}: the directory cannot be made or written", root.display());
+        let made = fs::create_dir_all(root.join("cells")).with_context(made);
+        made.map_err(|e| Failure::mistake(format!("{e:#}")))?;
+        let directory = Self { _lock: Lock::take(&root)?, root, manifest };
         directory.begin(&text).map_err(|e| Failure::mistake(format!("{e:#}")))?;
         Ok(directory)
     }
@@ -111,14 +116,8 @@ impl RunDirectory {
     fn begin(&self, config: &str) -> Result<()> {
         let root = &self.root;
         let made = || format!("--out {}: the directory cannot be made or written", root.display());
-        fs::create_dir_all(root.join("cells")).with_context(made)?;
         write_whole(&root.join(CONFIG), config.as_bytes()).with_context(made)?;
-        self.write_manifest().with_context(made)
-    }
-
-    fn write_manifest(&self) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.manifest)? + "\n";
-        write_whole(&self.root.join(MANIFEST), text.as_bytes())
+        write_manifest(root, &self.manifest).with_context(made)
     }
 
     /// The directory itself.
@@ -142,9 +141,13 @@ impl RunDirectory {
     /// If a file cannot be written.
     pub fn finish(&self, results: &Results) -> Result<()> {
         write_whole(&self.root.join(RESULTS), results.to_json()?.as_bytes())?;
-        let manifest = Manifest { end: Some(now()), ..self.manifest.clone() };
-        Self { root: self.root.clone(), manifest }.write_manifest()
+        write_manifest(&self.root, &Manifest { end: Some(now()), ..self.manifest.clone() })
     }
+}
+
+fn write_manifest(root: &Path, manifest: &Manifest) -> Result<()> {
+    let text = serde_json::to_string_pretty(manifest)? + "\n";
+    write_whole(&root.join(MANIFEST), text.as_bytes())
 }
 
 /// Writes a file so that a reader sees all of it or none.

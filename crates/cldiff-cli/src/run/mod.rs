@@ -4,6 +4,7 @@ mod cells;
 mod directory;
 pub(crate) mod grid;
 mod interrupt;
+mod lock;
 pub(crate) mod numbers;
 pub(crate) mod progress;
 mod table;
