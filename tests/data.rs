@@ -52,7 +52,7 @@ fn tensors(path: &Path) {
 }
 
 /// Runs a configuration with so little training that it takes a second or two.
-fn run_shortened(scratch: &Scratch, config: &str, more: &[&str]) -> Value {
+fn run_shortened(scratch: &Scratch, config: &str, strategies: &str, more: &[&str]) -> Value {
     let mut arguments = vec!["--config", config, "--backend", "flex", "--out", "run", "--quiet"];
     let short = [
         "training.steps_per_experience=2",
@@ -63,7 +63,7 @@ fn run_shortened(scratch: &Scratch, config: &str, more: &[&str]) -> Value {
         "evaluation.classifier.epochs=1",
     ];
     short.iter().for_each(|change| arguments.extend(["--set", change]));
-    arguments.extend(["--strategy", "finetune,replay"]);
+    arguments.extend(["--strategy", strategies]);
     arguments.extend(more);
     let output = scratch.cldiff(&arguments);
     assert!(output.status.success(), "{config}: {}", text(&output.stderr));
@@ -87,8 +87,12 @@ fn every_stream_runs() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let scratch = Scratch::new();
-        let results = run_shortened(&scratch, path.canonicalize().unwrap().to_str().unwrap(), &[]);
+        let results =
+            run_shortened(&scratch, path.canonicalize().unwrap().to_str().unwrap(), "finetune,replay", &[]);
         assert_eq!(results["stream"]["tasks"].as_array().unwrap().len(), tasks[name.as_str()], "{name}");
+        // What the run was made with is a configuration again.
+        let check = scratch.cldiff(&["config", "check", "run/config.toml"]);
+        assert!(check.status.success(), "{name}: {}", text(&check.stderr));
         ran += 1;
     }
     assert_eq!(ran, tasks.len());
@@ -98,19 +102,10 @@ fn every_stream_runs() {
 fn pictures_and_tensors_of_ones_own_can_be_trained_on() {
     let scratch = Scratch::new();
     pictures(&scratch.path("pictures"));
-    let small = [
-        "--set",
-        "model.block_out_channels=[8, 16]",
-        "--set",
-        "model.norm_num_groups=4",
-        "--set",
-        "strategy=[{ finetune = {} }]",
-        "--strategy",
-        "finetune",
-    ];
+    let small = ["--set", "model.block_out_channels=[8, 16]", "--set", "model.norm_num_groups=4"];
     let mut arguments = vec!["--data-dir", "pictures", "--set", "data.image_folder.size=8"];
-    arguments.extend(&small[..4]);
-    let results = run_shortened(&scratch, &config("image_folder/replay.toml"), &arguments);
+    arguments.extend(&small);
+    let results = run_shortened(&scratch, &config("image_folder/replay.toml"), "finetune", &arguments);
     assert_eq!(results["stream"]["tasks"][0]["name"], "cat");
     let scratch = Scratch::new();
     tensors(&scratch.path("train.safetensors"));
@@ -124,7 +119,7 @@ fn pictures_and_tensors_of_ones_own_can_be_trained_on() {
         ".",
     ];
     let results =
-        run_shortened(&scratch, &config("tensors/replay.toml"), &[&files[..], &small[..4]].concat());
+        run_shortened(&scratch, &config("tensors/replay.toml"), "finetune", &[&files[..], &small].concat());
     assert_eq!(results["stream"]["tasks"][1]["train"], 4);
 }
 
@@ -332,7 +327,7 @@ fn wrong_data_and_streams_are_told_with_their_line() {
     for (data, stream, line, expected) in [
         (glyphs, "blurry = { disjoint = 2.0 }", 5, "`stream.blurry.disjoint` is 2.0"),
         (glyphs, "online = { drift = { linear = { width = 0.0 } } }", 5, "above 0 and at most 1"),
-        (glyphs, "online = { drift = { linear = { with = 0.5 } } }", 5, "unknown field `with`"),
+        (glyphs, "online = { drift = { linear = { with = 0.5 } } }", 5, "unexpected keys in table: with"),
         (glyphs, "online = { stream = { class_incremental = { experiences = 3 } } }", 5, "1, 2, 5, 10"),
         (glyphs, "subset = { experiences = [7] }", 5, "some of 0 to 4"),
         (glyphs, "domain_incremental = { domains = [] }", 5, "at least one domain"),

@@ -85,6 +85,8 @@ impl Told {
                 self.bar.set_message(file);
                 if have > 0 && total != Some(have) {
                     self.say(&format!("{url}: going on after {have} bytes"));
+                } else if self.bar.is_hidden() {
+                    self.say(&format!("{url}: asking"));
                 }
             }
             FetchEvent::Received { have } => {

@@ -40,9 +40,10 @@ pub(super) fn show(args: &ShowArgs) -> Result<(), Failure> {
     }
     print(&found);
     if let (Some(out), Some(rows)) = (&args.out, rows) {
-        let part = match rows == found.classes.len() {
-            true => String::new(),
-            false => format!(", of the first {rows} classes alone: all would be too large"),
+        let part = if rows == found.classes.len() {
+            String::new()
+        } else {
+            format!(", of the first {rows} classes alone: all would be too large")
         };
         println!("grid: {}{part}", out.display());
     }

@@ -28,7 +28,7 @@ pub(super) struct ClassCount {
 pub(super) fn statistics(data: &ImageDataset, split: &'static str) -> Statistics {
     let shape = data.shape();
     let counts = data.class_names().iter().zip(data.counts_per_class());
-    let moments: Vec<(f64, f64)> = histograms(data).iter().map(|histogram| moments(histogram)).collect();
+    let moments: Vec<(f64, f64)> = histograms(data).iter().map(moments).collect();
     Statistics {
         name: data.name().into(),
         split,

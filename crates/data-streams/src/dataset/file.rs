@@ -20,6 +20,24 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
     Ok(if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
+/// What is in a file from where `reader` is, which should be `expected` bytes and is read to one more at most.
+///
+/// Memory for all of it is taken at once where the file on the disk could well hold that much, so that no buffer is
+/// outgrown and left behind; a claim beyond that costs nothing, since the buffer then grows with what is there.
+pub(super) fn read_expected(
+    path: &Path,
+    reader: &mut dyn Read,
+    expected: usize,
+    bytes: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    let on_disk = usize::try_from(std::fs::metadata(path)?.len()).unwrap_or(usize::MAX);
+    bytes.reserve_exact((expected + 1).min(on_disk.saturating_mul(LIKELY_COMPRESSION)));
+    reader.take(expected as u64 + 1).read_to_end(bytes).map(drop)
+}
+
+/// Images of the published sets are compressed to a fifth at best.
+const LIKELY_COMPRESSION: usize = 8;
+
 /// All of a file that holds at most `most` bytes.
 pub(super) fn read_all(path: &Path, most: usize) -> Result<Vec<u8>, DataError> {
     let format = |problem: String| DataError::Format { path: path.to_owned(), problem };

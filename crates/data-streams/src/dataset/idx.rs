@@ -1,11 +1,11 @@
 //! The idx files in which MNIST and its relatives are published (LeCun et al. 1998), as they are: gzipped or not.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use super::{DatasetPair, ImageDataset, ImageShape, Split, file::open};
+use super::{
+    DatasetPair, ImageDataset, ImageShape, Split,
+    file::{open, read_expected},
+};
 use crate::DataError;
 
 /// The classes of MNIST.
@@ -168,7 +168,7 @@ fn read<const D: usize>(path: &Path, magic: u32, what: &str) -> Result<([usize; 
     };
     // Grows with what is really there: the header's claim alone allocates nothing.
     let mut bytes = Vec::new();
-    reader.by_ref().take(expected as u64 + 1).read_to_end(&mut bytes).map_err(|e| {
+    read_expected(path, &mut reader, expected, &mut bytes).map_err(|e| {
         format(format!("truncated or damaged after {} of {expected} bytes of {what}: {e}", bytes.len()))
     })?;
     match bytes.len() {
@@ -210,6 +210,7 @@ mod tests {
     use std::{fs, io::Write};
 
     use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
     use tempfile::TempDir;
 
     use super::*;
@@ -339,6 +340,26 @@ mod tests {
             error_after(|dir| fs::write(dir.join(file), &whole[..end]).unwrap());
         }
         error_after(|dir| fs::write(dir.join(file), gz(&idx(IMAGE_MAGIC, &[3, 2, 2], &[0; 13]))).unwrap());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        /// Whatever bytes are changed before compression or after, the file is read or refused.
+        #[test]
+        fn damage_never_panics(at in 0_usize..28, value: u8, compressed: bool) {
+            let dir = directory();
+            let path = dir.path().join("train-images-idx3-ubyte.gz");
+            let mut bytes = idx(IMAGE_MAGIC, &[3, 2, 2], &[5; 12]);
+            if compressed {
+                bytes = gz(&bytes);
+            }
+            let at = at % bytes.len();
+            bytes[at] = value;
+            fs::write(path, if compressed { bytes } else { gz(&bytes) }).unwrap();
+            if let Err(error) = load_idx_pair(dir.path(), "tiny", &["a", "b"], None) {
+                prop_assert!(error.to_string().contains("train-") || error.to_string().contains("tiny"), "{}", error);
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A directory of pictures, one directory a class: PNG, JPEG or WebP.
 //!
 //! `DIR/train/CLASS/*` and `DIR/test/CLASS/*` (`eval` or `val` will do), or `DIR/CLASS/*`, of which a share is held
-//! out. Classes are in the order of their names; hidden files are ignored.
+//! out. Classes are in the order of their names; hidden files are ignored. As in torchvision's `ImageFolder`, a
+//! picture's EXIF orientation is not applied.
 
 mod decode;
 mod find;

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, fs};
 
 use image::{Rgb, RgbImage};
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -147,6 +148,28 @@ fn a_picture_that_claims_too_much_allocates_nothing() {
     bytes[20..24].copy_from_slice(&60_000_u32.to_be_bytes());
     fs::write(&path, bytes).unwrap();
     assert!(message(&config(), dir.path()).contains("train/dog/b.png"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    /// Whatever bytes are changed, the picture is read or refused.
+    #[test]
+    fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let dir = TempDir::new().unwrap();
+        for name in ["a.png", "b.jpg", "c.webp"] {
+            save(&dir, &format!("test/x/{name}"), &halves(9, 7, [10, 200, 30], [90, 80, 250]));
+            let path = dir.path().join("test/x").join(name);
+            let mut bytes = fs::read(&path).unwrap();
+            for (index, value) in &changes {
+                let i = index.index(bytes.len());
+                bytes[i] = *value;
+            }
+            fs::write(&path, bytes).unwrap();
+        }
+        if let Err(error) = config().load_split(dir.path(), Split::Eval) {
+            prop_assert!(error.to_string().contains("test/x"), "{}", error);
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::{fs, io::Write};
 
+use proptest::prelude::*;
 use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -158,6 +159,35 @@ fn every_truncation_is_an_error_and_no_panic() {
             fs::write(at(file), &whole[..end]).unwrap();
             let message = config(file, file).load(Some(dir.path())).unwrap_err().to_string();
             assert!(message.contains(file), "{message}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    /// Whatever bytes are changed, the file is read or refused.
+    #[test]
+    fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let dir = TempDir::new().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        npz(
+            &at("a.npz"),
+            &[("images", npy("|u1", "(2, 3, 1, 2)", &NCHW)), ("labels", npy("|u1", "(2,)", &[0, 1]))],
+        );
+        safetensors(
+            &at("a.safetensors"),
+            &[("images", Dtype::U8, &[2, 3, 1, 2], &NCHW), ("labels", Dtype::U8, &[2], &[0, 1])],
+        );
+        for file in ["a.npz", "a.safetensors"] {
+            let mut bytes = fs::read(at(file)).unwrap();
+            for (index, value) in &changes {
+                let i = index.index(bytes.len());
+                bytes[i] = *value;
+            }
+            fs::write(at(file), bytes).unwrap();
+            if let Err(error) = config(file, file).load_split(Some(dir.path()), Split::Train) {
+                prop_assert!(error.to_string().contains(file), "{}", error);
+            }
         }
     }
 }
