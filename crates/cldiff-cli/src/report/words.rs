@@ -164,8 +164,8 @@ fn timesteps_of(results: &Results, label: &str, cells: &[&CellResult]) -> Option
     let bin = forgetting::bin_name(results, greatest);
     if value <= peak.relative_margin {
         return Some(format!(
-            "{label}: at no timestep does the denoising loss on old tasks rise beyond the images' doubt; the largest \
-             change is {:+.0}{margin} %, at t = {bin}.",
+            "{label}: at no timestep does the denoising loss on old tasks rise beyond the images' doubt; the highest of its \
+             changes is {:+.0}{margin} %, at t = {bin}.",
             100.0 * value
         ));
     }
