@@ -93,7 +93,7 @@ fn numbers_that_do_not_fit_each_other_are_told() {
 
 #[test]
 fn an_unknown_strategy_is_told_with_the_known_ones() {
-    let known = "joint, cumulative, finetune, gdumb, replay";
+    let known = "joint, cumulative, ensemble, finetune, gdumb, replay";
     refused_change("finetune = {}", "finetoon = {}", &[&line("finetune"), "finetoon", known]);
     refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &["ewk", "replay-0.1", known]);
 }

@@ -104,7 +104,7 @@ fn a_model_is_told_the_task() {
     let by = |condition_on| {
         train(TrainerConfig { condition_on, label_dropout: 0.2, ..options() }, &mut Finetune, &stream).0
     };
-    assert_ne!(by(ConditionOn::Task), by(ConditionOn::None));
+    assert_ne!(by(ConditionOn::Task), by(ConditionOn::Class));
     let options = TrainerConfig { condition_on: ConditionOn::Task, ..options() };
     let mut generative = GenerativeReplay::<B, Model>::new(Default::default()).unwrap();
     train(options, &mut generative, &stream);

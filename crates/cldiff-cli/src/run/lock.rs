@@ -32,7 +32,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
                 // Bounded: whatever is in the file is only shown.
-                let _ = file.by_ref().take(300).read_to_string(&mut owner);
+                let _ = Read::by_ref(&mut file).take(300).read_to_string(&mut owner);
                 let message = format!(
                     "--out {}: another process is writing this run: {}; wait for it, or end it and resume",
                     root.display(),

@@ -31,6 +31,9 @@ const BLOCK: usize = 32;
 ///
 /// # Shapes
 /// - `x`: `[rows, d_in]`, `weight`: `[d_out, d_in]`, `grad`: `[rows, d_out]`; results: those of `x`, `weight` and bias
+///
+/// # Panics
+/// If the slices do not have these sizes.
 pub fn backward(
     [d_out, d_in]: [usize; 2],
     x: &[f32],
