@@ -34,8 +34,35 @@ pub(super) fn choose(data: &ImageDataset, members: &[usize], n: usize) -> Vec<us
 #[cfg(test)]
 mod tests {
     use data_streams::ImageShape;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        /// Every next image is one that no other would be better than, of all means worked out anew.
+        #[test]
+        fn each_choice_is_the_best_of_all(pixels in prop::collection::vec(0_u8..255, 3 * 4..3 * 12)) {
+            let count = pixels.len() / 3;
+            let shape = ImageShape { channels: 3, height: 1, width: 1 };
+            let pixels = pixels[..3 * count].to_vec();
+            let data = ImageDataset::new("x", shape, vec!["a".into()], pixels, vec![0; count]).unwrap();
+            let members: Vec<usize> = (0..count).collect();
+            let mean = |of: &[usize]| -> Vec<f64> {
+                let sum = |c: usize| of.iter().map(|&i| f64::from(data.pixels_of(i)[c])).sum::<f64>();
+                (0..3).map(|c| sum(c) / of.len() as f64).collect()
+            };
+            let target = mean(&members);
+            let distance = |of: &[usize]| mean(of).iter().zip(&target).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+            let chosen = choose(&data, &members, count);
+            for n in 0..count {
+                let with = |i: usize| [&chosen[..n], &[i]].concat();
+                let found = distance(&with(chosen[n]));
+                for other in members.iter().filter(|i| !chosen[..n].contains(i)) {
+                    prop_assert!(found <= distance(&with(*other)) + 1e-9);
+                }
+            }
+        }
+    }
 
     /// One pixel an image, so that what is nearest can be worked out by hand: the mean is 40; first 30, then 60 (mean
     /// 45, as near as any), then 20 (mean 36.7) rather than 10 or 80.
