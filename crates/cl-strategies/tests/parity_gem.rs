@@ -25,7 +25,10 @@ fn the_quadratic_problem_is_solved_as_a_library_solves_it() {
         let q: Vec<f64> = past.iter().map(|row| dot(row, &g)).collect();
         let p: Vec<f64> = past.iter().flat_map(|a| past.iter().map(move |b| dot(a, b))).collect();
         for (found, expected) in minimise(&p, &q, margin).iter().zip(&v) {
-            assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{found} instead of {expected}");
+            assert!(
+                (found - expected).abs() < 1e-6 * (1.0 + expected.abs()),
+                "{found} instead of {expected}"
+            );
         }
     }
 }
