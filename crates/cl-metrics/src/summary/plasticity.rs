@@ -6,7 +6,7 @@
 
 use super::{Direction, EvaluationMatrix, mean};
 
-/// The mean over tasks of R[j][j], the metric right after the task was learned.
+/// The mean over tasks of `R[j][j]`, the metric right after the task was learned.
 pub fn plasticity(matrix: &EvaluationMatrix) -> Option<f64> {
     mean((0..matrix.tasks()).filter_map(|j| matrix.get(j, j)))
 }
