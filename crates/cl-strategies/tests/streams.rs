@@ -101,10 +101,12 @@ fn a_balanced_buffer_keeps_every_domain() {
 #[test]
 fn a_model_is_told_the_task() {
     let stream = domains();
-    let by = |condition_on| {
-        train(TrainerConfig { condition_on, label_dropout: 0.2, ..options() }, &mut Finetune, &stream).0
+    let by = |condition_on, label_dropout| {
+        train(TrainerConfig { condition_on, label_dropout, ..options() }, &mut Finetune, &stream).0
     };
-    assert_ne!(by(ConditionOn::Task), by(ConditionOn::Class));
+    assert_ne!(by(ConditionOn::Task, 0.0), by(ConditionOn::Class, 0.0));
+    // The null condition comes after the tasks.
+    assert_ne!(by(ConditionOn::Task, 0.5), by(ConditionOn::Task, 0.0));
     let options = TrainerConfig { condition_on: ConditionOn::Task, ..options() };
     let mut generative = GenerativeReplay::<B, Model>::new(Default::default()).unwrap();
     train(options, &mut generative, &stream);

@@ -167,6 +167,6 @@ fn floor_of(
     n: usize,
     wanted: &[SampleMetric],
 ) -> Result<BTreeMap<SampleMetric, f64>, MetricError> {
-    let (rest, samples) = floor::halves(real.labels.len(), n);
+    let (rest, samples) = floor::halves(&real.labels, n);
     measure(wanted, &real.select(&rest).set(None, true), &real.select(&samples).set(None, true), None)
 }
