@@ -20,9 +20,11 @@ OUT = Path(__file__).parents[2] / "crates/cl-strategies/tests/fixtures/gem.json"
 def main():
     rng = np.random.default_rng(0)
     cases = []
-    for past, width, margin in [(1, 4, 0.0), (2, 5, 0.0), (3, 8, 0.5), (4, 6, 0.1), (5, 20, 0.0), (6, 6, 0.3)]:
+    sizes = [(1, 4, 0.0), (2, 5, 0.0), (3, 8, 0.5), (4, 6, 0.1), (5, 20, 0.0), (6, 6, 0.3)]
+    for i, (past, width, margin) in enumerate(sizes):
         gradients = rng.normal(size=(past, width))
-        g = rng.normal(size=width) - gradients.sum(axis=0)
+        # Strongly against all past gradients, or hardly: no bound holds, or some do.
+        g = rng.normal(size=width) - (3 if i % 2 == 0 else 0.3) * gradients.sum(axis=0)
         solved = lsq_linear(gradients.T, -g, bounds=(margin, np.inf), method="bvls", tol=1e-14)
         assert solved.success
         cases.append({"past": gradients.tolist(), "g": g.tolist(), "margin": margin, "v": solved.x.tolist()})

@@ -1,6 +1,9 @@
-//! GEM's projection against the same problems solved by SciPy (`tools/golden/gem.py`).
+//! GEM's and A-GEM's projections against the same problems solved by SciPy (`tools/golden/gem.py`).
 
-use cl_strategies::minimise;
+use burn::{module::ParamId, tensor::Tensor};
+use burn_flex::Flex;
+use cl_strategies::{minimise, project};
+use ddpm_core::parameters::ParameterVector;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -31,4 +34,27 @@ fn the_quadratic_problem_is_solved_as_a_library_solves_it() {
             );
         }
     }
+}
+
+/// A-GEM's problem is GEM's with one past gradient and no margin.
+#[test]
+fn a_gem_is_the_case_of_one_past_gradient() {
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/gem.json")).unwrap();
+    let vector = |values: &[f64]| {
+        let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        let tensor = Tensor::<Flex, 1>::from_floats(&values[..], &Default::default());
+        ParameterVector::from_entries(vec![(ParamId::from(1), tensor)])
+    };
+    let cases = fixture.cases.iter().filter(|case| case.past.len() == 1 && case.margin == 0.0);
+    let mut checked = 0;
+    for Case { past, g, v, .. } in cases {
+        assert!(v[0] > 0.0, "the projection is active");
+        let found = project(vector(g), vector(&past[0])).to_floats();
+        for ((found, g), past) in found.iter().zip(g).zip(&past[0]) {
+            let expected = g + v[0] * past;
+            assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} instead of {expected}");
+        }
+        checked += 1;
+    }
+    assert!(checked > 0);
 }
