@@ -83,7 +83,7 @@ impl HybridSamplingConfig {
 }
 
 /// FID on a task as a function of where the trajectory is cut.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HybridCurve {
     /// The task, from 0.
     pub task: usize,

@@ -15,6 +15,7 @@ pub mod checkpoint;
 mod compose;
 mod cumulative;
 mod der;
+pub mod durable;
 mod ensemble;
 mod error;
 mod ewc;

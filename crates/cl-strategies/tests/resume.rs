@@ -11,7 +11,7 @@ use cl_strategies::{
     Ensemble, Ewc, EwcConfig, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation,
     GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, L2, L2Config, Lora, LoraConfig, Lwf,
     LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation,
-    Position, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State, Strategy, StrategyError,
+    Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State, Strategy, StrategyError,
     TimestepReplay, TimestepReplayConfig,
     buffer::{BufferConfig, Size},
 };
@@ -26,7 +26,7 @@ type Boxed = Box<dyn Strategy<B, Model>>;
 fn written_and_read(state: &State) -> State {
     let dir = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints::new(dir.path().to_owned(), 1);
-    checkpoints.save(Position::default(), state).unwrap();
+    checkpoints.save(state).unwrap();
     checkpoints.newest().0.unwrap()
 }
 

@@ -1,11 +1,17 @@
 //! Losses of single images along the timesteps, from which means, standard errors and paired differences follow.
 
+use serde::{Deserialize, Serialize};
+
+use super::numbers;
+
 /// A loss in bins of timesteps, for each image of a set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BinnedLosses {
     /// `[bin][image]`: the sum over the bin's timesteps.
+    #[serde(with = "numbers::lists")]
     sums: Vec<Vec<f64>>,
     /// `[image]`: the sum over the timesteps whose signal-to-noise ratio is at least 1.
+    #[serde(with = "numbers::list")]
     clear: Vec<f64>,
 }
 

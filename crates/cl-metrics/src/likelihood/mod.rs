@@ -4,6 +4,7 @@
 mod forgetting;
 mod grid;
 mod losses;
+mod numbers;
 mod profile;
 
 pub use forgetting::{Change, TimestepForgetting, timestep_forgetting};

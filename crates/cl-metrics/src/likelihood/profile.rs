@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BinnedLosses, TimestepGrid,
     losses::{mean, standard_error},
+    numbers,
 };
 
 /// How closely likelihood is looked at.
@@ -37,15 +38,17 @@ impl Default for LikelihoodConfig {
 }
 
 /// What a model does along the timesteps, on each image of a set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimestepProfile {
     /// Mean squared error of the noise.
     pub eps: BinnedLosses,
     /// Terms of the variational bound, in bits per dimension.
     pub vlb: BinnedLosses,
     /// The prior term of each image, in bits per dimension.
+    #[serde(with = "numbers::list")]
     pub prior: Vec<f64>,
     /// The discretised likelihood at t = 0 of each image, in bits per dimension: part of the first bin.
+    #[serde(with = "numbers::list")]
     pub discretized: Vec<f64>,
     edges: Vec<usize>,
 }

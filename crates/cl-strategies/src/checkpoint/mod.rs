@@ -1,15 +1,13 @@
 //! States of a training on disk, from which it goes on after an interruption.
 //!
-//! `<experience>-<steps>/` holds `tensors.safetensors`, `values.json` and, written last, `manifest.json` with size and
-//! SHA-256 of the two; the directory gets its name when all of them are on the disk. The newest that is whole is gone on
-//! from, so that a damaged one costs some steps and nothing else. Nothing in it is executed.
-
-mod durable;
+//! `000001/`, `000002/` and so on hold `tensors.safetensors`, `values.json` and, written last, `manifest.json` with size
+//! and SHA-256 of the two; a directory gets its name when all of them are on the disk. The newest that is whole is gone
+//! on from, so that a damaged one costs some steps and nothing else. Nothing in it is executed.
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -17,8 +15,10 @@ use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use self::durable::{remove, sha256, sync_directory, write_synced};
-use crate::{Position, State, StrategyError};
+use crate::{
+    State, StrategyError,
+    durable::{check_space, remove, rename_directory, sha256, write_synced},
+};
 
 const SCHEMA: u32 = 1;
 const TENSORS: &str = "tensors.safetensors";
@@ -59,10 +59,12 @@ impl Checkpoints {
     /// Adds a state, and removes the oldest beyond those to keep.
     ///
     /// # Errors
-    /// [`StrategyError::Checkpoint`] if a file cannot be written; the older states are still there then.
-    pub fn save(&self, position: Position, state: &State) -> Result<(), StrategyError> {
-        let name = format!("{:04}-{:09}", position.experience, position.steps);
-        let (unfinished, finished) = (self.dir.join(format!("{UNFINISHED}{name}")), self.dir.join(&name));
+    /// [`StrategyError::Checkpoint`] if there is no room or a file cannot be written; the older states are still there
+    /// then.
+    pub fn save(&self, state: &State) -> Result<(), StrategyError> {
+        let name = self.list().last().map_or(0, |(number, _)| *number) + 1;
+        let finished = self.dir.join(format!("{name:06}"));
+        let unfinished = self.dir.join(format!("{UNFINISHED}{name:06}"));
         let written = self.write(&unfinished, &finished, state);
         if written.is_err() {
             // A full disk is emptier without it.
@@ -74,12 +76,13 @@ impl Checkpoints {
     }
 
     fn write(&self, unfinished: &Path, finished: &Path, state: &State) -> Result<(), String> {
-        let shown = |error: std::io::Error| format!("it cannot be written: {error}");
+        let shown = |error: io::Error| format!("it cannot be written: {error}");
         let tensors = tensors_to_bytes(state)?;
         let values = serde_json::to_vec(&state.values).map_err(|error| error.to_string())?;
-        // What a killed process left here, or a damaged state of this position.
+        // What a killed process left here.
         remove(unfinished).map_err(shown)?;
         fs::create_dir_all(unfinished).map_err(shown)?;
+        check_space(&self.dir, (tensors.len() + values.len()) as u64).map_err(shown)?;
         let mut manifest = Manifest { schema: SCHEMA, files: BTreeMap::new() };
         for (name, bytes) in [(TENSORS, &tensors), (VALUES, &values)] {
             write_synced(&unfinished.join(name), bytes).map_err(shown)?;
@@ -88,17 +91,14 @@ impl Checkpoints {
         }
         let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| error.to_string())?;
         write_synced(&unfinished.join(MANIFEST), &manifest)
-            .and_then(|()| sync_directory(unfinished))
-            .and_then(|()| remove(finished))
-            .and_then(|()| fs::rename(unfinished, finished))
-            .and_then(|()| sync_directory(&self.dir))
+            .and_then(|()| rename_directory(unfinished, finished))
             .map_err(shown)
     }
 
     /// The newest state that is whole, and what is wrong with newer ones.
     pub fn newest(&self) -> (Option<State>, Vec<StrategyError>) {
         let mut damaged = Vec::new();
-        for dir in self.list().into_iter().rev() {
+        for (_, dir) in self.list().into_iter().rev() {
             match load(&dir) {
                 Ok(state) => return (Some(state), damaged),
                 Err(error) => damaged.push(error),
@@ -107,21 +107,24 @@ impl Checkpoints {
         (None, damaged)
     }
 
-    /// The directories of finished states, oldest first.
-    fn list(&self) -> Vec<PathBuf> {
+    /// Removes all of them: the training is finished.
+    pub fn clear(&self) {
+        // They only take room.
+        let _ = remove(&self.dir);
+    }
+
+    /// Numbers and directories of finished states, oldest first.
+    fn list(&self) -> Vec<(u64, PathBuf)> {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let is_state = |name: &str| !name.starts_with(UNFINISHED);
-        let mut found: Vec<PathBuf> = entries
-            .filter(|entry| entry.file_name().to_str().is_some_and(is_state))
-            .map(|entry| entry.path())
-            .collect();
+        let numbered = |entry: fs::DirEntry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path()));
+        let mut found: Vec<(u64, PathBuf)> = entries.filter_map(numbered).collect();
         found.sort();
         found
     }
 
     fn prune(&self) {
         let all = self.list();
-        for old in &all[..all.len().saturating_sub(self.keep)] {
+        for (_, old) in &all[..all.len().saturating_sub(self.keep)] {
             // It only takes room.
             let _ = remove(old);
         }
@@ -231,10 +234,6 @@ mod tests {
         state
     }
 
-    fn at(experience: usize, steps: usize) -> Position {
-        Position { experience, steps, taken: steps, skipped: (0, 0) }
-    }
-
     fn weight(state: &State) -> f32 {
         state.tensors["model.weight"].iter::<f32>().next().unwrap()
     }
@@ -244,14 +243,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let states = Checkpoints::new(dir.path().join("state"), 2);
         assert!(states.newest().0.is_none());
-        for (i, position) in [at(0, 50), at(0, 1000), at(1, 0), at(10, 5)].into_iter().enumerate() {
-            states.save(position, &state(i as f32)).unwrap();
+        for i in 0..12 {
+            states.save(&state(i as f32)).unwrap();
         }
-        assert_eq!(states.list().len(), 2);
+        let numbers: Vec<u64> = states.list().into_iter().map(|(number, _)| number).collect();
+        assert_eq!(numbers, [11, 12]);
         let (newest, damaged) = states.newest();
         let newest = newest.unwrap();
-        assert!(damaged.is_empty() && weight(&newest) == 3.0 && newest.values == state(3.0).values);
-        assert_eq!(newest.tensors["buffer.images"], state(3.0).tensors["buffer.images"]);
+        assert!(damaged.is_empty() && weight(&newest) == 11.0 && newest.values == state(11.0).values);
+        assert_eq!(newest.tensors["buffer.images"], state(11.0).tensors["buffer.images"]);
+        states.clear();
+        assert!(states.newest().0.is_none());
     }
 
     /// Any byte of any file: the older state is found, and the message names the file.
@@ -259,9 +261,9 @@ mod tests {
     fn a_flipped_byte_costs_the_newest_state_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let states = Checkpoints::new(dir.path().join("state"), 2);
-        states.save(at(0, 1), &state(1.0)).unwrap();
-        states.save(at(0, 2), &state(2.0)).unwrap();
-        let newest = states.list().pop().unwrap();
+        states.save(&state(1.0)).unwrap();
+        states.save(&state(2.0)).unwrap();
+        let (_, newest) = states.list().pop().unwrap();
         for name in [TENSORS, VALUES, MANIFEST] {
             let path = newest.join(name);
             let whole = fs::read(&path).unwrap();
@@ -275,7 +277,7 @@ mod tests {
                 // Spaces between a manifest's parts may change without harm.
                 assert!(found == 1.0 || name == MANIFEST && found == 2.0, "{name} at {position}");
                 // What is wrong is told with the file.
-                assert!(found == 2.0 || damaged[0].to_string().contains("0000-000000002"));
+                assert!(found == 2.0 || damaged[0].to_string().contains("000002"));
             }
             fs::write(&path, &whole[..whole.len() / 2]).unwrap();
             assert_eq!(weight(&states.newest().0.unwrap()), 1.0, "{name} cut in half");
