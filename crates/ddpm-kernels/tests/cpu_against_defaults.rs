@@ -368,7 +368,6 @@ fn where_convolutions_read_one_tensor_two_are_joined() {
     };
     let two = grads_of(Joined::Two([a.clone(), b.clone()]));
     assert_eq!(two, grads_of(B::join_channels(a.clone(), b.clone())));
-    type Cpu = Autodiff<Flex>;
-    let x = || values::<Cpu, 4>([2, 3, 5, 6], 1);
-    assert!(matches!(Cpu::join_channels(x(), x()), Joined::Two(_)));
+    let x = || values::<Autodiff<Flex>, 4>([2, 3, 5, 6], 1);
+    assert!(matches!(Autodiff::<Flex>::join_channels(x(), x()), Joined::Two(_)));
 }
