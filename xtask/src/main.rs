@@ -26,8 +26,8 @@ enum Command {
     },
     /// Speed and memory on the reference workloads, beside PyTorch if a Python with it is named
     Bench(bench::BenchArgs),
-    /// The CPU kernels' tests under AddressSanitizer
-    Sanitize,
+    /// The CPU kernels' tests under AddressSanitizer, valgrind or Miri
+    Sanitize(sanitize::SanitizeArgs),
     /// Where the time of a training step goes, by Linux' perf
     Profile(profile::ProfileArgs),
 }
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Validate { cpu } => validate::run(cpu),
         Command::Bench(args) => bench::run(&args),
-        Command::Sanitize => sanitize::run(),
+        Command::Sanitize(args) => sanitize::run(&args),
         Command::Profile(args) => profile::run(&args),
     }
 }

@@ -1,31 +1,67 @@
-//! The kernels' tests under AddressSanitizer: every load and store through a pointer is checked against what was
-//! allocated, whatever the instruction set.
+//! The kernels' tests under what finds mistakes of `unsafe` code: AddressSanitizer, valgrind or Miri.
 
-use anyhow::Result;
+use std::process::{Command, Stdio};
 
-use crate::build::cargo;
+use anyhow::{Result, bail};
+
+use crate::build::{cargo, command};
+
+/// The options of `cargo xtask sanitize`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SanitizeArgs {
+    /// Valgrind's memcheck instead, which also finds reads of numbers that nobody has written. It knows no AVX-512:
+    /// the kernels for AVX2 and the portable ones run
+    #[arg(long, conflicts_with = "miri")]
+    valgrind: bool,
+    /// The unit tests of the portable kernels under Miri instead, which also checks aliasing. Needs a nightly compiler with
+    /// Miri; this option was written without one at hand, and has never been run
+    #[arg(long)]
+    miri: bool,
+}
+
+/// The kernels' tests, as arguments of `cargo test`.
+const KERNELS: &[&str] = &["-p", "ddpm-kernels", "--features", "flex,ndarray", "--lib"];
+
+/// The tests that run the kernels as operations of the backends.
+const OPERATIONS: &[&str] = &["--test", "cpu_against_defaults", "--test", "two_tensors"];
 
 /// Runs them.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(args: &SanitizeArgs) -> Result<()> {
+    if args.valgrind {
+        return valgrind();
+    }
+    if args.miri {
+        return miri();
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let target = std::path::Path::new(&target).join("sanitize");
-    cargo(
-        &[
-            "test",
-            "-p",
-            "ddpm-kernels",
-            "--features",
-            "flex,ndarray",
-            "--lib",
-            "--test",
-            "cpu_against_defaults",
-            // Build scripts must not be sanitised; that takes a target of its own.
-            "--target",
-            "x86_64-unknown-linux-gnu",
-            "--target-dir",
-            &target.to_string_lossy(),
-        ],
-        // Sanitizers are an option of the nightly compiler that the stable one has as well.
-        &[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address")],
-    )
+    let target = std::path::Path::new(&target).join("sanitize").to_string_lossy().into_owned();
+    // Build scripts must not be sanitised; that takes a target of its own.
+    let apart = ["--target", "x86_64-unknown-linux-gnu", "--target-dir", &target];
+    // Sanitizers are an option of the nightly compiler that the stable one has as well. Every load and store through a
+    // pointer is checked against what was allocated, whatever the instruction set.
+    let environment = [("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address")];
+    cargo(&[&["test"], KERNELS, OPERATIONS, &apart].concat(), &environment)
+}
+
+fn valgrind() -> Result<()> {
+    if !answers(Command::new("valgrind").arg("--version")) {
+        bail!("valgrind is not installed (or not on the PATH): `cargo xtask sanitize --valgrind` needs it");
+    }
+    // Tests side by side gain nothing: valgrind runs one thread at a time.
+    let runner = r#"target."cfg(all())".runner=["valgrind","--quiet","--error-exitcode=1"]"#;
+    let environment = [("RUST_TEST_THREADS", "1"), ("PROPTEST_CASES", "4")];
+    cargo(&[&["--config", runner, "test"], KERNELS, OPERATIONS].concat(), &environment)
+}
+
+fn miri() -> Result<()> {
+    if !answers(command().args(["miri", "--version"])) {
+        bail!("Miri is not installed for this compiler: `rustup component add miri` on a nightly one");
+    }
+    // rayon's threads live as long as the process.
+    cargo(&[&["miri", "test"], KERNELS].concat(), &[("MIRIFLAGS", "-Zmiri-ignore-leaks")])
+}
+
+/// Whether a program is there and runs.
+fn answers(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

@@ -7,7 +7,7 @@
 use ddpm_kernels::{
     AdamW, Norm,
     cpu::{
-        InstructionSet, adamw,
+        Channels, InstructionSet, adamw,
         attention::{self, Heads},
         conv::{self, Addends, Conv},
         group_norm,
@@ -64,6 +64,10 @@ impl Convolution {
         }
     }
 
+    fn input(&self) -> Channels<'_> {
+        Channels::one(&self.x, self.conv.c_in, self.conv.height * self.conv.width)
+    }
+
     fn operations(&self) -> ItemsCount {
         ItemsCount::new(2 * self.grad.len() * self.conv.c_in * self.conv.kernel * self.conv.kernel)
     }
@@ -72,7 +76,8 @@ impl Convolution {
 #[divan::bench(args = CONVOLUTIONS)]
 fn convolution(bencher: Bencher<'_, '_>, sizes: Sizes) {
     let c = Convolution::new(sizes);
-    let run = || conv::forward(InstructionSet::best(), &c.conv, &c.x, None, &c.weight, Addends::default());
+    let run =
+        || conv::forward(InstructionSet::best(), &c.conv, c.input(), None, &c.weight, Addends::default());
     bencher.counter(c.operations()).bench(run);
 }
 
@@ -81,7 +86,7 @@ fn convolution_gradient_of_x(bencher: Bencher<'_, '_>, sizes: Sizes) {
     let c = Convolution::new(sizes);
     bencher
         .counter(c.operations())
-        .bench(|| conv::grad_x(InstructionSet::best(), &c.conv, &c.weight, &c.grad));
+        .bench(|| conv::grad_x(InstructionSet::best(), &c.conv, &c.weight, &c.grad, 0..c.conv.c_in));
 }
 
 #[divan::bench(args = CONVOLUTIONS)]
@@ -89,7 +94,7 @@ fn convolution_gradient_of_weight(bencher: Bencher<'_, '_>, sizes: Sizes) {
     let c = Convolution::new(sizes);
     bencher
         .counter(c.operations())
-        .bench(|| conv::grad_weight(InstructionSet::best(), &c.conv, &c.x, None, &c.grad));
+        .bench(|| conv::grad_weight(InstructionSet::best(), &c.conv, c.input(), None, &c.grad));
 }
 
 /// images, channels, pixels, groups
@@ -109,8 +114,9 @@ fn group_norm_silu_gradient(bencher: Bencher<'_, '_>, [n, c, length, groups]: [u
     let (x, weight, bias) = (vec![0.5; n * c * length], vec![1.0; c], vec![0.0; c]);
     let grad = vec![0.3; x.len()];
     let norm = Norm { groups, eps: 1e-5, silu: true };
-    bencher.counter(ItemsCount::new(x.len())).bench(|| {
-        group_norm::backward(InstructionSet::best(), [n, c, length], &x, &weight, &bias, &grad, norm)
+    let x = Channels::one(&x, c, length);
+    bencher.counter(ItemsCount::new(grad.len())).bench(|| {
+        group_norm::backward(InstructionSet::best(), [n, c, length], x, &weight, &bias, &grad, norm)
     });
 }
 

@@ -1,6 +1,6 @@
 //! The operations under autodiff: one node each, whose backward pass is the inner backend's.
 
-use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
+use burn::tensor::{Tensor, ops::FloatTensor};
 use burn_autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -9,15 +9,9 @@ use burn_autodiff::{
 };
 
 use crate::{
-    Addend, Kernels, Norm,
+    Addend, Joined, Kernels, Norm,
     ops::{float, tensor},
 };
-
-#[derive(Debug)]
-struct Convolve2d;
-
-/// x, weight, stride, padding
-type ConvState<B> = (FloatTensor<B>, FloatTensor<B>, usize, usize);
 
 /// Registers a gradient, where it is asked for. A macro, because burn-autodiff does not export the type of a node.
 macro_rules! register {
@@ -28,31 +22,6 @@ macro_rules! register {
     };
 }
 
-/// Registers the gradients of x, weight and bias.
-macro_rules! register_convolution {
-    ($grads:ident, $state:expr, $grad:expr, $x:expr, $weight:expr, $bias:expr) => {
-        let (x, weight, stride, padding): ConvState<B> = $state;
-        let with_x = $x.is_some();
-        let (x_grad, weight_grad, bias_grad) =
-            B::convolve_2d_backward(tensor(x), tensor(weight), $grad, stride, padding, with_x);
-        if let Some(x_grad) = x_grad {
-            register!($grads, $x, float(x_grad));
-        }
-        register!($grads, $weight, float(weight_grad));
-        register!($grads, $bias, float(bias_grad));
-    };
-}
-
-impl<B: Kernels> Backward<B, 3> for Convolve2d {
-    type State = ConvState<B>;
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let grad = tensor(grads.consume::<B>(&ops.node));
-        let [x, weight, bias] = ops.parents;
-        register_convolution!(grads, ops.state, grad, x, weight, bias);
-    }
-}
-
 /// What is added to a convolution, as one more parent behind the others.
 #[derive(Debug, Clone, Copy)]
 enum Added {
@@ -61,19 +30,23 @@ enum Added {
 }
 
 impl Added {
-    fn split<B: Backend>(addend: Addend<B>) -> Option<(Self, FloatTensor<B>)> {
-        match addend {
-            Addend::Nothing => None,
-            Addend::Shift(shift) => Some((Self::Shift, float(shift))),
-            Addend::Residual(residual) => Some((Self::Residual, float(residual))),
-        }
-    }
-
-    fn addend<B: Backend>(self, primitive: FloatTensor<B>) -> Addend<B> {
-        match self {
+    /// What an addend is, and it without autodiff; its tensor becomes a parent.
+    fn take<B: Kernels, C: CheckpointStrategy>(
+        addend: Addend<Autodiff<B, C>>,
+        parents: &mut Vec<FloatTensor<Autodiff<B, C>>>,
+    ) -> (Option<Self>, Addend<B>) {
+        let (added, parent) = match addend {
+            Addend::Nothing => return (None, Addend::Nothing),
+            Addend::Shift(shift) => (Self::Shift, float(shift)),
+            Addend::Residual(residual) => (Self::Residual, float(residual)),
+        };
+        let primitive = parent.primitive.clone();
+        parents.push(parent);
+        let addend = match added {
             Self::Shift => Addend::Shift(tensor(primitive)),
             Self::Residual => Addend::Residual(tensor(primitive)),
-        }
+        };
+        (Some(added), addend)
     }
 
     fn gradient<B: Kernels>(self, grad: &Tensor<B, 4>) -> FloatTensor<B> {
@@ -84,60 +57,55 @@ impl Added {
     }
 }
 
+/// Its parents: each tensor of x, weight, bias, and what is added.
 #[derive(Debug)]
-struct Convolve2dPlus(Added);
+struct Convolve2d(Option<Added>);
 
-impl<B: Kernels> Backward<B, 4> for Convolve2dPlus {
-    type State = ConvState<B>;
+impl<B: Kernels, const N: usize> Backward<B, N> for Convolve2d {
+    /// x, weight, stride, padding
+    type State = (Joined<B>, FloatTensor<B>, usize, usize);
 
-    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let grad: Tensor<B, 4> = tensor(grads.consume::<B>(&ops.node));
-        let [x, weight, bias, addend] = ops.parents;
-        register!(grads, addend, self.0.gradient(&grad));
-        register_convolution!(grads, ops.state, grad, x, weight, bias);
-    }
-}
-
-#[derive(Debug)]
-struct ActivateConvolve2d;
-
-#[derive(Debug)]
-struct ActivateConvolve2dPlus(Added);
-
-/// x, weight and bias of the norm, weight
-type ActivateState<B> = ([FloatTensor<B>; 4], Norm);
-
-/// Registers the gradients of x, of weight and bias of the norm, and of weight and bias.
-macro_rules! register_activated {
-    ($grads:ident, $state:expr, $grad:expr, $parents:expr) => {
-        let ([x, scale, shift, weight], norm): ActivateState<B> = $state;
-        let affine = [tensor(scale), tensor(shift)];
-        let found = B::activate_convolve_2d_backward(tensor(x), affine, norm, tensor(weight), $grad);
-        let [scale, shift] = found.affine;
-        let found = [float(found.x), float(scale), float(shift), float(found.weight), float(found.bias)];
-        for (node, grad) in $parents.into_iter().zip(found) {
-            register!($grads, node, grad);
+        if let Some(added) = self.0 {
+            register!(grads, &ops.parents[N - 1], added.gradient(&grad));
         }
-    };
-}
-
-impl<B: Kernels> Backward<B, 5> for ActivateConvolve2d {
-    type State = ActivateState<B>;
-
-    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let grad = tensor(grads.consume::<B>(&ops.node));
-        register_activated!(grads, ops.state, grad, ops.parents);
+        let (x, weight, stride, padding) = ops.state;
+        let with_x = ops.parents.iter().take(x.parts()).any(Option::is_some);
+        let (weight_at, weight) = (x.parts(), tensor(weight));
+        let (x_grad, weight_grad, bias_grad) =
+            B::convolve_2d_backward(x, weight, grad, stride, padding, with_x);
+        let x_grads = x_grad.into_iter().flat_map(Joined::into_parts);
+        for (node, grad) in ops.parents.iter().zip(x_grads) {
+            register!(grads, node, float(grad));
+        }
+        register!(grads, &ops.parents[weight_at], float(weight_grad));
+        register!(grads, &ops.parents[weight_at + 1], float(bias_grad));
     }
 }
 
-impl<B: Kernels> Backward<B, 6> for ActivateConvolve2dPlus {
-    type State = ActivateState<B>;
+/// Its parents: each tensor of x, weight and bias of the norm, weight, bias, and what is added.
+#[derive(Debug)]
+struct ActivateConvolve2d(Option<Added>);
 
-    fn backward(self, ops: Ops<Self::State, 6>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+impl<B: Kernels, const N: usize> Backward<B, N> for ActivateConvolve2d {
+    /// x; weight and bias of the norm, and weight
+    type State = (Joined<B>, [FloatTensor<B>; 3], Norm);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let grad: Tensor<B, 4> = tensor(grads.consume::<B>(&ops.node));
-        let [x, scale, shift, weight, bias, addend] = ops.parents;
-        register!(grads, addend, self.0.gradient(&grad));
-        register_activated!(grads, ops.state, grad, [x, scale, shift, weight, bias]);
+        if let Some(added) = self.0 {
+            register!(grads, &ops.parents[N - 1], added.gradient(&grad));
+        }
+        let (x, [scale, shift, weight], norm) = ops.state;
+        let affine = [tensor(scale), tensor(shift)];
+        let found = B::activate_convolve_2d_backward(x, affine, norm, tensor(weight), grad);
+        let [scale, shift] = found.affine;
+        let others = [float(scale), float(shift), float(found.weight), float(found.bias)];
+        let found = found.x.into_parts().into_iter().map(float).chain(others);
+        for (node, grad) in ops.parents.iter().zip(found) {
+            register!(grads, node, grad);
+        }
     }
 }
 
@@ -224,92 +192,90 @@ impl<B: Kernels> Backward<B, 3> for DotProductAttention {
     }
 }
 
+/// Records an operation that has these parents, with its output and what its backward pass needs.
+fn record<B: Kernels, C: CheckpointStrategy, O: Backward<B, N>, const N: usize>(
+    operation: O,
+    parents: [&FloatTensor<Autodiff<B, C>>; N],
+    kept: O::State,
+    output: FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let prepared = operation.prepare::<C>(parents.map(|parent| parent.node.clone()));
+    match prepared.compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(kept, output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}
+
+/// The tensors of x, as parents, and x without autodiff.
+fn input<B: Kernels, C: CheckpointStrategy>(
+    x: Joined<Autodiff<B, C>>,
+) -> (Vec<FloatTensor<Autodiff<B, C>>>, Joined<B>) {
+    let inner = match &x {
+        Joined::One(x) => Joined::One(tensor(float(x.clone()).primitive)),
+        Joined::Two(parts) => Joined::Two(parts.clone().map(|part| tensor(float(part).primitive))),
+    };
+    (x.into_parts().into_iter().map(float).collect(), inner)
+}
+
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    const READS_TWO: bool = B::READS_TWO;
+
     fn convolve_2d(
-        x: Tensor<Self, 4>,
+        x: impl Into<Joined<Self>>,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
-        let (x, weight, bias) = (float(x), float(weight), float(bias));
-        let prepared = Backward::<B, 3>::prepare::<C>(
-            Convolve2d,
-            [x.node.clone(), weight.node.clone(), bias.node.clone()],
-        );
-        let output = float(B::convolve_2d(
-            tensor(x.primitive.clone()),
-            tensor(weight.primitive.clone()),
-            tensor(bias.primitive),
-            stride,
-            padding,
-        ));
-        tensor(match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((x.primitive, weight.primitive, stride, padding), output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        })
+        Self::convolve_2d_plus(x, weight, bias, Addend::Nothing, stride, padding)
     }
 
     fn convolve_2d_plus(
-        x: Tensor<Self, 4>,
+        x: impl Into<Joined<Self>>,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
         addend: Addend<Self>,
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
-        let Some((added, addend)) = Added::split(addend) else {
-            return Self::convolve_2d(x, weight, bias, stride, padding);
-        };
-        let parents = [float(x), float(weight), float(bias), addend];
-        let nodes = parents.each_ref().map(|parent| parent.node.clone());
-        let prepared = Backward::<B, 4>::prepare::<C>(Convolve2dPlus(added), nodes);
-        let [x, weight, bias, addend] = parents.map(|parent| parent.primitive);
-        let kept = (x.clone(), weight.clone(), stride, padding);
-        let addend = added.addend::<B>(addend);
-        let output =
-            float(B::convolve_2d_plus(tensor(x), tensor(weight), tensor(bias), addend, stride, padding));
-        tensor(match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(kept, output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
+        let ((mut parents, x), weight, bias) = (input(x.into()), float(weight), float(bias));
+        let kept = (x.clone(), weight.primitive.clone(), stride, padding);
+        let (weight_inner, bias_inner) = (tensor(weight.primitive.clone()), tensor(bias.primitive.clone()));
+        parents.extend([weight, bias]);
+        let (added, addend) = Added::take::<B, C>(addend, &mut parents);
+        let output = float(B::convolve_2d_plus(x, weight_inner, bias_inner, addend, stride, padding));
+        let operation = Convolve2d(added);
+        tensor(match &parents[..] {
+            [a, b, c] => record::<B, C, _, 3>(operation, [a, b, c], kept, output),
+            [a, b, c, d] => record::<B, C, _, 4>(operation, [a, b, c, d], kept, output),
+            [a, b, c, d, e] => record::<B, C, _, 5>(operation, [a, b, c, d, e], kept, output),
+            _ => unreachable!("two tensors of x, weight, bias and one that is added, at most"),
         })
     }
 
     fn activate_convolve_2d(
-        x: Tensor<Self, 4>,
-        [scale, shift]: [Tensor<Self, 1>; 2],
+        x: impl Into<Joined<Self>>,
+        affine: [Tensor<Self, 1>; 2],
         norm: Norm,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
         addend: Addend<Self>,
     ) -> Tensor<Self, 4> {
-        let parents = [float(x), float(scale), float(shift), float(weight), float(bias)];
-        let [x, scale, shift, weight, bias] = parents.each_ref().map(|parent| parent.primitive.clone());
-        let kept = ([x.clone(), scale.clone(), shift.clone(), weight.clone()], norm);
-        let forward = |addend: Addend<B>| {
-            let affine = [tensor(scale), tensor(shift)];
-            float(B::activate_convolve_2d(tensor(x), affine, norm, tensor(weight), tensor(bias), addend))
-        };
-        let nodes = parents.map(|parent| parent.node);
-        tensor(match Added::split(addend) {
-            None => {
-                let prepared = Backward::<B, 5>::prepare::<C>(ActivateConvolve2d, nodes);
-                let output = forward(Addend::Nothing);
-                match prepared.compute_bound().stateful() {
-                    OpsKind::Tracked(prep) => prep.finish(kept, output),
-                    OpsKind::UnTracked(prep) => prep.finish(output),
-                }
-            }
-            Some((added, addend)) => {
-                let [x, scale, shift, weight, bias] = nodes;
-                let nodes = [x, scale, shift, weight, bias, addend.node.clone()];
-                let prepared = Backward::<B, 6>::prepare::<C>(ActivateConvolve2dPlus(added), nodes);
-                let output = forward(added.addend(addend.primitive));
-                match prepared.compute_bound().stateful() {
-                    OpsKind::Tracked(prep) => prep.finish(kept, output),
-                    OpsKind::UnTracked(prep) => prep.finish(output),
-                }
-            }
+        let (mut parents, x) = input(x.into());
+        let [scale, shift] = affine.map(float);
+        let others = [scale, shift, float(weight), float(bias)];
+        let [scale, shift, weight, bias] = others.each_ref().map(|parent| parent.primitive.clone());
+        let kept = (x.clone(), [scale.clone(), shift.clone(), weight.clone()], norm);
+        parents.extend(others);
+        let (added, addend) = Added::take::<B, C>(addend, &mut parents);
+        let affine = [tensor(scale), tensor(shift)];
+        let output = float(B::activate_convolve_2d(x, affine, norm, tensor(weight), tensor(bias), addend));
+        let operation = ActivateConvolve2d(added);
+        tensor(match &parents[..] {
+            [a, b, c, d, e] => record::<B, C, _, 5>(operation, [a, b, c, d, e], kept, output),
+            [a, b, c, d, e, f] => record::<B, C, _, 6>(operation, [a, b, c, d, e, f], kept, output),
+            [a, b, c, d, e, f, g] => record::<B, C, _, 7>(operation, [a, b, c, d, e, f, g], kept, output),
+            _ => unreachable!("two tensors of x, four parameters and one that is added, at most"),
         })
     }
 

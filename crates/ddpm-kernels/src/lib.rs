@@ -18,6 +18,8 @@ mod autodiff;
 mod backend;
 #[cfg(feature = "cpu")]
 pub mod cpu;
+mod joined;
 mod ops;
 
+pub use joined::Joined;
 pub use ops::{ActivateConvolveGrads, AdamW, AdamWState, Addend, Kernels, Norm, TrainBackend};

@@ -8,6 +8,8 @@ use burn::tensor::{
     ops::{ConvOptions, FloatTensor, InterpolateMode, InterpolateOptions},
 };
 
+use crate::Joined;
+
 /// What is asked of a normalisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Norm {
@@ -77,8 +79,8 @@ pub enum Addend<B: Backend> {
 /// The gradients of [`Kernels::activate_convolve_2d`].
 #[derive(Debug, Clone)]
 pub struct ActivateConvolveGrads<B: Backend> {
-    /// With respect to `x`.
-    pub x: Tensor<B, 4>,
+    /// With respect to `x`, in as many tensors.
+    pub x: Joined<B>,
     /// With respect to weight and bias of the norm.
     pub affine: [Tensor<B, 1>; 2],
     /// With respect to the convolution's weight.
@@ -92,20 +94,23 @@ pub struct ActivateConvolveGrads<B: Backend> {
 /// All tensors are f32 in NCHW order. The semantics of every operation are those of PyTorch's operation of the
 /// same name; a misuse of shapes panics, as it does in Burn.
 pub trait Kernels: Backend {
+    /// Whether convolutions read the channels of their input from two tensors ([`Joined::Two`]) without joining them.
+    const READS_TWO: bool = false;
+
     /// 2-D convolution with a square kernel and symmetric zero padding.
     ///
     /// # Shapes
     /// - `x`: `[n, c_in, h, w]`, `weight`: `[c_out, c_in, k, k]`, `bias`: `[c_out]`
     /// - output: `[n, c_out, (h + 2 padding - k) / stride + 1, ..]`
     fn convolve_2d(
-        x: Tensor<Self, 4>,
+        x: impl Into<Joined<Self>>,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        conv2d(x, weight, Some(bias), options)
+        conv2d(x.into().into_tensor(), weight, Some(bias), options)
     }
 
     /// [`convolve_2d`](Self::convolve_2d), plus something.
@@ -113,7 +118,7 @@ pub trait Kernels: Backend {
     /// # Shapes
     /// As `convolve_2d`, and [`Addend`]
     fn convolve_2d_plus(
-        x: Tensor<Self, 4>,
+        x: impl Into<Joined<Self>>,
         weight: Tensor<Self, 4>,
         bias: Tensor<Self, 1>,
         addend: Addend<Self>,
@@ -131,7 +136,7 @@ pub trait Kernels: Backend {
     /// - `x`: `[n, c_in, h, w]`, `affine`: `[c_in]`, `weight`: `[c_out, c_in, 3, 3]`, `bias`: `[c_out]`
     /// - output: `[n, c_out, h, w]`
     fn activate_convolve_2d(
-        x: Tensor<Self, 4>,
+        x: impl Into<Joined<Self>>,
         affine: [Tensor<Self, 1>; 2],
         norm: Norm,
         weight: Tensor<Self, 4>,
@@ -139,7 +144,7 @@ pub trait Kernels: Backend {
         addend: Addend<Self>,
     ) -> Tensor<Self, 4> {
         let [scale, shift] = affine;
-        let activated = flattened(x, |x| Self::normalize(x, scale, shift, norm));
+        let activated = flattened(x.into().into_tensor(), |x| Self::normalize(x, scale, shift, norm));
         plus(Self::convolve_2d(activated, weight, bias, 1, 1), addend)
     }
 
@@ -148,21 +153,27 @@ pub trait Kernels: Backend {
     /// # Shapes
     /// - `grad`: that of the output; results: those of what they belong to
     fn activate_convolve_2d_backward(
-        x: Tensor<Self, 4>,
+        x: impl Into<Joined<Self>>,
         affine: [Tensor<Self, 1>; 2],
         norm: Norm,
         weight: Tensor<Self, 4>,
         grad: Tensor<Self, 4>,
     ) -> ActivateConvolveGrads<Self> {
-        let [n, c, h, w] = x.dims();
-        let flat = x.reshape([n, c, h * w]);
+        let x = x.into();
+        let ([n, c, h, w], counts) = (x.dims(), x.counts());
+        let flat = x.into_tensor().reshape([n, c, h * w]);
         let [scale, shift] = affine;
         let activated = Self::normalize(flat.clone(), scale.clone(), shift.clone(), norm);
         let activated = activated.reshape([n, c, h, w]);
         let (activated_grad, weight, bias) = Self::convolve_2d_backward(activated, weight, grad, 1, 1, true);
-        let activated_grad = activated_grad.expect("it was asked for").reshape([n, c, h * w]);
+        let activated_grad = activated_grad.expect("it was asked for").into_tensor().reshape([n, c, h * w]);
         let (x, scale, shift) = Self::normalize_backward(flat, scale, shift, activated_grad, norm);
-        ActivateConvolveGrads { x: x.reshape([n, c, h, w]), affine: [scale, shift], weight, bias }
+        ActivateConvolveGrads {
+            x: Joined::split(x.reshape([n, c, h, w]), counts),
+            affine: [scale, shift],
+            weight,
+            bias,
+        }
     }
 
     /// The sum of each feature map.
@@ -178,18 +189,21 @@ pub trait Kernels: Backend {
     /// # Shapes
     /// - `grad`: that of the output; results: those of `x`, `weight` and the bias
     fn convolve_2d_backward(
-        x: Tensor<Self, 4>,
+        x: impl Into<Joined<Self>>,
         weight: Tensor<Self, 4>,
         grad: Tensor<Self, 4>,
         stride: usize,
         padding: usize,
         with_x: bool,
-    ) -> (Option<Tensor<Self, 4>>, Tensor<Self, 4>, Tensor<Self, 1>) {
+    ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
         let bias_grad = grad.clone().sum_dim(0).sum_dim(2).sum_dim(3).flatten(0, 3);
-        let (x, weight, grad) = (float(x), float(weight), float(grad));
+        let x = x.into();
+        let counts = x.counts();
+        let (x, weight, grad) = (float(x.into_tensor()), float(weight), float(grad));
         let x_grad = with_x.then(|| {
-            tensor(Self::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone()))
+            let x_grad = Self::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
+            Joined::split(tensor(x_grad), counts)
         });
         (x_grad, tensor(Self::conv2d_weight_backward(x, weight, grad, options)), bias_grad)
     }
@@ -366,7 +380,16 @@ pub trait Kernels: Backend {
         grad.reshape([n * c, h / 2, 2, w / 2, 2]).sum_dim(4).sum_dim(2).reshape([n, c, h / 2, w / 2])
     }
 
-    /// The channels of `a`, then those of `b`: a skip connection.
+    /// The channels of `a`, then those of `b`, for a convolution to read: a skip connection, without a copy where the
+    /// backend [can](Self::READS_TWO).
+    ///
+    /// # Shapes
+    /// - `a`: `[n, c_a, h, w]`, `b`: `[n, c_b, h, w]`; output: `[n, c_a + c_b, h, w]`
+    fn join_channels(a: Tensor<Self, 4>, b: Tensor<Self, 4>) -> Joined<Self> {
+        if Self::READS_TWO { Joined::Two([a, b]) } else { Joined::One(Self::concat_channels(a, b)) }
+    }
+
+    /// The channels of `a`, then those of `b`, in one tensor.
     ///
     /// # Shapes
     /// - `a`: `[n, c_a, h, w]`, `b`: `[n, c_b, h, w]`; output: `[n, c_a + c_b, h, w]`

@@ -10,7 +10,7 @@ use burn::tensor::{
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::{AdamW, AdamWState, Addend, Kernels, Norm, TrainBackend};
+use ddpm_kernels::{AdamW, AdamWState, Addend, Joined, Kernels, Norm, TrainBackend};
 use proptest::prelude::*;
 
 /// Numbers that depend on the position in a way that no layout mistake survives.
@@ -351,4 +351,23 @@ fn what_is_not_tracked_gets_no_gradient_and_the_rest_is_right() {
     // The bias enters each of 2 x 5 x 5 pixels once.
     let expected = Tensor::<Flex, 1>::full([4], 50.0, &Default::default());
     assert!(bias.grad(&grads).unwrap().equal(expected).all().into_scalar());
+}
+
+/// A backend whose convolutions read one tensor gets one, and the gradients of two come apart.
+#[test]
+fn where_convolutions_read_one_tensor_two_are_joined() {
+    type B = Autodiff<NdArray<f64>>;
+    let a = values::<B, 4>([2, 3, 5, 6], 1).require_grad();
+    let b = values::<B, 4>([2, 5, 5, 6], 2).require_grad();
+    assert!(matches!(B::join_channels(a.clone(), b.clone()), Joined::One(_)));
+    let weight = values::<B, 4>([4, 8, 3, 3], 3);
+    let grads_of = |x: Joined<B>| {
+        let y = B::convolve_2d(x, weight.clone(), values([4], 4), 1, 1);
+        let grads = (y.clone() * values(y.dims(), 5)).sum().backward();
+        [&a, &b].map(|t| numbers(t.grad(&grads).unwrap().into_data()))
+    };
+    let two = grads_of(Joined::Two([a.clone(), b.clone()]));
+    assert_eq!(two, grads_of(B::join_channels(a.clone(), b.clone())));
+    let x = || values::<Autodiff<Flex>, 4>([2, 3, 5, 6], 1);
+    assert!(matches!(Autodiff::<Flex>::join_channels(x(), x()), Joined::Two(_)));
 }

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use ddpm_kernels::Addend;
+use ddpm_kernels::{Addend, Joined};
 
 use super::{Activation, GroupNorm, Initializer};
 use crate::Kernels;
@@ -43,9 +43,9 @@ impl<B: Backend> Conv2d<B> {
 
 impl<B: Kernels> Conv2d<B> {
     /// # Shapes
-    /// - `x`: `[n, c_in, h, w]`
+    /// - `x`: `[n, c_in, h, w]`, in one tensor or in two that share the channels
     /// - output: `[n, c_out, (h + 2 padding - k) / stride + 1, ..]`
-    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn forward(&self, x: impl Into<Joined<B>>) -> Tensor<B, 4> {
         B::convolve_2d(x, self.weight.val(), self.bias.val(), self.stride, self.padding)
     }
 
@@ -53,7 +53,7 @@ impl<B: Kernels> Conv2d<B> {
     ///
     /// # Shapes
     /// - as [`forward`](Self::forward), and [`Addend`]
-    pub fn forward_plus(&self, x: Tensor<B, 4>, addend: Addend<B>) -> Tensor<B, 4> {
+    pub fn forward_plus(&self, x: impl Into<Joined<B>>, addend: Addend<B>) -> Tensor<B, 4> {
         B::convolve_2d_plus(x, self.weight.val(), self.bias.val(), addend, self.stride, self.padding)
     }
 
@@ -63,7 +63,7 @@ impl<B: Kernels> Conv2d<B> {
     /// - as [`forward`](Self::forward), and [`Addend`]
     pub fn forward_activated(
         &self,
-        x: Tensor<B, 4>,
+        x: impl Into<Joined<B>>,
         norm: &GroupNorm<B>,
         activation: Activation,
         addend: Addend<B>,
@@ -73,6 +73,6 @@ impl<B: Kernels> Conv2d<B> {
             let (affine, norm) = norm.fused(true);
             return B::activate_convolve_2d(x, affine, norm, self.weight.val(), self.bias.val(), addend);
         }
-        self.forward_plus(norm.forward_activated(x, activation), addend)
+        self.forward_plus(norm.forward_activated(x.into().into_tensor(), activation), addend)
     }
 }

@@ -187,7 +187,7 @@ impl<B: Kernels> UpBlock<B> {
     ) -> Tensor<B, 4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
             let skip = skips.pop().expect("the contracting path left one skip connection a layer");
-            x = resnet.forward(B::concat_channels(x, skip), emb.clone());
+            x = resnet.forward(B::join_channels(x, skip), emb.clone());
             if let Some(attention) = self.attentions.get(i) {
                 x = attention.forward(x);
             }

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use ddpm_kernels::Addend;
+use ddpm_kernels::{Addend, Joined};
 
 use super::{TimeScaleShift, UNet2DConfig};
 use crate::{
@@ -58,12 +58,13 @@ impl<B: Backend> ResnetBlock<B> {
 
 impl<B: Kernels> ResnetBlock<B> {
     /// # Shapes
-    /// - `x`: `[n, c_in, h, w]`, `activated_emb`: `[n, time_embed_dim]`, the time embedding after the activation
+    /// - `x`: `[n, c_in, h, w]`, in one tensor or in two that share the channels; `activated_emb`: `[n, time_embed_dim]`, the time embedding after the activation
     /// - output: `[n, c_out, h, w]`
-    pub fn forward(&self, x: Tensor<B, 4>, activated_emb: Tensor<B, 2>) -> Tensor<B, 4> {
+    pub fn forward(&self, x: impl Into<Joined<B>>, activated_emb: Tensor<B, 2>) -> Tensor<B, 4> {
+        let x = x.into();
         let shortcut = match &self.conv_shortcut {
             Some(conv) => conv.forward(x.clone()),
-            None => x.clone(),
+            None => x.clone().into_tensor(),
         };
         let emb = self.time_emb_proj.forward(activated_emb);
         let (activation, shortcut) = (self.activation, Addend::Residual(shortcut));

@@ -3,9 +3,9 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend, ops::FloatTensor};
 
 use crate::{
-    ActivateConvolveGrads, AdamW, AdamWState, Addend, Kernels, Norm,
+    ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Kernels, Norm,
     cpu::{
-        InstructionSet, adamw, affine,
+        Channels, InstructionSet, adamw, affine,
         attention::{self, Heads},
         conv::{self, Activation, Addends, Conv},
         feature_maps, group_norm,
@@ -71,6 +71,43 @@ fn floats<B: HostMemory, const D: usize>(tensor: Tensor<B, D>) -> Floats<B> {
     Floats(B::contiguous(tensor.into_primitive().tensor()))
 }
 
+/// The numbers of feature maps, in one tensor or in two.
+struct Maps<B: HostMemory> {
+    parts: Vec<Floats<B>>,
+    counts: [usize; 2],
+    pixels: usize,
+}
+
+impl<B: HostMemory> Maps<B> {
+    fn of(x: Joined<B>) -> Self {
+        let (counts, [_, _, height, width]) = (x.counts(), x.dims());
+        Self { parts: x.into_parts().into_iter().map(floats).collect(), counts, pixels: height * width }
+    }
+
+    fn channels(&self) -> Channels<'_> {
+        match &self.parts[..] {
+            [a, b] => Channels::two([a, b], self.counts, self.pixels),
+            [x, ..] => Channels::one(x, self.counts[0], self.pixels),
+            [] => Channels::one(&[], 0, self.pixels),
+        }
+    }
+}
+
+/// Feature maps of shape `dims`, in one tensor or, where the second has channels, in two.
+fn joined<B: Backend>(
+    values: [Vec<f32>; 2],
+    counts: [usize; 2],
+    [n, _, h, w]: [usize; 4],
+    device: &B::Device,
+) -> Joined<B> {
+    let [first, second] = values;
+    let first = tensor(first, [n, counts[0], h, w], device);
+    match counts[1] {
+        0 => Joined::One(first),
+        count => Joined::Two([first, tensor(second, [n, count, h, w], device)]),
+    }
+}
+
 fn tensor<B: Backend, const D: usize>(
     values: Vec<f32>,
     dims: [usize; D],
@@ -86,7 +123,7 @@ fn owned<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 
 /// A convolution, of `x` as it is or after a normalisation, whose result is nowhere stored.
 fn convolve<B: HostMemory>(
-    x: Tensor<B, 4>,
+    x: Joined<B>,
     norm: Option<([Tensor<B, 1>; 2], Norm)>,
     weight: Tensor<B, 4>,
     bias: Tensor<B, 1>,
@@ -107,17 +144,17 @@ fn convolve<B: HostMemory>(
             (None, Some(floats(residual)))
         }
     };
-    let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-    let affine =
-        norm.map(|(affine, norm)| (scale_and_shift(&conv, &x, &affine.map(floats), norm), norm.silu));
+    let (x, weight, bias) = (Maps::of(x), floats(weight), floats(bias));
+    let x = x.channels();
+    let affine = norm.map(|(affine, norm)| (scale_and_shift(&conv, x, &affine.map(floats), norm), norm.silu));
     let activation = affine.as_ref().map(|((scale, shift), silu)| Activation { scale, shift, silu: *silu });
     let add = Addends { bias: Some(&bias), shift: shift.as_deref(), residual: residual.as_deref() };
-    tensor(conv::forward(InstructionSet::best(), &conv, &x, activation, &weight, add), dims, &device)
+    tensor(conv::forward(InstructionSet::best(), &conv, x, activation, &weight, add), dims, &device)
 }
 
 fn scale_and_shift<B: HostMemory>(
     conv: &Conv,
-    x: &[f32],
+    x: Channels<'_>,
     [weight, bias]: &[Floats<B>; 2],
     norm: Norm,
 ) -> (Vec<f32>, Vec<f32>) {
@@ -139,59 +176,64 @@ fn heads_of(q: [usize; 4], k: [usize; 4], v: [usize; 4]) -> Heads {
 macro_rules! on_the_cpu {
     ($backend:ty) => {
         impl Kernels for $backend {
+            const READS_TWO: bool = true;
+
             fn convolve_2d(
-                x: Tensor<Self, 4>,
+                x: impl Into<Joined<Self>>,
                 weight: Tensor<Self, 4>,
                 bias: Tensor<Self, 1>,
                 stride: usize,
                 padding: usize,
             ) -> Tensor<Self, 4> {
-                convolve(x, None, weight, bias, Addend::Nothing, stride, padding)
+                convolve(x.into(), None, weight, bias, Addend::Nothing, stride, padding)
             }
 
             fn convolve_2d_plus(
-                x: Tensor<Self, 4>,
+                x: impl Into<Joined<Self>>,
                 weight: Tensor<Self, 4>,
                 bias: Tensor<Self, 1>,
                 addend: Addend<Self>,
                 stride: usize,
                 padding: usize,
             ) -> Tensor<Self, 4> {
-                convolve(x, None, weight, bias, addend, stride, padding)
+                convolve(x.into(), None, weight, bias, addend, stride, padding)
             }
 
             fn activate_convolve_2d(
-                x: Tensor<Self, 4>,
+                x: impl Into<Joined<Self>>,
                 affine: [Tensor<Self, 1>; 2],
                 norm: Norm,
                 weight: Tensor<Self, 4>,
                 bias: Tensor<Self, 1>,
                 addend: Addend<Self>,
             ) -> Tensor<Self, 4> {
-                convolve(x, Some((affine, norm)), weight, bias, addend, 1, 1)
+                convolve(x.into(), Some((affine, norm)), weight, bias, addend, 1, 1)
             }
 
             fn activate_convolve_2d_backward(
-                x: Tensor<Self, 4>,
+                x: impl Into<Joined<Self>>,
                 affine: [Tensor<Self, 1>; 2],
                 norm: Norm,
                 weight: Tensor<Self, 4>,
                 grad: Tensor<Self, 4>,
             ) -> ActivateConvolveGrads<Self> {
-                let (device, dims, weight_dims) = (x.device(), x.dims(), weight.dims());
+                let x = x.into();
+                let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, 1, 1);
-                let (x, weight, grad, affine) = (floats(x), floats(weight), floats(grad), affine.map(floats));
-                let (scale, shift) = scale_and_shift(&conv, &x, &affine, norm);
+                let (x, weight, grad, affine) =
+                    (Maps::of(x), floats(weight), floats(grad), affine.map(floats));
+                let x = x.channels();
+                let (scale, shift) = scale_and_shift(&conv, x, &affine, norm);
                 let activation = Activation { scale: &scale, shift: &shift, silu: norm.silu };
                 let set = InstructionSet::best();
-                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, &x, Some(activation), &grad);
-                let activated_grad = conv::grad_x(set, &conv, &weight, &grad);
+                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, x, Some(activation), &grad);
+                let activated_grad = conv::grad_x(set, &conv, &weight, &grad, 0..conv.c_in);
                 drop(grad);
                 let flat = [dims[0], dims[1], dims[2] * dims[3]];
                 let (x_grad, scale_grad, shift_grad) =
-                    group_norm::backward(set, flat, &x, &affine[0], &affine[1], &activated_grad, norm);
+                    group_norm::backward(set, flat, x, &affine[0], &affine[1], &activated_grad, norm);
                 ActivateConvolveGrads {
-                    x: tensor(x_grad, dims, &device),
+                    x: joined(x_grad, counts, dims, &device),
                     affine: [scale_grad, shift_grad].map(|grad| tensor(grad, [dims[1]], &device)),
                     weight: tensor(weight_grad, weight_dims, &device),
                     bias: tensor(bias_grad, [conv.c_out], &device),
@@ -255,24 +297,26 @@ macro_rules! on_the_cpu {
             }
 
             fn convolve_2d_backward(
-                x: Tensor<Self, 4>,
+                x: impl Into<Joined<Self>>,
                 weight: Tensor<Self, 4>,
                 grad: Tensor<Self, 4>,
                 stride: usize,
                 padding: usize,
                 with_x: bool,
-            ) -> (Option<Tensor<Self, 4>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-                let (device, dims, weight_dims) = (x.device(), x.dims(), weight.dims());
+            ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
+                let x = x.into();
+                let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, stride, padding);
-                let (x, weight, grad) = (floats(x), floats(weight), floats(grad));
-                let x_grad = with_x.then(|| conv::grad_x(InstructionSet::best(), &conv, &weight, &grad));
-                let (weight_grad, bias_grad) =
-                    conv::grad_weight(InstructionSet::best(), &conv, &x, None, &grad);
-                (
-                    x_grad.map(|values| tensor(values, dims, &device)),
-                    tensor(weight_grad, weight_dims, &device),
-                    tensor(bias_grad, [conv.c_out], &device),
-                )
+                let (x, weight, grad) = (Maps::of(x), floats(weight), floats(grad));
+                let set = InstructionSet::best();
+                let x_grad = with_x.then(|| {
+                    let of = |channels| conv::grad_x(set, &conv, &weight, &grad, channels);
+                    let first = of(0..counts[0]);
+                    let second = if counts[1] == 0 { Vec::new() } else { of(counts[0]..dims[1]) };
+                    joined([first, second], counts, dims, &device)
+                });
+                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, x.channels(), None, &grad);
+                (x_grad, tensor(weight_grad, weight_dims, &device), tensor(bias_grad, [conv.c_out], &device))
             }
 
             fn normalize(
@@ -296,8 +340,9 @@ macro_rules! on_the_cpu {
             ) -> (Tensor<Self, 3>, Tensor<Self, 1>, Tensor<Self, 1>) {
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias, grad) = (floats(x), floats(weight), floats(bias), floats(grad));
-                let (x_grad, weight_grad, bias_grad) =
-                    group_norm::backward(InstructionSet::best(), dims, &x, &weight, &bias, &grad, norm);
+                let x = Channels::one(&x, dims[1], dims[2]);
+                let ([x_grad, _], weight_grad, bias_grad) =
+                    group_norm::backward(InstructionSet::best(), dims, x, &weight, &bias, &grad, norm);
                 (
                     tensor(x_grad, dims, &device),
                     tensor(weight_grad, [dims[1]], &device),

@@ -2,10 +2,14 @@
 //! nothing is kept for the backward pass, which computes statistics and activation again.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{
-    memory::{Shared, filled},
+    Channels,
+    channels::{SharedChannels, filled_channels},
+    memory::{Shared, filled, with_scratch},
     simd::{InstructionSet, Lanes, WithLanes, with_lanes},
     vector::{for_each_vector, load, sigmoid, store},
 };
@@ -26,6 +30,7 @@ pub fn forward(
     bias: &[f32],
     norm: Norm,
 ) -> Vec<f32> {
+    let x = Channels::one(x, dims[1], dims[2]);
     with_lanes!(set, forward_with(&Layout::of(dims, norm, x, weight, bias)))
 }
 
@@ -37,7 +42,7 @@ pub fn forward(
 pub fn scale_and_shift(
     set: InstructionSet,
     dims: [usize; 3],
-    x: &[f32],
+    x: Channels<'_>,
     weight: &[f32],
     bias: &[f32],
     norm: Norm,
@@ -48,20 +53,21 @@ pub fn scale_and_shift(
 /// The gradients with respect to `x`, weight and bias.
 ///
 /// # Shapes
-/// - `x`, `grad`: `dims` = `[n, c, length]`; `weight`, `bias`: `[c]`; results: those of `x`, `weight`, `bias`
+/// - `x`, `grad`: `dims` = `[n, c, length]`; `weight`, `bias`: `[c]`
+/// - results: those of the slices of `x` (the second empty where there is one), of `weight` and of `bias`
 ///
 /// # Panics
 /// If the slices do not have these sizes.
 pub fn backward(
     set: InstructionSet,
     dims: [usize; 3],
-    x: &[f32],
+    x: Channels<'_>,
     weight: &[f32],
     bias: &[f32],
     grad: &[f32],
     norm: Norm,
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-    assert_eq!(grad.len(), x.len(), "group norm: the gradient's size");
+) -> ([Vec<f32>; 2], Vec<f32>, Vec<f32>) {
+    assert_eq!(grad.len(), dims.iter().product::<usize>(), "group norm: the gradient's size");
     with_lanes!(set, backward_with(&Layout::of(dims, norm, x, weight, bias), grad))
 }
 
@@ -72,7 +78,7 @@ struct Layout<'a> {
     length: usize,
     per_group: usize,
     norm: Norm,
-    x: &'a [f32],
+    x: Channels<'a>,
     weight: &'a [f32],
     bias: &'a [f32],
 }
@@ -81,7 +87,7 @@ impl<'a> Layout<'a> {
     fn of(
         [images, channels, length]: [usize; 3],
         norm: Norm,
-        x: &'a [f32],
+        x: Channels<'a>,
         weight: &'a [f32],
         bias: &'a [f32],
     ) -> Self {
@@ -90,7 +96,7 @@ impl<'a> Layout<'a> {
             groups > 0 && channels % groups == 0,
             "group norm: {groups} groups do not divide {channels} channels"
         );
-        assert!(x.len() == images * channels * length, "group norm: the input's size");
+        x.check("group norm", [images, channels, length]);
         assert!(weight.len() == channels && bias.len() == channels, "group norm: the parameters' sizes");
         Self { images, channels, length, per_group: channels / groups, norm, x, weight, bias }
     }
@@ -106,12 +112,38 @@ impl<'a> Layout<'a> {
         (0..self.images * self.norm.groups).into_par_iter().with_min_len(at_least).for_each(body);
     }
 
-    fn group(&self, index: usize) -> Group<'_> {
+    /// The image of a group, and its channels.
+    fn place(&self, index: usize) -> (usize, Range<usize>) {
         let first = index % self.norm.groups * self.per_group;
+        (index / self.norm.groups, first..first + self.per_group)
+    }
+
+    /// A group in memory of its own, if its channels lie in two slices.
+    fn gather(&self, index: usize, to: &mut [f32]) {
+        let (image, channels) = self.place(index);
+        for run in self.x.runs(image, channels.clone()) {
+            to[(run.first - channels.start) * self.length..][..run.planes.len()].copy_from_slice(run.planes);
+        }
+    }
+
+    /// Calls `body` with a group.
+    fn with_group<R>(&self, index: usize, body: impl FnOnce(Group<'_>) -> R) -> R {
+        let (image, channels) = self.place(index);
+        if let Some(x) = self.x.slice(image, channels) {
+            return body(self.group(index, x));
+        }
+        with_scratch([self.size()], |[x]| {
+            self.gather(index, x);
+            body(self.group(index, x))
+        })
+    }
+
+    fn group<'b>(&'b self, index: usize, x: &'b [f32]) -> Group<'b> {
+        let (_, channels) = self.place(index);
         Group {
-            x: &self.x[index * self.size()..][..self.size()],
-            weight: &self.weight[first..first + self.per_group],
-            bias: &self.bias[first..first + self.per_group],
+            x,
+            weight: &self.weight[channels.clone()],
+            bias: &self.bias[channels],
             length: self.length,
             norm: self.norm,
         }
@@ -122,13 +154,14 @@ fn forward_with<V: Lanes>(layout: &Layout<'_>) -> Vec<f32> {
     let size = layout.size();
     let fill = |y: Shared| {
         layout.for_each_group(|index| {
-            let forward = Forward { group: layout.group(index), y: y.at(index * size) };
-            // SAFETY: the instruction set was checked when `V` was chosen; each group is written by one job.
-            unsafe { V::run(forward) };
+            layout.with_group(index, |group| {
+                // SAFETY: the instruction set was checked when `V` was chosen; each group is written by one job.
+                unsafe { V::run(Forward { group, y: y.at(index * size) }) };
+            });
         });
     };
     // SAFETY: the groups make up the tensor.
-    unsafe { filled(layout.x.len(), fill) }
+    unsafe { filled(layout.images * layout.channels * layout.length, fill) }
 }
 
 fn scale_and_shift_with<V: Lanes>(layout: &Layout<'_>) -> (Vec<f32>, Vec<f32>) {
@@ -136,17 +169,18 @@ fn scale_and_shift_with<V: Lanes>(layout: &Layout<'_>) -> (Vec<f32>, Vec<f32>) {
     let mut shift = scale.clone();
     let (scales, shifts) = (Shared::of(&mut scale), Shared::of(&mut shift));
     layout.for_each_group(|index| {
-        let group = layout.group(index);
-        // SAFETY: the instruction set was checked when `V` was chosen.
-        let (mean, inverse_std) = unsafe { V::run(Statistics { group }) };
-        for (c, (w, b)) in group.weight.iter().zip(group.bias).enumerate() {
-            let place = index * layout.per_group + c;
-            // SAFETY: the channels of each group are written by one job.
-            unsafe {
-                *scales.at(place) = w * inverse_std;
-                *shifts.at(place) = b - mean * w * inverse_std;
+        layout.with_group(index, |group| {
+            // SAFETY: the instruction set was checked when `V` was chosen.
+            let (mean, inverse_std) = unsafe { V::run(Statistics { group }) };
+            for (c, (w, b)) in group.weight.iter().zip(group.bias).enumerate() {
+                let place = index * layout.per_group + c;
+                // SAFETY: the channels of each group are written by one job.
+                unsafe {
+                    *scales.at(place) = w * inverse_std;
+                    *shifts.at(place) = b - mean * w * inverse_std;
+                }
             }
-        }
+        });
     });
     (scale, shift)
 }
@@ -165,28 +199,40 @@ impl WithLanes for Statistics<'_> {
     }
 }
 
-fn backward_with<V: Lanes>(layout: &Layout<'_>, grad: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+fn backward_with<V: Lanes>(layout: &Layout<'_>, grad: &[f32]) -> ([Vec<f32>; 2], Vec<f32>, Vec<f32>) {
     let (size, channels) = (layout.size(), layout.channels);
     // Of each image, the share of the gradients of weight and bias.
     let mut partial = vec![0.0; 2 * layout.images * channels];
     let shares = Shared::of(&mut partial);
-    let fill = |x_grad: Shared| {
+    let fill = |x_grad: SharedChannels| {
         layout.for_each_group(|index| {
             let share = index * layout.per_group;
-            let backward = Backward {
-                group: layout.group(index),
-                grad: &grad[index * size..][..size],
-                x_grad: x_grad.at(index * size),
-                weight_grad: shares.at(share),
-                bias_grad: shares.at(layout.images * channels + share),
+            let run = |x: &[f32], to: *mut f32| {
+                let backward = Backward {
+                    group: layout.group(index, x),
+                    grad: &grad[index * size..][..size],
+                    x_grad: to,
+                    weight_grad: shares.at(share),
+                    bias_grad: shares.at(layout.images * channels + share),
+                };
+                // SAFETY: the instruction set was checked when `V` was chosen; each group, and its share of the other
+                // gradients, is written by one job.
+                unsafe { V::run(backward) };
             };
-            // SAFETY: the instruction set was checked when `V` was chosen; each group, and its share of the other
-            // gradients, is written by one job.
-            unsafe { V::run(backward) };
+            let (image, group) = layout.place(index);
+            if let Some(x) = layout.x.slice(image, group.clone()) {
+                return run(x, x_grad.at(image, group.start));
+            }
+            with_scratch([size, size], |[x, to]| {
+                layout.gather(index, x);
+                run(x, to.as_mut_ptr());
+                // SAFETY: each group is written by one job.
+                unsafe { x_grad.write(image, group, to) };
+            });
         });
     };
-    // SAFETY: the groups make up the tensor.
-    let x_grad = unsafe { filled(layout.x.len(), fill) };
+    // SAFETY: the groups make up the feature maps.
+    let x_grad = unsafe { filled_channels(layout.x, fill) };
     // The images are added in their order.
     let total = |shares: &[f32]| {
         shares.chunks_exact(channels).fold(vec![0.0; channels], |mut sums, share| {

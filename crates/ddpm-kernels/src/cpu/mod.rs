@@ -6,6 +6,7 @@
 pub mod adamw;
 pub mod affine;
 pub mod attention;
+mod channels;
 pub mod conv;
 pub mod feature_maps;
 pub mod group_norm;
@@ -15,4 +16,5 @@ mod simd;
 mod test_values;
 mod vector;
 
+pub use channels::Channels;
 pub use simd::InstructionSet;

@@ -12,6 +12,7 @@ use super::{
     winograd::{self, grad_weight as winograd_grad_weight},
 };
 use crate::cpu::{
+    Channels,
     memory::{Shared, filled, with_scratch},
     simd::{InstructionSet, Lanes, WithLanes, with_lanes},
 };
@@ -39,12 +40,12 @@ pub(super) const CHANNELS: usize = 8;
 pub fn grad_weight(
     set: InstructionSet,
     conv: &Conv,
-    x: &[f32],
+    x: Channels<'_>,
     activation: Option<Activation<'_>>,
     grad: &[f32],
 ) -> (Vec<f32>, Vec<f32>) {
     activation.inspect(|activation| activation.check(conv));
-    assert_eq!(x.len(), conv.images * conv.input(), "convolution: the input's size");
+    x.check("convolution", conv.input());
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
     if conv.kernel == 3 && conv.stride == 1 && winograd::pays(conv.c_in, to) {
@@ -64,7 +65,7 @@ struct Cut {
 
 fn sums<V: Lanes>(
     conv: &Conv,
-    x: &[f32],
+    x: Channels<'_>,
     activation: Option<Activation<'_>>,
     grad: &[f32],
 ) -> (Vec<f32>, Vec<f32>) {
@@ -134,7 +135,7 @@ impl Geometry {
 struct Worker<'a, V> {
     conv: &'a Conv,
     geometry: Geometry,
-    x: &'a [f32],
+    x: Channels<'a>,
     activation: Option<Activation<'a>>,
     grad: &'a [f32],
     cut: &'a Cut,
@@ -149,23 +150,24 @@ impl<V: Lanes> Worker<'_, V> {
         let group = (PIXELS / pixels.max(1)).clamp(1, images.len().max(1));
         let plane = geometry.padded.0 * geometry.padded.1;
         let is_padded = geometry.padded != geometry.plane || self.activation.is_some();
-        let channels = if is_padded { (PADDED / (group * plane)).clamp(1, conv.c_in) } else { conv.c_in };
+        let channels = (PADDED / (group * plane)).clamp(1, conv.c_in);
         let padded_len = if is_padded { group * channels * plane } else { 0 };
         with_scratch([group * pixels * cut.lanes, padded_len], |[grads, padded]| {
             let mut image = images.start;
             while image < images.end {
                 let count = group.min(images.end - image);
                 self.pack_grads(block, image..image + count, grads, sums);
-                for first in (0..conv.c_in).step_by(channels) {
-                    let some = first..(first + channels).min(conv.c_in);
-                    if is_padded {
+                if is_padded {
+                    for first in (0..conv.c_in).step_by(channels) {
+                        let some = first..(first + channels).min(conv.c_in);
                         for (i, to) in padded.chunks_exact_mut(channels * plane).take(count).enumerate() {
                             self.pad(image + i, some.clone(), to);
                         }
-                        self.sum(block, &some, count, (padded, channels * plane, 0), grads, sums);
-                    } else {
-                        let from = &self.x[image * conv.input()..];
-                        self.sum(block, &some, count, (from, conv.input(), first), grads, sums);
+                        self.sum(block, &some, count, (padded, channels * plane), grads, sums);
+                    }
+                } else {
+                    for some in self.x.ranges() {
+                        self.sum(block, &some, count, self.x.rest(image, &some), grads, sums);
                     }
                 }
                 image += count;
@@ -203,30 +205,31 @@ impl<V: Lanes> Worker<'_, V> {
     }
 
     fn pad(&self, image: usize, channels: Range<usize>, to: &mut [f32]) {
-        let (height, width) = self.geometry.plane;
-        let from = &self.x[(image * self.conv.c_in + channels.start) * height * width..];
-        let pad = Pad {
-            from: from[..channels.len() * height * width].as_ptr(),
-            channels: channels.len(),
-            height,
-            width,
-            before: self.conv.padding,
-            padded: self.geometry.padded,
-            activation: self.activation.map(|a| a.at(image * self.conv.c_in + channels.start)),
-            to: to.as_mut_ptr(),
-        };
-        // SAFETY: the instruction set was checked when `V` was chosen; the slices hold these channels.
-        unsafe { V::run(pad) };
+        let Geometry { plane: (height, width), padded, .. } = self.geometry;
+        for run in self.x.runs(image, channels.clone()) {
+            let pad = Pad {
+                from: run.planes.as_ptr(),
+                channels: run.count,
+                height,
+                width,
+                before: self.conv.padding,
+                padded,
+                activation: self.activation.map(|a| a.at(image * self.conv.c_in + run.first)),
+                to: to[(run.first - channels.start) * padded.0 * padded.1..].as_mut_ptr(),
+            };
+            // SAFETY: the instruction set was checked when `V` was chosen; the slices hold these channels.
+            unsafe { V::run(pad) };
+        }
     }
 
-    /// Adds the products of some input channels, `(numbers, numbers of an image, channel at which they start)`, and the
-    /// packed gradients.
+    /// Adds the products of some input channels, `(numbers from the first on, numbers of an image)`, and the packed
+    /// gradients.
     fn sum(
         &self,
         block: usize,
         channels: &Range<usize>,
         images: usize,
-        (x, image, start): (&[f32], usize, usize),
+        (x, image): (&[f32], usize),
         grads: &[f32],
         sums: *mut f32,
     ) {
@@ -241,7 +244,7 @@ impl<V: Lanes> Worker<'_, V> {
             let rows = rows_at_once.min(geometry.out.0 - y);
             let mut c = channels.start;
             while c < channels.end {
-                let place = start + c - channels.start;
+                let place = c - channels.start;
                 let mut arguments = GradArguments {
                     x: x[place * plane + y * line..].as_ptr(),
                     row: 0,

@@ -15,11 +15,16 @@ mod winograd;
 
 pub use gradient::grad_weight;
 
+use std::ops::Range;
+
 use self::{
     plan::{Direction, Plan},
     tile::convolve,
 };
-use super::simd::{InstructionSet, with_lanes};
+use super::{
+    Channels,
+    simd::{InstructionSet, with_lanes},
+};
 
 /// The sizes of a convolution with a square kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +58,9 @@ impl Conv {
         (self.width + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
-    /// Numbers of an input image.
-    fn input(&self) -> usize {
-        self.c_in * self.height * self.width
+    /// Images, channels and pixels of the input.
+    fn input(&self) -> [usize; 3] {
+        [self.images, self.c_in, self.height * self.width]
     }
 
     /// Pixels of an output channel.
@@ -141,29 +146,38 @@ pub struct Addends<'a> {
 pub fn forward(
     set: InstructionSet,
     conv: &Conv,
-    x: &[f32],
+    x: Channels<'_>,
     activation: Option<Activation<'_>>,
     weight: &[f32],
     add: Addends<'_>,
 ) -> Vec<f32> {
     activation.inspect(|activation| activation.check(conv));
-    assert_eq!(x.len(), conv.images * conv.input(), "convolution: the input's size");
+    x.check("convolution", conv.input());
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
     let plan = Plan::new(conv, Direction::Forward);
     with_lanes!(set, convolve(&plan, x, activation, weight, add))
 }
 
-/// The gradient with respect to `x`.
+/// The gradient with respect to some channels of `x`, the same numbers whichever are asked for together.
 ///
 /// # Shapes
-/// - `weight` as in [`forward`], `grad`: that of the output; result: that of `x`
+/// - `weight` as in [`forward`], `grad`: that of the output; result: `[images, channels.len(), height, width]`
 ///
 /// # Panics
-/// If the slices do not have these sizes.
-pub fn grad_x(set: InstructionSet, conv: &Conv, weight: &[f32], grad: &[f32]) -> Vec<f32> {
+/// If the slices do not have these sizes, or `x` has no such channels.
+pub fn grad_x(
+    set: InstructionSet,
+    conv: &Conv,
+    weight: &[f32],
+    grad: &[f32],
+    channels: Range<usize>,
+) -> Vec<f32> {
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
-    let plan = Plan::new(conv, Direction::Backward);
+    assert!(channels.end <= conv.c_in, "convolution: channels of the input");
+    let plan = Plan::new(conv, Direction::Backward).narrowed(channels.len());
+    let weight = &weight[channels.start * plan.weight_strides.0..];
+    let grad = Channels::one(grad, conv.c_out, conv.pixels());
     with_lanes!(set, convolve(&plan, grad, None, weight, Addends::default()))
 }
 

@@ -1,6 +1,6 @@
 //! A convolution as sums over taps: which padded pixels, times which weights, make which output pixels.
 
-use super::Conv;
+use super::{Conv, winograd};
 
 /// From input to output, or from the output's gradient to the input's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) struct Plan {
     /// How the weight `[c_out, c_in, tap]` lies: numbers from one channel of the result to the next, and from one
     /// channel that is summed over to the next.
     pub weight_strides: (usize, usize),
+    /// Whether to go through Winograd's transforms, if the taps are 3 x 3 neighbours.
+    pub transforms: bool,
 }
 
 /// Channels, rows and columns of an image.
@@ -89,6 +91,7 @@ impl Plan {
                     step: conv.stride,
                     phases: vec![phase],
                     weight_strides: (conv.c_in * taps, taps),
+                    transforms: conv.stride == 1 && winograd::pays(input.channels, output),
                 }
             }
             Direction::Backward => Self::backward(conv, input, output),
@@ -137,7 +140,13 @@ impl Plan {
             step: 1,
             phases,
             weight_strides: (conv.taps(), conv.c_in * conv.taps()),
+            transforms: stride == 1 && winograd::pays(output.channels, input),
         }
+    }
+
+    /// The same for the first `channels` of the result: each is computed as it is beside the others.
+    pub fn narrowed(self, channels: usize) -> Self {
+        Self { to: Planes { channels, ..self.to }, ..self }
     }
 
     /// Numbers of a padded image.

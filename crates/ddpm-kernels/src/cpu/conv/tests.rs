@@ -36,15 +36,23 @@ fn defined(conv: &Conv, x: &[f32], weight: &[f32], grad: &[f32]) -> [Vec<f64>; 4
     [y, gx, gw, gb]
 }
 
+fn one<'a>(conv: &Conv, x: &'a [f32]) -> Channels<'a> {
+    Channels::one(x, conv.c_in, conv.height * conv.width)
+}
+
 fn check(conv: &Conv) {
-    let x = values(conv.images * conv.input(), 1);
+    let x = values(conv.input().iter().product(), 1);
     let (weight, grad) = (values(conv.weights(), 2), values(conv.images * conv.output(), 3));
     let [y, gx, gw, gb] = defined(conv, &x, &weight, &grad);
     for set in InstructionSet::available() {
         let what = |of: &str| format!("{of} by {set:?}, {conv:?}");
-        assert_close(&forward(set, conv, &x, None, &weight, Addends::default()), &y, &what("output"));
-        assert_close(&grad_x(set, conv, &weight, &grad), &gx, &what("gradient of x"));
-        let (weight_grad, bias_grad) = grad_weight(set, conv, &x, None, &grad);
+        assert_close(
+            &forward(set, conv, one(conv, &x), None, &weight, Addends::default()),
+            &y,
+            &what("output"),
+        );
+        assert_close(&grad_x(set, conv, &weight, &grad, 0..conv.c_in), &gx, &what("gradient of x"));
+        let (weight_grad, bias_grad) = grad_weight(set, conv, one(conv, &x), None, &grad);
         assert_close(&weight_grad, &gw, &what("gradient of the weight"));
         assert_close(&bias_grad, &gb, &what("gradient of the bias"));
     }
@@ -85,11 +93,11 @@ fn all_instruction_sets_agree_with_the_definition() {
 #[test]
 fn bias_shift_and_residual_are_added() {
     let conv = Conv { images: 3, c_in: 2, c_out: 21, height: 5, width: 6, kernel: 3, stride: 1, padding: 1 };
-    let (x, weight) = (values(conv.images * conv.input(), 1), values(conv.weights(), 2));
+    let (x, weight) = (values(conv.input().iter().product(), 1), values(conv.weights(), 2));
     let (bias, shift) = (values(conv.c_out, 3), values(conv.images * conv.c_out, 4));
     let residual = values(conv.images * conv.output(), 5);
     let add = Addends { bias: Some(&bias), shift: Some(&shift), residual: Some(&residual) };
-    let plain = forward(InstructionSet::Portable, &conv, &x, None, &weight, Addends::default());
+    let plain = forward(InstructionSet::Portable, &conv, one(&conv, &x), None, &weight, Addends::default());
     let expected: Vec<f64> = (0..plain.len())
         .map(|i| {
             let channel = i / conv.pixels();
@@ -100,7 +108,11 @@ fn bias_shift_and_residual_are_added() {
         })
         .collect();
     for set in InstructionSet::available() {
-        assert_close(&forward(set, &conv, &x, None, &weight, add), &expected, &format!("{set:?}"));
+        assert_close(
+            &forward(set, &conv, one(&conv, &x), None, &weight, add),
+            &expected,
+            &format!("{set:?}"),
+        );
     }
 }
 
@@ -110,7 +122,7 @@ fn an_activated_input_is_that_of_an_activated_tensor() {
     for (c_in, c_out, kernel) in [(21, 35, 3), (21, 3, 3), (3, 20, 5)] {
         let conv =
             Conv { images: 2, c_in, c_out, height: 9, width: 10, kernel, stride: 1, padding: kernel / 2 };
-        let x = values(conv.images * conv.input(), 1);
+        let x = values(conv.input().iter().product(), 1);
         let (weight, grad) = (values(conv.weights(), 2), values(conv.images * conv.output(), 3));
         let (scale, shift) = (values(conv.images * c_in, 4), values(conv.images * c_in, 5));
         for silu in [false, true] {
@@ -124,11 +136,11 @@ fn an_activated_input_is_that_of_an_activated_tensor() {
             for set in InstructionSet::available() {
                 let f64s = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
                 let add = Addends::default();
-                let expected = f64s(forward(set, &conv, &activated, None, &weight, add));
-                let found = forward(set, &conv, &x, activation, &weight, add);
+                let expected = f64s(forward(set, &conv, one(&conv, &activated), None, &weight, add));
+                let found = forward(set, &conv, one(&conv, &x), activation, &weight, add);
                 assert_close(&found, &expected, &format!("output by {set:?}, {conv:?}"));
-                let expected = f64s(grad_weight(set, &conv, &activated, None, &grad).0);
-                let found = grad_weight(set, &conv, &x, activation, &grad).0;
+                let expected = f64s(grad_weight(set, &conv, one(&conv, &activated), None, &grad).0);
+                let found = grad_weight(set, &conv, one(&conv, &x), activation, &grad).0;
                 assert_close(&found, &expected, &format!("gradient by {set:?}, {conv:?}"));
             }
         }

@@ -10,6 +10,7 @@ use super::{
     winograd,
 };
 use crate::cpu::{
+    Channels,
     memory::{Shared, filled, with_scratch},
     simd::{Lanes, WithLanes},
 };
@@ -173,13 +174,13 @@ pub(super) fn even_parts(len: usize, most: usize) -> impl Iterator<Item = (usize
 /// Runs a plan, through Winograd's transforms where that is faster.
 pub(super) fn convolve<V: Lanes>(
     plan: &Plan,
-    x: &[f32],
+    x: Channels<'_>,
     activation: Option<Activation<'_>>,
     weight: &[f32],
     add: Addends<'_>,
 ) -> Vec<f32> {
-    if let ([phase], 1) = (&plan.phases[..], plan.step)
-        && winograd::pays(plan.from.channels, plan.to)
+    if plan.transforms
+        && let [phase] = &plan.phases[..]
         && let Some(order) = winograd::neighbours(phase, plan.padded.1)
     {
         return winograd::convolve::<V>(plan, order, (x, activation), weight, add);
@@ -190,7 +191,7 @@ pub(super) fn convolve<V: Lanes>(
 /// Runs a plan as sums of products.
 fn directly<V: Lanes>(
     plan: &Plan,
-    x: &[f32],
+    x: Channels<'_>,
     activation: Option<Activation<'_>>,
     weight: &[f32],
     add: Addends<'_>,
@@ -232,7 +233,7 @@ struct Worker<'a, V> {
     blocks: &'a [(usize, usize)],
     packed: &'a pack::PackedWeights,
     places: &'a [Vec<Place>],
-    x: &'a [f32],
+    x: Channels<'a>,
     activation: Option<Activation<'a>>,
     add: Addends<'a>,
     lanes: std::marker::PhantomData<fn() -> V>,
@@ -242,33 +243,35 @@ impl<V: Lanes> Worker<'_, V> {
     /// Some channels of some images.
     fn run(&self, images: std::ops::Range<usize>, blocks: std::ops::Range<usize>, out: Shared) {
         let plan = self.plan;
-        let padded_size = if plan.is_padded() { plan.padded_size() } else { 0 };
+        // Sums run over channels that lie side by side; those of two slices are brought together as well.
+        let is_copied = plan.is_padded() || self.x.is_split();
+        let padded_size = if is_copied { plan.padded_size() } else { 0 };
         let tile_width = V::REGISTERS * V::COUNT;
         let lens = [images.len() * padded_size, plan.to.pixels() * tile_width, tile_width];
         with_scratch(lens, |[padded, sums, start]| {
-            if plan.is_padded() {
+            if is_copied {
                 for (i, to) in images.clone().zip(padded.chunks_exact_mut(padded_size)) {
-                    let from = &self.x[i * plan.from.size()..][..plan.from.size()];
-                    let pad = Pad {
-                        from: from.as_ptr(),
-                        channels: plan.from.channels,
-                        height: plan.from.height,
-                        width: plan.from.width,
-                        before: plan.before,
-                        padded: plan.padded,
-                        activation: self.activation.map(|a| a.at(i * plan.from.channels)),
-                        to: to.as_mut_ptr(),
-                    };
-                    // SAFETY: the instruction set was checked when `V` was chosen; the slices have the planes' sizes.
-                    unsafe { V::run(pad) };
+                    for run in self.x.runs(i, 0..plan.from.channels) {
+                        let pad = Pad {
+                            from: run.planes.as_ptr(),
+                            channels: run.count,
+                            height: plan.from.height,
+                            width: plan.from.width,
+                            before: plan.before,
+                            padded: plan.padded,
+                            activation: self.activation.map(|a| a.at(i * plan.from.channels + run.first)),
+                            to: to[run.first * plan.padded.0 * plan.padded.1..].as_mut_ptr(),
+                        };
+                        // SAFETY: the instruction set was checked when `V` was chosen; the slices have the planes' sizes.
+                        unsafe { V::run(pad) };
+                    }
                 }
             }
             for block in blocks {
                 for (i, image) in images.clone().enumerate() {
-                    let x = if plan.is_padded() {
-                        &padded[i * padded_size..][..padded_size]
-                    } else {
-                        &self.x[image * plan.from.size()..][..plan.from.size()]
+                    let x = match self.x.slice(image, 0..plan.from.channels) {
+                        Some(x) if !is_copied => x,
+                        _ => &padded[i * padded_size..][..padded_size],
                     };
                     self.block(block, image, x, sums, start);
                     unpack::<V>(plan, self.blocks[block], image, sums, self.add.residual, out);

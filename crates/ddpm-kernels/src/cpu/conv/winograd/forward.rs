@@ -7,10 +7,11 @@ use rayon::prelude::*;
 
 use super::{
     PLACES, Tiles,
-    spread::Spread,
+    spread::{self, Spread},
     transform::{Input, Kernel, Output},
 };
 use crate::cpu::{
+    Channels,
     conv::{
         Activation, Addends,
         pack::{self, PackedWeights},
@@ -28,7 +29,7 @@ const TILES: usize = 64;
 pub(in crate::cpu::conv) fn convolve<V: Lanes>(
     plan: &Plan,
     order: [usize; 9],
-    (x, activation): (&[f32], Option<Activation<'_>>),
+    (x, activation): (Channels<'_>, Option<Activation<'_>>),
     weight: &[f32],
     add: Addends<'_>,
 ) -> Vec<f32> {
@@ -145,7 +146,7 @@ struct Worker<'a, V> {
     kernels: &'a [f32],
     /// 0, 1, .. up to the lanes.
     offsets: &'a [usize],
-    x: &'a [f32],
+    x: Channels<'a>,
     activation: Option<Activation<'a>>,
     add: Addends<'a>,
     lanes: PhantomData<fn() -> V>,
@@ -195,10 +196,9 @@ impl<V: Lanes> Worker<'_, V> {
         }
         let first = vector * V::COUNT;
         for (image, offsets) in images.zip(offsets.chunks_exact(tiles.count())) {
-            let x = &self.x[image * plan.from.size()..][..plan.from.size()];
+            let channels = first..(first + V::COUNT).min(plan.from.channels);
             let spread = Spread {
-                from: x[first * plan.from.pixels()..].as_ptr(),
-                channels: (plan.from.channels - first).min(V::COUNT),
+                from: spread::places(self.x, image, channels),
                 height: plan.from.height,
                 width: plan.from.width,
                 before: plan.before,

@@ -9,10 +9,11 @@ use rayon::prelude::*;
 
 use super::{
     PLACES, Tiles,
-    spread::Spread,
+    spread::{self, Spread},
     transform::{Input, KernelGradient, OutputGradient},
 };
 use crate::cpu::{
+    Channels,
     conv::{
         Activation, Conv,
         gradient::{self, CHANNELS, GradArguments},
@@ -32,7 +33,7 @@ const TILES: usize = 256;
 pub(in crate::cpu::conv) fn grad_weight<V: Lanes>(
     set: InstructionSet,
     conv: &Conv,
-    (x, activation): (&[f32], Option<Activation<'_>>),
+    (x, activation): (Channels<'_>, Option<Activation<'_>>),
     grad: &[f32],
 ) -> (Vec<f32>, Vec<f32>) {
     let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
@@ -40,7 +41,16 @@ pub(in crate::cpu::conv) fn grad_weight<V: Lanes>(
     let blocks = pack::blocks::<V>(conv.c_out, V::GRAD_REGISTERS);
     let group = (TILES / tiles.count()).clamp(1, conv.images.max(1));
     let layout = Layout::of::<V>(conv.c_in, &blocks, group * tiles.count());
-    let worker = Worker::<V> { conv, to, tiles, layout: &layout, x, activation, grad, lanes: PhantomData };
+    let worker = Worker::<V> {
+        conv,
+        to,
+        tiles,
+        layout: &layout,
+        x,
+        activation,
+        grad: Channels::one(grad, conv.c_out, conv.pixels()),
+        lanes: PhantomData,
+    };
     let lens = [layout.input_place, layout.grad_place, layout.sum_place].map(|place| PLACES * place);
     let weight = with_shared_scratch(lens, |[inputs, grads, sums]| {
         for first in (0..conv.images).step_by(group) {
@@ -94,9 +104,9 @@ struct Worker<'a, V> {
     to: Planes,
     tiles: Tiles,
     layout: &'a Layout<'a>,
-    x: &'a [f32],
+    x: Channels<'a>,
     activation: Option<Activation<'a>>,
-    grad: &'a [f32],
+    grad: Channels<'a>,
     lanes: PhantomData<fn() -> V>,
 }
 
@@ -155,7 +165,7 @@ impl<V: Lanes> Worker<'_, V> {
     /// One vector of an image's channels over padded pixels.
     fn spread(
         &self,
-        (values, planes, activation): (&[f32], Planes, Option<Activation<'_>>),
+        (values, planes, activation): (Channels<'_>, Planes, Option<Activation<'_>>),
         image: usize,
         vector: usize,
         before: usize,
@@ -163,8 +173,7 @@ impl<V: Lanes> Worker<'_, V> {
     ) {
         let first = vector * V::COUNT;
         let spread = Spread {
-            from: values[image * planes.size() + first * planes.pixels()..].as_ptr(),
-            channels: (planes.channels - first).min(V::COUNT),
+            from: spread::places(values, image, first..(first + V::COUNT).min(planes.channels)),
             height: planes.height,
             width: planes.width,
             before,

@@ -1,7 +1,10 @@
 //! Images with the channels of a pixel side by side, as the transforms read them.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use crate::cpu::{
+    Channels,
     conv::ActivationAt,
     simd::{Lanes, WithLanes},
     vector::sigmoid,
@@ -10,9 +13,9 @@ use crate::cpu::{
 /// Spreads the planes of up to `COUNT` channels over padded pixels, a vector each; zeros around them and in the lanes
 /// that have no channel.
 pub(super) struct Spread {
-    /// `[channels, height, width]`
-    pub from: *const f32,
-    pub channels: usize,
+    /// Where the planes of the channels lie, `[channels, height, width]`, and how many: in one place or, one after
+    /// another, in two.
+    pub from: [(*const f32, usize); 2],
     pub height: usize,
     pub width: usize,
     /// Zero rows above and zero columns to the left.
@@ -24,13 +27,20 @@ pub(super) struct Spread {
     pub to: *mut f32,
 }
 
+/// Where some channels of an image lie, as [`Spread`] reads them.
+pub(super) fn places(x: Channels<'_>, image: usize, channels: Range<usize>) -> [(*const f32, usize); 2] {
+    let mut runs = x.runs(image, channels).map(|run| (run.planes.as_ptr(), run.count));
+    std::array::from_fn(|_| runs.next().unwrap_or((std::ptr::null(), 0)))
+}
+
 impl WithLanes for Spread {
     type Output = ();
 
     #[inline(always)]
     unsafe fn call<V: Lanes>(self) {
-        let Self { from, channels, height, width, before, padded, activation, to } = self;
-        let pixels = height * width;
+        let Self { from: [(from, count), (others, more)], height, width, before, padded, activation, to } =
+            self;
+        let (channels, pixels) = (count + more, height * width);
         // SAFETY: by the caller, for all channels and all padded pixels.
         unsafe {
             let zero = V::splat(0.0);
@@ -44,13 +54,20 @@ impl WithLanes for Spread {
                 }
             }
             let first = to.add((before * padded.1 + before) * V::COUNT);
-            if channels < V::COUNT || pixels < V::COUNT {
+            if count < V::COUNT || pixels < V::COUNT {
+                let mut planes = [from; 16];
+                for (lane, plane) in planes.iter_mut().enumerate().take(channels) {
+                    *plane = if lane < count {
+                        from.add(lane * pixels)
+                    } else {
+                        others.add((lane - count) * pixels)
+                    };
+                }
                 for y in 0..height {
                     for x in 0..width {
                         let to = first.add((y * padded.1 + x) * V::COUNT);
-                        for lane in 0..V::COUNT {
-                            *to.add(lane) =
-                                if lane < channels { *from.add(lane * pixels + y * width + x) } else { 0.0 };
+                        for (lane, plane) in planes.iter().enumerate().take(V::COUNT) {
+                            *to.add(lane) = if lane < channels { *plane.add(y * width + x) } else { 0.0 };
                         }
                     }
                 }
