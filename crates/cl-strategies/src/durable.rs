@@ -6,7 +6,7 @@ mod fault;
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     path::Path,
 };
@@ -18,25 +18,31 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Puts the name of a file before what the system said about it.
+pub fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 /// Writes a file so that a reader sees all of it or what was there before.
 ///
 /// # Errors
-/// If it cannot be written; what was there before is still there then.
+/// If it cannot be written, with its name; what was there before is still there then.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = OsString::from(path.file_name().unwrap_or_default());
     name.push(".tmp");
     let temporary = path.with_file_name(name);
     let written = write_synced(&temporary, bytes)
+        .and_then(|()| fault::before_rename())
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| sync_directory(parent(path)));
     if written.is_err() {
         // A full disk is emptier without it.
         let _ = fs::remove_file(&temporary);
     }
-    written
+    written.map_err(named(path))
 }
 
-/// Writes a file and waits until it is on the disk: for files that get their name together, by [`rename_directory`].
+/// Writes a file and waits until it is on the disk, for directories that get their name by [`rename_directory`].
 ///
 /// # Errors
 /// If it cannot be written.
@@ -47,15 +53,23 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Gives a directory of files that are on the disk its name, in the place of what had it.
+/// Gives a directory its name, in the place of what had it, when all of its files are on the disk.
 ///
 /// # Errors
-/// If the system cannot.
+/// If the system cannot, with its name.
 pub fn rename_directory(from: &Path, to: &Path) -> io::Result<()> {
-    sync_directory(from)?;
-    remove(to)?;
-    fs::rename(from, to)?;
-    sync_directory(parent(to))
+    let rename = || {
+        for entry in fs::read_dir(from)? {
+            // Some systems sync only what may be written.
+            OpenOptions::new().write(true).open(entry?.path())?.sync_all()?;
+        }
+        sync_directory(from)?;
+        fault::before_rename()?;
+        remove(to)?;
+        fs::rename(from, to)?;
+        sync_directory(parent(to))
+    };
+    rename().map_err(named(to))
 }
 
 /// Makes renames in a directory last.

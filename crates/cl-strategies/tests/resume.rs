@@ -10,9 +10,9 @@ use cl_strategies::{
     AGem, AGemConfig, Checkpoints, ClassifierGuidanceConfig, Compose, Der, DerPlusPlusConfig, Emphasis,
     Ensemble, Ewc, EwcConfig, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation,
     GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, L2, L2Config, Lora, LoraConfig, Lwf,
-    LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation,
-    Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State, Strategy, StrategyError,
-    TimestepReplay, TimestepReplayConfig,
+    LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation, Replay,
+    ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State, Strategy, StrategyError, TimestepReplay,
+    TimestepReplayConfig,
     buffer::{BufferConfig, Size},
 };
 use common::{options, stream, trainer};

@@ -19,6 +19,13 @@ impl Failure {
         Self::Mistake(message.to_string())
     }
 
+    /// A panic, which is a mistake of the program's.
+    pub fn internal(said: &str) -> Self {
+        Self::Other(anyhow::anyhow!(
+            "internal error: {said}; this is a mistake of cldiff's: please report it with the command that led to it"
+        ))
+    }
+
     /// Says on stderr what happened, and gives the exit status.
     pub fn tell(&self) -> ExitCode {
         match self {
@@ -35,6 +42,12 @@ impl Failure {
                 ExitCode::FAILURE
             }
         }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.into())
     }
 }
 

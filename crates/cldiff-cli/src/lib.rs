@@ -11,6 +11,7 @@ mod failure;
 mod generate;
 mod list;
 mod metric;
+mod panics;
 pub mod report;
 pub mod results;
 mod run;
@@ -31,13 +32,14 @@ pub fn main() -> ExitCode {
     // `RUST_LOG=cldiff=debug` shows more; by default only warnings reach the terminal.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    panics::listen();
     let cli = Cli::parse();
     if let Err(failure) = set_threads(cli.threads) {
         return failure.tell();
     }
     // On one of the kernels' threads: called from outside, each of them would have to be handed over and waited for.
-    let (outcome, ()) = rayon::join(|| run_command(cli, started), || ());
-    match outcome {
+    let outcome = panics::catch(|| rayon::join(|| run_command(cli, started), || ()).0);
+    match outcome.unwrap_or_else(|panic| Err(Failure::internal(&panic))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
     }

@@ -3,7 +3,7 @@
 //! A matrix's row k is "after task k", its column j "on task j"; `null` where nothing was measured. A timestep array
 //! is indexed `[k][j][bin]`. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,28 @@ pub struct Results {
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
     /// One for each strategy and seed.
     pub cells: Vec<CellResult>,
+    /// Those that gave no result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedCell>,
+}
+
+/// A cell that gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedCell {
+    /// The terms of the strategy.
+    pub strategy: String,
+    /// What the strategy is called in this run.
+    pub label: String,
+    /// The seed.
+    pub seed: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for FailedCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (seed {}) failed: {}", self.label, self.seed, self.reason)
+    }
 }
 
 /// The stream of tasks.
@@ -174,6 +196,9 @@ pub struct CostResult {
     pub images_per_second: f64,
     /// Passes of one image through the network.
     pub denoiser_evaluations: u64,
+    /// Steps that were left out because loss or gradients were not finite.
+    #[serde(default)]
+    pub skipped_steps: u64,
     /// Largest resident memory of the process during the cell.
     pub peak_memory_bytes: Option<u64>,
     /// Bytes of images in the strategy's buffer at the end.
@@ -184,24 +209,22 @@ pub struct CostResult {
 }
 
 impl Results {
-    /// Reads a file.
+    /// Reads the text of a file, which the messages name.
     ///
     /// # Errors
-    /// If it cannot be read, is not JSON of this form (the message has the line), or has another schema.
-    pub fn load(path: &Path) -> Result<Self> {
+    /// If it is not JSON of this form (the message has the line), or has another schema.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
         #[derive(Deserialize)]
         struct Schema {
             schema: u32,
         }
         let name = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         let Schema { schema } =
-            serde_json::from_str(&text).with_context(|| format!("{name} is not a results file"))?;
+            serde_json::from_str(text).with_context(|| format!("{name} is not a results file"))?;
         if schema != SCHEMA {
             bail!("{name} has schema {schema}; this program reads schema {SCHEMA}");
         }
-        serde_json::from_str(&text)
-            .with_context(|| format!("{name} is not a results file of schema {SCHEMA}"))
+        serde_json::from_str(text).with_context(|| format!("{name} is not a results file of schema {SCHEMA}"))
     }
 
     /// The file's text.

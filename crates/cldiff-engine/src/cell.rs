@@ -1,8 +1,12 @@
 //! One cell: a model goes through the stream with a strategy, and is evaluated after every experience.
+//!
+//! What a cell has come to can be taken down at any moment and gone on from: the rest is then the same, to the bit on a
+//! CPU, as if nothing had happened.
 
 use std::time::Instant;
 
-use cl_strategies::{StepReport, Strategy, StrategyError, Trainer};
+use burn::module::AutodiffModule;
+use cl_strategies::{Compose, Position, State, StepReport, Strategy, StrategyError, Trainer};
 use data_streams::Stream;
 use ddpm_core::{
     Denoiser, TrainBackend, UNet2D, diffusers,
@@ -10,7 +14,7 @@ use ddpm_core::{
 };
 
 use crate::{
-    CellObserver, CellSpec, Cost, EngineError, Phase, Reference, Tick,
+    CellObserver, CellOutcome, CellSpec, Cost, EngineError, Evaluation, Moment, Phase, Reference, Tick,
     analysis::Analyst,
     build,
     evaluate::{Evaluator, TaskModels},
@@ -19,75 +23,180 @@ use crate::{
 
 const MODEL: Purpose = Purpose::named("model");
 
-/// Runs a cell from the first experience to the last.
-pub(crate) fn run<B: TrainBackend>(
-    spec: &CellSpec,
-    stream: &Stream,
-    reference: &Reference,
-    device: &B::Device,
-    observer: &mut dyn CellObserver,
-) -> Result<Cost, EngineError> {
-    memory::reset_peak();
-    let unet = spec.model.init::<B>(Key::new(spec.seed, MODEL), device)?;
-    let process = spec.process.build()?;
-    let mut trainer = Trainer::new(unet, process, spec.training, spec.seed, device.clone())?;
-    let mut strategy = build::strategy::<B, UNet2D<B>>(&spec.strategy)?;
-    let evaluator = Evaluator::<B::InnerBackend>::new(spec, reference, device)?;
-    let mut analyst = Analyst::<B>::new(spec, reference, evaluator.edges(), device);
-    let mut cost = Cost::default();
-    for k in 0..stream.len() {
-        analyst.before(&trainer, &evaluator, k, observer, &mut cost)?;
-        train(&mut trainer, &mut strategy, stream, k, observer, &mut cost)?;
+/// A cell that is going on.
+pub(crate) struct Cell<'a, B: TrainBackend> {
+    spec: &'a CellSpec,
+    stream: &'a Stream,
+    trainer: Trainer<B, UNet2D<B>>,
+    strategy: Compose<B, UNet2D<B>>,
+    evaluator: Evaluator<'a, B::InnerBackend>,
+    analyst: Analyst<'a, B>,
+    /// Those that are finished: of the experiences 0, 1 and so on.
+    evaluations: Vec<Evaluation>,
+    cost: Cost,
+}
+
+impl<'a, B: TrainBackend> Cell<'a, B> {
+    /// A cell before its first experience.
+    ///
+    /// # Errors
+    /// For options out of range.
+    pub(crate) fn new(
+        spec: &'a CellSpec,
+        stream: &'a Stream,
+        reference: &'a Reference,
+        device: &'a B::Device,
+    ) -> Result<Self, EngineError> {
+        memory::reset_peak();
+        let unet = spec.model.init::<B>(Key::new(spec.seed, MODEL), device)?;
+        let process = spec.process.build()?;
+        let trainer = Trainer::new(unet, process, spec.training, spec.seed, device.clone())?;
+        let strategy = build::strategy::<B, UNet2D<B>>(&spec.strategy)?;
+        let evaluator = Evaluator::<B::InnerBackend>::new(spec, reference, device)?;
+        let analyst = Analyst::<B>::new(spec, reference, evaluator.edges(), device);
+        let (evaluations, cost) = (Vec::new(), Cost::default());
+        Ok(Self { spec, stream, trainer, strategy, evaluator, analyst, evaluations, cost })
+    }
+
+    /// Takes up a state that an observer of the same cell was given.
+    ///
+    /// # Errors
+    /// [`StrategyError::State`] for a state of another cell.
+    pub(crate) fn restore(
+        &mut self,
+        mut state: State,
+        observer: &mut dyn CellObserver,
+    ) -> Result<(), EngineError> {
+        let data = &self.stream.experiences()[0].train;
+        self.evaluations = state.take("evaluations")?;
+        self.cost = state.take("cost")?;
+        self.trainer.restore(&mut self.strategy, state.take_scope("trainer"), data)?;
+        let (analyst, like) = (state.take_scope("analyst"), self.trainer.model().valid());
+        self.analyst.restore(analyst, &mut self.evaluations, &like)?;
+        state.finish()?;
+        let Position { experience, steps, .. } = self.trainer.position();
+        observer.resumed(experience, steps)
+    }
+
+    /// Goes on to the last experience.
+    ///
+    /// # Errors
+    /// As [`crate::Engine::run_cell`].
+    pub(crate) fn run(mut self, observer: &mut dyn CellObserver) -> Result<CellOutcome, EngineError> {
+        for k in self.evaluations.len()..self.stream.len() {
+            let position = self.trainer.position();
+            if position.experience == k {
+                if position.steps == 0 {
+                    let Self { trainer, evaluator, analyst, cost, .. } = &mut self;
+                    analyst.before(trainer, evaluator, k, observer, cost)?;
+                }
+                self.train(k, observer)?;
+                self.tell_state(Moment::Trained, observer)?;
+            }
+            self.evaluate(k, observer)?;
+            self.tell_state(Moment::Evaluated, observer)?;
+        }
+        self.note_memory();
+        Ok(CellOutcome { evaluations: self.evaluations, cost: self.cost })
+    }
+
+    fn train(&mut self, k: usize, observer: &mut dyn CellObserver) -> Result<(), EngineError> {
+        let Self { trainer, strategy, analyst, evaluations, cost, stream, .. } = self;
+        let (start, before) = (Instant::now(), cost.train_seconds);
+        let mut failed = None;
+        let mut observe = |report: StepReport<'_>| {
+            cost.train_seconds = before + start.elapsed().as_secs_f64();
+            cost.images_trained += report.images;
+            cost.denoiser_evaluations += report.images;
+            cost.skipped_steps = report.skipped as u64;
+            let tick = observer.tick(Tick {
+                phase: Phase::Train,
+                experience: k,
+                work: 3 * report.images,
+                images: report.images,
+                step: report.done,
+                loss: report.loss,
+            });
+            let moment = if tick.is_break() { Moment::Stopping } else { Moment::Step };
+            let state = || state_of((report.state)(), analyst, evaluations, cost);
+            match observer.state(moment, &state) {
+                Ok(()) => tick,
+                Err(error) => {
+                    failed = Some(error);
+                    std::ops::ControlFlow::Break(())
+                }
+            }
+        };
+        let outcome = trainer.train_experience(strategy, stream, k, &mut observe);
+        cost.train_seconds = before + start.elapsed().as_secs_f64();
+        match (outcome, failed) {
+            (Err(StrategyError::Interrupted), Some(error)) => Err(error),
+            (Err(StrategyError::Interrupted), None) => Err(EngineError::Interrupted),
+            (other, _) => Ok(other?),
+        }
+    }
+
+    fn evaluate(&mut self, k: usize, observer: &mut dyn CellObserver) -> Result<(), EngineError> {
+        let Self { spec, stream, trainer, strategy, evaluator, analyst, evaluations, cost } = self;
         // Burn initialises parameters lazily and a clone initialises anew; these are all initialised by now.
         let average = trainer.average();
-        let of_task = |j| Strategy::<B, UNet2D<B>>::model_for(&strategy, j, &average);
+        let of_task = |j| Strategy::<B, UNet2D<B>>::model_for(strategy, j, &average);
         let boxed = |j| of_task(j).map(|model| Box::new(model) as Box<dyn Denoiser<B::InnerBackend>>);
         let models = TaskModels::new(&average, (0..stream.len()).map(boxed).collect());
-        let stored = Strategy::<B, UNet2D<B>>::stored_images(&strategy);
-        let mut evaluation =
-            evaluator.evaluate(&models, trainer.process(), k, stored.as_ref(), observer, &mut cost)?;
+        let stored = Strategy::<B, UNet2D<B>>::stored_images(strategy);
+        let process = trainer.process();
+        let mut evaluation = evaluator.evaluate(&models, process, k, stored.as_ref(), observer, cost)?;
         let asked = |j| of_task(j).unwrap_or_else(|| average.clone());
         evaluation.analyses =
-            analyst.after(&asked, trainer.process(), &evaluator, &evaluation, observer, &mut cost)?;
-        let held = Strategy::<B, UNet2D<B>>::memory(&strategy);
+            analyst.after(&asked, process, evaluator, evaluations, &evaluation, observer, cost)?;
+        let held = Strategy::<B, UNet2D<B>>::memory(strategy);
         (cost.buffer_bytes, cost.extra_parameters) = (held.buffer_bytes, held.extra_parameters);
         let model = &asked(k);
-        observer.evaluated(evaluation, &|dir| {
+        observer.evaluated(&evaluation, &|dir| {
             diffusers::save_unet(model, dir)?;
             Ok(diffusers::save_scheduler(&spec.process, dir)?)
         })?;
+        evaluations.push(evaluation);
+        Ok(())
     }
-    cost.peak_memory_bytes = memory::peak_bytes();
-    Ok(cost)
+
+    fn tell_state(&mut self, moment: Moment, observer: &mut dyn CellObserver) -> Result<(), EngineError> {
+        self.note_memory();
+        let Self { trainer, strategy, analyst, evaluations, cost, .. } = &*self;
+        observer.state(moment, &|| state_of(trainer.save(strategy), analyst, evaluations, cost))
+    }
+
+    fn note_memory(&mut self) {
+        self.cost.peak_memory_bytes = self.cost.peak_memory_bytes.max(memory::peak_bytes());
+    }
 }
 
-fn train<B: TrainBackend>(
-    trainer: &mut Trainer<B, UNet2D<B>>,
-    strategy: &mut dyn Strategy<B, UNet2D<B>>,
-    stream: &Stream,
-    k: usize,
-    observer: &mut dyn CellObserver,
-    cost: &mut Cost,
-) -> Result<(), EngineError> {
-    let start = Instant::now();
-    let mut images = 0;
-    let mut observe = |report: StepReport| {
-        images += report.images;
-        observer.tick(Tick {
-            phase: Phase::Train,
-            experience: k,
-            work: 3 * report.images,
-            images: report.images,
-            step: report.done,
-            loss: report.loss,
-        })
-    };
-    let outcome = trainer.train_experience(strategy, stream, k, &mut observe);
-    cost.train_seconds += start.elapsed().as_secs_f64();
-    cost.images_trained += images;
-    cost.denoiser_evaluations += images;
-    match outcome {
-        Err(StrategyError::Interrupted) => Err(EngineError::Interrupted),
-        other => Ok(other?),
+/// All that going on with a cell takes.
+///
+/// # Errors
+/// [`StrategyError::Diverged`] for a model with numbers that are not finite: nobody could go on from it.
+fn state_of<B: TrainBackend>(
+    trainer: State,
+    analyst: &Analyst<'_, B>,
+    evaluations: &[Evaluation],
+    cost: &Cost,
+) -> Result<State, EngineError> {
+    check_finite(&trainer)?;
+    let mut state = State::default();
+    state.put_scope("trainer", trainer);
+    state.put_scope("analyst", analyst.save());
+    state.put("evaluations", evaluations);
+    state.put("cost", cost);
+    Ok(state)
+}
+
+fn check_finite(trainer: &State) -> Result<(), EngineError> {
+    let models = trainer.tensors.iter().filter(|(name, _)| name.starts_with("model."));
+    let finite = |data: &burn::tensor::TensorData| data.iter::<f32>().all(f32::is_finite);
+    if models.into_iter().all(|(_, data)| finite(data)) {
+        return Ok(());
     }
+    let position: Position = trainer.clone().take("position")?;
+    let (experience, step) = (position.experience, position.steps);
+    Err(StrategyError::Diverged { experience, step, loss: f64::NAN }.into())
 }

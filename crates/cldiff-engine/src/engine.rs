@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use cl_metrics::{features::FeatureExtractor, likelihood::TimestepProfile, sample::SampleMetric};
+use cl_strategies::State;
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Analyses, BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorChoice, HostImages,
@@ -84,18 +86,19 @@ pub trait Engine {
     /// [`EngineError::Strategy`] if the training diverges.
     fn benchmark(&self, job: &BenchmarkJob, tell: &mut dyn FnMut(Measurement)) -> Result<(), EngineError>;
 
-    /// Trains and evaluates one cell.
+    /// Trains and evaluates one cell, from its beginning or from a state that its observer was given earlier.
     ///
     /// # Errors
-    /// [`EngineError::Strategy`] if the training diverges, [`EngineError::Interrupted`] if the observer stops it,
-    /// [`EngineError::Output`] from the observer.
+    /// [`EngineError::Strategy`] if the training diverges or the state is one of another cell,
+    /// [`EngineError::Interrupted`] if the observer stops it, [`EngineError::Output`] from the observer.
     fn run_cell(
         &self,
         spec: &CellSpec,
         stream: &Stream,
         reference: &Reference,
+        state: Option<State>,
         observer: &mut dyn CellObserver,
-    ) -> Result<Cost, EngineError>;
+    ) -> Result<CellOutcome, EngineError>;
 }
 
 /// What [`Engine::probe`] gives.
@@ -139,20 +142,59 @@ pub struct Tick {
 /// Writes the model that was evaluated into a directory, in the form that diffusers reads.
 pub type SaveModel<'a> = dyn Fn(&Path) -> Result<(), EngineError> + 'a;
 
+/// Moments at which a cell's state can be taken down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// After a step of the training.
+    Step,
+    /// After the last step of an experience, before its evaluation.
+    Trained,
+    /// After an experience's evaluation.
+    Evaluated,
+    /// After the step at which the observer's break stops the training.
+    Stopping,
+}
+
+/// Makes all that going on with the cell takes, for [`Engine::run_cell`]: copies of every tensor.
+pub type MakeState<'a> = dyn Fn() -> Result<State, EngineError> + 'a;
+
 /// What is told to the caller while a cell runs.
 pub trait CellObserver {
     /// Called often; a break ends the cell with [`EngineError::Interrupted`].
     fn tick(&mut self, tick: Tick) -> ControlFlow<()>;
 
+    /// Called when a state is gone on from, with the experience that comes next or is going on, and its steps that are
+    /// done.
+    ///
+    /// # Errors
+    /// What goes wrong when it is written down.
+    fn resumed(&mut self, experience: usize, steps: usize) -> Result<(), EngineError>;
+
+    /// Called at each moment of the training and between experiences; the observer decides at which of them a state is
+    /// made.
+    ///
+    /// # Errors
+    /// What goes wrong when the state is made or written.
+    fn state(&mut self, moment: Moment, make: &MakeState<'_>) -> Result<(), EngineError>;
+
     /// Called after each experience's evaluation.
     ///
     /// # Errors
     /// What goes wrong when the results are written.
-    fn evaluated(&mut self, evaluation: Evaluation, save: &SaveModel<'_>) -> Result<(), EngineError>;
+    fn evaluated(&mut self, evaluation: &Evaluation, save: &SaveModel<'_>) -> Result<(), EngineError>;
+}
+
+/// What a cell gave.
+#[derive(Debug, Clone)]
+pub struct CellOutcome {
+    /// After each experience; pictures only of those that were evaluated since the cell was resumed.
+    pub evaluations: Vec<Evaluation>,
+    /// Of all sessions together.
+    pub cost: Cost,
 }
 
 /// What was measured after one experience.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Evaluation {
     /// After which experience, from 0.
     pub experience: usize,
@@ -161,13 +203,14 @@ pub struct Evaluation {
     /// Losses along the timesteps, on each task, seen or not.
     pub profiles: Vec<TimestepProfile>,
     /// The first samples of each task seen, as 8-bit images.
+    #[serde(skip)]
     pub pictures: Vec<ImageDataset>,
     /// What was found by looking back at earlier experiences.
     pub analyses: Analyses,
 }
 
 /// One sample metric after one experience.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskValues {
     /// On each task; none for tasks not seen yet, and where it could not be measured.
     pub tasks: Vec<Option<f64>>,
@@ -176,7 +219,7 @@ pub struct TaskValues {
 }
 
 /// What a cell cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Seconds spent training.
     pub train_seconds: f64,
@@ -188,6 +231,8 @@ pub struct Cost {
     pub images_trained: u64,
     /// Passes of one image through the network, in training, sampling and evaluation.
     pub denoiser_evaluations: u64,
+    /// Steps that were left out because loss or gradients were not finite.
+    pub skipped_steps: u64,
     /// Largest resident memory of the process during the cell; none where it cannot be told.
     pub peak_memory_bytes: Option<u64>,
     /// Bytes of images that the strategy holds at the end.

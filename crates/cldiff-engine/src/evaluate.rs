@@ -219,7 +219,9 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         let wanted = &self.spec.evaluation.metrics;
         let mut metrics: BTreeMap<_, _> = wanted.iter().map(|&metric| (metric, empty.clone())).collect();
         let mut note = |range: Range<usize>, keep: fn(&mut TaskValues, usize) -> &mut Option<f64>| {
-            for (metric, value) in self.measure(generated, stored, range.clone())? {
+            let found = self.measure(generated, stored, range.clone())?;
+            // A model that has diverged can give numbers that are none.
+            for (metric, value) in found.into_iter().filter(|(_, value)| value.is_finite()) {
                 if let Some(values) = metrics.get_mut(&metric) {
                     *keep(values, range.start) = Some(value);
                 }

@@ -21,13 +21,14 @@ mod reference;
 mod spec;
 
 pub use analysis::{Analyses, CkaTable};
-pub use backend::{BackendChoice, open};
+pub use backend::{BackendChoice, cpu_features, open};
 pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation, check_strategy};
 pub use ddpm_core::ProcessConfig;
 pub use ddpm_core::sampler::SamplerConfig;
 pub use engine::{
-    CellObserver, Cost, Engine, Evaluation, Phase, Probe, SaveModel, TaskValues, Tick, Workload,
+    CellObserver, CellOutcome, Cost, Engine, Evaluation, MakeState, Moment, Phase, Probe, SaveModel,
+    TaskValues, Tick, Workload,
 };
 pub use error::EngineError;
 pub use extractor::ExtractorChoice;

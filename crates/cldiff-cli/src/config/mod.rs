@@ -1,6 +1,7 @@
 //! The configuration of a run: one TOML file, every key checked, every error with its line.
 
 pub mod commands;
+mod compare;
 mod data;
 mod load;
 mod locate;
@@ -12,6 +13,7 @@ use ddpm_core::UNet2DConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use compare::first_difference;
 pub use data::{DataConfig, StreamConfig, fetched, located};
 pub use load::{Loaded, load};
 
@@ -19,6 +21,9 @@ pub use load::{Loaded, load};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// The schema of the configuration.
+    #[serde(default = "current_schema")]
+    pub schema: u32,
     /// What the run is called.
     #[serde(default = "default_name")]
     pub name: String,
@@ -42,9 +47,34 @@ pub struct Config {
     /// The evaluation.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
+    /// States to go on from after an interruption.
+    #[serde(default)]
+    pub checkpoints: CheckpointsConfig,
     /// The strategies to compare.
     #[serde(default)]
     pub strategy: Vec<StrategySpec>,
+}
+
+/// The schema that this program reads.
+pub const SCHEMA: u32 = 1;
+
+/// When the state of a cell is kept beside the ends of tasks, and how many states.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointsConfig {
+    /// Steps from one state to the next; 0: at the ends of tasks alone.
+    pub every_steps: usize,
+    /// Part of the time that states between the ends of tasks may take, at most; there are fewer of them where writing
+    /// takes long.
+    pub most_time: f64,
+    /// States that are kept: a damaged one costs no more than the way from the one before.
+    pub keep: usize,
+}
+
+impl Default for CheckpointsConfig {
+    fn default() -> Self {
+        Self { every_steps: 100, most_time: 0.02, keep: 2 }
+    }
 }
 
 impl Config {
@@ -60,6 +90,10 @@ impl Config {
         };
         self.seeds.iter().flat_map(|&seed| self.strategy.iter().map(move |s| cell(s, seed))).collect()
     }
+}
+
+fn current_schema() -> u32 {
+    SCHEMA
 }
 
 fn default_name() -> String {

@@ -11,7 +11,7 @@ use ddpm_core::{
     unet::{DownBlockType, UpBlockType},
 };
 
-use super::{Config, Loaded};
+use super::{Config, Loaded, SCHEMA};
 use crate::failure::Failure;
 
 /// Longest label of a strategy; it becomes part of a directory's name.
@@ -29,7 +29,9 @@ impl Loaded {
         config.model.validate().map_err(|e| self.core("model", &e))?;
         config.process.build().map_err(|e| self.core("process", &e))?;
         config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
+        self.check_schema()?;
         self.check_evaluation()?;
+        self.check_checkpoints()?;
         self.check_seeds()?;
         self.check_strategies(Some(stream))
     }
@@ -67,7 +69,9 @@ impl Loaded {
         let config = &self.config;
         config.process.build().map_err(|e| self.core("process", &e))?;
         config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
+        self.check_schema()?;
         self.check_evaluation()?;
+        self.check_checkpoints()?;
         self.check_seeds()?;
         self.check_strategies(None)
     }
@@ -120,6 +124,27 @@ impl Loaded {
                 format!("`{key}` is {value}, but the data ({shape}, {classes} classes) need {data}; leave the key out"),
             )),
         }
+    }
+
+    fn check_checkpoints(&self) -> Result<(), Failure> {
+        let c = self.config.checkpoints;
+        if c.keep == 0 {
+            return Err(self.mistake("checkpoints.keep", "`keep` is 0: expected at least 1"));
+        }
+        if !(c.most_time > 0.0 && c.most_time <= 1.0) {
+            let message = format!("`most_time` is {}: expected more than 0 and at most 1", c.most_time);
+            return Err(self.mistake("checkpoints.most_time", message));
+        }
+        Ok(())
+    }
+
+    fn check_schema(&self) -> Result<(), Failure> {
+        let schema = self.config.schema;
+        if schema == SCHEMA {
+            return Ok(());
+        }
+        let message = format!("`schema` is {schema}: this program reads configurations of schema {SCHEMA}");
+        Err(self.mistake("schema", message))
     }
 
     fn check_evaluation(&self) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 
 use super::ReportInput;
-use crate::run::numbers::add_plasticity;
+use crate::{config::first_difference, run::numbers::add_plasticity};
 
 /// The first run with the cells of all.
 ///
@@ -22,10 +22,13 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
             ("the number of samples a task", a.samples_per_task != b.samples_per_task),
             ("the bins of timesteps", edges(a) != edges(b)),
         ];
-        if let Some((what, _)) = differing.into_iter().find(|(_, differs)| *differs) {
-            bail!("the runs \"{}\" and \"{}\" do not compare: {what} differ(s)", a.name, b.name);
+        let what = differing.into_iter().find(|(_, differs)| *differs);
+        let what = what.map(|(what, _)| format!("{what} differ(s)"));
+        if let Some(what) = what.or_else(|| other_images(first, other)).or(other_settings(first, other)?) {
+            bail!("the runs \"{}\" and \"{}\" do not compare: {what}", a.name, b.name);
         }
         merged.results.cells.extend(b.cells.iter().cloned());
+        merged.results.failed.extend(b.failed.iter().cloned());
         merged.grids.extend(other.grids.clone());
     }
     let mut seen = BTreeSet::new();
@@ -40,6 +43,26 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
     // The joint cell may come from another run than the cells that it is compared with.
     add_plasticity(&mut merged.results.cells);
     Ok(merged)
+}
+
+/// Settings in which runs that compare may differ.
+const FREE: [&str; 4] = ["name", "seeds", "strategy", "checkpoints"];
+
+fn other_settings(a: &ReportInput, b: &ReportInput) -> Result<Option<String>> {
+    let parse = |input: &ReportInput| {
+        let table = input.config_toml.parse::<toml::Table>();
+        table.with_context(|| format!("the configuration of the run \"{}\"", input.results.name))
+    };
+    let difference = first_difference(&parse(a)?, &parse(b)?, &FREE);
+    Ok(difference.map(|(key, [in_a, in_b])| {
+        let (a, b) = (&a.results.name, &b.results.name);
+        format!("`{key}` is {in_a} in \"{a}\" and {in_b} in \"{b}\"")
+    }))
+}
+
+fn other_images(a: &ReportInput, b: &ReportInput) -> Option<String> {
+    let differs = |part: &&str| a.data_sha256.get(*part) != b.data_sha256.get(*part);
+    ["train", "eval"].into_iter().find(differs).map(|part| format!("their {part} images are not the same"))
 }
 
 fn edges(results: &crate::results::Results) -> Option<&Vec<usize>> {

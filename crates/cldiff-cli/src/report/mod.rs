@@ -22,6 +22,7 @@ mod words;
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
+use cl_strategies::durable::write_whole;
 use minijinja::{Environment, Value, context, value::merge_maps};
 
 use crate::results::Results;
@@ -33,6 +34,8 @@ pub struct ReportInput {
     pub results: Results,
     /// The resolved configuration.
     pub config_toml: String,
+    /// SHA-256 of the images of all experiences: `train` and `eval`.
+    pub data_sha256: BTreeMap<String, String>,
     /// Where and with what the run was made.
     pub manifest: Vec<(String, String)>,
     /// The sample grids (PNG) after each task, by label and seed.
@@ -51,10 +54,10 @@ pub fn write(inputs: &[ReportInput], out: &Path) -> Result<()> {
     let html = render(inputs)?;
     let runs: Vec<&Results> = inputs.iter().map(|input| &input.results).collect();
     let rows = long::rows(&runs, &merged.results);
-    std::fs::write(out, html).with_context(|| format!("cannot write {}", out.display()))?;
-    let csv = out.with_file_name("results.csv");
-    std::fs::write(&csv, tables::csv(&rows)).with_context(|| format!("cannot write {}", csv.display()))?;
-    tables::write_parquet(&rows, &out.with_file_name("results.parquet"))
+    let write = |path: &Path, bytes: &[u8]| write_whole(path, bytes).context("the report cannot be written");
+    write(out, html.as_bytes())?;
+    write(&out.with_file_name("results.csv"), tables::csv(&rows).as_bytes())?;
+    write(&out.with_file_name("results.parquet"), &tables::parquet(&rows)?)
 }
 
 /// The report of one run, or of several as one.
@@ -84,6 +87,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
     context! {
         title => results.name,
         setting => words::setting(results),
+        failed => results.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         findings => words::findings(results),
         tasks => Value::from_serialize(&results.stream.tasks),
         columns => sections::table_header(),

@@ -1,6 +1,6 @@
 //! The long table as files: CSV (RFC 4180) and Parquet.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use parquet::{
@@ -67,14 +67,14 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Writes the table as Parquet, uncompressed, in one row group.
+/// The table as Parquet, uncompressed, in one row group.
 ///
 /// # Errors
-/// If the file cannot be written.
-pub(super) fn write_parquet(rows: &[Row], path: &Path) -> Result<()> {
+/// If the library cannot make it.
+pub(super) fn parquet(rows: &[Row]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     encode(rows, &mut bytes).context("the Parquet table cannot be made")?;
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    Ok(bytes)
 }
 
 fn encode(rows: &[Row], bytes: &mut Vec<u8>) -> Result<(), parquet::errors::ParquetError> {

@@ -88,6 +88,7 @@ fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
     ReportInput {
         results,
         config_toml: "name = \"x\" # <i>".into(),
+        data_sha256: BTreeMap::new(),
         manifest: vec![("backend".into(), "flex".into())],
         grids: BTreeMap::new(),
         real_grid: None,

@@ -42,7 +42,22 @@ pub(super) fn findings(results: &Results) -> Vec<String> {
     findings
         .extend(strategies(results).iter().filter_map(|(label, cells)| first_task(results, label, cells)));
     findings.extend(pitfall(results));
+    findings.extend(skipped(results));
     findings
+}
+
+/// Which trainings left steps out.
+fn skipped(results: &Results) -> Option<String> {
+    let with = results.cells.iter().filter(|cell| cell.cost.skipped_steps > 0);
+    let told =
+        with.map(|cell| format!("{} under {} (seed {})", cell.cost.skipped_steps, cell.label, cell.seed));
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "Steps whose loss or gradients were not finite were left out of training: {}.",
+            told.join(", ")
+        )
+    })
 }
 
 /// How much the seeds can tell at all.

@@ -1,28 +1,26 @@
-//! All cells of a run, one after another, with what each leaves behind.
+//! All cells of a run, one after another. A cell that fails is noted, and the others go on.
 
-use std::{
-    fs::{self, File},
-    io::Write,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::io;
 
-use anyhow::Result;
-use cl_metrics::{likelihood::TimestepProfile, sample::SampleMetric};
-use cldiff_engine::{
-    CellObserver, CellSpec, Engine, EngineError, Evaluation, Phase, Reference, SaveModel, Tick, Workload,
-};
+use cl_strategies::StrategyError;
+use cldiff_engine::{CellSpec, Engine, EngineError, Reference, Workload};
 use data_streams::{ImageDataset, Stream};
-use serde_json::json;
+use ddpm_core::CoreError;
 
 use super::{
-    directory::{RunDirectory, finished_cell, picture_name, write_whole},
+    cell_directory::CellDirectory,
+    directory::RunDirectory,
     grid, interrupt,
     numbers::cell_result,
-    progress::{Progress, word},
+    observer::{Observer, Rate, StateKeeper},
+    progress::Progress,
 };
-use crate::{config::Config, failure::Failure, results::CellResult};
+use crate::{
+    config::Config,
+    failure::Failure,
+    panics,
+    results::{CellResult, FailedCell},
+};
 
 /// Runs the cells of a benchmark.
 pub struct Runner<'a> {
@@ -34,82 +32,150 @@ pub struct Runner<'a> {
     pub reference: &'a Reference,
     /// The configuration.
     pub config: &'a Config,
+    /// Where everything goes.
+    pub directory: &'a RunDirectory,
+    /// What is shown meanwhile.
+    pub progress: &'a Progress,
+}
+
+/// What became of the cells.
+#[derive(Debug, Default)]
+pub struct Cells {
+    /// Results, in the order of the configuration.
+    pub finished: Vec<CellResult>,
+    /// Those that failed.
+    pub failed: Vec<FailedCell>,
+}
+
+/// Why a cell has no result.
+enum Trouble {
+    /// It has failed, and the next one has nothing to do with that.
+    Cell(String),
+    /// The run cannot go on.
+    Run(Failure),
 }
 
 impl Runner<'_> {
-    /// Runs every cell that is not finished yet.
+    /// Runs every cell that is not finished yet; those that failed are tried again.
     ///
     /// # Errors
-    /// [`Failure::Interrupted`] with the command to go on; [`Failure::Other`] for a cell that fails.
-    pub fn run(&self, directory: &RunDirectory, progress: &Progress) -> Result<Vec<CellResult>, Failure> {
+    /// [`Failure::Interrupted`] and [`Failure::Other`] with the command to go on: if the run is asked to stop, or files
+    /// cannot be written.
+    pub fn run(&self) -> Result<Cells, Failure> {
         interrupt::listen();
-        self.save_real(directory)?;
+        self.save_real().map_err(|error| self.cannot_write(&error))?;
         let cells = self.config.cells();
-        let open =
-            |spec: &CellSpec| finished_cell(&directory.cell(&spec.strategy.label(), spec.seed)).is_none();
-        progress.set_total(cells.iter().filter(|c| open(c)).map(|c| Workload::of(c, self.stream).0).sum());
-        let mut results = Vec::new();
+        let open = |spec: &&CellSpec| self.cell_directory(spec).finished().is_none();
+        self.progress
+            .set_total(cells.iter().filter(open).map(|cell| Workload::of(cell, self.stream).0).sum());
+        let mut all = Cells::default();
         for (i, spec) in cells.iter().enumerate() {
-            let dir = directory.cell(&spec.strategy.label(), spec.seed);
-            if let Some(result) = finished_cell(&dir) {
-                progress.say(&format!("{} (seed {}): finished already", spec.strategy.label(), spec.seed));
-                results.push(result);
-                continue;
+            let (label, seed) = (spec.strategy.label(), spec.seed);
+            let title = format!("[{}/{}] {label}", i + 1, cells.len());
+            match self.run_cell(spec, title) {
+                Ok(result) => all.finished.push(result),
+                Err(Trouble::Run(failure)) => return Err(failure),
+                Err(Trouble::Cell(reason)) => {
+                    let failed = FailedCell { strategy: spec.strategy.name(), label, seed, reason };
+                    self.progress.say(&format!("{failed}"));
+                    all.failed.push(failed);
+                }
             }
-            let title = format!("[{}/{}] {}", i + 1, cells.len(), spec.strategy.label());
-            results.push(self.run_cell(spec, &dir, title, progress).map_err(|e| match e {
-                EngineError::Interrupted => Failure::Interrupted(format!(
-                    "interrupted; finished cells are kept: go on with the same command and --resume --out {}",
-                    directory.root().display()
-                )),
-                other => Failure::Other(anyhow::Error::new(other).context(format!(
-                    "{} (seed {})",
-                    spec.strategy.label(),
-                    spec.seed
-                ))),
-            })?);
         }
-        progress.finish();
-        Ok(results)
+        self.progress.finish();
+        Ok(all)
     }
 
-    fn run_cell(
+    fn cell_directory(&self, spec: &CellSpec) -> CellDirectory {
+        self.directory.cell(&spec.strategy.label(), spec.seed)
+    }
+
+    fn run_cell(&self, spec: &CellSpec, title: String) -> Result<CellResult, Trouble> {
+        let directory = self.cell_directory(spec);
+        let states = directory.states(self.config.checkpoints.keep);
+        if let Some(result) = directory.finished() {
+            let (label, seed) = (spec.strategy.label(), spec.seed);
+            self.progress.say(&format!("{label} (seed {seed}): finished already"));
+            // A process that was killed may have left them.
+            states.clear();
+            return Ok(result);
+        }
+        if let Some(reason) = directory.failed() {
+            self.progress.say(&format!("{title}  failed last time and is tried again: {reason}"));
+        }
+        let attempt = panics::catch(|| self.attempt(spec, &directory, title));
+        let trouble = match attempt {
+            Ok(Ok(result)) => {
+                states.clear();
+                return Ok(result);
+            }
+            Ok(Err(error)) => self.trouble(error),
+            Err(panic) => Trouble::Cell(format!("internal error: {panic}")),
+        };
+        if let Trouble::Cell(reason) = &trouble {
+            directory.fail(reason).map_err(|error| Trouble::Run(self.cannot_write(&error)))?;
+        }
+        Err(trouble)
+    }
+
+    fn attempt(
         &self,
         spec: &CellSpec,
-        dir: &Path,
+        directory: &CellDirectory,
         title: String,
-        progress: &Progress,
     ) -> Result<CellResult, EngineError> {
-        // What an interrupted cell left behind is made again.
-        match fs::remove_dir_all(dir) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
-            _ => fs::create_dir_all(dir.join("samples"))?,
+        let states = directory.states(self.config.checkpoints.keep);
+        let (state, damaged) = states.newest();
+        for error in damaged {
+            self.progress.say(&format!("{title}  a damaged state is left out: {error}"));
         }
-        let metrics = File::create(dir.join("metrics.jsonl"))?;
+        let mut log = directory.open_log()?;
+        if state.is_none() {
+            log.begun()?;
+        }
         let mut observer = Observer {
-            dir: dir.to_owned(),
-            metrics,
-            progress,
+            directory,
+            log,
+            states: StateKeeper::new(self.config.checkpoints, states),
+            progress: self.progress,
             title,
             stream: self.stream,
             columns: spec.evaluation.grid_columns,
-            evaluations: Vec::new(),
+            work: Workload::of(spec, self.stream).0,
             rate: Rate::new(),
         };
-        let cost = self.engine.run_cell(spec, self.stream, self.reference, &mut observer)?;
-        let result = cell_result(spec, &observer.evaluations, &cost);
-        let text = serde_json::to_string_pretty(&result).map_err(std::io::Error::other)?;
-        write_whole(&dir.join("result.json"), text.as_bytes()).map_err(std::io::Error::other)?;
+        let outcome = self.engine.run_cell(spec, self.stream, self.reference, state, &mut observer)?;
+        let result = cell_result(spec, &outcome.evaluations, &outcome.cost);
+        directory.finish(&result)?;
         Ok(result)
     }
 
+    fn trouble(&self, error: EngineError) -> Trouble {
+        match error {
+            EngineError::Interrupted => {
+                Trouble::Run(Failure::Interrupted(format!("interrupted; {}", self.directory.how_to_resume())))
+            }
+            EngineError::Output(error) => Trouble::Run(self.cannot_write(&error)),
+            EngineError::Strategy(error @ StrategyError::Checkpoint { .. }) => {
+                Trouble::Run(self.cannot_write(&error))
+            }
+            EngineError::Core(error @ CoreError::Io { .. }) => Trouble::Run(self.cannot_write(&error)),
+            other => Trouble::Cell(other.to_string()),
+        }
+    }
+
+    /// A full disk, or one that may not be written any more: the next cell would fare no better.
+    fn cannot_write(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::Other(anyhow::anyhow!("{error}\n{}", self.directory.how_to_resume()))
+    }
+
     /// Real images of every task, for the eye to compare with.
-    fn save_real(&self, directory: &RunDirectory) -> Result<()> {
+    fn save_real(&self) -> io::Result<()> {
         let columns = self.config.evaluation.grid_columns;
         let rows: Vec<ImageDataset> =
             self.stream.experiences().iter().map(|e| alternating(&e.eval, &e.classes, columns)).collect();
         let picture = grid::draw(&rows, self.stream.len(), columns, self.stream.shape());
-        grid::save(&picture, &directory.real_images())
+        grid::save(&picture, &self.directory.real_images())
     }
 }
 
@@ -121,94 +187,4 @@ fn alternating(data: &ImageDataset, classes: &[usize], n: usize) -> ImageDataset
         classes.iter().map(|&class| (0..data.len()).filter(|&i| data.label(i) == class).collect()).collect();
     let pick = |i: usize| members[i % members.len()].get(i / members.len()).copied();
     data.select(&(0..n).filter_map(pick).collect::<Vec<_>>())
-}
-
-/// Writes down what a cell tells.
-struct Observer<'a> {
-    dir: PathBuf,
-    metrics: File,
-    progress: &'a Progress,
-    title: String,
-    stream: &'a Stream,
-    columns: usize,
-    evaluations: Vec<Evaluation>,
-    rate: Rate,
-}
-
-impl CellObserver for Observer<'_> {
-    fn tick(&mut self, tick: Tick) -> ControlFlow<()> {
-        let per_second = self.rate.add(tick.phase, tick.images);
-        let tasks = self.stream.len();
-        self.progress.advance(tick.work, || {
-            format!(
-                "{}  task {}/{tasks} {} {per_second:.0} images/s",
-                self.title,
-                tick.experience + 1,
-                word(tick.phase)
-            )
-        });
-        if let Some(loss) = tick.loss {
-            let line = json!({"event": "train", "task": tick.experience, "step": tick.step, "loss": loss});
-            // A full disk shows where the results are written; a lost line of the log does not end a run.
-            let _ = writeln!(self.metrics, "{line}");
-        }
-        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn evaluated(&mut self, evaluation: Evaluation, save: &SaveModel<'_>) -> Result<(), EngineError> {
-        let k = evaluation.experience;
-        save(&self.dir.join("checkpoints").join(format!("after-task-{}", k + 1)))?;
-        let picture = grid::draw(&evaluation.pictures, self.stream.len(), self.columns, self.stream.shape());
-        grid::save(&picture, &self.dir.join("samples").join(picture_name(k)))
-            .map_err(std::io::Error::other)?;
-        let bpd: Vec<f64> = evaluation.profiles.iter().map(TimestepProfile::bits_per_dimension).collect();
-        let mut line = json!({"event": "evaluation", "task": k, "bpd": bpd});
-        for (metric, values) in &evaluation.metrics {
-            line[metric.name()] = json!(values.tasks);
-            line[format!("{}_pooled", metric.name())] = json!(values.pooled);
-        }
-        writeln!(self.metrics, "{line}")?;
-        let fid = evaluation.metrics.get(&SampleMetric::Fid);
-        self.progress.say(&format!(
-            "{}  after task {}/{}: FID over tasks seen {}, on task 1 {}",
-            self.title,
-            k + 1,
-            self.stream.len(),
-            fid.and_then(|fid| fid.pooled).map_or("-".into(), |v| format!("{v:.2}")),
-            fid.and_then(|fid| fid.tasks[0]).map_or("-".into(), |v| format!("{v:.2}")),
-        ));
-        self.evaluations.push(evaluation);
-        Ok(())
-    }
-}
-
-/// Images a second in the current phase, over a window of some seconds.
-struct Rate {
-    phase: Option<Phase>,
-    since: Instant,
-    images: u64,
-    shown: f64,
-}
-
-impl Rate {
-    const WINDOW: Duration = Duration::from_secs(5);
-
-    fn new() -> Self {
-        Self { phase: None, since: Instant::now(), images: 0, shown: 0.0 }
-    }
-
-    fn add(&mut self, phase: Phase, images: u64) -> f64 {
-        if self.phase != Some(phase) {
-            *self = Self { phase: Some(phase), ..Self::new() };
-        }
-        self.images += images;
-        let elapsed = self.since.elapsed();
-        if elapsed > Duration::from_millis(500) {
-            self.shown = self.images as f64 / elapsed.as_secs_f64();
-        }
-        if elapsed > Self::WINDOW {
-            (self.since, self.images) = (Instant::now(), 0);
-        }
-        self.shown
-    }
 }

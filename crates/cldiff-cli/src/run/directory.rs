@@ -2,47 +2,33 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
-use anyhow::{Context, Result};
-use cldiff_engine::Engine;
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, Result, bail};
+use cl_strategies::durable::{sha256, write_whole};
+use toml::Table;
 
-use super::lock::Lock;
+use super::{
+    cell_directory::CellDirectory,
+    lock::Lock,
+    manifest::{Ending, Manifest},
+};
 use crate::{
     args::RunArgs,
-    config::Config,
+    config::{Config, first_difference},
     failure::Failure,
     report::ReportInput,
-    results::{CellResult, Results},
+    results::Results,
 };
 
 const CONFIG: &str = "config.toml";
-const MANIFEST: &str = "manifest.json";
 const RESULTS: &str = "results.json";
 const REAL: &str = "real.png";
 
-/// Where and with what a run was made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The program's version.
-    pub version: String,
-    /// The commit that it was built from.
-    pub commit: String,
-    /// The backend.
-    pub backend: String,
-    /// The device, in words.
-    pub device: String,
-    /// The seeds.
-    pub seeds: Vec<u64>,
-    /// When the run began (UTC).
-    pub start: String,
-    /// When it ended; none while it goes on.
-    pub end: Option<String>,
-}
+/// Settings that may change from session to session of one run: they change no result.
+const FREE: [&str; 1] = ["checkpoints"];
 
 /// A run directory that belongs to this run.
 #[derive(Debug)]
@@ -53,71 +39,47 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Makes the directory of a new run, or takes up that of an interrupted one.
+    /// Makes the directory of a new run, or takes up that of an interrupted one; `manifest` makes the manifest of a new
+    /// one from the configuration's text.
     ///
     /// # Errors
     /// [`Failure::Mistake`] for a directory that holds another run or cannot be written, and for a run to resume
-    /// whose configuration differs.
-    pub fn open(args: &RunArgs, config: &Config, engine: &dyn Engine) -> Result<Self, Failure> {
+    /// that another program made, with other settings or on other data.
+    pub fn open(
+        args: &RunArgs,
+        config: &Config,
+        manifest: impl FnOnce(&str) -> Manifest,
+    ) -> Result<Self, Failure> {
         let root = match (&args.out, args.resume) {
             (Some(out), _) => out.clone(),
             (None, true) => return Err(Failure::mistake("--resume needs --out DIR, the run to go on with")),
             (None, false) => free_directory(&config.name),
         };
         let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
-        if args.resume {
-            Self::check_same(&root, &text)?;
-        } else if fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some()) {
-            let what = if root.join(CONFIG).exists() { "holds another run" } else { "is not empty" };
-            let message = format!(
-                "--out {}: the directory {what}; name another, or go on with that run by --resume",
-                root.display()
-            );
-            return Err(Failure::mistake(message));
+        if args.resume && !root.is_dir() {
+            return Err(Failure::mistake(format!("--resume: there is no run in {}", root.display())));
         }
-        let manifest = Manifest {
-            version: env!("CARGO_PKG_VERSION").into(),
-            commit: env!("CLDIFF_COMMIT").into(),
-            backend: engine.backend().into(),
-            device: engine.device(),
-            seeds: config.seeds.clone(),
-            start: now(),
-            end: None,
-        };
-        let made = || format!("--out {}: the directory cannot be made or written", root.display());
-        let made = fs::create_dir_all(root.join("cells")).with_context(made);
-        made.map_err(|e| Failure::mistake(format!("{e:#}")))?;
-        let directory = Self { _lock: Lock::take(&root)?, root, manifest };
-        directory.begin(&text).map_err(|e| Failure::mistake(format!("{e:#}")))?;
-        Ok(directory)
-    }
-
-    fn check_same(root: &Path, text: &str) -> Result<(), Failure> {
-        let path = root.join(CONFIG);
-        let old = fs::read_to_string(&path).map_err(|e| {
+        if !args.resume {
+            check_free(&root)?;
+        }
+        let unusable = |error: io::Error| {
             Failure::mistake(format!(
-                "--resume: there is no run in {}: cannot read {}: {e}",
-                root.display(),
-                path.display()
-            ))
-        })?;
-        match old.lines().zip(text.lines()).find(|(old, new)| old != new) {
-            None if old.lines().count() == text.lines().count() => Ok(()),
-            None => {
-                Err(Failure::mistake(format!("--resume: the run in {} has other settings", root.display())))
-            }
-            Some((old, new)) => Err(Failure::mistake(format!(
-                "--resume: the run in {} has other settings: `{old}` there, `{new}` here",
+                "--out {}: the directory cannot be made or written: {error}",
                 root.display()
-            ))),
+            ))
+        };
+        fs::create_dir_all(root.join("cells")).map_err(unusable)?;
+        let lock = Lock::take(&root)?;
+        let mut manifest = manifest(&text);
+        // A process that was killed at once has left no manifest, and nothing else to go on from.
+        if args.resume && Manifest::is_in(&root) {
+            manifest = taken_up(&root, &text, manifest)?;
+        } else {
+            write_whole(&root.join(CONFIG), text.as_bytes()).map_err(unusable)?;
         }
-    }
-
-    fn begin(&self, config: &str) -> Result<()> {
-        let root = &self.root;
-        let made = || format!("--out {}: the directory cannot be made or written", root.display());
-        write_whole(&root.join(CONFIG), config.as_bytes()).with_context(made)?;
-        write_manifest(root, &self.manifest).with_context(made)
+        manifest.begin_session();
+        manifest.save(&root).map_err(unusable)?;
+        Ok(Self { _lock: lock, root, manifest })
     }
 
     /// The directory itself.
@@ -126,8 +88,8 @@ impl RunDirectory {
     }
 
     /// The directory of a cell.
-    pub fn cell(&self, label: &str, seed: u64) -> PathBuf {
-        self.root.join("cells").join(format!("{label}-{seed}"))
+    pub fn cell(&self, label: &str, seed: u64) -> CellDirectory {
+        CellDirectory::of(&self.root, label, seed)
     }
 
     /// Where the picture of real images goes.
@@ -135,68 +97,111 @@ impl RunDirectory {
         self.root.join(REAL)
     }
 
-    /// Writes the results, and the end into the manifest.
+    /// What to do to go on.
+    pub fn how_to_resume(&self) -> String {
+        format!("nothing is lost: go on with the same command and --resume --out {}", self.root.display())
+    }
+
+    /// Writes the results, and their hash into the manifest.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn finish(&self, results: &Results) -> Result<()> {
-        write_whole(&self.root.join(RESULTS), results.to_json()?.as_bytes())?;
-        write_manifest(&self.root, &Manifest { end: Some(now()), ..self.manifest.clone() })
+    pub fn finish(&mut self, results: &Results) -> Result<()> {
+        let text = results.to_json()?;
+        write_whole(&self.root.join(RESULTS), text.as_bytes())?;
+        self.manifest.results_sha256 = Some(sha256(text.as_bytes()));
+        self.manifest.end_session(Ending::Finished);
+        Ok(self.manifest.save(&self.root)?)
+    }
+
+    /// Notes why the process ends before the run does, as far as the disk allows.
+    pub fn leave(&mut self, failure: &Failure) {
+        let interrupted = matches!(failure, Failure::Interrupted(_));
+        self.manifest.end_session(if interrupted { Ending::Interrupted } else { Ending::Failed });
+        if let Err(error) = self.manifest.save(&self.root) {
+            tracing::debug!("{error}");
+        }
     }
 }
 
-fn write_manifest(root: &Path, manifest: &Manifest) -> Result<()> {
-    let text = serde_json::to_string_pretty(manifest)? + "\n";
-    write_whole(&root.join(MANIFEST), text.as_bytes())
+/// Refuses a directory with something in it.
+fn check_free(root: &Path) -> Result<(), Failure> {
+    if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+        let what = if root.join(CONFIG).exists() { "holds another run" } else { "is not empty" };
+        let message = format!(
+            "--out {}: the directory {what}; name another, or go on with that run by --resume",
+            root.display()
+        );
+        return Err(Failure::mistake(message));
+    }
+    Ok(())
 }
 
-/// Writes a file so that a reader sees all of it or none.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = path.with_extension("tmp");
-    fs::write(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+/// The manifest of an interrupted run that this program can go on with; `here` is what a new one would be.
+fn taken_up(root: &Path, text: &str, here: Manifest) -> Result<Manifest, Failure> {
+    let refuse = |why: String| Failure::mistake(format!("--resume: the run in {}: {why}", root.display()));
+    let manifest = Manifest::load(root).map_err(|error| refuse(format!("{error:#}")))?;
+    let old = config_of(root, &manifest).map_err(|error| refuse(format!("{error:#}")))?;
+    let parse = |text: &str| text.parse::<Table>().map_err(|error| refuse(error.to_string()));
+    if let Some((key, [there, here])) = first_difference(&parse(&old)?, &parse(text)?, &FREE) {
+        return Err(refuse(format!("other settings: `{key}` is {there} there and {here} here")));
+    }
+    if let Some(obstacle) = manifest.obstacle(&here) {
+        return Err(refuse(obstacle));
+    }
+    for doubt in manifest.doubts(&here) {
+        tracing::warn!("--resume: the run in {}: {doubt}; the last digits may differ", root.display());
+    }
+    Ok(manifest)
 }
 
-/// The result of a cell that was finished earlier.
-pub fn finished_cell(dir: &Path) -> Option<CellResult> {
-    let text = fs::read_to_string(dir.join("result.json")).ok()?;
-    serde_json::from_str(&text).ok()
+/// The resolved configuration of a run.
+fn config_of(root: &Path, manifest: &Manifest) -> Result<String> {
+    unchanged(&root.join(CONFIG), &manifest.config_sha256)
+}
+
+/// The text of a file, if it is as its hash says.
+fn unchanged(path: &Path, hash: &str) -> Result<String> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if sha256(text.as_bytes()) != hash {
+        bail!(
+            "{} was changed or damaged since the run wrote it: its SHA-256 is not that of the manifest",
+            path.display()
+        );
+    }
+    Ok(text)
 }
 
 /// Everything that a report needs from a run directory.
 ///
 /// # Errors
-/// If the directory holds no finished run.
+/// If the directory holds no finished run, or one that was changed since.
 pub fn load(root: &Path) -> Result<ReportInput> {
-    let results = Results::load(&root.join(RESULTS))
-        .with_context(|| format!("{} holds no finished run", root.display()))?;
-    let read =
-        |name: &str| fs::read_to_string(root.join(name)).with_context(|| format!("cannot read {name}"));
-    let manifest: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&read(MANIFEST)?)?;
-    let plain = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let path = root.join(RESULTS);
+    if !path.exists() {
+        let why = if Manifest::is_in(root) { ": it was interrupted; go on with it by --resume" } else { "" };
+        bail!("{} holds no finished run{why}", root.display());
+    }
+    let manifest = Manifest::load(root)?;
+    let hash = manifest.results_sha256.as_ref();
+    let hash =
+        hash.with_context(|| format!("{} is older than its results", root.join("manifest.json").display()))?;
+    let results = Results::parse(&unchanged(&path, hash)?, &path)?;
     let tasks = results.stream.tasks.len();
     let mut grids = BTreeMap::new();
     for cell in &results.cells {
-        let samples = root.join("cells").join(format!("{}-{}", cell.label, cell.seed)).join("samples");
-        let pictures = (0..tasks).filter_map(|k| fs::read(samples.join(picture_name(k))).ok()).collect();
+        let directory = CellDirectory::of(root, &cell.label, cell.seed);
+        let pictures = (0..tasks).filter_map(|k| fs::read(directory.picture(k)).ok()).collect();
         grids.insert((cell.label.clone(), cell.seed), pictures);
     }
     Ok(ReportInput {
-        config_toml: read(CONFIG)?,
-        manifest: manifest.into_iter().map(|(key, value)| (key, plain(value))).collect(),
+        config_toml: config_of(root, &manifest)?,
+        data_sha256: manifest.data_sha256.clone(),
+        manifest: manifest.rows(),
         grids,
         real_grid: fs::read(root.join(REAL)).ok(),
         results,
     })
-}
-
-/// The file of the samples after task `k` (from 0).
-pub fn picture_name(k: usize) -> String {
-    format!("after-task-{}.png", k + 1)
 }
 
 fn free_directory(name: &str) -> PathBuf {
@@ -204,8 +209,4 @@ fn free_directory(name: &str) -> PathBuf {
     let free = |dir: &PathBuf| !dir.exists();
     let numbered = (2..).map(|i| runs.join(format!("{name}-{i}")));
     std::iter::once(runs.join(name)).chain(numbered).find(free).unwrap_or_else(|| runs.join(name))
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -1,10 +1,13 @@
 //! Sample grids: one row a task, as PNG.
 
-use std::path::Path;
+use std::{
+    io::{self, Cursor},
+    path::Path,
+};
 
-use anyhow::{Context, Result};
+use cl_strategies::durable::{named, write_whole};
 use data_streams::{ImageDataset, ImageShape};
-use image::{Rgba, RgbaImage};
+use image::{ImageFormat, Rgba, RgbaImage};
 
 /// Transparent pixels between images.
 const GAP: u32 = 1;
@@ -35,7 +38,9 @@ fn paste(canvas: &mut RgbaImage, pixels: &[u8], shape: ImageShape, (left, top): 
 /// Writes a grid.
 ///
 /// # Errors
-/// If the file cannot be written.
-pub fn save(image: &RgbaImage, path: &Path) -> Result<()> {
-    image.save(path).with_context(|| format!("cannot write {}", path.display()))
+/// If the file cannot be written, with its name.
+pub fn save(image: &RgbaImage, path: &Path) -> io::Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other).map_err(named(path))?;
+    write_whole(path, bytes.get_ref())
 }

@@ -1,11 +1,15 @@
 //! `cldiff run` and `cldiff report`.
 
+mod cell_directory;
 mod cells;
 mod directory;
+mod events;
 pub(crate) mod grid;
 mod interrupt;
 mod lock;
+mod manifest;
 pub(crate) mod numbers;
+mod observer;
 pub(crate) mod progress;
 mod table;
 
@@ -15,46 +19,91 @@ use cldiff_engine::{Engine, EngineError, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
-use self::{cells::Runner, directory::RunDirectory, progress::Progress};
+use self::{
+    cells::{Cells, Runner},
+    directory::RunDirectory,
+    manifest::Manifest,
+    progress::Progress,
+};
 use crate::{
     args::RunArgs,
     config::{Loaded, load},
     failure::Failure,
     report::{self, ReportInput},
-    results::{Results, StreamInfo, TaskInfo},
+    results::{FailedCell, Results, StreamInfo, TaskInfo},
 };
 
 /// Runs a benchmark.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for arguments, configuration or data that cannot work, before anything is written.
+/// [`Failure::Mistake`] for arguments, configuration or data that cannot work, before anything is written;
+/// [`Failure::Other`] if cells failed, after the results of the others are written.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut loaded = load(args)?;
     let stream = build_stream(&loaded, args)?;
     loaded.resolve(&stream)?;
     let engine = cldiff_engine::open(args.backend.into(), args.device).map_err(Failure::mistake)?;
-    let directory = RunDirectory::open(args, &loaded.config, &*engine)?;
+    let config = &loaded.config;
+    let manifest = |text: &str| Manifest::new(config, text, &stream, &*engine);
+    let mut directory = RunDirectory::open(args, config, manifest)?;
     let progress = Progress::new(args.quiet);
-    progress.say(&format!("{} on {} ({})", loaded.config.name, engine.backend(), engine.device()));
-    let reference = prepare(&*engine, &stream, &loaded, &progress)?;
-    let runner = Runner { engine: &*engine, stream: &stream, reference: &reference, config: &loaded.config };
-    let mut cells = runner.run(&directory, &progress)?;
-    numbers::add_plasticity(&mut cells);
-    let results = Results {
-        schema: crate::results::SCHEMA,
-        name: loaded.config.name.clone(),
-        features: reference.summary().features.clone(),
-        samples_per_task: loaded.config.evaluation.samples_per_task,
-        stream: stream_info(&stream),
-        floor: reference.summary().floor.clone(),
-        cells,
+    progress.say(&format!("{} on {} ({})", config.name, engine.backend(), engine.device()));
+    let (results, failed) = match results(&*engine, &stream, &loaded, &directory, &progress) {
+        Ok(both) => both,
+        Err(failure) => {
+            directory.leave(&failure);
+            return Err(failure);
+        }
     };
     directory.finish(&results)?;
-    let report = directory.root().join("report.html");
-    write_report(&[directory.root().to_owned()], &report)?;
-    println!("{}", table::render(&results));
-    println!("\nreport: {}", report.display());
-    Ok(())
+    if !results.cells.is_empty() {
+        let report = directory.root().join("report.html");
+        write_report(&[directory.root().to_owned()], &report)?;
+        println!("{}", table::render(&results));
+        println!("\nreport: {}", report.display());
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Trains and evaluates all cells. The results, and what to say of cells that failed.
+fn results(
+    engine: &dyn Engine,
+    stream: &Stream,
+    loaded: &Loaded,
+    directory: &RunDirectory,
+    progress: &Progress,
+) -> Result<(Results, Option<Failure>), Failure> {
+    let reference = prepare(engine, stream, loaded, progress)?;
+    let config = &loaded.config;
+    let runner = Runner { engine, stream, reference: &reference, config, directory, progress };
+    let Cells { mut finished, failed } = runner.run()?;
+    numbers::add_plasticity(&mut finished);
+    let summary = reference.summary();
+    let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));
+    let results = Results {
+        schema: crate::results::SCHEMA,
+        name: config.name.clone(),
+        features: summary.features.clone(),
+        samples_per_task: config.evaluation.samples_per_task,
+        stream: stream_info(stream),
+        floor: summary.floor.clone(),
+        cells: finished,
+        failed,
+    };
+    Ok((results, told))
+}
+
+fn cells_failed(failed: &[FailedCell], finished: usize, directory: &RunDirectory) -> Failure {
+    let mut message = format!("{} of {} cells failed:", failed.len(), failed.len() + finished);
+    for cell in failed {
+        message.push_str(&format!("\n  {cell}"));
+    }
+    let others = if finished > 0 { "The results of the others are written. " } else { "" };
+    message.push_str(&format!(
+        "\n{others}The same command with --resume --out {} tries the failed ones again",
+        directory.root().display()
+    ));
+    Failure::Other(anyhow::anyhow!(message))
 }
 
 /// Makes table and report again from the files of runs.

@@ -187,6 +187,7 @@ fn cost_result(cost: &Cost) -> CostResult {
         evaluate_seconds: cost.evaluate_seconds,
         images_per_second: cost.images_trained as f64 / cost.train_seconds.max(1e-9),
         denoiser_evaluations: cost.denoiser_evaluations,
+        skipped_steps: cost.skipped_steps,
         peak_memory_bytes: cost.peak_memory_bytes,
         buffer_bytes: cost.buffer_bytes,
         extra_parameters: cost.extra_parameters,

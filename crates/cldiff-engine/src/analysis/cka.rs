@@ -6,6 +6,7 @@ use ddpm_core::{
     GaussianDiffusion, TrainBackend,
     noise::{Key, Purpose, indices},
 };
+use serde::{Deserialize, Serialize};
 
 use super::{Analyst, Model, tell};
 use crate::{CellObserver, Cost, EngineError};
@@ -13,7 +14,7 @@ use crate::{CellObserver, Cost, EngineError};
 const CKA: Purpose = Purpose::named("evaluation activations");
 
 /// CKA with the model right after each earlier task.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CkaTable {
     /// The blocks, by the names of their parameters, in the order of the forward pass.
     pub blocks: Vec<String>,

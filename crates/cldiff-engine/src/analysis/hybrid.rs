@@ -20,7 +20,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         model: &dyn Fn(usize) -> Model<B>,
         process: &GaussianDiffusion,
         evaluator: &Evaluator<'_, B::InnerBackend>,
-        evaluation: &Evaluation,
+        (earlier, evaluation): (&[Evaluation], &Evaluation),
         observer: &mut dyn CellObserver,
         cost: &mut Cost,
     ) -> Result<Vec<HybridCurve>, EngineError> {
@@ -38,7 +38,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
             // unconditional one are sorted by the classifier among the samples of all tasks, and are others.
             let conditional = self.spec.training.condition_on != ConditionOn::None;
             let ends = if conditional && self.spec.evaluation.metrics.contains(&SampleMetric::Fid) {
-                (self.fid[task], fid_of(evaluation, task))
+                (fid_of(&earlier[task], task), fid_of(evaluation, task))
             } else {
                 (fid(old, old, 0)?, fid(new, new, 0)?)
             };

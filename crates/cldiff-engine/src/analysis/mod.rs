@@ -15,8 +15,9 @@ use cl_metrics::{
     likelihood::{TimestepForgetting, TimestepProfile, timestep_forgetting},
     sample::SampleMetric,
 };
-use cl_strategies::{Trainer, images};
+use cl_strategies::{State, StrategyError, Trainer, images};
 use ddpm_core::{GaussianDiffusion, TrainBackend, UNet2D};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick,
@@ -26,11 +27,12 @@ use crate::{
 pub use self::cka::CkaTable;
 
 /// What was found after one experience by looking back.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Analyses {
     /// The profile of the untrained model on each task; after the first experience only.
     pub untrained: Vec<TimestepProfile>,
-    /// The change since each earlier task was learned, on that task: `[j]` for j < k.
+    /// The change since each earlier task was learned, on that task: `[j]` for j < k. It follows from the profiles.
+    #[serde(skip)]
     pub forgetting: Vec<TimestepForgetting>,
     /// Cosines of this task's gradients with each earlier task's, before this task was learned: `[j][bin]` for j < k.
     /// Empty where not asked for.
@@ -51,10 +53,6 @@ pub(crate) struct Analyst<'a, B: TrainBackend> {
     device: &'a B::Device,
     /// The bins of timesteps.
     edges: Vec<usize>,
-    /// The profile on task j right after it.
-    profiles: Vec<TimestepProfile>,
-    /// FID on task j right after it.
-    fid: Vec<Option<f64>>,
     /// The model that was asked about task j right after it, where it is needed.
     models: Vec<Option<Model<B>>>,
     /// What the next evaluation takes with it.
@@ -68,17 +66,58 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         edges: &[usize],
         device: &'a B::Device,
     ) -> Self {
-        let (profiles, fid, models) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            spec,
-            reference,
-            device,
-            edges: edges.to_vec(),
-            profiles,
-            fid,
-            models,
-            found: Analyses::default(),
+        let (edges, models, found) = (edges.to_vec(), Vec::new(), Analyses::default());
+        Self { spec, reference, device, edges, models, found }
+    }
+
+    /// All that going on takes.
+    pub(crate) fn save(&self) -> State {
+        let mut state = State::default();
+        state.put("found", &self.found);
+        for (j, model) in self.models.iter().enumerate() {
+            if let Some(model) = model {
+                state.put_module(&format!("models.{j}"), model);
+            }
         }
+        state
+    }
+
+    /// Goes on from a state, after these evaluations, and adds to them what follows from them. `like` is a model to fill
+    /// with the kept ones' numbers.
+    ///
+    /// # Errors
+    /// [`StrategyError::State`] for a state of another cell.
+    pub(crate) fn restore(
+        &mut self,
+        mut state: State,
+        evaluations: &mut [Evaluation],
+        like: &Model<B>,
+    ) -> Result<(), EngineError> {
+        let tasks = self.reference.tasks.len();
+        if evaluations.len() > tasks || evaluations.iter().any(|e| e.profiles.len() != tasks) {
+            return Err(misfit("evaluations", "they are of another stream").into());
+        }
+        for k in 0..evaluations.len() {
+            let (earlier, later) = evaluations.split_at_mut(k);
+            later[0].analyses.forgetting = forgetting(earlier, &later[0]);
+        }
+        self.found = state.take("found")?;
+        self.models.clear();
+        for j in 0..evaluations.len() {
+            let model = state.take_module(&format!("models.{j}"), like.clone())?;
+            if model.is_none() && self.needs_model_of(j) {
+                return Err(misfit(&format!("models.{j}"), "it is missing").into());
+            }
+            self.models.push(model);
+        }
+        Ok(state.finish()?)
+    }
+
+    /// Whether later experiences are compared with the model right after this one.
+    fn needs_model_of(&self, j: usize) -> bool {
+        let last = j + 1 == self.reference.tasks.len();
+        let evaluation = &self.spec.evaluation;
+        !last && (evaluation.cka.is_some() || evaluation.hybrid_sampling.tasks().contains(&j))
     }
 
     /// Looks at the model before experience `k` is learned.
@@ -105,8 +144,8 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         Ok(())
     }
 
-    /// Looks back after an experience was learned and measured. `model` gives what is asked about a task by now: for
-    /// most strategies one model for all.
+    /// Looks back after an experience was learned and measured; `earlier` are the evaluations before it. `model` gives
+    /// what is asked about a task by now: for most strategies one model for all.
     ///
     /// # Errors
     /// [`EngineError::Interrupted`] if the observer breaks, [`EngineError::Metric`] from the metrics.
@@ -115,27 +154,22 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         model: &dyn Fn(usize) -> Model<B>,
         process: &GaussianDiffusion,
         evaluator: &Evaluator<'_, B::InnerBackend>,
+        earlier: &[Evaluation],
         evaluation: &Evaluation,
         observer: &mut dyn CellObserver,
         cost: &mut Cost,
     ) -> Result<Analyses, EngineError> {
         let k = evaluation.experience;
-        self.profiles.push(evaluation.profiles[k].clone());
-        self.fid.push(fid_of(evaluation, k));
-        let last = k + 1 == self.reference.tasks.len();
-        let needed =
-            self.spec.evaluation.cka.is_some() || self.spec.evaluation.hybrid_sampling.tasks().contains(&k);
-        self.models.push((needed && !last).then(|| model(k)));
+        self.models.push(self.needs_model_of(k).then(|| model(k)));
         let mut found = std::mem::take(&mut self.found);
-        let before = self.profiles[..k].iter().zip(&evaluation.profiles);
-        found.forgetting = before.map(|(before, after)| timestep_forgetting(before, after)).collect();
+        found.forgetting = forgetting(earlier, evaluation);
         if let Some(config) = self.spec.evaluation.cka {
             let start = Instant::now();
             found.cka = Some(self.cka(&config, model, process, k, observer, cost)?);
             cost.evaluate_seconds += start.elapsed().as_secs_f64();
         }
-        if last {
-            found.hybrid = self.hybrid(model, process, evaluator, evaluation, observer, cost)?;
+        if k + 1 == self.reference.tasks.len() {
+            found.hybrid = self.hybrid(model, process, evaluator, (earlier, evaluation), observer, cost)?;
         }
         Ok(found)
     }
@@ -151,6 +185,16 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         let y = self.spec.training.condition_on.conditions(eval, &some, self.device);
         (images::<D>(eval, &some, self.device), y)
     }
+}
+
+/// The change on each earlier task since right after it.
+fn forgetting(earlier: &[Evaluation], evaluation: &Evaluation) -> Vec<TimestepForgetting> {
+    let before = earlier.iter().map(|before| &before.profiles[before.experience]);
+    before.zip(&evaluation.profiles).map(|(before, after)| timestep_forgetting(before, after)).collect()
+}
+
+fn misfit(name: &str, problem: &str) -> StrategyError {
+    StrategyError::State { name: name.to_owned(), problem: problem.to_owned() }
 }
 
 /// FID on a task; none where it was not measured.

@@ -11,14 +11,22 @@ use std::path::Path;
 
 use burn_autodiff::Autodiff;
 use cl_metrics::features::FeatureExtractor;
+use cl_strategies::State;
 use data_streams::Stream;
 use ddpm_core::{Kernels, likelihood::BitsPerDimension, sampler};
 
 use crate::{
-    BenchmarkJob, BitsJob, CellObserver, CellSpec, Cost, Engine, EngineError, EvaluationConfig,
-    ExtractorChoice, HostImages, Measurement, PredictJob, Probe, Reference, SampleJob, benchmark, cell,
+    BenchmarkJob, BitsJob, CellObserver, CellOutcome, CellSpec, Engine, EngineError, EvaluationConfig,
+    ExtractorChoice, HostImages, Measurement, PredictJob, Probe, Reference, SampleJob, benchmark, cell::Cell,
     extractor, generate, probe,
 };
+
+/// What the processor offers to the CPU kernels: results are the same, to the bit, where this is.
+pub fn cpu_features() -> Vec<String> {
+    let sets = ddpm_kernels::cpu::InstructionSet::available();
+    let names = sets.iter().map(|set| format!("{set:?}").to_lowercase());
+    names.chain([std::env::consts::ARCH.to_owned()]).collect()
+}
 
 /// `--backend`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,8 +193,13 @@ impl<B: Kernels> Engine for On<B> {
         spec: &CellSpec,
         stream: &Stream,
         reference: &Reference,
+        state: Option<State>,
         observer: &mut dyn CellObserver,
-    ) -> Result<Cost, EngineError> {
-        cell::run::<Autodiff<B>>(spec, stream, reference, &self.device, observer)
+    ) -> Result<CellOutcome, EngineError> {
+        let mut cell = Cell::<Autodiff<B>>::new(spec, stream, reference, &self.device)?;
+        if let Some(state) = state {
+            cell.restore(state, observer)?;
+        }
+        cell.run(observer)
     }
 }

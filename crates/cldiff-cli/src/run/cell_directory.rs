@@ -1,0 +1,136 @@
+//! The directory of a cell: what it leaves behind, and how far it came.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use cl_strategies::{
+    Checkpoints,
+    durable::{remove, rename_directory, sha256, write_whole},
+};
+use cldiff_engine::{EngineError, SaveModel};
+use serde::{Deserialize, Serialize};
+
+use super::events::EventLog;
+use crate::results::CellResult;
+
+/// The schema of `status.json`.
+const SCHEMA: u32 = 1;
+const STATUS: &str = "status.json";
+const RESULT: &str = "result.json";
+
+/// Where a cell's files are.
+#[derive(Debug, Clone)]
+pub struct CellDirectory {
+    root: PathBuf,
+}
+
+/// `status.json`, the last file of a cell that is written.
+#[derive(Debug, Serialize, Deserialize)]
+struct StatusFile {
+    schema: u32,
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// How a cell ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Status {
+    Finished { result_sha256: String },
+    Failed { reason: String },
+}
+
+impl CellDirectory {
+    /// That of a cell in the directory of a run.
+    pub fn of(run: &Path, label: &str, seed: u64) -> Self {
+        Self { root: run.join("cells").join(format!("{label}-{seed}")) }
+    }
+
+    /// The states to go on from.
+    pub fn states(&self, keep: usize) -> Checkpoints {
+        Checkpoints::new(self.root.join("state"), keep)
+    }
+
+    /// What happens, at its end.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn open_log(&self) -> io::Result<EventLog> {
+        fs::create_dir_all(self.root.join("samples"))?;
+        EventLog::open(&self.root.join("metrics.jsonl"))
+    }
+
+    /// The picture of the samples after task `k` (from 0).
+    pub fn picture(&self, k: usize) -> PathBuf {
+        self.root.join("samples").join(format!("{}.png", after(k)))
+    }
+
+    /// Keeps the model after task `k`, all of it or nothing.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save_model(&self, k: usize, save: &SaveModel<'_>) -> Result<(), EngineError> {
+        let models = self.root.join("checkpoints");
+        let unfinished = models.join(format!("unfinished-{}", after(k)));
+        remove(&unfinished)?;
+        fs::create_dir_all(&unfinished)?;
+        save(&unfinished)?;
+        Ok(rename_directory(&unfinished, &models.join(after(k)))?)
+    }
+
+    /// The result, if the cell is finished and the result is as it was written.
+    pub fn finished(&self) -> Option<CellResult> {
+        let Status::Finished { result_sha256 } = self.status()? else { return None };
+        let path = self.root.join(RESULT);
+        let bytes = fs::read(&path).ok().filter(|bytes| sha256(bytes) == result_sha256);
+        let result = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if result.is_none() {
+            tracing::warn!("{}: it is not as it was written; the cell is made again", path.display());
+        }
+        result
+    }
+
+    fn status(&self) -> Option<Status> {
+        let text = fs::read_to_string(self.root.join(STATUS)).ok()?;
+        serde_json::from_str::<StatusFile>(&text)
+            .ok()
+            .filter(|file| file.schema == SCHEMA)
+            .map(|file| file.status)
+    }
+
+    /// Why the cell failed, if that is how it ended last.
+    pub fn failed(&self) -> Option<String> {
+        if let Status::Failed { reason } = self.status()? { Some(reason) } else { None }
+    }
+
+    /// Notes the result; states are no longer needed.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn finish(&self, result: &CellResult) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(result)? + "\n";
+        write_whole(&self.root.join(RESULT), text.as_bytes())?;
+        self.end(Status::Finished { result_sha256: sha256(text.as_bytes()) })
+    }
+
+    /// Notes that the cell failed; it can be tried again from its last state.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn fail(&self, reason: &str) -> io::Result<()> {
+        fs::create_dir_all(&self.root)?;
+        self.end(Status::Failed { reason: reason.to_owned() })
+    }
+
+    fn end(&self, status: Status) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(&StatusFile { schema: SCHEMA, status })? + "\n";
+        write_whole(&self.root.join(STATUS), text.as_bytes())
+    }
+}
+
+fn after(k: usize) -> String {
+    format!("after-task-{}", k + 1)
+}

@@ -1,0 +1,327 @@
+//! `manifest.json`: with what a run was made, on what, and what became of it.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result, bail};
+use cl_strategies::durable::{sha256, write_whole};
+use cldiff_engine::Engine;
+use data_streams::Stream;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// The schema that this program writes and reads.
+pub const SCHEMA: u32 = 1;
+
+const NAME: &str = "manifest.json";
+
+/// Where and with what a run was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// The program's version.
+    pub version: String,
+    /// The commit that it was built from.
+    pub commit: String,
+    /// SHA-256 of the resolved configuration, `config.toml`.
+    pub config_sha256: String,
+    /// SHA-256 of the images and labels of all experiences: `train` and `eval`.
+    pub data_sha256: BTreeMap<String, String>,
+    /// The backend.
+    pub backend: String,
+    /// The device, in words.
+    pub device: String,
+    /// What the processor offers to the CPU kernels.
+    pub cpu_features: Vec<String>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// When the run began (UTC).
+    pub start: String,
+    /// When it ended; none while it goes on.
+    pub end: Option<String>,
+    /// Every process that worked on it.
+    pub sessions: Vec<Session>,
+    /// SHA-256 of `results.json`; none until it is written.
+    pub results_sha256: Option<String>,
+}
+
+/// One process that worked on a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Where.
+    pub host: String,
+    /// Its number there.
+    pub process: u32,
+    /// The commit that it was built from.
+    pub commit: String,
+    /// Threads of the CPU kernels.
+    pub threads: usize,
+    /// When it began (UTC).
+    pub start: String,
+    /// When it ended; none if it did so without a word.
+    pub end: Option<String>,
+    /// How it ended.
+    pub how: Ending,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It is going on.
+    Running,
+    /// All cells were tried.
+    Finished,
+    /// It was asked to stop.
+    Interrupted,
+    /// It could not go on: a full disk, for example.
+    Failed,
+    /// Without a word: killed, or the machine lost power.
+    Killed,
+}
+
+impl Manifest {
+    /// That of a run that begins.
+    pub fn new(config: &Config, text: &str, stream: &Stream, engine: &dyn Engine) -> Self {
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: env!("CLDIFF_COMMIT").into(),
+            config_sha256: sha256(text.as_bytes()),
+            data_sha256: data_hashes(stream),
+            backend: engine.backend().into(),
+            device: engine.device(),
+            cpu_features: cldiff_engine::cpu_features(),
+            seeds: config.seeds.clone(),
+            start: now(),
+            end: None,
+            sessions: Vec::new(),
+            results_sha256: None,
+        }
+    }
+
+    /// Reads that of a run.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has another schema.
+    pub fn load(run: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Schema {
+            #[serde(default)]
+            schema: u32,
+        }
+        let path = run.join(NAME);
+        let name = path.display();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
+        let Schema { schema } =
+            serde_json::from_str(&text).with_context(|| format!("{name} is not a run's manifest"))?;
+        match schema {
+            SCHEMA => serde_json::from_str(&text)
+                .with_context(|| format!("{name} is not a manifest of schema {SCHEMA}")),
+            0 => bail!(
+                "{name} has no schema: an earlier cldiff wrote it, without the hashes by which damage \
+                 is told; make the run again"
+            ),
+            other => bail!(
+                "{name} has schema {other}; this program reads schema {SCHEMA}: use the version that wrote it"
+            ),
+        }
+    }
+
+    /// Whether a run has one.
+    pub fn is_in(run: &Path) -> bool {
+        run.join(NAME).exists()
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, run: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        write_whole(&run.join(NAME), text.as_bytes())
+    }
+
+    /// Notes that this process goes to work; one before it that has not said how it ended was killed.
+    pub fn begin_session(&mut self) {
+        for session in self.sessions.iter_mut().filter(|session| session.how == Ending::Running) {
+            session.how = Ending::Killed;
+        }
+        self.end = None;
+        self.sessions.push(Session {
+            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            process: std::process::id(),
+            commit: env!("CLDIFF_COMMIT").into(),
+            threads: rayon::current_num_threads(),
+            start: now(),
+            end: None,
+            how: Ending::Running,
+        });
+    }
+
+    /// Notes how this process ended.
+    pub fn end_session(&mut self, how: Ending) {
+        if let Some(session) = self.sessions.last_mut() {
+            (session.end, session.how) = (Some(now()), how);
+        }
+        if how == Ending::Finished {
+            self.end = Some(now());
+        }
+    }
+
+    /// What makes going on with this run by that program, on that data, another run.
+    pub fn obstacle(&self, now: &Self) -> Option<String> {
+        let pairs = [("backend", &self.backend, &now.backend), ("version", &self.version, &now.version)];
+        for (what, there, here) in pairs {
+            if there != here {
+                return Some(format!("its {what} is {there}, here it is {here}"));
+            }
+        }
+        let differs = |part: &str| self.data_sha256.get(part) != now.data_sha256.get(part);
+        let part = ["train", "eval"].into_iter().find(|part| differs(part))?;
+        Some(format!("its {part} images are others than those here"))
+    }
+
+    /// What may make the numbers differ in their last digits, and is no reason to refuse.
+    pub fn doubts(&self, now: &Self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if self.commit != now.commit {
+            doubts.push(format!("it was begun by commit {}, this is {}", self.commit, now.commit));
+        }
+        if self.device != now.device || self.cpu_features != now.cpu_features {
+            doubts.push(format!("it was begun on another device or processor: {}", self.device));
+        }
+        doubts
+    }
+
+    /// What the report shows of it.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let interruptions = self.sessions.iter().filter(|session| session.how != Ending::Finished).count();
+        let threads: Vec<String> = self.sessions.iter().map(|session| session.threads.to_string()).collect();
+        let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut rows = vec![
+            row("version", &self.version),
+            row("commit", &self.commit),
+            row("backend", &self.backend),
+            row("device", &self.device),
+            row("threads", threads.last().map_or("", |threads| threads)),
+            row("processor features", &self.cpu_features.join(", ")),
+            row("seeds", &self.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
+            row("start", &self.start),
+            row("end", self.end.as_deref().unwrap_or("-")),
+            row("interruptions", &interruptions.to_string()),
+            row("SHA-256 of the configuration", &self.config_sha256),
+        ];
+        let data = self.data_sha256.iter();
+        rows.extend(data.map(|(part, hash)| (format!("SHA-256 of the {part} images"), hash.clone())));
+        rows
+    }
+}
+
+fn data_hashes(stream: &Stream) -> BTreeMap<String, String> {
+    let experiences = stream.experiences();
+    let of = |hashes: Vec<String>| sha256(hashes.concat().as_bytes());
+    BTreeMap::from([
+        ("train".to_owned(), of(experiences.iter().map(|e| e.train.content_hash()).collect())),
+        ("eval".to_owned(), of(experiences.iter().map(|e| e.eval.content_hash()).collect())),
+    ])
+}
+
+/// This moment, as far as the clock can be believed.
+fn now() -> String {
+    stamp(SystemTime::now())
+}
+
+/// UTC, to the second; a time that the notation has no word for becomes the nearest that it has one for.
+fn stamp(time: SystemTime) -> String {
+    // The last second of the year 9999.
+    const LATEST: Duration = Duration::from_secs(253_402_300_799);
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LATEST);
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_clock_is_written_down() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(stamp(epoch - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
+        assert_eq!(stamp(epoch + Duration::from_secs(1_000_000_000)), "2001-09-09T01:46:40Z");
+        assert_eq!(stamp(epoch + Duration::from_secs(1 << 50)), "9999-12-31T23:59:59Z");
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            schema: SCHEMA,
+            version: "1.2.3".into(),
+            commit: "abc".into(),
+            config_sha256: "c".into(),
+            data_sha256: BTreeMap::from([("train".into(), "t".into()), ("eval".into(), "e".into())]),
+            backend: "flex".into(),
+            device: "CPU".into(),
+            cpu_features: vec!["avx2".into()],
+            seeds: vec![0],
+            start: "then".into(),
+            end: None,
+            sessions: Vec::new(),
+            results_sha256: None,
+        }
+    }
+
+    #[test]
+    fn every_session_is_told_and_one_without_an_end_was_killed() {
+        let mut manifest = manifest();
+        manifest.begin_session();
+        manifest.begin_session();
+        manifest.end_session(Ending::Interrupted);
+        manifest.begin_session();
+        manifest.end_session(Ending::Finished);
+        let how: Vec<Ending> = manifest.sessions.iter().map(|session| session.how).collect();
+        assert_eq!(how, [Ending::Killed, Ending::Interrupted, Ending::Finished]);
+        assert!(manifest.end.is_some());
+        assert!(manifest.rows().contains(&("interruptions".into(), "2".into())));
+    }
+
+    #[test]
+    fn other_programs_data_and_backends_are_obstacles_and_other_commits_are_not() {
+        let there = manifest();
+        let changed = |change: fn(&mut Manifest)| {
+            let mut here = manifest();
+            change(&mut here);
+            here
+        };
+        assert_eq!(there.obstacle(&there), None);
+        let told = |here: &Manifest| there.obstacle(here).unwrap();
+        assert!(told(&changed(|m| m.backend = "cuda".into())).contains("flex"));
+        assert!(told(&changed(|m| m.version = "2".into())).contains("1.2.3"));
+        assert!(told(&changed(|m| m.data_sha256.insert("eval".into(), "x".into()))).contains("eval images"));
+        let other = changed(|m| m.commit = "def".into());
+        assert_eq!(there.obstacle(&other), None);
+        assert_eq!(there.doubts(&other).len(), 1);
+    }
+
+    #[test]
+    fn other_schemas_are_refused_with_a_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        manifest().save(dir.path()).unwrap();
+        assert_eq!(Manifest::load(dir.path()).unwrap(), manifest());
+        for (text, told) in [
+            ("{\"schema\": 7}", "schema 7"),
+            ("{\"version\": \"0.1.0\"}", "has no schema"),
+            ("{\"schema\": 1}", "not a manifest of schema 1"),
+            ("[", "not a run's manifest"),
+        ] {
+            fs::write(dir.path().join(NAME), text).unwrap();
+            let message = format!("{:#}", Manifest::load(dir.path()).unwrap_err());
+            assert!(message.contains(told) && message.contains(NAME), "{message}");
+        }
+    }
+}

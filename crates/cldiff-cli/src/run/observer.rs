@@ -1,0 +1,161 @@
+//! Writes down what a cell tells while it runs, and keeps states to go on from.
+
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use cl_metrics::{likelihood::TimestepProfile, sample::SampleMetric};
+use cl_strategies::Checkpoints;
+use cldiff_engine::{CellObserver, EngineError, Evaluation, MakeState, Moment, Phase, SaveModel, Tick};
+use data_streams::Stream;
+use serde_json::json;
+
+use super::{
+    cell_directory::CellDirectory,
+    events::EventLog,
+    grid, interrupt,
+    progress::{Progress, word},
+};
+use crate::config::CheckpointsConfig;
+
+/// The observer of one cell.
+pub struct Observer<'a> {
+    pub directory: &'a CellDirectory,
+    pub log: EventLog,
+    pub states: StateKeeper,
+    pub progress: &'a Progress,
+    pub title: String,
+    pub stream: &'a Stream,
+    /// Images in a row of a picture.
+    pub columns: usize,
+    /// The work of the whole cell.
+    pub work: u64,
+    pub rate: Rate,
+}
+
+impl CellObserver for Observer<'_> {
+    fn tick(&mut self, tick: Tick) -> ControlFlow<()> {
+        let per_second = self.rate.add(tick.phase, tick.images);
+        let tasks = self.stream.len();
+        self.progress.advance(tick.work, || {
+            format!(
+                "{}  task {}/{tasks} {} {per_second:.0} images/s",
+                self.title,
+                tick.experience + 1,
+                word(tick.phase)
+            )
+        });
+        if let Some(loss) = tick.loss {
+            let line = json!({"event": "train", "task": tick.experience, "step": tick.step, "loss": loss});
+            // A full disk shows where the results are written; a lost line of the log does not end a run.
+            let _ = self.log.add(&line);
+        }
+        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn resumed(&mut self, experience: usize, steps: usize) -> Result<(), EngineError> {
+        self.log.add(&json!({"event": "resumed", "task": experience, "step": steps}))?;
+        // About; tasks differ.
+        self.progress.advance(self.work * experience as u64 / self.stream.len() as u64, String::new);
+        self.progress.say(&format!("{}  goes on in task {}, step {}", self.title, experience + 1, steps + 1));
+        Ok(())
+    }
+
+    fn state(&mut self, moment: Moment, make: &MakeState<'_>) -> Result<(), EngineError> {
+        self.states.at(moment, make)
+    }
+
+    fn evaluated(&mut self, evaluation: &Evaluation, save: &SaveModel<'_>) -> Result<(), EngineError> {
+        let k = evaluation.experience;
+        self.directory.save_model(k, save)?;
+        let picture = grid::draw(&evaluation.pictures, self.stream.len(), self.columns, self.stream.shape());
+        grid::save(&picture, &self.directory.picture(k))?;
+        let bpd: Vec<f64> = evaluation.profiles.iter().map(TimestepProfile::bits_per_dimension).collect();
+        let mut line = json!({"event": "evaluation", "task": k, "bpd": bpd});
+        for (metric, values) in &evaluation.metrics {
+            line[metric.name()] = json!(values.tasks);
+            line[format!("{}_pooled", metric.name())] = json!(values.pooled);
+        }
+        self.log.add(&line)?;
+        let fid = evaluation.metrics.get(&SampleMetric::Fid);
+        self.progress.say(&format!(
+            "{}  after task {}/{}: FID over tasks seen {}, on task 1 {}",
+            self.title,
+            k + 1,
+            self.stream.len(),
+            fid.and_then(|fid| fid.pooled).map_or("-".into(), |v| format!("{v:.2}")),
+            fid.and_then(|fid| fid.tasks[0]).map_or("-".into(), |v| format!("{v:.2}")),
+        ));
+        Ok(())
+    }
+}
+
+/// Decides at which moments a state is kept.
+#[derive(Debug)]
+pub struct StateKeeper {
+    config: CheckpointsConfig,
+    states: Checkpoints,
+    /// Steps since the last.
+    steps: usize,
+    last: Instant,
+    /// What the last one took.
+    took: Duration,
+}
+
+impl StateKeeper {
+    /// In a directory of states, as a configuration has it.
+    pub fn new(config: CheckpointsConfig, states: Checkpoints) -> Self {
+        Self { config, states, steps: 0, last: Instant::now(), took: Duration::ZERO }
+    }
+
+    fn at(&mut self, moment: Moment, make: &MakeState<'_>) -> Result<(), EngineError> {
+        self.steps += usize::from(moment == Moment::Step);
+        if moment == Moment::Step && !self.is_time() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        self.states.save(&make()?)?;
+        (self.steps, self.last, self.took) = (0, Instant::now(), start.elapsed());
+        Ok(())
+    }
+
+    fn is_time(&self) -> bool {
+        let CheckpointsConfig { every_steps, most_time, .. } = self.config;
+        let worth =
+            self.last.elapsed().as_secs_f64() * most_time >= self.took.as_secs_f64() * (1.0 - most_time);
+        every_steps > 0 && self.steps >= every_steps && worth
+    }
+}
+
+/// Images a second in the current phase, over a window of some seconds.
+#[derive(Debug)]
+pub struct Rate {
+    phase: Option<Phase>,
+    since: Instant,
+    images: u64,
+    shown: f64,
+}
+
+impl Rate {
+    const WINDOW: Duration = Duration::from_secs(5);
+
+    pub fn new() -> Self {
+        Self { phase: None, since: Instant::now(), images: 0, shown: 0.0 }
+    }
+
+    fn add(&mut self, phase: Phase, images: u64) -> f64 {
+        if self.phase != Some(phase) {
+            *self = Self { phase: Some(phase), ..Self::new() };
+        }
+        self.images += images;
+        let elapsed = self.since.elapsed();
+        if elapsed > Duration::from_millis(500) {
+            self.shown = self.images as f64 / elapsed.as_secs_f64();
+        }
+        if elapsed > Self::WINDOW {
+            (self.since, self.images) = (Instant::now(), 0);
+        }
+        self.shown
+    }
+}
