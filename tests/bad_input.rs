@@ -136,7 +136,10 @@ fn an_output_directory_is_never_written_over() {
         assert!(stderr.contains(expected), "{stderr}");
     };
     refuse(&["--out", "taken"], "holds another run");
-    refuse(&["--out", "taken", "--resume"], "other settings");
+    refuse(&["--out", "taken", "--resume"], "config.toml is not TOML");
+    fs::create_dir(scratch.path("work")).unwrap();
+    scratch.write("work/thesis.tex", "precious");
+    refuse(&["--out", "work", "--resume"], "holds thesis.tex");
     refuse(&["--out", "nothing", "--resume"], "there is no run in nothing");
     refuse(&["--resume"], "--resume needs --out");
     assert_eq!(fs::read_to_string(scratch.path("taken/config.toml")).unwrap(), "precious");

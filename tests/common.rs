@@ -27,6 +27,7 @@ impl Scratch {
         path
     }
 
+    #[allow(dead_code, reason = "not every test file waits for it")]
     pub fn cldiff(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_cldiff"))
             .args(arguments)

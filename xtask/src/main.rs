@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile` and `sanitize`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize` and `kill-test`.
 
 mod bench;
 mod build;
+mod kill_test;
 mod profile;
 mod sanitize;
 mod validate;
@@ -28,6 +29,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// The CPU kernels' tests under AddressSanitizer, valgrind or Miri
     Sanitize(sanitize::SanitizeArgs),
+    /// A run killed at 100 moments of its life, in each of three ways, that comes to the same results each time
+    KillTest(kill_test::KillTestArgs),
     /// Where the time of a training step goes, by Linux' perf
     Profile(profile::ProfileArgs),
 }
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Command::Validate { cpu } => validate::run(cpu),
         Command::Bench(args) => bench::run(&args),
         Command::Sanitize(args) => sanitize::run(&args),
+        Command::KillTest(args) => kill_test::run(&args),
         Command::Profile(args) => profile::run(&args),
     }
 }

@@ -148,7 +148,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let mut evaluation = evaluator.evaluate(&models, process, k, stored.as_ref(), observer, cost)?;
         let asked = |j| of_task(j).unwrap_or_else(|| average.clone());
         evaluation.analyses =
-            analyst.after(&asked, process, evaluator, evaluations, &evaluation, observer, cost)?;
+            analyst.after(&asked, process, evaluator, (evaluations, &evaluation), observer, cost)?;
         let held = Strategy::<B, UNet2D<B>>::memory(strategy);
         (cost.buffer_bytes, cost.extra_parameters) = (held.buffer_bytes, held.extra_parameters);
         let model = &asked(k);

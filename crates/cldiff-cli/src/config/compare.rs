@@ -19,8 +19,8 @@ fn difference(key: &str, a: Option<&Value>, b: Option<&Value>) -> Option<(String
             first_difference(a, b, &[]).map(|(inner, values)| (format!("{key}.{inner}"), values))
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) if a.len() == b.len() => {
-            let items = a.iter().zip(b).enumerate();
-            items.filter_map(|(i, (a, b))| difference(&format!("{key}.{i}"), Some(a), Some(b))).next()
+            let mut items = a.iter().zip(b).enumerate();
+            items.find_map(|(i, (a, b))| difference(&format!("{key}.{i}"), Some(a), Some(b)))
         }
         (a, b) => {
             let shown = |value: Option<&Value>| value.map_or_else(|| "absent".to_owned(), Value::to_string);

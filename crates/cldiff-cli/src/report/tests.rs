@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::results::{
-    CellResult, ChangeResult, CkaResult, CostResult, HybridResult, SCHEMA, StreamInfo, TaskInfo,
+    CellResult, ChangeResult, CkaResult, CostResult, FailedCell, HybridResult, SCHEMA, StreamInfo, TaskInfo,
     TimestepResult,
 };
 
@@ -84,6 +84,7 @@ fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
         stream: StreamInfo { tasks: (0..tasks).map(task).collect() },
         floor: BTreeMap::from([("fid".into(), vec![Some(0.5); tasks])]),
         cells,
+        failed: Vec::new(),
     };
     ReportInput {
         results,
@@ -220,7 +221,7 @@ fn parquet_is_written_and_read_back() {
     let rows = long::rows(&[&results], &results);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("results.parquet");
-    tables::write_parquet(&rows, &path).unwrap();
+    std::fs::write(&path, tables::parquet(&rows).unwrap()).unwrap();
     let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
     assert_eq!(reader.metadata().file_metadata().num_rows() as usize, rows.len());
     for (found, row) in reader.get_row_iter(None).unwrap().zip(&rows) {
@@ -247,6 +248,19 @@ fn results_of_the_first_version_are_still_read() {
     assert!(html.contains("Forgetting along the timesteps") && !html.contains("Hybrid sampling"));
 }
 
+/// A cell without results is in the report by its name and its reason alone.
+#[test]
+fn cells_that_failed_are_told() {
+    let mut input = input(vec![cell("a", 0, 3)], 3);
+    let reason = "it <i>diverged</i>".to_owned();
+    let failed = FailedCell { strategy: "ewc".into(), label: "b".into(), seed: 4, reason };
+    input.results.failed.push(failed);
+    input.results.cells[0].cost.skipped_steps = 7;
+    let html = render(&[input]).unwrap();
+    assert!(html.contains("b (seed 4) failed: it &lt;i&gt;diverged"));
+    assert!(html.contains("left out of training: 7 under a (seed 0)"));
+}
+
 #[test]
 fn runs_that_differ_are_not_merged() {
     let a = input(vec![cell("a", 0, 2)], 2);
@@ -261,6 +275,13 @@ fn runs_that_differ_are_not_merged() {
     let both = merge::merge(&[joint, a.clone()]).unwrap().results;
     assert_eq!(both.cells[1].summary["fid.plasticity_against_joint"], Some(-2.0));
     let mut other = input(vec![cell("b", 0, 2)], 2);
+    other.config_toml = "name = \"y\"\n[training]\nsteps = 3".into();
+    let message = render(&[a.clone(), other.clone()]).unwrap_err().to_string();
+    assert!(message.contains("`training` is absent in"), "{message}");
+    other = input(vec![cell("b", 0, 2)], 2);
+    other.data_sha256 = BTreeMap::from([("eval".into(), "x".into())]);
+    assert!(render(&[a.clone(), other.clone()]).unwrap_err().to_string().contains("eval images"));
+    other = input(vec![cell("b", 0, 2)], 2);
     other.results.features = "others".into();
     assert!(render(&[a.clone(), other]).unwrap_err().to_string().contains("features"));
     assert!(render(&[a.clone(), a]).unwrap_err().to_string().contains("seed 0"));

@@ -71,10 +71,12 @@ impl RunDirectory {
         fs::create_dir_all(root.join("cells")).map_err(unusable)?;
         let lock = Lock::take(&root)?;
         let mut manifest = manifest(&text);
-        // A process that was killed at once has left no manifest, and nothing else to go on from.
         if args.resume && Manifest::is_in(&root) {
-            manifest = taken_up(&root, &text, manifest)?;
+            manifest = taken_up(&root, &text, &manifest)?;
         } else {
+            if args.resume {
+                check_hardly_begun(&root, &text)?;
+            }
             write_whole(&root.join(CONFIG), text.as_bytes()).map_err(unusable)?;
         }
         manifest.begin_session();
@@ -137,19 +139,54 @@ fn check_free(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A process that was killed at once has left no manifest, and nothing else to go on from; anything else without a
+/// manifest is not a run.
+fn check_hardly_begun(root: &Path, text: &str) -> Result<(), Failure> {
+    let config = fs::read_to_string(root.join(CONFIG)).ok();
+    if let Some(old) = &config {
+        check_same(root, old, text)?;
+    }
+    let left = ["cells", "lock", CONFIG, "config.toml.tmp", "manifest.json.tmp"];
+    let entries = fs::read_dir(root).into_iter().chain(fs::read_dir(root.join("cells")));
+    let mut names = entries.flatten().flatten().map(|entry| entry.file_name());
+    match names.find(|name| !left.iter().any(|known| name == known)) {
+        None => Ok(()),
+        Some(name) => Err(refuse_to_resume(
+            root,
+            &format!("it has no manifest.json, and so is none of cldiff's, but it holds {}", name.display()),
+        )),
+    }
+}
+
+fn refuse_to_resume(root: &Path, why: &str) -> Failure {
+    Failure::mistake(format!("--resume: the run in {}: {why}", root.display()))
+}
+
+/// Refuses other settings than those of a run.
+fn check_same(root: &Path, old: &str, new: &str) -> Result<(), Failure> {
+    let parse = |text: &str| {
+        let table = text.parse::<Table>();
+        table.map_err(|error| {
+            refuse_to_resume(root, &format!("its {CONFIG} is not TOML: {}", error.message()))
+        })
+    };
+    match first_difference(&parse(old)?, &parse(new)?, &FREE) {
+        None => Ok(()),
+        Some((key, [there, here])) => {
+            Err(refuse_to_resume(root, &format!("other settings: `{key}` is {there} there and {here} here")))
+        }
+    }
+}
+
 /// The manifest of an interrupted run that this program can go on with; `here` is what a new one would be.
-fn taken_up(root: &Path, text: &str, here: Manifest) -> Result<Manifest, Failure> {
-    let refuse = |why: String| Failure::mistake(format!("--resume: the run in {}: {why}", root.display()));
-    let manifest = Manifest::load(root).map_err(|error| refuse(format!("{error:#}")))?;
-    let old = config_of(root, &manifest).map_err(|error| refuse(format!("{error:#}")))?;
-    let parse = |text: &str| text.parse::<Table>().map_err(|error| refuse(error.to_string()));
-    if let Some((key, [there, here])) = first_difference(&parse(&old)?, &parse(text)?, &FREE) {
-        return Err(refuse(format!("other settings: `{key}` is {there} there and {here} here")));
+fn taken_up(root: &Path, text: &str, here: &Manifest) -> Result<Manifest, Failure> {
+    let refuse = |error: anyhow::Error| refuse_to_resume(root, &format!("{error:#}"));
+    let manifest = Manifest::load(root).map_err(refuse)?;
+    check_same(root, &config_of(root, &manifest).map_err(refuse)?, text)?;
+    if let Some(obstacle) = manifest.obstacle(here) {
+        return Err(refuse_to_resume(root, &obstacle));
     }
-    if let Some(obstacle) = manifest.obstacle(&here) {
-        return Err(refuse(obstacle));
-    }
-    for doubt in manifest.doubts(&here) {
+    for doubt in manifest.doubts(here) {
         tracing::warn!("--resume: the run in {}: {doubt}; the last digits may differ", root.display());
     }
     Ok(manifest)

@@ -302,7 +302,8 @@ mod tests {
         let told = |here: &Manifest| there.obstacle(here).unwrap();
         assert!(told(&changed(|m| m.backend = "cuda".into())).contains("flex"));
         assert!(told(&changed(|m| m.version = "2".into())).contains("1.2.3"));
-        assert!(told(&changed(|m| m.data_sha256.insert("eval".into(), "x".into()))).contains("eval images"));
+        let images = changed(|m| m.data_sha256.extend([("eval".to_owned(), "x".to_owned())]));
+        assert!(told(&images).contains("eval images"));
         let other = changed(|m| m.commit = "def".into());
         assert_eq!(there.obstacle(&other), None);
         assert_eq!(there.doubts(&other).len(), 1);

@@ -94,16 +94,15 @@ fn results(
 }
 
 fn cells_failed(failed: &[FailedCell], finished: usize, directory: &RunDirectory) -> Failure {
-    let mut message = format!("{} of {} cells failed:", failed.len(), failed.len() + finished);
-    for cell in failed {
-        message.push_str(&format!("\n  {cell}"));
-    }
+    let reasons: Vec<String> = failed.iter().map(|cell| format!("\n  {cell}")).collect();
     let others = if finished > 0 { "The results of the others are written. " } else { "" };
-    message.push_str(&format!(
-        "\n{others}The same command with --resume --out {} tries the failed ones again",
+    Failure::Other(anyhow::anyhow!(
+        "{} of {} cells failed:{}\n{others}The same command with --resume --out {} tries the failed ones again",
+        failed.len(),
+        failed.len() + finished,
+        reasons.concat(),
         directory.root().display()
-    ));
-    Failure::Other(anyhow::anyhow!(message))
+    ))
 }
 
 /// Makes table and report again from the files of runs.

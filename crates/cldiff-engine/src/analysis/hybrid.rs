@@ -27,7 +27,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let config = &self.spec.evaluation.hybrid_sampling;
         let thresholds = config.timesteps(process.timesteps());
         let mut curves = Vec::new();
-        for task in config.tasks().start..config.tasks().end.min(evaluation.experience) {
+        for (task, before) in earlier.iter().enumerate().filter(|(task, _)| config.tasks().contains(task)) {
             let Some(old) = &self.models[task] else { continue };
             let new = &model(task);
             let mut fid = |noisy: &Model<B>, clear: &Model<B>, threshold| {
@@ -38,7 +38,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
             // unconditional one are sorted by the classifier among the samples of all tasks, and are others.
             let conditional = self.spec.training.condition_on != ConditionOn::None;
             let ends = if conditional && self.spec.evaluation.metrics.contains(&SampleMetric::Fid) {
-                (fid_of(&earlier[task], task), fid_of(evaluation, task))
+                (fid_of(before, task), fid_of(evaluation, task))
             } else {
                 (fid(old, old, 0)?, fid(new, new, 0)?)
             };

@@ -154,8 +154,7 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         model: &dyn Fn(usize) -> Model<B>,
         process: &GaussianDiffusion,
         evaluator: &Evaluator<'_, B::InnerBackend>,
-        earlier: &[Evaluation],
-        evaluation: &Evaluation,
+        (earlier, evaluation): (&[Evaluation], &Evaluation),
         observer: &mut dyn CellObserver,
         cost: &mut Cost,
     ) -> Result<Analyses, EngineError> {
