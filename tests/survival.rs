@@ -141,6 +141,42 @@ fn a_training_that_diverges_fails_alone_and_every_reason_is_told() {
     assert!(text(&scratch.cldiff(&["report", "alone"]).stderr).contains("no cells"));
 }
 
+/// Cells side by side give what they give one after another, and one of them that fails stops no other.
+#[test]
+fn several_cells_at_a_time_change_nothing() {
+    let scratch = Scratch::new();
+    let arguments = ["--config", "smoke", "--backend", "flex", "--quiet", "--out"];
+    let with = |out: &str, more: &[&str]| scratch.cldiff(&[&arguments[..], &[out], more].concat());
+    assert!(with("one", &[]).status.success());
+    let output = with("three", &["--jobs", "3"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let expected = results_without_cost(&scratch.path("one"));
+    assert_eq!(results_without_cost(&scratch.path("three")), expected);
+
+    let output = with_fault(&scratch, "panic:9", &[&arguments[..], &["failing", "--jobs", "4"]].concat());
+    assert!(text(&output.stderr).contains("1 of 4 cells failed"), "{}", text(&output.stderr));
+    let output = with("failing", &["--resume", "--jobs", "2"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(results_without_cost(&scratch.path("failing")), expected);
+
+    // A full disk stops all of them, and what they had is kept.
+    let output = with_fault(&scratch, "full:30", &[&arguments[..], &["full", "--jobs", "4"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--resume --out full"), "{}", text(&output.stderr));
+    assert!(with("full", &["--resume"]).status.success());
+    assert_eq!(results_without_cost(&scratch.path("full")), expected);
+
+    for (more, told) in [
+        (&["--jobs", "0"][..], "--jobs 0"),
+        (&["--devices", "0,0"][..], "device 0 occurs twice"),
+        (&["--devices", "0,1"][..], "--device 1 does not exist"),
+    ] {
+        let output = with("wrong", more);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn steps_left_out_are_counted() {
     let scratch = Scratch::new();

@@ -25,15 +25,16 @@ pub(crate) struct BenchArgs {
     backend: Vec<String>,
     /// The reference workloads
     #[arg(long, value_delimiter = ',', default_value = "mnist-small,fmnist-medium,cifar-ddpm")]
-    workload: Vec<String>,
+    pub workload: Vec<String>,
     /// What to measure: train (with first_step and peak_memory), forward, sample
     #[arg(long, value_delimiter = ',', default_value = "train,forward,sample")]
     what: Vec<String>,
     /// A Python with torch and diffusers, to do the same work in turn
     #[arg(long, value_name = "PYTHON")]
-    peer: Option<PathBuf>,
-    /// PyTorch's modes, of which the best counts
-    #[arg(long, value_delimiter = ',', default_value = "eager,channels_last,compile")]
+    pub peer: Option<PathBuf>,
+    /// PyTorch's modes, of which the best counts: eager, channels_last or compile, with +tf32 or +bf16 on a GPU [default:
+    /// the first three; on CUDA those that can be the best]
+    #[arg(long, value_delimiter = ',')]
     peer_mode: Vec<String>,
     /// Runs of each, in turn
     #[arg(long, default_value_t = 3)]
@@ -76,35 +77,61 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         None => None,
     };
     for workload in &args.workload {
-        let (ours, peers) = measure(args, &program, workload)?;
-        println!("\n{workload}");
-        println!(
-            "  {:<9}{:<13}{:>12} {:<9}{:>12}  {:<14}{:>6}",
-            "backend", "what", "ours", "unit", "PyTorch", "mode", "ratio"
-        );
-        for (backend, quantities) in &ours {
-            for (what, (values, unit)) in quantities {
-                let value = median(values);
-                let best = best_of(&peers, what, unit);
-                let line = json!({
-                    "workload": workload, "backend": backend, "what": what, "value": value, "unit": unit,
-                    "peer": best.as_ref().map(|best| best.1), "peer_mode": best.as_ref().map(|best| &best.0),
-                    "ratio": best.as_ref().map(|best| value / best.1),
-                });
-                let (peer, mode, ratio) = match &best {
-                    Some((mode, peer)) => {
-                        (format!("{peer:.2}"), mode.as_str(), format!("{:.2}", value / peer))
-                    }
-                    None => (String::new(), "", String::new()),
-                };
-                println!("  {backend:<9}{what:<13}{value:>12.2} {unit:<9}{peer:>12}  {mode:<14}{ratio:>6}");
-                if let Some(file) = &mut json {
-                    writeln!(file, "{line}")?;
-                }
+        for line in table(args, &program, workload)? {
+            println!("{}", line.text);
+            if let (Some(file), Some(object)) = (&mut json, &line.object) {
+                writeln!(file, "{object}")?;
             }
         }
     }
     Ok(())
+}
+
+impl BenchArgs {
+    /// The defaults, on one backend.
+    pub(crate) fn of_backend(backend: &str) -> Self {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            args: BenchArgs,
+        }
+        <Alone as clap::Parser>::parse_from(["bench", "--backend", backend]).args
+    }
+}
+
+/// A line of the table, and what it says as JSON.
+pub(crate) struct Line {
+    pub text: String,
+    pub object: Option<Value>,
+}
+
+/// Measures a workload: a heading and a line for each quantity.
+pub(crate) fn table(args: &BenchArgs, program: &Path, workload: &str) -> Result<Vec<Line>> {
+    let (ours, peers) = measure(args, program, workload)?;
+    let heading = format!(
+        "\n{workload}\n  {:<9}{:<13}{:>12} {:<9}{:>12}  {:<14}{:>6}",
+        "backend", "what", "ours", "unit", "PyTorch", "mode", "ratio"
+    );
+    let mut lines = vec![Line { text: heading, object: None }];
+    for (backend, quantities) in &ours {
+        for (what, (values, unit)) in quantities {
+            let value = median(values);
+            let best = best_of(&peers, what, unit);
+            let object = json!({
+                "workload": workload, "backend": backend, "what": what, "value": value, "unit": unit,
+                "peer": best.as_ref().map(|best| best.1), "peer_mode": best.as_ref().map(|best| &best.0),
+                "ratio": best.as_ref().map(|best| value / best.1),
+            });
+            let (peer, mode, ratio) = match &best {
+                Some((mode, peer)) => (format!("{peer:.2}"), mode.as_str(), format!("{:.2}", value / peer)),
+                None => (String::new(), "", String::new()),
+            };
+            let text =
+                format!("  {backend:<9}{what:<13}{value:>12.2} {unit:<9}{peer:>12}  {mode:<14}{ratio:>6}");
+            lines.push(Line { text, object: Some(object) });
+        }
+    }
+    Ok(lines)
 }
 
 /// The values that were measured of each quantity, and their unit, in the order in which they came.
@@ -116,7 +143,10 @@ type Both = (Vec<(String, Quantities)>, Vec<(String, Quantities)>);
 fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
     let empty = |names: &[String]| names.iter().map(|name| (name.clone(), Vec::new())).collect::<Vec<_>>();
     let mut ours = empty(&args.backend);
-    let mut peers = if args.peer.is_some() { empty(&args.peer_mode) } else { Vec::new() };
+    // Beside CUDA PyTorch is measured there too.
+    let on_gpu = args.backend.iter().any(|backend| backend == "cuda");
+    let modes = if args.peer_mode.is_empty() { usual_modes(on_gpu) } else { args.peer_mode.clone() };
+    let mut peers = if args.peer.is_some() { empty(&modes) } else { Vec::new() };
     for run in 0..args.runs {
         for (backend, found) in &mut ours {
             eprintln!("{workload}, run {} of {}: {backend}", run + 1, args.runs);
@@ -134,12 +164,22 @@ fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
             command.args(["tools/bench/peer.py", "--workload", workload, "--mode", mode]);
             command.args(["--what", &args.what.join(","), "--steps", &args.repetitions.to_string()]);
             command.args(["--threads", &args.threads.unwrap_or(0).to_string()]);
+            command.args(["--device", if on_gpu { "cuda" } else { "cpu" }]);
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
             command.args(["--started", &now.to_string()]);
             collect(command, found)?;
         }
     }
     Ok((ours, peers))
+}
+
+fn usual_modes(on_gpu: bool) -> Vec<String> {
+    let modes: &[&str] = if on_gpu {
+        &["channels_last+tf32", "compile+tf32", "channels_last+bf16", "compile+bf16"]
+    } else {
+        &["eager", "channels_last", "compile"]
+    };
+    modes.iter().map(|&mode| mode.to_owned()).collect()
 }
 
 /// Runs a command that prints an object a line, and adds its values to those found before.

@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize` and `kill-test`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test` and `gpu-check`.
 
 mod bench;
 mod build;
+mod gpu_check;
 mod kill_test;
 mod profile;
 mod sanitize;
@@ -29,6 +30,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// The CPU kernels' tests under AddressSanitizer, valgrind or Miri
     Sanitize(sanitize::SanitizeArgs),
+    /// All that only a machine with a GPU can tell, into benchmarks/gpu.md
+    GpuCheck(gpu_check::GpuCheckArgs),
     /// A run killed at 100 moments of its life, in each of three ways, that comes to the same results each time
     KillTest(kill_test::KillTestArgs),
     /// Where the time of a training step goes, by Linux' perf
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Command::Validate { cpu } => validate::run(cpu),
         Command::Bench(args) => bench::run(&args),
         Command::Sanitize(args) => sanitize::run(&args),
+        Command::GpuCheck(args) => gpu_check::run(&args),
         Command::KillTest(args) => kill_test::run(&args),
         Command::Profile(args) => profile::run(&args),
     }

@@ -309,6 +309,13 @@ pub struct RunArgs {
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
+    /// Several devices of the backend: the cells are spread over them
+    #[arg(long, value_name = "0,1", value_delimiter = ',', conflicts_with = "device")]
+    pub devices: Vec<usize>,
+    /// Cells that are computed at a time, which share the devices and the CPU's threads: small models do not fill a large
+    /// GPU. Results do not depend on it [default: one for each device]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// The run directory [default: runs/NAME, or the first of runs/NAME-2, -3, .. that is free]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -339,6 +346,8 @@ impl RunArgs {
             config: file.to_owned(),
             backend: BackendArg::Auto,
             device: 0,
+            devices: Vec::new(),
+            jobs: None,
             out: None,
             strategy: Vec::new(),
             seeds: Vec::new(),

@@ -78,4 +78,4 @@ fn set_threads(threads: Option<usize>) -> Result<(), Failure> {
 }
 
 /// What a main thread has.
-const STACK: usize = 8 << 20;
+pub(crate) const STACK: usize = 8 << 20;

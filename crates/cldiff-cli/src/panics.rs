@@ -2,12 +2,16 @@
 //! else.
 
 use std::{
+    any::Any,
     panic::{self, AssertUnwindSafe},
     sync::{Mutex, PoisonError},
 };
 
-/// The first since [`catch`] began: those after it follow from it.
-static FIRST: Mutex<Option<String>> = Mutex::new(None);
+/// What was said, and where, oldest first; one that others follow from comes before them.
+static SAID: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Panics that are kept: far more than happen at a time.
+const KEPT: usize = 100;
 
 /// From now on panics are kept, not printed; with `RUST_BACKTRACE` they are printed too.
 pub fn listen() {
@@ -16,17 +20,48 @@ pub fn listen() {
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             print(panic);
         }
-        let said = panic.payload_as_str().unwrap_or("no message");
+        let said = panic.payload_as_str().unwrap_or(SILENT).to_owned();
         let place = panic.location().map_or_else(String::new, |place| format!(" ({place})"));
-        let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| format!("{said}{place}"));
+        let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < KEPT {
+            all.push((said, place));
+        }
     }));
 }
 
-/// Calls a function; if it panics, gives what was said first.
+const SILENT: &str = "no message";
+
+/// Calls a function; if it panics, gives what was said and where.
 pub fn catch<T>(function: impl FnOnce() -> T) -> Result<T, String> {
-    let first = || FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
-    first();
-    panic::catch_unwind(AssertUnwindSafe(function))
-        .map_err(|_| first().unwrap_or_else(|| "no message".into()))
+    panic::catch_unwind(AssertUnwindSafe(function)).map_err(|payload| {
+        let said = words(&*payload);
+        let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another cell may have panicked meanwhile.
+        let mine = all.iter().position(|(other, _)| *other == said);
+        let place = mine.map_or_else(String::new, |i| all.remove(i).1);
+        said + &place
+    })
+}
+
+fn words(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or(SILENT).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_place_are_told_and_panics_do_not_mix() {
+        listen();
+        let outer = catch(|| {
+            let inner = catch(|| panic!("inner {}", 1));
+            assert!(inner.unwrap_err().starts_with("inner 1 (crates/cldiff-cli/src/panics.rs:"));
+            std::thread::spawn(|| panic!("elsewhere")).join().unwrap_err();
+            panic!("outer");
+        });
+        assert!(outer.map(|()| ()).unwrap_err().starts_with("outer ("));
+        assert_eq!(catch(|| 3), Ok(3));
+    }
 }

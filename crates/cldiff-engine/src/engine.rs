@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A backend on a device, ready to run cells.
-pub trait Engine {
+pub trait Engine: Send + Sync {
     /// The backend's name, as `--backend` takes it.
     fn backend(&self) -> &'static str;
 

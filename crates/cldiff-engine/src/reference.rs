@@ -1,7 +1,10 @@
 //! What every cell is measured against, made once a run: the feature extractors, real images with all that metrics want
 //! to know of them, and the floor of each metric.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use cl_metrics::{
     MetricError,
@@ -18,11 +21,26 @@ use crate::{EngineError, EvaluationConfig};
 /// The features of the eval split of each task, and what extracts more of them.
 #[derive(Debug)]
 pub struct Reference {
-    classifier: Box<dyn FeatureExtractor>,
+    classifier: Extractor,
     /// In place of the classifier's.
-    features: Option<Box<dyn FeatureExtractor>>,
+    features: Option<Extractor>,
     pub(crate) tasks: Vec<RealTask>,
     summary: ReferenceSummary,
+}
+
+/// An extractor that several cells use, one after the other.
+#[derive(Debug)]
+struct Extractor(Mutex<Box<dyn FeatureExtractor>>);
+
+impl Extractor {
+    fn new(extractor: Box<dyn FeatureExtractor>) -> Self {
+        Self(Mutex::new(extractor))
+    }
+
+    fn describe(&self, images: &ImageDataset) -> Result<Described, MetricError> {
+        // Extractors have no state that a panic could leave half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).describe(images)
+    }
 }
 
 /// One task's real images.
@@ -64,6 +82,7 @@ impl Reference {
             features: features.as_ref().unwrap_or(&classifier).name(),
             floor: BTreeMap::new(),
         };
+        let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
         let mut reference = Self { classifier, features, tasks: Vec::new(), summary };
         for experience in stream.experiences() {
             let known = reference.describe(&experience.eval)?;

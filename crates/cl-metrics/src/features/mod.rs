@@ -89,7 +89,7 @@ pub struct Described {
 }
 
 /// Something that gives images features.
-pub trait FeatureExtractor: std::fmt::Debug {
+pub trait FeatureExtractor: std::fmt::Debug + Send {
     /// What a number computed from the features is to be quoted with.
     fn name(&self) -> String;
 

@@ -1,6 +1,10 @@
-//! All cells of a run, one after another. A cell that fails is noted, and the others go on.
+//! All cells of a run, one after another or several side by side. A cell that fails is noted, and the others go on.
 
-use std::io;
+use std::{
+    io,
+    ops::ControlFlow,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use cl_strategies::StrategyError;
 use cldiff_engine::{CellSpec, Engine, EngineError, Reference, Workload};
@@ -11,9 +15,11 @@ use super::{
     cell_directory::CellDirectory,
     directory::RunDirectory,
     grid, interrupt,
+    jobs::side_by_side,
     numbers::cell_result,
     observer::{Observer, Rate, StateKeeper},
     progress::Progress,
+    reason::reason,
 };
 use crate::{
     config::Config,
@@ -22,20 +28,29 @@ use crate::{
     results::{CellResult, FailedCell},
 };
 
+/// Where cells are computed, and what their samples are measured against there.
+#[derive(Clone, Copy)]
+pub struct Worker<'a> {
+    /// Backend and device.
+    pub engine: &'a dyn Engine,
+    /// The features of real images.
+    pub reference: &'a Reference,
+}
+
 /// Runs the cells of a benchmark.
 pub struct Runner<'a> {
-    /// Where to compute.
-    pub engine: &'a dyn Engine,
+    /// Cells that are computed at a time have one each.
+    pub workers: Vec<Worker<'a>>,
     /// The data.
     pub stream: &'a Stream,
-    /// What samples are measured against.
-    pub reference: &'a Reference,
     /// The configuration.
     pub config: &'a Config,
     /// Where everything goes.
     pub directory: &'a RunDirectory,
     /// What is shown meanwhile.
     pub progress: &'a Progress,
+    /// Set when the run cannot go on, for the cells that are going on.
+    pub stop: AtomicBool,
 }
 
 /// What became of the cells.
@@ -68,29 +83,25 @@ impl Runner<'_> {
         let open = |spec: &&CellSpec| self.cell_directory(spec).finished().is_none();
         self.progress
             .set_total(cells.iter().filter(open).map(|cell| Workload::of(cell, self.stream).0).sum());
-        let mut all = Cells::default();
-        for (i, spec) in cells.iter().enumerate() {
-            let (label, seed) = (spec.strategy.label(), spec.seed);
-            let title = format!("[{}/{}] {label}", i + 1, cells.len());
-            match self.run_cell(spec, title) {
-                Ok(result) => all.finished.push(result),
-                Err(Trouble::Run(failure)) => return Err(failure),
-                Err(Trouble::Cell(reason)) => {
-                    let failed = FailedCell { strategy: spec.strategy.name(), label, seed, reason };
-                    self.progress.say(&format!("{failed}"));
-                    all.failed.push(failed);
-                }
+        let outcomes = side_by_side(self.workers.len(), cells.len(), |worker, i| {
+            let title = format!("[{}/{}] {}", i + 1, cells.len(), cells[i].strategy.label());
+            let outcome = self.run_cell(self.workers[worker], &cells[i], title);
+            if matches!(outcome, Err(Trouble::Run(_))) {
+                self.stop.store(true, Ordering::SeqCst);
+                return ControlFlow::Break(outcome);
             }
-        }
+            ControlFlow::Continue(outcome)
+        });
+        let outcomes = outcomes.map_err(|error| Failure::mistake(format!("--jobs: {error}")))?;
         self.progress.finish();
-        Ok(all)
+        collect(&cells, outcomes)
     }
 
     fn cell_directory(&self, spec: &CellSpec) -> CellDirectory {
         self.directory.cell(&spec.strategy.label(), spec.seed)
     }
 
-    fn run_cell(&self, spec: &CellSpec, title: String) -> Result<CellResult, Trouble> {
+    fn run_cell(&self, worker: Worker<'_>, spec: &CellSpec, title: String) -> Result<CellResult, Trouble> {
         let directory = self.cell_directory(spec);
         let states = directory.states(self.config.checkpoints.keep);
         if let Some(result) = directory.finished() {
@@ -103,7 +114,7 @@ impl Runner<'_> {
         if let Some(reason) = directory.failed() {
             self.progress.say(&format!("{title}  failed last time and is tried again: {reason}"));
         }
-        let attempt = panics::catch(|| self.attempt(spec, &directory, title));
+        let attempt = panics::catch(|| self.attempt(worker, spec, &directory, title));
         let trouble = match attempt {
             Ok(Ok(result)) => {
                 states.clear();
@@ -112,7 +123,13 @@ impl Runner<'_> {
             Ok(Err(error)) => self.trouble(error),
             Err(panic) => Trouble::Cell(format!("internal error: {panic}")),
         };
+        let trouble = match trouble {
+            Trouble::Cell(said) => Trouble::Cell(reason(&said, spec)),
+            of_the_run @ Trouble::Run(_) => of_the_run,
+        };
         if let Trouble::Cell(reason) = &trouble {
+            let (label, seed) = (spec.strategy.label(), spec.seed);
+            self.progress.say(&format!("{label} (seed {seed}) failed: {reason}"));
             directory.fail(reason).map_err(|error| Trouble::Run(self.cannot_write(&error)))?;
         }
         Err(trouble)
@@ -120,6 +137,7 @@ impl Runner<'_> {
 
     fn attempt(
         &self,
+        worker: Worker<'_>,
         spec: &CellSpec,
         directory: &CellDirectory,
         title: String,
@@ -142,9 +160,10 @@ impl Runner<'_> {
             stream: self.stream,
             columns: spec.evaluation.grid_columns,
             work: Workload::of(spec, self.stream).0,
+            stop: &self.stop,
             rate: Rate::new(),
         };
-        let outcome = self.engine.run_cell(spec, self.stream, self.reference, state, &mut observer)?;
+        let outcome = worker.engine.run_cell(spec, self.stream, worker.reference, state, &mut observer)?;
         let result = cell_result(spec, &outcome.evaluations, &outcome.cost);
         directory.finish(&result)?;
         Ok(result)
@@ -177,6 +196,30 @@ impl Runner<'_> {
         let picture = grid::draw(&rows, self.stream.len(), columns, self.stream.shape());
         grid::save(&picture, &self.directory.real_images())
     }
+}
+
+/// Results and failures in the order of the cells.
+///
+/// # Errors
+/// Why the run cannot go on. A cell that was stopped for the sake of another says less than that one.
+fn collect(cells: &[CellSpec], outcomes: Vec<Option<Result<CellResult, Trouble>>>) -> Result<Cells, Failure> {
+    let (mut all, mut stopped) = (Cells::default(), None);
+    for (spec, outcome) in cells.iter().zip(outcomes) {
+        match outcome {
+            Some(Ok(result)) => all.finished.push(result),
+            Some(Err(Trouble::Cell(reason))) => {
+                let (label, seed) = (spec.strategy.label(), spec.seed);
+                all.failed.push(FailedCell { strategy: spec.strategy.name(), label, seed, reason });
+            }
+            Some(Err(Trouble::Run(failure @ Failure::Interrupted(_)))) => {
+                stopped.get_or_insert(failure);
+            }
+            Some(Err(Trouble::Run(failure))) => return Err(failure),
+            // Not begun, since the run was stopped.
+            None => {}
+        }
+    }
+    stopped.map_or(Ok(all), Err)
 }
 
 /// Images of the classes in turn, as samples are requested.

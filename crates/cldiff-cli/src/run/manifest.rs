@@ -88,15 +88,16 @@ pub enum Ending {
 
 impl Manifest {
     /// That of a run that begins.
-    pub fn new(config: &Config, text: &str, stream: &Stream, engine: &dyn Engine) -> Self {
+    pub fn new(config: &Config, text: &str, stream: &Stream, engines: &[Box<dyn Engine>]) -> Self {
+        let devices: Vec<String> = engines.iter().map(|engine| engine.device()).collect();
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
             commit: env!("CLDIFF_COMMIT").into(),
             config_sha256: sha256(text.as_bytes()),
             data_sha256: data_hashes(stream),
-            backend: engine.backend().into(),
-            device: engine.device(),
+            backend: engines.first().map_or("", |engine| engine.backend()).into(),
+            device: devices.join(", "),
             cpu_features: cldiff_engine::cpu_features(),
             seeds: config.seeds.clone(),
             start: now(),

@@ -6,21 +6,26 @@ mod directory;
 mod events;
 pub(crate) mod grid;
 mod interrupt;
+mod jobs;
 mod lock;
 mod manifest;
 pub(crate) mod numbers;
 mod observer;
 pub(crate) mod progress;
+mod reason;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 use cldiff_engine::{Engine, EngineError, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
 use self::{
-    cells::{Cells, Runner},
+    cells::{Cells, Runner, Worker},
     directory::RunDirectory,
     manifest::Manifest,
     progress::Progress,
@@ -42,13 +47,15 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut loaded = load(args)?;
     let stream = build_stream(&loaded, args)?;
     loaded.resolve(&stream)?;
-    let engine = cldiff_engine::open(args.backend.into(), args.device).map_err(Failure::mistake)?;
+    let engines = open_all(args)?;
     let config = &loaded.config;
-    let manifest = |text: &str| Manifest::new(config, text, &stream, &*engine);
+    let manifest = |text: &str| Manifest::new(config, text, &stream, &engines);
     let mut directory = RunDirectory::open(args, config, manifest)?;
     let progress = Progress::new(args.quiet);
-    progress.say(&format!("{} on {} ({})", config.name, engine.backend(), engine.device()));
-    let (results, failed) = match results(&*engine, &stream, &loaded, &directory, &progress) {
+    let devices: Vec<String> = engines.iter().map(|engine| engine.device()).collect();
+    progress.say(&format!("{} on {} ({})", config.name, engines[0].backend(), devices.join(", ")));
+    let jobs = args.jobs.unwrap_or(engines.len());
+    let (results, failed) = match results(&engines, jobs, &stream, &loaded, &directory, &progress) {
         Ok(both) => both,
         Err(failure) => {
             directory.leave(&failure);
@@ -67,18 +74,22 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 
 /// Trains and evaluates all cells. The results, and what to say of cells that failed.
 fn results(
-    engine: &dyn Engine,
+    engines: &[Box<dyn Engine>],
+    jobs: usize,
     stream: &Stream,
     loaded: &Loaded,
     directory: &RunDirectory,
     progress: &Progress,
 ) -> Result<(Results, Option<Failure>), Failure> {
-    let reference = prepare(engine, stream, loaded, progress)?;
+    let references = prepare(engines, stream, loaded, progress)?;
     let config = &loaded.config;
-    let runner = Runner { engine, stream, reference: &reference, config, directory, progress };
+    let of_each = engines.iter().zip(&references);
+    let of_each = of_each.map(|(engine, reference)| Worker { engine: &**engine, reference });
+    let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
+    let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
     let Cells { mut finished, failed } = runner.run()?;
     numbers::add_plasticity(&mut finished);
-    let summary = reference.summary();
+    let summary = references[0].summary();
     let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));
     let results = Results {
         schema: crate::results::SCHEMA,
@@ -131,21 +142,40 @@ fn build_stream(loaded: &Loaded, args: &RunArgs) -> Result<Stream, Failure> {
     loaded.stream(args.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))
 }
 
+/// The backend on each device that is asked for.
+fn open_all(args: &RunArgs) -> Result<Vec<Box<dyn Engine>>, Failure> {
+    if args.jobs == Some(0) {
+        return Err(Failure::mistake("--jobs 0: expected at least 1"));
+    }
+    let devices = if args.devices.is_empty() { vec![args.device] } else { args.devices.clone() };
+    if let Some(twice) = (1..devices.len()).find(|&i| devices[..i].contains(&devices[i])) {
+        let device = devices[twice];
+        return Err(Failure::mistake(format!(
+            "--devices: device {device} occurs twice; --jobs N computes several cells at a time on one device"
+        )));
+    }
+    let open = |&device: &usize| cldiff_engine::open(args.backend.into(), device).map_err(Failure::mistake);
+    devices.iter().map(open).collect()
+}
+
+/// What the cells on each device are measured against.
 fn prepare(
-    engine: &dyn Engine,
+    engines: &[Box<dyn Engine>],
     stream: &Stream,
     loaded: &Loaded,
     progress: &Progress,
-) -> Result<Reference, Failure> {
+) -> Result<Vec<Reference>, Failure> {
     progress.say("training the classifier whose features FID is measured in (cached for the next run)");
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
-    let reference = engine.prepare(stream, &loaded.config.evaluation, cache.as_deref());
-    let reference = reference.map_err(|e| match e {
-        EngineError::Metric(_) => Failure::mistake(e),
-        other => Failure::Other(other.into()),
-    })?;
-    progress.say(&format!("features: {}", reference.summary().features));
-    Ok(reference)
+    let of = |engine: &Box<dyn Engine>| {
+        engine.prepare(stream, &loaded.config.evaluation, cache.as_deref()).map_err(|e| match e {
+            EngineError::Metric(_) => Failure::mistake(e),
+            other => Failure::Other(other.into()),
+        })
+    };
+    let references: Vec<Reference> = engines.iter().map(of).collect::<Result<_, _>>()?;
+    progress.say(&format!("features: {}", references[0].summary().features));
+    Ok(references)
 }
 
 fn stream_info(stream: &Stream) -> StreamInfo {

@@ -2,6 +2,7 @@
 
 use std::{
     ops::ControlFlow,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,8 @@ pub struct Observer<'a> {
     pub columns: usize,
     /// The work of the whole cell.
     pub work: u64,
+    /// Whether the run cannot go on for the sake of another cell.
+    pub stop: &'a AtomicBool,
     pub rate: Rate,
 }
 
@@ -51,7 +54,8 @@ impl CellObserver for Observer<'_> {
             // A full disk shows where the results are written; a lost line of the log does not end a run.
             let _ = self.log.add(&line);
         }
-        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let stop = interrupt::asked() || self.stop.load(Ordering::SeqCst);
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn resumed(&mut self, experience: usize, steps: usize) -> Result<(), EngineError> {
