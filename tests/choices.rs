@@ -32,6 +32,24 @@ fn listed(scratch: &Scratch, what: &str) -> Vec<Value> {
 }
 
 #[test]
+fn the_doctor_says_what_is_here_and_that_it_computes_the_same() {
+    let scratch = Scratch::new();
+    let output = scratch.cldiff(&["doctor"]);
+    let stdout = text(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", text(&output.stderr));
+    for expected in ["cuda", "wgpu", "ndarray", "flex", "output: ", "gradient of ", ": fine"] {
+        assert!(stdout.contains(expected), "no {expected} in {stdout}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&scratch.cldiff(&["doctor", "--backend", "flex", "--json"]).stdout).unwrap();
+    assert_eq!((&json[0]["backend"], &json[0]["fine"]), (&"flex".into(), &true.into()));
+    assert!(json[0]["differences"][0]["value"].as_f64().unwrap() > 0.0, "another backend than the reference");
+    let output = scratch.cldiff(&["doctor", "--backend", "cuda", "--device", "99"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--backend cuda"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn lists_have_names_and_meanings_and_tables_show_them() {
     let scratch = Scratch::new();
     for what in ["strategies", "buffers", "streams", "data-sets", "samplers", "schedules", "metrics"] {

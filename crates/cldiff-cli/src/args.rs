@@ -43,6 +43,8 @@ pub enum Command {
     Metric(MetricCommand),
     /// Measure speed and memory on a reference workload.
     Bench(BenchArgs),
+    /// Which backends can be used here, and whether they compute what the CPU computes.
+    Doctor(DoctorArgs),
     /// What can be chosen, with options, defaults and sources.
     List {
         /// Of what
@@ -214,6 +216,20 @@ pub struct BpdArgs {
     /// The terms and their sum
     #[arg(long, value_name = "FILE.json")]
     pub out: PathBuf,
+}
+
+/// The options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Only this backend; it must be usable
+    #[arg(long, value_enum)]
+    pub backend: Option<BackendArg>,
+    /// Which of its devices, on a GPU
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub device: usize,
+    /// A JSON array instead of lines
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The options of `bench`.

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod config;
 mod data;
+mod doctor;
 mod failure;
 mod generate;
 mod list;
@@ -55,6 +56,7 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         Some(Command::Bpd(args)) => generate::bits_per_dimension(&args),
         Some(Command::Metric(command)) => metric::metric(&command),
         Some(Command::Bench(args)) => bench::bench(&args, started),
+        Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::List { what, json }) => list::list(what, json),
         Some(Command::Data(command)) => data::data(&command),
         Some(Command::Config(ConfigCommand::Check { files, data_dir })) => {

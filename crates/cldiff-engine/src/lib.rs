@@ -16,6 +16,7 @@ mod evaluate;
 mod extractor;
 mod generate;
 mod memory;
+mod parity;
 mod probe;
 mod reference;
 mod spec;
@@ -33,5 +34,6 @@ pub use engine::{
 pub use error::EngineError;
 pub use extractor::ExtractorChoice;
 pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, SamplerKind};
+pub use parity::Difference;
 pub use reference::{Reference, ReferenceSummary};
 pub use spec::{CellSpec, EvaluationConfig, FeaturesConfig, NoOptions, StrategySpec, TermInfo};

@@ -16,24 +16,31 @@ fn probe(choice: BackendChoice) -> Option<Probe> {
     }
 }
 
-/// The largest difference, relative to the largest value of the reference.
-fn distance(a: &[f32], reference: &[f32]) -> f32 {
-    assert_eq!(a.len(), reference.len());
-    let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0_f32, |most, v| most.max(v.abs()));
-    let scale = largest(&mut reference.iter().copied());
-    largest(&mut a.iter().zip(reference).map(|(x, y)| x - y)) / scale.max(1e-3)
-}
-
 fn compare(choice: BackendChoice) {
     let Some(reference) = probe(BackendChoice::Ndarray) else { return };
     let Some(found) = probe(choice) else { return };
     assert!(reference.gradients.len() > 50 && reference.output.iter().all(|v| v.is_finite()));
-    assert!(distance(&found.output, &reference.output) < 1e-4);
     assert_eq!(found.gradients.len(), reference.gradients.len());
-    for (name, gradient) in &reference.gradients {
-        let difference = distance(&found.gradients[name], gradient);
-        assert!(difference < 1e-3, "the gradient of {name} differs by {difference}");
+    for difference in found.differences(&reference) {
+        println!("{choice:?}: {difference:?}");
+        assert!(difference.is_fine(), "{difference:?}");
     }
+}
+
+/// What the comparison is worth: another output, or a gradient that is missing or not a number, is told.
+#[test]
+fn differences_are_seen() {
+    let Some(reference) = probe(BackendChoice::Flex) else { return };
+    let told = |change: fn(&mut Probe)| {
+        let mut found = reference.clone();
+        change(&mut found);
+        found.differences(&reference).iter().filter(|difference| !difference.is_fine()).count()
+    };
+    assert_eq!(told(|_| ()), 0);
+    assert_eq!(told(|found| found.output[7] += 0.1), 1);
+    assert_eq!(told(|found| found.output.truncate(3)), 1);
+    assert_eq!(told(|found| _ = found.gradients.pop_first()), 1);
+    assert_eq!(told(|found| found.gradients.values_mut().next().unwrap()[0] = f32::NAN), 1);
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! `cldiff doctor`: which backends can be used here, and whether they compute what the CPU computes.
+
+use cldiff_engine::{BackendChoice, Difference, Engine, Probe, cpu_features, open};
+use serde_json::{Value, json};
+
+use crate::{args::DoctorArgs, failure::Failure};
+
+const ALL: [(&str, BackendChoice); 4] = [
+    ("cuda", BackendChoice::Cuda),
+    ("wgpu", BackendChoice::Wgpu),
+    ("ndarray", BackendChoice::Ndarray),
+    ("flex", BackendChoice::Flex),
+];
+
+/// What was found of one backend.
+struct Finding {
+    backend: &'static str,
+    /// The device, or why there is none.
+    device: Result<String, String>,
+    /// From the reference; none where there is none, and for the reference itself.
+    differences: Vec<Difference>,
+}
+
+/// Tries each backend, or the one that is named.
+///
+/// # Errors
+/// [`Failure::Mistake`] if the named backend cannot be used; [`Failure::Other`] if a backend computes something else than the
+/// CPU does.
+pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+    let wanted = args.backend.map(BackendChoice::from).filter(|choice| *choice != BackendChoice::Auto);
+    let reference = open(BackendChoice::Ndarray, 0).or_else(|_| open(BackendChoice::Flex, 0)).ok();
+    let reference = reference.map(|engine| probe(&*engine)).transpose()?;
+    let chosen = ALL.into_iter().filter(|(_, choice)| wanted.is_none_or(|wanted| wanted == *choice));
+    let findings: Vec<Finding> =
+        chosen.map(|choice| examine(choice, args.device, reference.as_ref())).collect::<Result<_, _>>()?;
+    if args.json {
+        println!("{:#}", Value::from(findings.iter().map(Finding::json).collect::<Vec<_>>()));
+    } else {
+        println!("cldiff {} ({})", env!("CARGO_PKG_VERSION"), env!("CLDIFF_COMMIT"));
+        println!("processor: {}; {} threads", cpu_features().join(", "), rayon::current_num_threads());
+        findings.iter().for_each(Finding::print);
+    }
+    if let (Some(_), [Finding { device: Err(problem), .. }]) = (wanted, &findings[..]) {
+        return Err(Failure::mistake(problem));
+    }
+    let wrong: Vec<&str> =
+        findings.iter().filter(|found| !found.is_fine()).map(|found| found.backend).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Other(anyhow::anyhow!("not what the CPU computes: {}", wrong.join(", "))))
+}
+
+fn examine(
+    (backend, choice): (&'static str, BackendChoice),
+    device: usize,
+    reference: Option<&Probe>,
+) -> Result<Finding, Failure> {
+    // The CPU has one device.
+    let on_cpu = matches!(choice, BackendChoice::Ndarray | BackendChoice::Flex);
+    match open(choice, if on_cpu { 0 } else { device }) {
+        Err(refusal) => Ok(Finding { backend, device: Err(refusal.to_string()), differences: Vec::new() }),
+        Ok(engine) => {
+            let found = probe(&*engine)?;
+            let differences = reference.map_or_else(Vec::new, |reference| found.differences(reference));
+            Ok(Finding { backend, device: Ok(engine.device()), differences })
+        }
+    }
+}
+
+fn probe(engine: &dyn Engine) -> Result<Probe, Failure> {
+    engine.probe().map_err(|error| Failure::Other(error.into()))
+}
+
+impl Finding {
+    fn is_fine(&self) -> bool {
+        self.differences.iter().all(Difference::is_fine)
+    }
+
+    fn print(&self) {
+        let device = match &self.device {
+            Ok(device) => device.clone(),
+            Err(problem) => format!("not here: {problem}"),
+        };
+        println!("{:<8} {device}", self.backend);
+        for Difference { what, value, tolerance } in &self.differences {
+            let verdict = if value <= tolerance { "fine" } else { "WRONG" };
+            println!("{:<8} {what}: {value:.1e} of the {tolerance:.0e} allowed: {verdict}", "");
+        }
+    }
+
+    fn json(&self) -> Value {
+        let differences = self.differences.iter().map(|difference| {
+            // JSON has no word for infinity.
+            let value = difference.value.is_finite().then_some(difference.value);
+            json!({"what": difference.what, "value": value, "tolerance": difference.tolerance})
+        });
+        json!({
+            "backend": self.backend,
+            "device": self.device.as_ref().ok(),
+            "problem": self.device.as_ref().err(),
+            "fine": self.device.is_ok() && self.is_fine(),
+            "differences": differences.collect::<Vec<_>>(),
+        })
+    }
+}
