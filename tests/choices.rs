@@ -32,6 +32,36 @@ fn listed(scratch: &Scratch, what: &str) -> Vec<Value> {
 }
 
 #[test]
+fn bf16_is_another_training_and_a_setting_of_the_run() {
+    let scratch = Scratch::new();
+    let few = ["--config", "smoke", "--backend", "flex", "--strategy", "finetune", "--quiet", "--out"];
+    let bits = |out: &str, more: &[&str]| {
+        let output = scratch.cldiff(&[&few[..], &[out], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let results = results_without_cost(&scratch.path(out));
+        assert!(fs::read_to_string(scratch.path(out).join("config.toml")).unwrap().contains("precision = "));
+        // What measures is the same: the floor is between real images.
+        (results["cells"][0]["summary"]["bpd.final_average"].as_f64().unwrap(), results["floor"].clone())
+    };
+    let (exact, reduced) = (bits("f32", &[]), bits("bf16", &["--precision", "bf16"]));
+    assert_eq!(exact.1, reduced.1);
+    assert!(
+        exact.0 != reduced.0 && (exact.0 / reduced.0 - 1.0).abs() < 0.02,
+        "{} and {}",
+        exact.0,
+        reduced.0
+    );
+    let output = scratch.cldiff(&[&few[..], &["bf16", "--resume"]].concat());
+    assert!(
+        text(&output.stderr).contains("`precision` is \"bf16\" there and \"f32\" here"),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = scratch.cldiff(&[&few[..], &["x", "--precision", "f8"]].concat());
+    assert!(text(&output.stderr).contains("possible values: f32, bf16"));
+}
+
+#[test]
 fn the_doctor_says_what_is_here_and_that_it_computes_the_same() {
     let scratch = Scratch::new();
     let output = scratch.cldiff(&["doctor"]);

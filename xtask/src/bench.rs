@@ -42,6 +42,9 @@ pub(crate) struct BenchArgs {
     /// Timed repetitions within a run
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
+    /// What our network multiplies: f32 or bf16 (PyTorch's is part of its modes)
+    #[arg(long, default_value = "f32")]
+    pub precision: String,
     /// Threads on both sides [default: one for each core]
     #[arg(long)]
     threads: Option<usize>,
@@ -153,6 +156,7 @@ fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
             let mut command = Command::new(program);
             command.args(["bench", "--json", "--workload", workload, "--backend", backend]);
             command.args(["--what", &args.what.join(","), "--repetitions", &args.repetitions.to_string()]);
+            command.args(["--precision", &args.precision]);
             if let Some(threads) = args.threads {
                 command.args(["--threads", &threads.to_string()]);
             }

@@ -71,7 +71,8 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     findings.add("The same run, gone on with", again.and_then(|output| said(&output)));
 
     findings.add("A whole run, cells one after another and side by side", whole_runs(args, &cldiff));
-    findings.add("Reference workloads", workloads(args, &program));
+    findings.add("Reference workloads in f32", workloads(args, "f32", &program));
+    findings.add("Reference workloads in bf16", workloads(args, "bf16", &program));
 
     fs::remove_dir_all(&scratch).ok();
     let minutes = start.elapsed().as_secs_f64() / 60.0;
@@ -149,9 +150,12 @@ fn whole_runs(args: &GpuCheckArgs, cldiff: &dyn Fn(&[&str]) -> Result<Output>) -
     Ok(lines)
 }
 
-fn workloads(args: &GpuCheckArgs, program: &Path) -> Result<String> {
+fn workloads(args: &GpuCheckArgs, precision: &str, program: &Path) -> Result<String> {
     let mut options = bench::BenchArgs::of_backend(&args.backend);
-    options.peer.clone_from(&args.peer);
+    options.precision = precision.into();
+    options.runs = 1;
+    // PyTorch's best mode is looked for once.
+    options.peer = args.peer.clone().filter(|_| precision == "f32");
     options.workload.clone_from(&args.workload);
     let mut table = String::new();
     for workload in &args.workload {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use cldiff_engine::{BackendChoice, ReferenceWorkload, SamplerKind};
+use cldiff_engine::{BackendChoice, PrecisionConfig, ReferenceWorkload, SamplerKind};
 
 pub use crate::metric::args::MetricCommand;
 
@@ -244,6 +244,9 @@ pub struct BenchArgs {
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
+    /// What the network multiplies
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    pub precision: PrecisionArg,
     /// What to measure
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Quantity::Train, Quantity::Forward])]
     pub what: Vec<Quantity>,
@@ -332,6 +335,9 @@ pub struct RunArgs {
     /// GPU. Results do not depend on it [default: one for each device]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// What the network multiplies, instead of the configuration's `precision`
+    #[arg(long, value_enum)]
+    pub precision: Option<PrecisionArg>,
     /// The run directory [default: runs/NAME, or the first of runs/NAME-2, -3, .. that is free]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -364,6 +370,7 @@ impl RunArgs {
             device: 0,
             devices: Vec::new(),
             jobs: None,
+            precision: None,
             out: None,
             strategy: Vec::new(),
             seeds: Vec::new(),
@@ -371,6 +378,24 @@ impl RunArgs {
             data_dir: None,
             resume: false,
             quiet: false,
+        }
+    }
+}
+
+/// `--precision`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PrecisionArg {
+    /// f32; CUDA may use TF32, where tuning finds tensor cores faster
+    F32,
+    /// bf16 factors, f32 weights and sums; on a CPU the rounding alone, which is no faster
+    Bf16,
+}
+
+impl From<PrecisionArg> for PrecisionConfig {
+    fn from(arg: PrecisionArg) -> Self {
+        match arg {
+            PrecisionArg::F32 => Self::F32,
+            PrecisionArg::Bf16 => Self::Bf16,
         }
     }
 }

@@ -27,6 +27,7 @@ pub fn bench(args: &BenchArgs, started: Instant) -> Result<(), Failure> {
         forward: wants(Quantity::Forward),
         sample: wants(Quantity::Sample),
         started,
+        precision: args.precision.into(),
     };
     let workload = job.workload.name();
     if !args.json {

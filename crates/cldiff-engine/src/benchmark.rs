@@ -14,7 +14,7 @@ use ddpm_core::{
 };
 use rand::RngCore;
 
-use crate::{EngineError, memory};
+use crate::{EngineError, PrecisionConfig, memory};
 
 const MODEL: Purpose = Purpose::named("model");
 const NOISE: Purpose = Purpose::named("benchmark");
@@ -116,6 +116,8 @@ pub struct BenchmarkJob {
     pub forward: bool,
     /// Whether to measure DDIM with 50 steps: `sample`.
     pub sample: bool,
+    /// What the network multiplies.
+    pub precision: PrecisionConfig,
     /// When the process started, or as near to it as can be told.
     pub started: Instant,
 }

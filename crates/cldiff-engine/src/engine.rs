@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Analyses, BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorChoice, HostImages,
-    Measurement, PredictJob, Reference, SampleJob,
+    Measurement, PrecisionConfig, PredictJob, Reference, SampleJob,
 };
 
 /// A backend on a device, ready to run cells.
@@ -20,6 +20,12 @@ pub trait Engine: Send + Sync {
 
     /// The device, in words.
     fn device(&self) -> String;
+
+    /// Checks that the device has the numbers that are to be multiplied.
+    ///
+    /// # Errors
+    /// [`EngineError::Backend`] if it has not.
+    fn check_precision(&self, precision: PrecisionConfig) -> Result<(), EngineError>;
 
     /// Makes what all cells are measured against: features of real images and the metrics' floors.
     ///

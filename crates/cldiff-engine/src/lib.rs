@@ -36,4 +36,6 @@ pub use extractor::ExtractorChoice;
 pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, SamplerKind};
 pub use parity::Difference;
 pub use reference::{Reference, ReferenceSummary};
-pub use spec::{CellSpec, EvaluationConfig, FeaturesConfig, NoOptions, StrategySpec, TermInfo};
+pub use spec::{
+    CellSpec, EvaluationConfig, FeaturesConfig, NoOptions, PrecisionConfig, StrategySpec, TermInfo,
+};

@@ -15,6 +15,7 @@ use cl_metrics::{
     },
 };
 use data_streams::{ImageDataset, Stream};
+use ddpm_kernels::Precision;
 
 use crate::{EngineError, EvaluationConfig};
 
@@ -39,7 +40,9 @@ impl Extractor {
 
     fn describe(&self, images: &ImageDataset) -> Result<Described, MetricError> {
         // Extractors have no state that a panic could leave half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).describe(images)
+        let extractor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What measures is as exact as it can be, whatever it measures.
+        Precision::F32.within(|| extractor.describe(images))
     }
 }
 

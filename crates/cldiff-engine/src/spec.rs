@@ -19,6 +19,7 @@ use ddpm_core::{
     ProcessConfig, UNet2DConfig,
     sampler::{Ddim, SamplerConfig},
 };
+use ddpm_kernels::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -276,4 +277,28 @@ pub struct CellSpec {
     pub training: TrainerConfig,
     /// The evaluation.
     pub evaluation: EvaluationConfig,
+    /// What the network multiplies in training and sampling.
+    pub precision: PrecisionConfig,
+}
+
+/// What the network multiplies in convolutions, linear layers and attention. Weights, sums, normalisations, losses, optimiser,
+/// average and the features of samples are f32 in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrecisionConfig {
+    /// f32. CUDA may use TF32, where Burn's tuning finds tensor cores faster.
+    #[default]
+    F32,
+    /// bf16 factors (Micikevicius et al. 2018); on a CPU f32 factors rounded to what bf16 has, which shows its effect and is no
+    /// faster.
+    Bf16,
+}
+
+impl From<PrecisionConfig> for Precision {
+    fn from(config: PrecisionConfig) -> Self {
+        match config {
+            PrecisionConfig::F32 => Self::F32,
+            PrecisionConfig::Bf16 => Self::Bf16,
+        }
+    }
 }

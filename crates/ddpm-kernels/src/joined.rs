@@ -62,6 +62,14 @@ impl<B: Backend> Joined<B> {
 }
 
 impl<B: Kernels> Joined<B> {
+    /// As a factor of a product: see [`Kernels::factor`].
+    pub fn into_factor(self) -> Self {
+        match self {
+            Self::One(x) => Self::One(B::factor(x)),
+            Self::Two(parts) => Self::Two(parts.map(B::factor)),
+        }
+    }
+
     /// One tensor, by a copy if there are two.
     pub fn into_tensor(self) -> Tensor<B, 4> {
         match self {

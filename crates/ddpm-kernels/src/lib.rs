@@ -20,6 +20,8 @@ mod backend;
 pub mod cpu;
 mod joined;
 mod ops;
+mod precision;
 
 pub use joined::Joined;
 pub use ops::{ActivateConvolveGrads, AdamW, AdamWState, Addend, Kernels, Norm, TrainBackend};
+pub use precision::Precision;

@@ -8,7 +8,10 @@ use burn::tensor::{
     ops::{ConvOptions, FloatTensor, InterpolateMode, InterpolateOptions},
 };
 
-use crate::Joined;
+use crate::{
+    Joined,
+    precision::{Precision, cast, raised},
+};
 
 /// What is asked of a normalisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,6 +100,14 @@ pub trait Kernels: Backend {
     /// Whether convolutions read the channels of their input from two tensors ([`Joined::Two`]) without joining them.
     const READS_TWO: bool = false;
 
+    /// A tensor as convolutions, linear layers and attention multiply it, by the [`Precision`](crate::Precision) in use.
+    ///
+    /// # Shapes
+    /// - `x` and output: any
+    fn factor<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        cast(x)
+    }
+
     /// 2-D convolution with a square kernel and symmetric zero padding.
     ///
     /// # Shapes
@@ -110,7 +121,12 @@ pub trait Kernels: Backend {
         padding: usize,
     ) -> Tensor<Self, 4> {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        conv2d(x.into().into_tensor(), weight, Some(bias), options)
+        if Precision::current() == Precision::F32 {
+            return conv2d(x.into().into_tensor(), weight, Some(bias), options);
+        }
+        let c_out = bias.dims()[0];
+        let x = Self::factor(x.into().into_tensor());
+        raised(conv2d(x, Self::factor(weight), None, options)) + bias.reshape([1, c_out, 1, 1])
     }
 
     /// [`convolve_2d`](Self::convolve_2d), plus something.
@@ -143,9 +159,7 @@ pub trait Kernels: Backend {
         bias: Tensor<Self, 1>,
         addend: Addend<Self>,
     ) -> Tensor<Self, 4> {
-        let [scale, shift] = affine;
-        let activated = flattened(x.into().into_tensor(), |x| Self::normalize(x, scale, shift, norm));
-        plus(Self::convolve_2d(activated, weight, bias, 1, 1), addend)
+        activate_then_convolve(x.into(), affine, norm, weight, bias, addend)
     }
 
     /// The gradients of [`activate_convolve_2d`](Self::activate_convolve_2d); the normalised tensor is computed again.
@@ -159,21 +173,7 @@ pub trait Kernels: Backend {
         weight: Tensor<Self, 4>,
         grad: Tensor<Self, 4>,
     ) -> ActivateConvolveGrads<Self> {
-        let x = x.into();
-        let ([n, c, h, w], counts) = (x.dims(), x.counts());
-        let flat = x.into_tensor().reshape([n, c, h * w]);
-        let [scale, shift] = affine;
-        let activated = Self::normalize(flat.clone(), scale.clone(), shift.clone(), norm);
-        let activated = activated.reshape([n, c, h, w]);
-        let (activated_grad, weight, bias) = Self::convolve_2d_backward(activated, weight, grad, 1, 1, true);
-        let activated_grad = activated_grad.expect("it was asked for").into_tensor().reshape([n, c, h * w]);
-        let (x, scale, shift) = Self::normalize_backward(flat, scale, shift, activated_grad, norm);
-        ActivateConvolveGrads {
-            x: Joined::split(x.reshape([n, c, h, w]), counts),
-            affine: [scale, shift],
-            weight,
-            bias,
-        }
+        activate_then_convolve_backward(x.into(), affine, norm, weight, grad)
     }
 
     /// The sum of each feature map.
@@ -200,12 +200,13 @@ pub trait Kernels: Backend {
         let bias_grad = grad.clone().sum_dim(0).sum_dim(2).sum_dim(3).flatten(0, 3);
         let x = x.into();
         let counts = x.counts();
-        let (x, weight, grad) = (float(x.into_tensor()), float(weight), float(grad));
+        let (x, weight, grad) =
+            (float(Self::factor(x.into_tensor())), float(Self::factor(weight)), float(Self::factor(grad)));
         let x_grad = with_x.then(|| {
             let x_grad = Self::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
-            Joined::split(tensor(x_grad), counts)
+            Joined::split(raised(tensor(x_grad)), counts)
         });
-        (x_grad, tensor(Self::conv2d_weight_backward(x, weight, grad, options)), bias_grad)
+        (x_grad, raised(tensor(Self::conv2d_weight_backward(x, weight, grad, options))), bias_grad)
     }
 
     /// Group normalisation of flattened feature maps, with SiLU behind it or not: what a backend overrides to have
@@ -306,7 +307,7 @@ pub trait Kernels: Backend {
         let mut dims = x.dims();
         let [d_out, d_in] = weight.dims();
         let rows = dims[..D - 1].iter().product();
-        let y = x.reshape([rows, d_in]).matmul(weight.transpose()) + bias.unsqueeze();
+        let y = product(x.reshape([rows, d_in]), weight.transpose()) + bias.unsqueeze();
         dims[D - 1] = d_out;
         y.reshape(dims)
     }
@@ -322,9 +323,9 @@ pub trait Kernels: Backend {
     ) -> (Tensor<Self, 3>, Tensor<Self, 2>, Tensor<Self, 1>) {
         let ([n, rows, d_in], [d_out, _]) = (x.dims(), weight.dims());
         let grad = grad.reshape([n * rows, d_out]);
-        let weight_grad = grad.clone().transpose().matmul(x.reshape([n * rows, d_in]));
+        let weight_grad = product(grad.clone().transpose(), x.reshape([n * rows, d_in]));
         let bias_grad = grad.clone().sum_dim(0).reshape([d_out]);
-        (grad.matmul(weight).reshape([n, rows, d_in]), weight_grad, bias_grad)
+        (product(grad, weight).reshape([n, rows, d_in]), weight_grad, bias_grad)
     }
 
     /// Scaled dot-product attention over all positions, each a column: `v softmax(scale q^T k)^T`. Channels come before
@@ -338,8 +339,8 @@ pub trait Kernels: Backend {
         v: Tensor<Self, 4>,
         scale: f64,
     ) -> Tensor<Self, 4> {
-        let p = softmax(q.mul_scalar(scale).swap_dims(2, 3).matmul(k), 3);
-        v.matmul(p.swap_dims(2, 3))
+        let p = softmax(product(q.mul_scalar(scale).swap_dims(2, 3), k), 3);
+        product(v, p.swap_dims(2, 3))
     }
 
     /// The gradients of [`dot_product_attention`](Self::dot_product_attention) with respect to `q`, `k` and `v`. The
@@ -354,12 +355,12 @@ pub trait Kernels: Backend {
         grad: Tensor<Self, 4>,
         scale: f64,
     ) -> [Tensor<Self, 4>; 3] {
-        let p = softmax(q.clone().mul_scalar(scale).swap_dims(2, 3).matmul(k.clone()), 3);
-        let v_grad = grad.clone().matmul(p.clone());
-        let p_grad = grad.swap_dims(2, 3).matmul(v);
+        let p = softmax(product(q.clone().mul_scalar(scale).swap_dims(2, 3), k.clone()), 3);
+        let v_grad = product(grad.clone(), p.clone());
+        let p_grad = product(grad.swap_dims(2, 3), v);
         let mean = (p.clone() * p_grad.clone()).sum_dim(3);
         let logits_grad = (p * (p_grad - mean)).mul_scalar(scale);
-        [k.matmul(logits_grad.clone().swap_dims(2, 3)), q.matmul(logits_grad), v_grad]
+        [product(k, logits_grad.clone().swap_dims(2, 3)), product(q, logits_grad), v_grad]
     }
 
     /// Nearest-neighbour upsampling to twice the height and width.
@@ -451,6 +452,47 @@ pub(crate) fn float<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTe
 
 pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+/// [`Kernels::activate_convolve_2d`] one after the other.
+pub(crate) fn activate_then_convolve<B: Kernels>(
+    x: Joined<B>,
+    [scale, shift]: [Tensor<B, 1>; 2],
+    norm: Norm,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    addend: Addend<B>,
+) -> Tensor<B, 4> {
+    let activated = flattened(x.into_tensor(), |x| B::normalize(x, scale, shift, norm));
+    plus(B::convolve_2d(activated, weight, bias, 1, 1), addend)
+}
+
+/// [`Kernels::activate_convolve_2d_backward`] one after the other.
+pub(crate) fn activate_then_convolve_backward<B: Kernels>(
+    x: Joined<B>,
+    [scale, shift]: [Tensor<B, 1>; 2],
+    norm: Norm,
+    weight: Tensor<B, 4>,
+    grad: Tensor<B, 4>,
+) -> ActivateConvolveGrads<B> {
+    let ([n, c, h, w], counts) = (x.dims(), x.counts());
+    let flat = x.into_tensor().reshape([n, c, h * w]);
+    let activated = B::normalize(flat.clone(), scale.clone(), shift.clone(), norm);
+    let activated = activated.reshape([n, c, h, w]);
+    let (activated_grad, weight, bias) = B::convolve_2d_backward(activated, weight, grad, 1, 1, true);
+    let activated_grad = activated_grad.expect("it was asked for").into_tensor().reshape([n, c, h * w]);
+    let (x, scale, shift) = B::normalize_backward(flat, scale, shift, activated_grad, norm);
+    ActivateConvolveGrads {
+        x: Joined::split(x.reshape([n, c, h, w]), counts),
+        affine: [scale, shift],
+        weight,
+        bias,
+    }
+}
+
+/// A matrix product in the precision in use.
+fn product<B: Kernels, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
+    raised(B::factor(a).matmul(B::factor(b)))
 }
 
 fn plus<B: Backend>(y: Tensor<B, 4>, addend: Addend<B>) -> Tensor<B, 4> {

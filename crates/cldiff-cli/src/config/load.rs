@@ -62,6 +62,9 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
         Some(Value::Table(model)) => model.keys().cloned().collect(),
         _ => BTreeSet::new(),
     };
+    if let Some(precision) = args.precision {
+        config.precision = precision.into();
+    }
     if !args.seeds.is_empty() {
         config.seeds.clone_from(&args.seeds);
     }

@@ -8,7 +8,7 @@ mod locate;
 mod resolve;
 
 use cl_strategies::TrainerConfig;
-use cldiff_engine::{CellSpec, EvaluationConfig, ProcessConfig, StrategySpec};
+use cldiff_engine::{CellSpec, EvaluationConfig, PrecisionConfig, ProcessConfig, StrategySpec};
 use ddpm_core::UNet2DConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,9 @@ pub struct Config {
     /// The evaluation.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
+    /// What the network multiplies.
+    #[serde(default)]
+    pub precision: PrecisionConfig,
     /// States to go on from after an interruption.
     #[serde(default)]
     pub checkpoints: CheckpointsConfig,
@@ -87,6 +90,7 @@ impl Config {
             process: self.process.clone(),
             training: self.training,
             evaluation: self.evaluation.clone(),
+            precision: self.precision,
         };
         self.seeds.iter().flat_map(|&seed| self.strategy.iter().map(move |s| cell(s, seed))).collect()
     }

@@ -20,7 +20,7 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use cldiff_engine::{Engine, EngineError, Reference};
+use cldiff_engine::{Engine, EngineError, PrecisionConfig, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
@@ -47,7 +47,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut loaded = load(args)?;
     let stream = build_stream(&loaded, args)?;
     loaded.resolve(&stream)?;
-    let engines = open_all(args)?;
+    let engines = open_all(args, loaded.config.precision)?;
     let config = &loaded.config;
     let manifest = |text: &str| Manifest::new(config, text, &stream, &engines);
     let mut directory = RunDirectory::open(args, config, manifest)?;
@@ -143,7 +143,7 @@ fn build_stream(loaded: &Loaded, args: &RunArgs) -> Result<Stream, Failure> {
 }
 
 /// The backend on each device that is asked for.
-fn open_all(args: &RunArgs) -> Result<Vec<Box<dyn Engine>>, Failure> {
+fn open_all(args: &RunArgs, precision: PrecisionConfig) -> Result<Vec<Box<dyn Engine>>, Failure> {
     if args.jobs == Some(0) {
         return Err(Failure::mistake("--jobs 0: expected at least 1"));
     }
@@ -154,7 +154,11 @@ fn open_all(args: &RunArgs) -> Result<Vec<Box<dyn Engine>>, Failure> {
             "--devices: device {device} occurs twice; --jobs N computes several cells at a time on one device"
         )));
     }
-    let open = |&device: &usize| cldiff_engine::open(args.backend.into(), device).map_err(Failure::mistake);
+    let open = |&device: &usize| {
+        let engine = cldiff_engine::open(args.backend.into(), device).map_err(Failure::mistake)?;
+        engine.check_precision(precision).map_err(Failure::mistake)?;
+        Ok(engine)
+    };
     devices.iter().map(open).collect()
 }
 

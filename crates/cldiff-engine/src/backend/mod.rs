@@ -9,16 +9,18 @@ mod vulkan;
 
 use std::path::Path;
 
+use burn::tensor::DType;
 use burn_autodiff::Autodiff;
 use cl_metrics::features::FeatureExtractor;
 use cl_strategies::State;
 use data_streams::Stream;
 use ddpm_core::{Kernels, likelihood::BitsPerDimension, sampler};
+use ddpm_kernels::Precision;
 
 use crate::{
     BenchmarkJob, BitsJob, CellObserver, CellOutcome, CellSpec, Engine, EngineError, EvaluationConfig,
-    ExtractorChoice, HostImages, Measurement, PredictJob, Probe, Reference, SampleJob, benchmark, cell::Cell,
-    extractor, generate, probe,
+    ExtractorChoice, HostImages, Measurement, PrecisionConfig, PredictJob, Probe, Reference, SampleJob,
+    benchmark, cell::Cell, extractor, generate, probe,
 };
 
 /// What the processor offers to the CPU kernels: results are the same, to the bit, where this is.
@@ -129,7 +131,28 @@ struct On<B: Kernels> {
     description: String,
 }
 
+impl<B: Kernels> On<B> {
+    fn on_gpu(&self) -> bool {
+        matches!(self.backend, "cuda" | "wgpu")
+    }
+
+    /// # Errors
+    /// [`EngineError::Backend`] for a device without the numbers.
+    fn precision(&self, config: PrecisionConfig) -> Result<Precision, EngineError> {
+        let precision = Precision::from(config);
+        if precision == Precision::Bf16 && self.on_gpu() && !B::supports_dtype(&self.device, DType::BF16) {
+            let problem = format!("--precision bf16: {} cannot compute with bf16; use f32", self.description);
+            return Err(EngineError::Backend { backend: self.backend, problem });
+        }
+        Ok(precision)
+    }
+}
+
 impl<B: Kernels> Engine for On<B> {
+    fn check_precision(&self, precision: PrecisionConfig) -> Result<(), EngineError> {
+        self.precision(precision).map(|_| ())
+    }
+
     fn backend(&self) -> &'static str {
         self.backend
     }
@@ -184,8 +207,8 @@ impl<B: Kernels> Engine for On<B> {
     }
 
     fn benchmark(&self, job: &BenchmarkJob, tell: &mut dyn FnMut(Measurement)) -> Result<(), EngineError> {
-        let on_gpu = matches!(self.backend, "cuda" | "wgpu");
-        benchmark::run::<B>(job, &self.device, on_gpu, tell)
+        let precision = self.precision(job.precision)?;
+        precision.within(|| benchmark::run::<B>(job, &self.device, self.on_gpu(), tell))
     }
 
     fn run_cell(
@@ -196,10 +219,13 @@ impl<B: Kernels> Engine for On<B> {
         state: Option<State>,
         observer: &mut dyn CellObserver,
     ) -> Result<CellOutcome, EngineError> {
-        let mut cell = Cell::<Autodiff<B>>::new(spec, stream, reference, &self.device)?;
-        if let Some(state) = state {
-            cell.restore(state, observer)?;
-        }
-        cell.run(observer)
+        let precision = self.precision(spec.precision)?;
+        precision.within(|| {
+            let mut cell = Cell::<Autodiff<B>>::new(spec, stream, reference, &self.device)?;
+            if let Some(state) = state {
+                cell.restore(state, observer)?;
+            }
+            cell.run(observer)
+        })
     }
 }

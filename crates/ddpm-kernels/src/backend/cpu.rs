@@ -3,17 +3,19 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend, ops::FloatTensor};
 
 use crate::{
-    ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Kernels, Norm,
+    ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Kernels, Norm, Precision,
     cpu::{
         Channels, InstructionSet, adamw, affine,
         attention::{self, Heads},
         conv::{self, Activation, Addends, Conv},
         feature_maps, group_norm,
     },
+    ops::{activate_then_convolve, activate_then_convolve_backward},
+    precision::rounded,
 };
 
 /// A backend whose tensors lie in host memory.
-trait HostMemory: Backend {
+trait HostMemory: Kernels {
     /// The same numbers, row after row in f32.
     fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -69,6 +71,11 @@ impl<B: HostMemory> std::ops::Deref for Floats<B> {
 
 fn floats<B: HostMemory, const D: usize>(tensor: Tensor<B, D>) -> Floats<B> {
     Floats(B::contiguous(tensor.into_primitive().tensor()))
+}
+
+/// The numbers of a tensor as they are multiplied.
+fn factor<B: HostMemory, const D: usize>(tensor: Tensor<B, D>) -> Floats<B> {
+    floats(B::factor(tensor))
 }
 
 /// The numbers of feature maps, in one tensor or in two.
@@ -144,7 +151,7 @@ fn convolve<B: HostMemory>(
             (None, Some(floats(residual)))
         }
     };
-    let (x, weight, bias) = (Maps::of(x), floats(weight), floats(bias));
+    let (x, weight, bias) = (Maps::of(x.into_factor()), factor(weight), floats(bias));
     let x = x.channels();
     let affine = norm.map(|(affine, norm)| (scale_and_shift(&conv, x, &affine.map(floats), norm), norm.silu));
     let activation = affine.as_ref().map(|((scale, shift), silu)| Activation { scale, shift, silu: *silu });
@@ -178,6 +185,17 @@ macro_rules! on_the_cpu {
         impl Kernels for $backend {
             const READS_TWO: bool = true;
 
+            fn factor<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+                match Precision::current() {
+                    Precision::F32 => x,
+                    Precision::Bf16 => {
+                        let (device, dims) = (x.device(), x.dims());
+                        let values = owned(x).into_iter().map(rounded).collect();
+                        tensor(values, dims, &device)
+                    }
+                }
+            }
+
             fn convolve_2d(
                 x: impl Into<Joined<Self>>,
                 weight: Tensor<Self, 4>,
@@ -207,7 +225,12 @@ macro_rules! on_the_cpu {
                 bias: Tensor<Self, 1>,
                 addend: Addend<Self>,
             ) -> Tensor<Self, 4> {
-                convolve(x.into(), Some((affine, norm)), weight, bias, addend, 1, 1)
+                // What is normalised on its way into a product cannot be rounded there.
+                if Precision::current() == Precision::F32 {
+                    convolve(x.into(), Some((affine, norm)), weight, bias, addend, 1, 1)
+                } else {
+                    activate_then_convolve(x.into(), affine, norm, weight, bias, addend)
+                }
             }
 
             fn activate_convolve_2d_backward(
@@ -218,6 +241,9 @@ macro_rules! on_the_cpu {
                 grad: Tensor<Self, 4>,
             ) -> ActivateConvolveGrads<Self> {
                 let x = x.into();
+                if Precision::current() != Precision::F32 {
+                    return activate_then_convolve_backward(x, affine, norm, weight, grad);
+                }
                 let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, 1, 1);
                 let (x, weight, grad, affine) =
@@ -307,7 +333,7 @@ macro_rules! on_the_cpu {
                 let x = x.into();
                 let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, stride, padding);
-                let (x, weight, grad) = (Maps::of(x), floats(weight), floats(grad));
+                let (x, weight, grad) = (Maps::of(x.into_factor()), factor(weight), factor(grad));
                 let set = InstructionSet::best();
                 let x_grad = with_x.then(|| {
                     let of = |channels| conv::grad_x(set, &conv, &weight, &grad, channels);
@@ -358,7 +384,7 @@ macro_rules! on_the_cpu {
                 let (device, mut dims, [d_out, d_in]) = (x.device(), x.dims(), weight.dims());
                 assert_eq!(dims[D - 1], d_in, "affine: weight [{d_out}, {d_in}] does not fit x {dims:?}");
                 let rows: usize = dims[1..D - 1].iter().product();
-                let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
+                let (x, weight, bias) = (factor(x), factor(weight), floats(bias));
                 let y = affine::forward(rows, &x, &weight, &bias);
                 dims[D - 1] = d_out;
                 tensor(y, dims, &device)
@@ -370,7 +396,7 @@ macro_rules! on_the_cpu {
                 grad: Tensor<Self, 3>,
             ) -> (Tensor<Self, 3>, Tensor<Self, 2>, Tensor<Self, 1>) {
                 let (device, dims, [d_out, d_in]) = (x.device(), x.dims(), weight.dims());
-                let (x, weight, grad) = (floats(x), floats(weight), floats(grad));
+                let (x, weight, grad) = (factor(x), factor(weight), factor(grad));
                 let (x_grad, weight_grad, bias_grad) = affine::backward([d_out, d_in], &x, &weight, &grad);
                 (
                     tensor(x_grad, dims, &device),
@@ -386,7 +412,7 @@ macro_rules! on_the_cpu {
                 scale: f64,
             ) -> Tensor<Self, 4> {
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
-                let (q, k, v) = (floats(q), floats(k), floats(v));
+                let (q, k, v) = (factor(q), factor(k), factor(v));
                 let y = attention::forward(InstructionSet::best(), heads, &q, &k, &v, scale as f32);
                 tensor(y, dims, &device)
             }
@@ -399,7 +425,7 @@ macro_rules! on_the_cpu {
                 scale: f64,
             ) -> [Tensor<Self, 4>; 3] {
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
-                let (q, k, v, grad) = (floats(q), floats(k), floats(v), floats(grad));
+                let (q, k, v, grad) = (factor(q), factor(k), factor(v), factor(grad));
                 let scale = scale as f32;
                 let (q, k, v) = attention::backward(InstructionSet::best(), heads, &q, &k, &v, &grad, scale);
                 [q, k, v].map(|values| tensor(values, dims, &device))

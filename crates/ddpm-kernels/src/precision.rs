@@ -1,0 +1,107 @@
+//! Mixed precision: what convolutions, linear layers and attention multiply is rounded to bf16; weights, sums,
+//! normalisations, losses, optimiser and average stay f32 (Micikevicius et al. 2018, with bf16, whose range needs no
+//! scaling of the loss).
+//!
+//! On a GPU the factors are bf16 tensors, which tensor cores multiply. On a CPU they are f32 numbers rounded to what bf16
+//! has: no faster, but it shows what bf16 does to a training where there is no GPU.
+
+use std::cell::Cell;
+
+use burn::tensor::{DType, FloatDType, Tensor, backend::Backend};
+
+/// The numbers that are multiplied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// f32. CUDA may use TF32, where Burn's tuning finds tensor cores faster.
+    #[default]
+    F32,
+    /// bf16 factors, f32 sums.
+    Bf16,
+}
+
+thread_local! {
+    /// Of this thread, which decides about every operation that it asks for: a cell of a benchmark has a thread, and what
+    /// is measured beside it may have another precision.
+    static PRECISION: Cell<Precision> = const { Cell::new(Precision::F32) };
+}
+
+impl Precision {
+    /// The one in use on this thread.
+    pub fn current() -> Self {
+        PRECISION.get()
+    }
+
+    /// Calls a function with this one in use on this thread.
+    pub fn within<T>(self, function: impl FnOnce() -> T) -> T {
+        /// Sets back what was there before, after a panic too.
+        struct Before(Precision);
+
+        impl Drop for Before {
+            fn drop(&mut self) {
+                PRECISION.set(self.0);
+            }
+        }
+
+        let _before = Before(PRECISION.replace(self));
+        function()
+    }
+}
+
+/// A factor of a product as a GPU multiplies it.
+pub(crate) fn cast<B: Backend, const D: usize>(factor: Tensor<B, D>) -> Tensor<B, D> {
+    match Precision::current() {
+        Precision::F32 => factor,
+        Precision::Bf16 => factor.cast(FloatDType::BF16),
+    }
+}
+
+/// A product in f32, whatever its factors were.
+pub(crate) fn raised<B: Backend, const D: usize>(product: Tensor<B, D>) -> Tensor<B, D> {
+    if product.dtype() == DType::BF16 { product.cast(FloatDType::F32) } else { product }
+}
+
+/// The nearest number that bf16 has, ties to even, in f32.
+#[cfg(feature = "cpu")]
+pub(crate) fn rounded(value: f32) -> f32 {
+    let bits = value.to_bits();
+    // The low 16 bits go; adding half of their range, less one where the lowest bit that stays is even, rounds.
+    let up = 0x7fff + ((bits >> 16) & 1);
+    if value.is_nan() { value } else { f32::from_bits(bits.wrapping_add(up) & 0xffff_0000) }
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use super::{Precision, rounded};
+
+    #[test]
+    fn it_is_set_for_a_while_on_one_thread() {
+        Precision::Bf16.within(|| {
+            assert_eq!(Precision::current(), Precision::Bf16);
+            std::thread::spawn(|| assert_eq!(Precision::current(), Precision::F32)).join().unwrap();
+            Precision::F32.within(|| assert_eq!(Precision::current(), Precision::F32));
+            assert_eq!(Precision::current(), Precision::Bf16);
+        });
+        std::panic::catch_unwind(|| Precision::Bf16.within(|| panic!("in the middle"))).unwrap_err();
+        assert_eq!(Precision::current(), Precision::F32);
+    }
+
+    #[test]
+    fn rounding_is_to_the_nearest_and_ties_to_even() {
+        for (value, expected) in [
+            (1.0, 1.0),
+            (-3.140_625, -3.140_625),
+            // Eight bits of mantissa: 1 + 2^-7 is the next after 1.
+            (1.0 + 0.003, 1.0),
+            (1.0 + 0.005, 1.007_812_5),
+            // Halfway: to the even one.
+            (1.003_906_25, 1.0),
+            (1.011_718_75, 1.015_625),
+            (f32::MAX, f32::INFINITY),
+            (0.0, 0.0),
+        ] {
+            assert_eq!(rounded(value), expected, "{value}");
+        }
+        assert!(rounded(f32::NAN).is_nan());
+        assert_eq!(rounded(f32::NEG_INFINITY), f32::NEG_INFINITY);
+    }
+}
