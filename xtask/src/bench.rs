@@ -38,7 +38,7 @@ pub(crate) struct BenchArgs {
     peer_mode: Vec<String>,
     /// Runs of each, in turn
     #[arg(long, default_value_t = 3)]
-    runs: usize,
+    pub runs: usize,
     /// Timed repetitions within a run
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
