@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod config;
 mod data;
+mod download;
 mod failure;
 mod generate;
 mod list;
@@ -14,10 +15,10 @@ mod metric;
 pub mod report;
 pub mod results;
 mod run;
+mod weights;
 
 use std::{process::ExitCode, time::Instant};
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -31,7 +32,7 @@ pub fn main() -> ExitCode {
     // `RUST_LOG=cldiff=debug` shows more; by default only warnings reach the terminal.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
-    let cli = Cli::parse();
+    let cli = args::parse();
     if let Err(failure) = set_threads(cli.threads) {
         return failure.tell();
     }
@@ -55,6 +56,7 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         Some(Command::Bench(args)) => bench::bench(&args, started),
         Some(Command::List { what, json }) => list::list(what, json),
         Some(Command::Data(command)) => data::data(&command),
+        Some(Command::Weights(command)) => weights::weights(&command),
         Some(Command::Config(ConfigCommand::Check { files, data_dir })) => {
             config::commands::check(&files, data_dir.as_deref())
         }
