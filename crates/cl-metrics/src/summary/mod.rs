@@ -3,9 +3,8 @@
 //!
 //! CLoG (Zhang et al. 2024, arXiv 2406.04584) has three of them under other names: its average incremental quality, AIQ, is
 //! [`stream_average`], its average final quality, AFQ, is [`final_average`], and its forgetting rate, FR, is
-//! [`backward_transfer`] with the sign of a distance, so that more is worse. So its authors' program computes them
-//! (`trainer/eval.py` of the copy of its repository that was published in August 2024); the paper's own formulas were not at
-//! hand.
+//! [`backward_transfer`] with the sign of a distance, so that more is worse. So a later program made of its authors' (the
+//! repository Programmergg/CLoG, `trainer/eval.py`) computes them; the paper's own formulas were not at hand.
 
 mod average;
 mod backward_transfer;
