@@ -80,6 +80,33 @@ fn the_doctor_says_what_is_here_and_that_it_computes_the_same() {
 }
 
 #[test]
+fn threads_may_stand_before_any_command_and_other_options_may_not() {
+    let scratch = Scratch::new();
+    for arguments in [["--threads", "1", "list", "metrics"], ["list", "metrics", "--threads", "1"]] {
+        let output = scratch.cldiff(&arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    }
+    for arguments in [["--threads", "0", "list", "metrics"], ["list", "metrics", "--threads", "0"]] {
+        let output = scratch.cldiff(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains("--threads 0"), "{arguments:?}");
+    }
+    for (option, value) in
+        [("--seeds", "1"), ("--config", "smoke"), ("--set", "name=x"), ("--backend", "flex")]
+    {
+        let output = scratch.cldiff(&["--threads", "1", option, value, "list", "metrics"]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains(&format!("{option} is an option of `run`")) && !told.contains("--threads"),
+            "{told}"
+        );
+    }
+    let output = scratch.cldiff(&["--quiet", "bench", "--workload", "mnist-small"]);
+    assert!(text(&output.stderr).contains("--quiet is an option of `run`: it cannot stand before `bench`"));
+}
+
+#[test]
 fn lists_have_names_and_meanings_and_tables_show_them() {
     let scratch = Scratch::new();
     for what in ["strategies", "buffers", "streams", "data-sets", "samplers", "schedules", "metrics"] {

@@ -237,6 +237,23 @@ fn bits_per_dimension_of_a_data_set() {
     ]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("bits per dimension of 4 images"), "{}", text(&output.stdout));
+
+    // Any published data set, whole or one of its splits.
+    fs::create_dir_all(scratch.path("data/digits")).unwrap();
+    let line = |label: usize| format!("{}{label}\n", "8,".repeat(64));
+    fs::write(scratch.path("data/digits/optdigits.tes"), (0..3).map(line).collect::<String>()).unwrap();
+    fs::write(scratch.path("data/digits/optdigits.tra"), (0..5).map(line).collect::<String>()).unwrap();
+    for (images, count) in [("digits", 3), ("digits:test", 3), ("digits:train", 5)] {
+        let arguments = ["bpd", "--model", "ten", "--backend", "flex", "--images", images];
+        let rest = ["--data-dir", "data", "--stride", "500", "--out", "b.json"];
+        let output = scratch.cldiff(&[&arguments[..], &rest[..]].concat());
+        let told = text(&output.stdout);
+        assert!(
+            told.contains(&format!("bits per dimension of {count} images")),
+            "{told}{}",
+            text(&output.stderr)
+        );
+    }
 }
 
 #[test]
@@ -350,7 +367,8 @@ fn tensors_given_are_checked() {
     let bpd = |images: &str, parts: &[&str]| {
         refused(&scratch, &["bpd", "--images", images, "--stride", "500", "--out", "b.json"], parts);
     };
-    bpd("cifar", &["--images cifar", "glyphs, mnist and fashion-mnist"]);
+    bpd("cifar", &["--images cifar", "cldiff data list"]);
+    bpd("cifar10:half", &["--images cifar10:half", "`half` is no split"]);
     bpd("mnist", &["--data-dir"]);
     file(name, &[("images", &x), ("labels", &y)]);
     bpd(name, &[name, "`images`", "F32, expected U8"]);

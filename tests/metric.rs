@@ -274,7 +274,11 @@ fn features_and_weights_have_to_fit() {
     let scratch = two_sets();
     save(&scratch.path("images.safetensors"), &[Tensor("images", Dtype::U8, vec![4, 1, 8, 8], vec![7; 256])]);
     let images = ["images.safetensors", "images.safetensors"];
-    refused(&scratch, &[&["fid"], &images[..], &["--features", "inception"]].concat(), &["--weights FILE"]);
+    refused(
+        &scratch,
+        &[&["fid"], &images[..], &["--features", "inception"]].concat(),
+        &["--weights FILE", "cldiff weights fetch"],
+    );
     refused(&scratch, &[&["fid"], &images[..], &["--features", "classifier"]].concat(), &["data set"]);
     refused(
         &scratch,

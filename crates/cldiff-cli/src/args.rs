@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
+    parser::ValueSource,
+};
 use cldiff_engine::{BackendChoice, PrecisionConfig, ReferenceWorkload, SamplerKind};
 
 pub use crate::metric::args::MetricCommand;
@@ -12,7 +15,11 @@ pub use crate::metric::args::MetricCommand;
 ///
 /// Without arguments: the default benchmark on an embedded data set, on the best backend found.
 #[derive(Debug, Parser)]
-#[command(name = "cldiff", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "cldiff",
+    version,
+    override_usage = "cldiff [OPTIONS]\n       cldiff [--threads <N>] <COMMAND>"
+)]
 pub struct Cli {
     /// Threads of the CPU kernels [default: one for each core]; results do not depend on them
     #[arg(long, value_name = "N", global = true)]
@@ -23,6 +30,28 @@ pub struct Cli {
     /// The options of `run`.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// Parses the command line; one that is not understood ends the program.
+pub fn parse() -> Cli {
+    let mut command = Cli::command();
+    let matches = command.get_matches_mut();
+    if let Some((subcommand, _)) = matches.subcommand()
+        && let Some(option) = option_of_run(&matches)
+    {
+        let message = format!("{option} is an option of `run`: it cannot stand before `{subcommand}`");
+        command.error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// An option of `run` that was given where only those that hold for every command may stand.
+/// `args_conflicts_with_subcommands` would refuse these too.
+fn option_of_run(matches: &ArgMatches) -> Option<String> {
+    let of_run = RunArgs::augment_args(clap::Command::new("run"));
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let found = of_run.get_arguments().find(|argument| given(argument.get_id().as_str()));
+    found.and_then(|argument| argument.get_long()).map(|long| format!("--{long}"))
 }
 
 /// The subcommands.
@@ -57,6 +86,9 @@ pub enum Command {
     /// Public data sets: list them, look at them, get them.
     #[command(subcommand)]
     Data(crate::data::DataCommand),
+    /// Published weights of Inception-v3: list them, get them, convert them.
+    #[command(subcommand)]
+    Weights(crate::weights::WeightsCommand),
     /// Check a configuration, show one with everything filled in, or print its JSON Schema.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -194,8 +226,8 @@ pub struct BpdArgs {
     /// The model and the backend.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Tensor `images` (u8, N x C x H x W; and `labels`, N, for a class-conditional model) of a safetensors file, or the
-    /// eval images of a data set: glyphs, mnist, fashion-mnist
+    /// Tensor `images` (u8, N x C x H x W; and `labels`, N, for a class-conditional model) of a safetensors file, or a data
+    /// set of `data list`: NAME, NAME:test or NAME:train
     #[arg(long, value_name = "FILE.safetensors|DATASET")]
     pub images: String,
     /// The directory of the data set's files

@@ -8,6 +8,7 @@ mod bench;
 mod config;
 mod data;
 mod doctor;
+mod download;
 mod failure;
 mod generate;
 mod list;
@@ -16,10 +17,10 @@ mod panics;
 pub mod report;
 pub mod results;
 mod run;
+mod weights;
 
 use std::{process::ExitCode, time::Instant};
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -34,7 +35,7 @@ pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     panics::listen();
-    let cli = Cli::parse();
+    let cli = args::parse();
     if let Err(failure) = set_threads(cli.threads) {
         return failure.tell();
     }
@@ -59,6 +60,7 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::List { what, json }) => list::list(what, json),
         Some(Command::Data(command)) => data::data(&command),
+        Some(Command::Weights(command)) => weights::weights(&command),
         Some(Command::Config(ConfigCommand::Check { files, data_dir })) => {
             config::commands::check(&files, data_dir.as_deref())
         }

@@ -42,6 +42,7 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     let likelihood = &evaluation.likelihood;
     TimestepGrid::new(process.timesteps, likelihood.bins, likelihood.points_per_bin).map_err(metric)?;
     if let FeaturesConfig::Inception { weights } = &evaluation.features {
+        let Some(weights) = weights else { return Err(no_weights()) };
         check_weights(weights).map_err(|error| {
             let key = "evaluation.features.inception.weights".into();
             Misfit { key, value: format!("\"{}\"", weights.display()), expected: error.to_string() }
@@ -50,6 +51,15 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     evaluation.hybrid_sampling.validate().map_err(metric)?;
     check_views(evaluation)?;
     evaluation.classifier.validate().map_err(metric)
+}
+
+/// The program fills in the default; whoever calls the engine otherwise has to name a file.
+fn no_weights() -> Misfit {
+    Misfit {
+        key: "evaluation.features.inception.weights".into(),
+        value: "absent".into(),
+        expected: "expected the weights of Inception-v3, a safetensors file".into(),
+    }
 }
 
 /// Whether there are images enough for gradients and activations.

@@ -1,19 +1,17 @@
 //! What is measured after an experience: samples of every task seen, their distance to real images, and the losses
 //! along the timesteps on every task.
 
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-    time::Instant,
-};
+use std::{cell::Cell, collections::BTreeMap, ops::Range, time::Instant};
 
 use burn::tensor::Tensor;
 use cl_metrics::{
     MetricError,
     features::{FeatureMatrix, pixels},
     likelihood::{TimestepGrid, TimestepProfile, timestep_profile},
-    sample::{SampleMetric, measure},
+    sample::{
+        SampleMetric, Stored, measure,
+        memorisation::{AskedFor, comparable},
+    },
 };
 use cl_strategies::{ConditionOn, images};
 use data_streams::{ImageDataset, ImageShape};
@@ -245,15 +243,35 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         let real_tasks = &self.reference.tasks[tasks.clone()];
         let real = Known::pooled(&real_tasks.iter().map(|task| &task.known).collect::<Vec<_>>())?;
         let gaussian = if let [task] = real_tasks { task.gaussian.as_ref() } else { None };
-        let samples = Known::pooled(&generated[tasks].iter().map(|g| &g.known).collect::<Vec<_>>())?;
-        let stored = stored.map(|stored| stored_pixels(stored, &real.labels)).transpose()?.flatten();
+        let samples = Known::pooled(&generated[tasks.clone()].iter().map(|g| &g.known).collect::<Vec<_>>())?;
+        let stored = stored.map(|stored| self.stored_pixels(stored, generated.len(), &tasks));
+        let stored = stored.transpose()?.flatten();
         let conditional = self.spec.training.condition_on == ConditionOn::Class;
         Ok(measure(
             &self.spec.evaluation.metrics,
             &real.set(gaussian, true),
             &samples.set(None, conditional),
-            stored.as_ref(),
+            stored.as_ref().map(|(pixels, held_out)| Stored { pixels, held_out }),
         )?)
+    }
+
+    /// The stored images that samples of some tasks may repeat, after `seen` tasks, and real ones to compare them with.
+    fn stored_pixels(
+        &self,
+        stored: &ImageDataset,
+        seen: usize,
+        tasks: &Range<usize>,
+    ) -> Result<Option<(FeatureMatrix, FeatureMatrix)>, MetricError> {
+        let asked_for = match self.spec.training.condition_on {
+            ConditionOn::Task => AskedFor::Tasks,
+            // Without a condition, samples are sorted by the class that is seen in them.
+            ConditionOn::Class | ConditionOn::None => AskedFor::Classes,
+        };
+        let held_out: Vec<&ImageDataset> =
+            self.reference.tasks[..seen].iter().map(|task| &task.eval).collect();
+        comparable(stored, &held_out, tasks.clone(), asked_for)
+            .map(|(stored, held_out)| Ok((pixels(&stored)?, pixels(&held_out)?)))
+            .transpose()
     }
 
     /// The losses along the timesteps after experience `k`, on each task.
@@ -303,13 +321,6 @@ fn requested_classes(eval: &ImageDataset, n: usize) -> Vec<usize> {
 pub(crate) fn spread(data: &ImageDataset, n: usize) -> Vec<usize> {
     let n = n.min(data.len());
     (0..n).map(|i| i * data.len() / n).collect()
-}
-
-/// The pixels of the stored images that have one of some classes; none if there are none.
-fn stored_pixels(stored: &ImageDataset, classes: &[usize]) -> Result<Option<FeatureMatrix>, MetricError> {
-    let classes: BTreeSet<usize> = classes.iter().copied().collect();
-    let images = stored.of_classes(&Vec::from_iter(classes));
-    if images.is_empty() { Ok(None) } else { pixels(&images).map(Some) }
 }
 
 /// Samples in [-1, 1] to 8-bit images with the requested classes as labels; clipped, as pictures are.

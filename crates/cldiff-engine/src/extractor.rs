@@ -51,7 +51,10 @@ pub(crate) fn reference<B: Kernels>(
     let features = match &evaluation.features {
         FeaturesConfig::Classifier => None,
         FeaturesConfig::Pixels => Some(ExtractorChoice::Pixels),
-        FeaturesConfig::Inception { weights } => Some(ExtractorChoice::Inception(weights.clone())),
+        // That they are named was checked before the run.
+        FeaturesConfig::Inception { weights } => {
+            Some(ExtractorChoice::Inception(weights.clone().unwrap_or_default()))
+        }
     };
     let features = features.map(|choice| build::<B>(&choice, cache, device)).transpose()?;
     let data = DatasetPair { train: stream.all_train(), eval: stream.all_eval() };

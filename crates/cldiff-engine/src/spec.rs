@@ -67,8 +67,9 @@ pub enum FeaturesConfig {
     Pixels,
     /// Inception-v3 in the form of the FID literature (Heusel et al. 2017, arXiv 1706.08500)
     Inception {
-        /// The weights: a safetensors file, which tools/convert_inception.py makes
-        weights: PathBuf,
+        /// The weights: a safetensors file, which `cldiff weights` makes; absent: the one that `cldiff weights fetch` made
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weights: Option<PathBuf>,
     },
 }
 

@@ -14,12 +14,19 @@ pub struct RemoteFile {
     pub name: String,
     /// Its size, where it is known.
     pub bytes: Option<u64>,
-    /// Its SHA-256, in hexadecimal.
+    /// Its SHA-256, in hexadecimal; or its first digits, where no more is published.
     pub sha256: String,
     /// Where it can be had, the first that answers.
     pub urls: Vec<String>,
     /// What is taken out of it, if it is an archive.
     pub unpack: Option<Unpack>,
+}
+
+impl RemoteFile {
+    /// Whether a file with this SHA-256 (in hexadecimal, lower case) is the one.
+    pub fn has_hash(&self, sha256: &str) -> bool {
+        !self.sha256.is_empty() && sha256.starts_with(&self.sha256)
+    }
 }
 
 /// What is taken out of an archive.

@@ -69,6 +69,23 @@ fn a_file_is_fetched_once() {
 }
 
 #[test]
+fn the_first_digits_of_a_hash_will_do_where_no_more_is_known() {
+    let (server, dir, content) = (Server::new(), TempDir::new().unwrap(), bytes(10_000));
+    let other = bytes(10_001);
+    let mut file = remote(&content, &[server.on("/a", [Act::Serve(other), Act::Serve(content.clone())])]);
+    (file.bytes, file.sha256) = (None, file.sha256[..8].to_owned());
+    // The first answer is another file.
+    let message = get(&file, dir.path()).unwrap_err().to_string();
+    assert!(message.contains(&format!("expected {}", file.sha256)), "{message}");
+    assert_absent(&dir);
+    get(&file, dir.path()).unwrap();
+    assert_there(&dir, &content);
+    assert_eq!(get(&file, dir.path()).unwrap(), [FetchEvent::Present { file: "file.bin".into() }]);
+    file.sha256.clear();
+    assert!(get(&file, dir.path()).is_err(), "no digits are no hash");
+}
+
+#[test]
 fn a_dropped_connection_is_taken_up_where_it_broke() {
     let (server, dir, content) = (Server::new(), TempDir::new().unwrap(), bytes(100_000));
     let drops = [Act::Drop(content.clone(), 30_000), Act::Truncate(content.clone(), 50_000)];

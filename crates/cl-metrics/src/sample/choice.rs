@@ -144,7 +144,16 @@ impl<'a> ImageSet<'a> {
     }
 }
 
-/// Measures generated images against real ones; `stored` are the pixels of the images that a strategy holds. Metrics for
+/// The images that a strategy holds, and what they are compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// Their pixels.
+    pub pixels: &'a FeatureMatrix,
+    /// The pixels of real images of the same kinds that were never trained on.
+    pub held_out: &'a FeatureMatrix,
+}
+
+/// Measures generated images against real ones, and against those that a strategy stored. Metrics for
 /// which there are too few images, or which need what is not known, are left out.
 ///
 /// # Errors
@@ -153,7 +162,7 @@ pub fn measure(
     wanted: &[SampleMetric],
     real: &ImageSet<'_>,
     generated: &ImageSet<'_>,
-    stored: Option<&FeatureMatrix>,
+    stored: Option<Stored<'_>>,
 ) -> Result<BTreeMap<SampleMetric, f64>, MetricError> {
     let mut found = BTreeMap::new();
     let sets = Sets { real, generated, stored };
@@ -177,7 +186,7 @@ type Values = Vec<(SampleMetric, f64)>;
 struct Sets<'a> {
     real: &'a ImageSet<'a>,
     generated: &'a ImageSet<'a>,
-    stored: Option<&'a FeatureMatrix>,
+    stored: Option<Stored<'a>>,
 }
 
 impl Sets<'_> {
@@ -209,8 +218,8 @@ impl Sets<'_> {
             M::Swd => self.of_pixels(metric, |real, generated| {
                 sliced_wasserstein(real, generated, sliced_wasserstein::PROJECTIONS, SEED)
             }),
-            M::Memorisation => self.of_pixels(metric, |real, generated| match self.stored {
-                Some(stored) => Ok(memorisation(stored, generated, real)?.ratio),
+            M::Memorisation => self.of_pixels(metric, |_, generated| match self.stored {
+                Some(stored) => Ok(memorisation(stored.pixels, generated, stored.held_out)?.ratio),
                 None => Err(MetricError::TooFew { metric: "memorisation", needed: 1, found: 0 }),
             }),
         }
@@ -313,7 +322,8 @@ mod tests {
             pixels: Some(&b),
             ..ImageSet::of_features(&b)
         };
-        let all = measure(&SampleMetric::ALL, &real, &samples, Some(&b)).unwrap();
+        let all =
+            measure(&SampleMetric::ALL, &real, &samples, Some(Stored { pixels: &b, held_out: &a })).unwrap();
         assert_eq!(all.len(), SampleMetric::ALL.len());
         assert_eq!(all[&SampleMetric::Accuracy], 0.5);
         assert_eq!(all[&SampleMetric::Ard], 0.5);

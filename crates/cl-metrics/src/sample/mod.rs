@@ -20,4 +20,4 @@ pub mod sliced_wasserstein;
 #[cfg(test)]
 pub(crate) mod test_data;
 
-pub use choice::{ImageSet, SampleMetric, measure};
+pub use choice::{ImageSet, SampleMetric, Stored, measure};

@@ -1,9 +1,10 @@
 //! What an evaluation matrix says about continual learning: pure functions of the matrix and of the direction in
 //! which its metric is better; and what several seeds say together.
 //!
-//! CLoG (Zhang et al. 2024, arXiv 2406.04584) names an average incremental and an average final quality, AIQ and AFQ. The
-//! text that defines them could not be found, so that no summary here claims those names; by their words they are
-//! [`stream_average`] and [`final_average`].
+//! CLoG (Zhang et al. 2024, arXiv 2406.04584) has three of them under other names: its average incremental quality, AIQ, is
+//! [`stream_average`], its average final quality, AFQ, is [`final_average`], and its forgetting rate, FR, is
+//! [`backward_transfer`] with the sign of a distance, so that more is worse. So a later program made of its authors' (the
+//! repository Programmergg/CLoG, `trainer/eval.py`) computes them; the paper's own formulas were not at hand.
 
 mod average;
 mod backward_transfer;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::StrategyError;
-use cldiff_engine::StrategySpec;
+use cldiff_engine::{FeaturesConfig, StrategySpec};
 use data_streams::{DataError, Stream, StreamBuilder};
 use ddpm_core::{
     CoreError,
@@ -12,7 +12,7 @@ use ddpm_core::{
 };
 
 use super::{Config, Loaded, SCHEMA};
-use crate::failure::Failure;
+use crate::{failure::Failure, weights::default_weights};
 
 /// Longest label of a strategy; it becomes part of a directory's name.
 const LONGEST_LABEL: usize = 60;
@@ -25,6 +25,7 @@ impl Loaded {
     /// [`Failure::Mistake`] that names the file, the line and the key.
     pub fn resolve(&mut self, stream: &Stream) -> Result<(), Failure> {
         self.fill_model(stream)?;
+        self.fill_weights()?;
         let config = &self.config;
         config.model.validate().map_err(|e| self.core("model", &e))?;
         config.process.build().map_err(|e| self.core("process", &e))?;
@@ -65,7 +66,8 @@ impl Loaded {
     ///
     /// # Errors
     /// [`Failure::Mistake`] that names the file, the line and the key.
-    pub fn check_without_data(&self) -> Result<(), Failure> {
+    pub fn check_without_data(&mut self) -> Result<(), Failure> {
+        self.fill_weights()?;
         let config = &self.config;
         config.process.build().map_err(|e| self.core("process", &e))?;
         config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
@@ -124,6 +126,20 @@ impl Loaded {
                 format!("`{key}` is {value}, but the data ({shape}, {classes} classes) need {data}; leave the key out"),
             )),
         }
+    }
+
+    /// The weights that were fetched, where features need some and no file is named.
+    fn fill_weights(&mut self) -> Result<(), Failure> {
+        if let FeaturesConfig::Inception { weights: weights @ None } = &mut self.config.evaluation.features {
+            match default_weights() {
+                Ok(path) => *weights = Some(path),
+                Err(problem) => {
+                    let key = "evaluation.features.inception.weights";
+                    return Err(self.mistake(key, format!("`{key}` is absent, and {problem}")));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_checkpoints(&self) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use data_streams::Published;
 
-use crate::failure::Failure;
+use crate::{download::DownloadArgs, failure::Failure};
 
 /// `cldiff data`
 #[derive(Debug, Subcommand)]
@@ -66,15 +66,9 @@ pub struct FetchArgs {
     /// Where to put them, in a directory of their name [default: the cache]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where to look for the files first: the address of a directory that holds them under their published names
-    #[arg(long, value_name = "URL")]
-    pub mirror: Vec<String>,
-    /// Only --mirror, none of the public mirrors
-    #[arg(long, requires = "mirror")]
-    pub only_mirror: bool,
-    /// No progress on stderr
-    #[arg(long, short)]
-    pub quiet: bool,
+    /// Where from.
+    #[command(flatten)]
+    pub download: DownloadArgs,
 }
 
 /// `--split`

@@ -7,7 +7,7 @@ pub(crate) mod tensors;
 use std::path::{Path, PathBuf};
 
 use cldiff_engine::{BitsJob, Engine, EngineError, HostImages, PredictJob, SampleJob};
-use data_streams::{ImageDataset, ImageShape, dataset::glyphs::GlyphsConfig};
+use data_streams::{ImageDataset, ImageShape};
 use ddpm_core::{CoreError, UNet2DConfig, diffusers::read_configs, likelihood::BitsPerDimension};
 use serde_json::json;
 
@@ -182,22 +182,20 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
         return ImageDataset::new(&args.images, shape, names, pixels, labels)
             .map_err(|e| Failure::mistake(format!("{}: {e}", args.images)));
     }
-    let data = match args.images.as_str() {
-        "glyphs" => {
-            let config = config(&args.model)?;
-            let size = config.sample_size.unwrap_or(GlyphsConfig::default().size);
-            DataConfig::Glyphs(GlyphsConfig { size, channels: config.in_channels, ..GlyphsConfig::default() })
-        }
-        "mnist" => DataConfig::Mnist(Default::default()),
-        "fashion-mnist" => DataConfig::FashionMnist(Default::default()),
-        other => {
-            let message = format!(
-                "--images {other}: expected a .safetensors file, or one of glyphs, mnist and fashion-mnist"
-            );
-            return Err(Failure::mistake(message));
-        }
+    let told = |problem: String| Failure::mistake(format!("--images {}: {problem}", args.images));
+    let Some(named) = DataConfig::named_split(&args.images) else {
+        return Err(told(
+            "expected a .safetensors file, or a data set; `cldiff data list` names those".to_owned(),
+        ));
     };
-    Ok(data.build(args.data_dir.as_deref()).map_err(Failure::mistake)?.eval)
+    let (mut data, split) = named.map_err(told)?;
+    if let DataConfig::Glyphs(glyphs) = &mut data {
+        // What is drawn can be drawn as the model needs it.
+        let config = config(&args.model)?;
+        glyphs.size = config.sample_size.unwrap_or(glyphs.size);
+        glyphs.channels = config.in_channels;
+    }
+    data.build_split(args.data_dir.as_deref(), split).map_err(|error| told(error.to_string()))
 }
 
 /// The model's configuration: one that cannot be read is told before a backend is looked for.

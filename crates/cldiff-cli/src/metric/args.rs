@@ -142,7 +142,7 @@ pub struct Options {
     /// Features of images [default: inception with --weights; the classifier where A or B is a data set; else pixels]
     #[arg(long, value_enum)]
     pub features: Option<FeaturesArg>,
-    /// Inception's weights
+    /// Inception's weights [default: those that `weights fetch` got]
     #[arg(long, value_name = "FILE.safetensors")]
     pub weights: Option<PathBuf>,
     /// The directory of a data set's files
@@ -164,7 +164,7 @@ pub struct Options {
 pub enum FeaturesArg {
     /// A small classifier, trained on the train split of the data set that is A or B
     Classifier,
-    /// Inception-v3 in the form of the FID literature, with --weights
+    /// Inception-v3 in the form of the FID literature
     Inception,
     /// Pixels in [-1, 1]
     Pixels,

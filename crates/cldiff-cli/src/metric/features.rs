@@ -8,7 +8,7 @@ use super::{
     args::{FeaturesArg, Options},
     set::{Content, Set},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, weights::default_weights};
 
 /// Extracts the features of all sets of images and says what they are called; `usual` where nothing is asked for.
 pub(super) fn extract(
@@ -44,10 +44,6 @@ fn check(sets: &[&mut Set], options: &Options, usual: Option<FeaturesArg>) -> Re
     };
     let choice = options.features.unwrap_or_else(usual);
     match (choice, &options.weights) {
-        (FeaturesArg::Inception, None) => Err(Failure::mistake(
-            "--features inception: name the weights by --weights FILE.safetensors; tools/convert_inception.py makes \
-             them of the published file",
-        )),
         (FeaturesArg::Classifier | FeaturesArg::Pixels, Some(weights)) => Err(Failure::mistake(format!(
             "--weights {}: they go with --features inception only",
             weights.display()
@@ -64,8 +60,10 @@ fn extractor(
     let choice = match choice {
         FeaturesArg::Pixels => return Ok(Box::new(Pixels)),
         FeaturesArg::Inception => {
-            let weights = options.weights.clone().unwrap_or_default();
-            ExtractorChoice::Inception(weights)
+            let weights = options.weights.clone().map_or_else(default_weights, Ok);
+            ExtractorChoice::Inception(weights.map_err(|problem| {
+                Failure::mistake(format!("--features inception: {problem} by --weights FILE.safetensors"))
+            })?)
         }
         FeaturesArg::Classifier => {
             let config = sets.iter().find_map(|set| match &set.content {

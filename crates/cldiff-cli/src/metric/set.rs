@@ -7,7 +7,7 @@ use cl_metrics::{
     features::{FeatureExtractor, FeatureMatrix},
     sample::moments::{Gaussian, Moments},
 };
-use data_streams::{ImageDataset, Split};
+use data_streams::ImageDataset;
 
 use super::{directory, files, npz};
 use crate::{config::DataConfig, failure::Failure};
@@ -49,21 +49,12 @@ impl Set {
     }
 
     fn of_data_set(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
-        let (name, split) = argument.split_once(':').unwrap_or((argument, "test"));
-        let Some(config) = DataConfig::named(name) else {
+        let Some(named) = DataConfig::named_split(argument) else {
             return Err(Failure::mistake(format!(
                 "{argument}: no such directory, no .safetensors or .npz file, and no data set; `cldiff list data-sets` names those"
             )));
         };
-        let split = match split {
-            "train" => Split::Train,
-            "test" | "eval" => Split::Eval,
-            other => {
-                return Err(Failure::mistake(format!(
-                    "{argument}: `{other}` is no split, expected train or test"
-                )));
-            }
-        };
+        let (config, split) = named.map_err(|problem| Failure::mistake(format!("{argument}: {problem}")))?;
         let images =
             config.build_split(data_dir, split).map_err(|e| Failure::mistake(format!("{argument}: {e}")))?;
         let labels = Some(images.labels());

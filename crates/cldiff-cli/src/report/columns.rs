@@ -59,8 +59,21 @@ impl Column {
 }
 
 /// Key, heading, meaning, whether more is better, decimals.
-const QUALITIES: [(&str, &str, &str, bool, usize); 8] = [
-    ("fid.final_average", "FID", "mean over tasks of the FID on the task after the last task", false, 2),
+const QUALITIES: [(&str, &str, &str, bool, usize); 9] = [
+    (
+        "fid.final_average",
+        "FID",
+        "mean over tasks of the FID on the task after the last task (AFQ in CLoG)",
+        false,
+        2,
+    ),
+    (
+        "fid.stream_average",
+        "FID on the way",
+        "mean, over the moments after each task, of the mean FID on the tasks seen (AIQ in CLoG)",
+        false,
+        2,
+    ),
     (
         "fid.pooled_final",
         "FID pooled",

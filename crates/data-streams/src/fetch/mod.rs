@@ -1,4 +1,4 @@
-//! Downloads of the public data sets: from several mirrors, resumed, checked, and never half there.
+//! Downloads of public files: from several mirrors, resumed, checked, and never half there.
 //!
 //! A file is received as `NAME.part`, which a later call goes on with; only what has the right SHA-256 gets its name,
 //! by an atomic rename. Whoever else fetches into the same directory waits for a lock. Archives are unpacked and then
@@ -123,9 +123,9 @@ fn one(
     }
     if path.is_file() {
         let actual = sha256(&path)?;
-        if actual != file.sha256 {
+        if !file.has_hash(&actual) {
             let problem = format!(
-                "its SHA-256 is {actual}, that of the published file {}: remove it, or give another --data-dir",
+                "its SHA-256 is {actual}, that of the published file {}: remove it, or fetch into another directory",
                 file.sha256
             );
             return Err(DataError::Format { path, problem });

@@ -47,6 +47,18 @@ pub(super) const FEATURES: usize = 2048;
 /// Classes of the network.
 pub(super) const CLASSES: usize = 1008;
 
+/// Every parameter that is read of a checkpoint, with its shape (PyTorch's layout).
+pub fn parameters() -> Vec<(String, Vec<usize>)> {
+    let mut parameters = vec![("fc.weight".to_owned(), vec![CLASSES, FEATURES])];
+    for conv in convs() {
+        let [height, width] = conv.kernel;
+        parameters.push((format!("{}.conv.weight", conv.name), vec![conv.c_out, conv.c_in, height, width]));
+        let norm = ["weight", "bias", "running_mean", "running_var"];
+        parameters.extend(norm.map(|part| (format!("{}.bn.{part}", conv.name), vec![conv.c_out])));
+    }
+    parameters
+}
+
 /// The whole network, block after block; the stem is made of blocks with one branch.
 pub(super) fn blocks() -> Vec<Block> {
     let mut blocks = stem();

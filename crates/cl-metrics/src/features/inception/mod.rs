@@ -1,12 +1,13 @@
 //! Inception-v3 in the form that the FID literature uses, from a weights file that the user names.
 //!
 //! The network is pytorch-fid's port of TensorFlow's; its published weights (`pt_inception-2015-12-05-6726825d.pth`)
-//! become the file that is read here with `tools/convert_inception.py`. Images are taken as pytorch-fid takes them: 8-bit
+//! become the file that is read here by [`convert_weights`] (`cldiff weights`). Images are taken as pytorch-fid takes them: 8-bit
 //! values over 255, bilinear to 299 x 299 without smoothing, then [-1, 1]; grey images are shown in all three channels.
 //! Features are the 2048 of the last pool; class probabilities are the softmax of the logits without their bias, as in
 //! the original Inception score, torch-fidelity and torchmetrics.
 
 mod architecture;
+mod convert;
 mod network;
 mod resize;
 #[cfg(test)]
@@ -20,6 +21,10 @@ use data_streams::ImageDataset;
 use ddpm_core::Kernels;
 use rayon::prelude::*;
 
+pub use self::{
+    architecture::parameters,
+    convert::{Converted, convert_weights},
+};
 use self::{
     architecture::{CLASSES, FEATURES},
     network::Inception,
@@ -49,6 +54,25 @@ pub struct InceptionFeatures<B: Kernels> {
 /// [`MetricError::Weights`], as [`InceptionFeatures::load`].
 pub fn check_weights(weights: &Path) -> Result<(), MetricError> {
     WeightsFile::read(weights)?.check()
+}
+
+/// What is known of a weights file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightsInfo {
+    /// Its SHA-256, in hexadecimal digits.
+    pub sha256: String,
+    /// The SHA-256 of the PyTorch file that it was made of, where it says so.
+    pub source_sha256: Option<String>,
+}
+
+/// Checks a weights file as [`check_weights`] does, and says what it is.
+///
+/// # Errors
+/// [`MetricError::Weights`], as [`InceptionFeatures::load`].
+pub fn weights_info(weights: &Path) -> Result<WeightsInfo, MetricError> {
+    let file = WeightsFile::read(weights)?;
+    file.check()?;
+    Ok(WeightsInfo { sha256: file.sha256(), source_sha256: file.source_sha256() })
 }
 
 impl<B: Kernels> InceptionFeatures<B> {

@@ -34,15 +34,10 @@ fn formula(name: &str, shape: &[usize]) -> Vec<u8> {
 }
 
 fn weights() -> Tensors {
-    let mut shapes = vec![("fc.weight".to_owned(), vec![CLASSES, FEATURES])];
-    for conv in architecture::convs() {
-        let [h, w] = conv.kernel;
-        shapes.push((format!("{}.conv.weight", conv.name), vec![conv.c_out, conv.c_in, h, w]));
-        for part in ["weight", "bias", "running_mean", "running_var"] {
-            shapes.push((format!("{}.bn.{part}", conv.name), vec![conv.c_out]));
-        }
-    }
-    shapes.into_iter().map(|(name, shape)| (name.clone(), (shape.clone(), formula(&name, &shape)))).collect()
+    architecture::parameters()
+        .into_iter()
+        .map(|(name, shape)| (name.clone(), (shape.clone(), formula(&name, &shape))))
+        .collect()
 }
 
 fn save(tensors: &Tensors) -> (tempfile::TempDir, PathBuf) {
@@ -105,7 +100,7 @@ fn weights_of_another_network_are_refused_by_the_first_that_does_not_fit() {
     assert!(refusal(&missing).contains("missing.safetensors"));
     let pickled = dir.path().join("weights.pth");
     fs::write(&pickled, b"PK\x03\x04 a zip archive").unwrap();
-    assert!(refusal(&pickled).contains("tools/convert_inception.py"));
+    assert!(refusal(&pickled).contains("cldiff weights convert"));
     let name = "Conv2d_1a_3x3.conv.weight".to_owned();
     let (_dir, other) = save(&BTreeMap::from([("conv1.weight".to_owned(), (vec![1], vec![0; 4]))]));
     assert!(refusal(&other).contains("`Conv2d_1a_3x3.conv.weight` is missing"));

@@ -23,6 +23,21 @@ use crate::MetricError;
 /// Added to a variance: TensorFlow's, not PyTorch's default.
 const EPSILON: f64 = 1e-3;
 
+/// Under which name a file says of which other it was made.
+pub(super) const SOURCE: &str = "pytorch_sha256";
+
+/// Whether a tensor is there in the type and shape that the network has.
+pub(super) fn check_form(name: &str, form: Option<(Dtype, &[usize])>, shape: &[usize]) -> Result<(), String> {
+    match form {
+        None => Err(format!("tensor `{name}` is missing: these are not the weights of FID's Inception-v3")),
+        Some((_, found)) if found != shape => {
+            Err(format!("tensor `{name}` is {found:?}, FID's Inception-v3 has {shape:?} there"))
+        }
+        Some((Dtype::F32, _)) => Ok(()),
+        Some((dtype, _)) => Err(format!("tensor `{name}` is {dtype:?}, expected F32")),
+    }
+}
+
 /// A weights file in memory.
 pub(super) struct WeightsFile {
     path: PathBuf,
@@ -57,21 +72,21 @@ impl WeightsFile {
     /// Whether every tensor is there, with its size and type.
     pub(super) fn check(&self) -> Result<(), MetricError> {
         let file = self.tensors()?;
-        for conv in architecture::convs() {
-            let [height, width] = conv.kernel;
-            let shape = [conv.c_out, conv.c_in, height, width];
-            self.view(&file, &format!("{}.conv.weight", conv.name), &shape)?;
-            for part in ["weight", "bias", "running_mean", "running_var"] {
-                self.view(&file, &format!("{}.bn.{part}", conv.name), &[conv.c_out])?;
-            }
-        }
-        self.view(&file, "fc.weight", &[CLASSES, FEATURES]).map(|_| ())
+        architecture::parameters()
+            .iter()
+            .try_for_each(|(name, shape)| self.view(&file, name, shape).map(|_| ()))
+    }
+
+    /// The note of a file that [`convert_weights`](super::convert_weights) made: the hash of the file that it was made of.
+    pub(super) fn source_sha256(&self) -> Option<String> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).ok()?;
+        header.metadata().as_ref()?.get(SOURCE).cloned()
     }
 
     fn tensors(&self) -> Result<SafeTensors<'_>, MetricError> {
         SafeTensors::deserialize(&self.bytes).map_err(|e| {
             self.refuse(format!(
-                "not a safetensors file ({e}); tools/convert_inception.py makes one of the published .pth file"
+                "not a safetensors file ({e}); `cldiff weights convert` makes one of a .pth file"
             ))
         })
     }
@@ -111,20 +126,10 @@ impl WeightsFile {
         name: &str,
         shape: &[usize],
     ) -> Result<TensorView<'f>, MetricError> {
-        let view = file.tensor(name).map_err(|_| {
-            let problem =
-                format!("tensor `{name}` is missing: these are not the weights of FID's Inception-v3");
-            self.refuse(problem)
-        })?;
-        if view.shape() != shape {
-            let problem =
-                format!("tensor `{name}` is {:?}, FID's Inception-v3 has {shape:?} there", view.shape());
-            return Err(self.refuse(problem));
-        }
-        if view.dtype() != Dtype::F32 {
-            return Err(self.refuse(format!("tensor `{name}` is {:?}, expected F32", view.dtype())));
-        }
-        Ok(view)
+        let view = file.tensor(name).ok();
+        let form = view.as_ref().map(|view| (view.dtype(), view.shape()));
+        check_form(name, form, shape).map_err(|problem| self.refuse(problem))?;
+        view.ok_or_else(|| self.refuse(format!("tensor `{name}` is missing")))
     }
 
     fn floats(&self, file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, MetricError> {

@@ -162,6 +162,18 @@ impl DataConfig {
         })
     }
 
+    /// A data set and one of its splits: `NAME` (the test images), `NAME:test` or `NAME:train`. None for an unknown name, a
+    /// message for an unknown split.
+    pub fn named_split(argument: &str) -> Option<Result<(Self, Split), String>> {
+        let (name, split) = argument.split_once(':').unwrap_or((argument, "test"));
+        let config = Self::named(name)?;
+        Some(match split {
+            "train" => Ok((config, Split::Train)),
+            "test" | "eval" => Ok((config, Split::Eval)),
+            other => Err(format!("`{other}` is no split, expected train or test")),
+        })
+    }
+
     /// The key under which the options of this data set stand.
     pub fn key(&self) -> &'static str {
         match self {
