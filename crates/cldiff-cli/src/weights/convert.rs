@@ -13,7 +13,17 @@ pub(super) fn convert(file: &Path, out: &Path) -> Result<Converted, Failure> {
     }
     let converted = convert_weights(file, out).map_err(Failure::mistake)?;
     tell(out)?;
-    let others = converted.left_out.iter().filter(|name| !name.ends_with("num_batches_tracked")).count();
-    println!("{} tensors; {others} others, which the network does not read, are left out", converted.tensors);
+    // Counters of batches are in every state dict, and nothing to speak of.
+    let left_out: Vec<&str> = converted
+        .left_out
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !name.ends_with("num_batches_tracked"))
+        .collect();
+    print!("{} tensors", converted.tensors);
+    match &left_out[..] {
+        [] => println!(),
+        names => println!("; left out, since the network does not read them: {}", names.join(", ")),
+    }
     Ok(converted)
 }
