@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{DatasetPair, ImageDataset, ImageShape, Split, file, idx::MNIST_CLASSES};
-use crate::DataError;
+use crate::{DataError, error::shortened};
 
 const SHAPE: ImageShape = ImageShape { channels: 1, height: 8, width: 8 };
 const LARGEST: usize = 16;
@@ -54,7 +54,7 @@ pub fn load_digits_split(dir: &Path, split: Split) -> Result<ImageDataset, DataE
 
 fn parse(line: &str) -> Result<(Vec<u8>, usize), String> {
     let number = |field: &str| {
-        field.trim().parse::<usize>().map_err(|_| format!("{:?} is not a number", field.trim()))
+        field.trim().parse::<usize>().map_err(|_| format!("{} is not a number", shortened(field.trim())))
     };
     let fields = line.split(',').map(number).collect::<Result<Vec<_>, _>>()?;
     let (label, values) = match fields.split_last() {
