@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod failure;
 mod generate;
+pub mod input;
 mod list;
 mod metric;
 pub mod report;
