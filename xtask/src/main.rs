@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile` and `sanitize`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize` and `fuzz`.
 
 mod bench;
 mod build;
+mod fuzz;
 mod profile;
 mod sanitize;
 mod validate;
@@ -28,6 +29,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// The CPU kernels' tests under AddressSanitizer
     Sanitize,
+    /// The parsers against inputs that a fuzzer makes
+    Fuzz(fuzz::FuzzArgs),
     /// Where the time of a training step goes, by Linux' perf
     Profile(profile::ProfileArgs),
 }
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Command::Validate { cpu } => validate::run(cpu),
         Command::Bench(args) => bench::run(&args),
         Command::Sanitize => sanitize::run(),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Profile(args) => profile::run(&args),
     }
 }

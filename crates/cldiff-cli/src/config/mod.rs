@@ -4,6 +4,7 @@ pub mod commands;
 mod data;
 mod load;
 mod locate;
+mod names;
 mod resolve;
 
 use cl_strategies::TrainerConfig;
