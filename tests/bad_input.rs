@@ -216,7 +216,9 @@ fn damaged_data_are_told_with_their_file() {
 #[test]
 fn the_name_of_a_run_cannot_lead_out_of_its_directory() {
     let name = SMOKE.lines().find(|line| line.starts_with("name = ")).unwrap();
-    for (bad, part) in [("../../out", "directory"), ("/tmp/out", "directory"), ("a\\u0000b", "\\0"), ("aux", "device")] {
+    for (bad, part) in
+        [("../../out", "directory"), ("/tmp/out", "directory"), ("a\\u0000b", "\\0"), ("aux", "device")]
+    {
         refused_change(name, &format!("name = \"{bad}\""), &[&line(name), "`name` is", part]);
     }
 }

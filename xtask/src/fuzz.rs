@@ -81,7 +81,15 @@ fn names(dir: &Path) -> Result<Vec<String>> {
 
 fn build(target: &Path) -> Result<Vec<PathBuf>> {
     let mut command = command();
-    command.args(["build", "--release", "--bins", "--manifest-path", "fuzz/Cargo.toml", "--target", PLATFORM]);
+    command.args([
+        "build",
+        "--release",
+        "--bins",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--target",
+        PLATFORM,
+    ]);
     command.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(target);
     command.env("RUSTFLAGS", FLAGS.join(" ")).stderr(Stdio::inherit());
     let output = command.output().context("cannot run cargo")?;

@@ -84,11 +84,13 @@ pub enum DataError {
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<&str> = names.into_iter().collect();
-    let mut text = names.iter().take(SHOWN).map(|name| shortened(name)).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.into_iter().take(SHOWN).map(shortened).collect::<Vec<_>>().join(", ");
+    match (shown.is_empty(), more) {
+        (true, _) => "nothing".into(),
+        (_, 0) => shown,
+        _ => format!("{shown} and {more} more"),
     }
-    if names.is_empty() { "nothing".into() } else { text }
 }
 
 /// A text of a file as a message can show it: quoted, escaped and not long.

@@ -96,11 +96,17 @@ fn data(out: &Path) -> Outcome {
     let array = npy(&[2, 3, 4, 4], &pixels)?;
     let classes = npy(&[2], &[0_i64, 1])?;
     write(out, "npy", "arrays", &joined(Some(0), &[&array, &classes]))?;
-    write(out, "npy", "channels-last", &joined(Some(2), &[&npy(&[2, 4, 4, 3], &pixels)?, &npy(&[2], &[1_u8, 0])?]))?;
+    write(
+        out,
+        "npy",
+        "channels-last",
+        &joined(Some(2), &[&npy(&[2, 4, 4, 3], &pixels)?, &npy(&[2], &[1_u8, 0])?]),
+    )?;
     write(out, "npz", "arrays", &zipped(&[("images.npy", &array), ("labels.npy", &classes)])?)?;
 
     let labels: Vec<u8> = [0_i64, 1].iter().flat_map(|label| label.to_le_bytes()).collect();
-    let set = tensors(&[("images", Dtype::U8, &[2, 3, 4, 4], &pixels), ("labels", Dtype::I64, &[2], &labels)])?;
+    let set =
+        tensors(&[("images", Dtype::U8, &[2, 3, 4, 4], &pixels), ("labels", Dtype::I64, &[2], &labels)])?;
     write(out, "safetensors", "set", &joined(Some(0), &[&set]))?;
     write(out, "metric", "images", &joined(Some(1), &[&set]))?;
     let features = floats(&[0.0, 1.0, 2.0, 0.5, 1.5, 3.0]);
@@ -108,7 +114,12 @@ fn data(out: &Path) -> Outcome {
     write(out, "metric", "features", &joined(Some(1), &[&features]))?;
     let mu = npy(&[2], &[0.0_f64, 1.0])?;
     let sigma = npy(&[2, 2], &[1.0_f64, 0.1, 0.1, 2.0])?;
-    write(out, "metric", "statistics", &joined(Some(0), &[&zipped(&[("mu.npy", &mu), ("sigma.npy", &sigma)])?]))?;
+    write(
+        out,
+        "metric",
+        "statistics",
+        &joined(Some(0), &[&zipped(&[("mu.npy", &mu), ("sigma.npy", &sigma)])?]),
+    )?;
 
     let picture = image::RgbImage::from_fn(9, 11, |x, y| image::Rgb([x as u8 * 20, y as u8 * 20, 77]));
     let picture = DynamicImage::from(picture);
@@ -161,7 +172,8 @@ fn archives(out: &Path) -> Outcome {
 fn models(out: &Path) -> Outcome {
     let values = br#"{"position":{"experience":0,"steps":3,"taken":3,"skipped":[0,0]}}"#;
     let numbers = floats(&[1.0, 2.0, 3.0]);
-    let state = tensors(&[("w", Dtype::F32, &[3], &numbers), ("b.images", Dtype::U8, &[1, 1, 1, 2], &[7, 8])])?;
+    let state =
+        tensors(&[("w", Dtype::F32, &[3], &numbers), ("b.images", Dtype::U8, &[1, 1, 1, 2], &[7, 8])])?;
     write(out, "checkpoint", "state", &joined(Some(0), &[values, &state]))?;
     let manifest = br#"{"schema":1,"files":{"values.json":{"bytes":1,"sha256":"00"}}}"#;
     write(out, "checkpoint", "manifest", &joined(Some(1), &[values, &state, manifest]))?;

@@ -3,6 +3,9 @@
 //! Each takes bytes, gives them to the parser that users' files go through, and checks what must be true of a value that
 //! is accepted. A fuzzer calls them (`fuzz/`, `cargo xtask fuzz`), and `tests/replay.rs` with all committed seeds.
 
+// They panic where what must hold does not: that is what they are for.
+#![allow(clippy::missing_panics_doc)]
+
 mod data;
 mod models;
 mod program;

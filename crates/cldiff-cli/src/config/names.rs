@@ -43,7 +43,8 @@ pub(super) fn run_problem(name: &str) -> Option<String> {
 fn reserved(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
     let port = ["com", "lpt"].iter().find_map(|port| stem.strip_prefix(port));
-    RESERVED.contains(&stem.as_str()) || port.is_some_and(|n| n.len() == 1 && n.chars().all(|c| c.is_ascii_digit()))
+    RESERVED.contains(&stem.as_str())
+        || port.is_some_and(|n| n.len() == 1 && n.chars().all(|c| c.is_ascii_digit()))
 }
 
 /// Quoted, with control characters escaped, and not long.
@@ -61,9 +62,12 @@ mod tests {
     #[test]
     fn no_name_leaves_its_directory() {
         let long = "a".repeat(101);
-        for name in ["", ".", "..", "../x", "a/b", "a\\b", "/tmp/x", "C:x", "a\0b", "a\nb", "a.", "a ", "-x", "nul", &long]
-            .iter()
-            .chain(&["CON", "Aux.txt", "com1", "LPT9.x", "nul .x", "CONIN$"])
+        for name in [
+            "", ".", "..", "../x", "a/b", "a\\b", "/tmp/x", "C:x", "a\0b", "a\nb", "a.", "a ", "-x", "nul",
+            &long,
+        ]
+        .iter()
+        .chain(&["CON", "Aux.txt", "com1", "LPT9.x", "nul .x", "CONIN$"])
         {
             assert!(run_problem(name).is_some(), "{name:?}");
             assert!(label_problem(name).is_some() || *name == "a.", "{name:?}");

@@ -171,7 +171,9 @@ fn read<const D: usize>(path: &Path, magic: u32, what: &str) -> Result<([usize; 
     let sizes: [usize; D] = std::array::from_fn(|i| word(i + 1) as usize);
     let total = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let expected = match total {
-        Some(total) if total <= MOST_BYTES && sizes[0] <= MOST_IMAGES && sizes.iter().all(|&s| s > 0) => total,
+        Some(total) if total <= MOST_BYTES && sizes[0] <= MOST_IMAGES && sizes.iter().all(|&s| s > 0) => {
+            total
+        }
         _ => return Err(format(format!("its header claims sizes of {sizes:?}, which cannot be"))),
     };
     // Grows with what is really there: the header's claim alone allocates nothing.

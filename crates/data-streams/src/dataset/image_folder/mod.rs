@@ -85,7 +85,8 @@ impl ImageFolderConfig {
             (Some(size), _) => (size, size),
         };
         if height.max(width) > LARGEST {
-            let problem = format!("{height}x{width}: expected at most {LARGEST} pixels a side, or set `size`");
+            let problem =
+                format!("{height}x{width}: expected at most {LARGEST} pixels a side, or set `size`");
             return Err(DataError::Format { path: files[0].0.clone(), problem });
         }
         let shape = ImageShape { channels: self.channels, height, width };
