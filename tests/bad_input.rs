@@ -88,6 +88,8 @@ fn numbers_that_do_not_fit_each_other_are_told() {
         &["rehearsal_coefficient", "0 or more"],
     );
     refused_change("label = \"replay-1\"", "label = \"../out\"", &[&line("label"), "file name"]);
+    refused_change("label = \"replay-1\"", "label = \"NUL.1\"", &[&line("label"), "device"]);
+    refused_change("label = \"replay-1\"", "label = \"Replay-0.1\"", &["two strategies", "Replay-0.1"]);
     refused_change("label = \"replay-1\"", "label = \"replay-0.1\"", &["two strategies", "replay-0.1"]);
 }
 
@@ -212,4 +214,14 @@ fn damaged_data_are_told_with_their_file() {
     );
     // Three images cannot be split over five tasks.
     refused_data(|_| {}, &["has 0 training"]);
+}
+
+#[test]
+fn the_name_of_a_run_cannot_lead_out_of_its_directory() {
+    let name = SMOKE.lines().find(|line| line.starts_with("name = ")).unwrap();
+    for (bad, part) in
+        [("../../out", "directory"), ("/tmp/out", "directory"), ("a\\u0000b", "\\0"), ("aux", "device")]
+    {
+        refused_change(name, &format!("name = \"{bad}\""), &[&line(name), "`name` is", part]);
+    }
 }

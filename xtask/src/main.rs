@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test` and `gpu-check`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz` and `gpu-check`.
 
 mod bench;
 mod build;
+mod fuzz;
 mod gpu_check;
 mod kill_test;
 mod profile;
@@ -34,6 +35,8 @@ enum Command {
     GpuCheck(gpu_check::GpuCheckArgs),
     /// A run killed at 100 moments of its life, in each of three ways, that comes to the same results each time
     KillTest(kill_test::KillTestArgs),
+    /// The parsers against inputs that a fuzzer makes
+    Fuzz(fuzz::FuzzArgs),
     /// Where the time of a training step goes, by Linux' perf
     Profile(profile::ProfileArgs),
 }
@@ -45,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Command::Sanitize(args) => sanitize::run(&args),
         Command::GpuCheck(args) => gpu_check::run(&args),
         Command::KillTest(args) => kill_test::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Profile(args) => profile::run(&args),
     }
 }

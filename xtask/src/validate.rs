@@ -1,8 +1,10 @@
 //! What a change must pass.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
-use crate::build::cargo;
+use crate::build::{cargo, command};
 
 /// Runs every check, and stops at the first that fails.
 pub(crate) fn run(cpu: bool) -> Result<()> {
@@ -15,5 +17,22 @@ pub(crate) fn run(cpu: bool) -> Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&[&["clippy"], &workspace[..], &["--all-targets", "--", "-D", "warnings"]].concat(), &[])?;
     cargo(&[&["test"], &workspace[..]].concat(), &[])?;
-    cargo(&[&["doc", "--no-deps"], &workspace[..]].concat(), &[("RUSTDOCFLAGS", "-D warnings")])
+    cargo(&[&["doc", "--no-deps"], &workspace[..]].concat(), &[("RUSTDOCFLAGS", "-D warnings")])?;
+    dependencies()
+}
+
+/// Licences, sources and versions of what is depended upon; advisories where their database is on this machine.
+fn dependencies() -> Result<()> {
+    if !command().args(["deny", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("==> cargo-deny is not installed: licences, sources and advisories are not checked");
+        return Ok(());
+    }
+    cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"], &[])?;
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    if !home.is_some_and(|home| home.join("advisory-dbs").is_dir()) {
+        eprintln!("==> no database of advisories here: they are not checked; `cargo deny fetch` gets it");
+        return Ok(());
+    }
+    cargo(&["deny", "--offline", "check", "advisories"], &[])
 }

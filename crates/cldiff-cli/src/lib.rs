@@ -11,6 +11,7 @@ mod doctor;
 mod download;
 mod failure;
 mod generate;
+pub mod input;
 mod list;
 mod metric;
 mod panics;

@@ -80,6 +80,28 @@ pub enum DataError {
     },
 }
 
+/// What there is in place of something, for a message: the first names, each cut where it is long.
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = names.into_iter().collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.into_iter().take(SHOWN).map(shortened).collect::<Vec<_>>().join(", ");
+    match (shown.is_empty(), more) {
+        (true, _) => "nothing".into(),
+        (_, 0) => shown,
+        _ => format!("{shown} and {more} more"),
+    }
+}
+
+/// A text of a file as a message can show it: quoted, escaped and not long.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 impl DataError {
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }

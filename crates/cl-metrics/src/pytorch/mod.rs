@@ -18,7 +18,7 @@ mod storage;
 mod tests;
 mod value;
 
-use std::{collections::BTreeMap, fs, ops::Range, path::Path, rc::Rc};
+use std::{collections::BTreeMap, fs, io, ops::Range, path::Path, rc::Rc};
 
 use safetensors::Dtype;
 use sha2::{Digest, Sha256};
@@ -49,7 +49,12 @@ impl StateDict {
     /// # Errors
     /// [`StateDictError`] for a file that cannot be read, is damaged, or holds anything but a dict of tensors.
     pub fn read(path: &Path) -> Result<Self, StateDictError> {
-        let size = fs::metadata(path)?.len();
+        let metadata = fs::metadata(path)?;
+        // A device or a pipe may never end.
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file").into());
+        }
+        let size = metadata.len();
         if size > MOST_BYTES {
             return Err(StateDictError::Large { bytes: size, most: MOST_BYTES });
         }

@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod load;
 mod locate;
+mod names;
 mod resolve;
 
 use cl_strategies::TrainerConfig;

@@ -11,11 +11,11 @@ use ddpm_core::{
     unet::{DownBlockType, UpBlockType},
 };
 
-use super::{Config, Loaded, SCHEMA};
+use super::{
+    Config, Loaded, SCHEMA,
+    names::{label_problem, run_problem},
+};
 use crate::{failure::Failure, weights::default_weights};
-
-/// Longest label of a strategy; it becomes part of a directory's name.
-const LONGEST_LABEL: usize = 60;
 
 impl Loaded {
     /// Fills in what the data decide and checks every value, so that nothing fails for a mistake once a run has
@@ -33,6 +33,7 @@ impl Loaded {
         self.check_schema()?;
         self.check_evaluation()?;
         self.check_checkpoints()?;
+        self.check_name()?;
         self.check_seeds()?;
         self.check_strategies(Some(stream))
     }
@@ -74,6 +75,7 @@ impl Loaded {
         self.check_schema()?;
         self.check_evaluation()?;
         self.check_checkpoints()?;
+        self.check_name()?;
         self.check_seeds()?;
         self.check_strategies(None)
     }
@@ -186,6 +188,10 @@ impl Loaded {
             .map_err(|m| self.mistake(&m.key, format!("`{}` is {}: {}", m.key, m.value, m.expected)))
     }
 
+    fn check_name(&self) -> Result<(), Failure> {
+        run_problem(&self.config.name).map_or(Ok(()), |message| Err(self.mistake("name", message)))
+    }
+
     fn check_seeds(&self) -> Result<(), Failure> {
         let seeds = &self.config.seeds;
         if seeds.is_empty() {
@@ -214,15 +220,7 @@ impl Loaded {
                     self.mistake(&key, format!("this strategy has no term; the known ones are: {known}"))
                 );
             }
-            let fine = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-            if label.len() > LONGEST_LABEL
-                || !label.starts_with(|c: char| c.is_ascii_alphanumeric())
-                || !label.chars().all(fine)
-            {
-                let message = format!(
-                    "the label \"{label}\" cannot be part of a file name: expected at most {LONGEST_LABEL} letters, \
-                     digits and `._+-`, the first a letter or digit"
-                );
+            if let Some(message) = label_problem(&label) {
                 return Err(self.mistake(&format!("{key}.label"), message));
             }
             if !labels.insert(label.to_lowercase()) {

@@ -5,7 +5,7 @@ mod directory;
 mod features;
 mod files;
 mod npz;
-mod set;
+pub(crate) mod set;
 mod stats;
 
 use cl_metrics::{

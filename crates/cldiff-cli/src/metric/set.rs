@@ -13,7 +13,7 @@ use super::{directory, files, npz};
 use crate::{config::DataConfig, failure::Failure};
 
 /// A set of images, or what is left of one.
-pub(super) struct Set {
+pub(crate) struct Set {
     /// As the user named it.
     pub name: String,
     pub content: Content,
@@ -24,7 +24,7 @@ pub(super) struct Set {
 }
 
 /// What is known of a set.
-pub(super) enum Content {
+pub(crate) enum Content {
     /// The images, and the data set that they are of.
     Images { images: ImageDataset, data: Option<Box<DataConfig>> },
     /// Features and class probabilities, from a file or `extracted` from images.
@@ -35,7 +35,7 @@ pub(super) enum Content {
 
 impl Set {
     /// Reads a set.
-    pub(super) fn read(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn read(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
         let path = Path::new(argument);
         if path.is_dir() {
             let content = Content::Images { images: directory::read(path)?, data: None };
@@ -103,7 +103,7 @@ impl Set {
     }
 
     /// Mean and covariance.
-    pub(super) fn gaussian(&self) -> Result<Gaussian, Failure> {
+    pub(crate) fn gaussian(&self) -> Result<Gaussian, Failure> {
         match &self.content {
             Content::Statistics(gaussian) => Ok(gaussian.clone()),
             _ => Moments::of(self.matrix()?).gaussian().map_err(|e| self.mistake(&e)),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{DatasetPair, ImageDataset, ImageShape, Split, file, idx::MNIST_CLASSES};
-use crate::DataError;
+use crate::{DataError, error::shortened};
 
 const SHAPE: ImageShape = ImageShape { channels: 1, height: 8, width: 8 };
 const LARGEST: usize = 16;
@@ -49,12 +49,15 @@ pub fn load_digits_split(dir: &Path, split: Split) -> Result<ImageDataset, DataE
         pixels.extend(image);
         labels.push(label);
     }
+    if labels.is_empty() {
+        return Err(format("no digit in it: expected lines of 64 values and a label".into()));
+    }
     ImageDataset::new("digits", SHAPE, MNIST_CLASSES.map(str::to_owned).to_vec(), pixels, labels)
 }
 
 fn parse(line: &str) -> Result<(Vec<u8>, usize), String> {
     let number = |field: &str| {
-        field.trim().parse::<usize>().map_err(|_| format!("{:?} is not a number", field.trim()))
+        field.trim().parse::<usize>().map_err(|_| format!("{} is not a number", shortened(field.trim())))
     };
     let fields = line.split(',').map(number).collect::<Result<Vec<_>, _>>()?;
     let (label, values) = match fields.split_last() {
@@ -97,6 +100,16 @@ mod tests {
             std::fs::write(dir.path().join("optdigits.tra"), format!("{}\n{bad}\n", line("0", "1"))).unwrap();
             let message = load_digits_pair(dir.path()).unwrap_err().to_string();
             assert!(message.contains("line 2") && message.contains(why), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_digit_is_refused() {
+        let dir = tempfile::TempDir::new().unwrap();
+        for empty in ["", "\n \n"] {
+            std::fs::write(dir.path().join("optdigits.tra"), empty).unwrap();
+            let message = load_digits_split(dir.path(), Split::Train).unwrap_err().to_string();
+            assert!(message.contains("optdigits.tra") && message.contains("no digit"), "{message}");
         }
     }
 }

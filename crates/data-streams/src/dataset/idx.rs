@@ -28,6 +28,9 @@ const IMAGE_MAGIC: u32 = 0x0000_0803;
 const LABEL_MAGIC: u32 = 0x0000_0801;
 /// More than any published file has: a header that claims more is damaged.
 const MOST_BYTES: usize = 1 << 30;
+/// More images than any published file has. A kilobyte of compressed zeros can be a million images of one pixel, of
+/// which each costs a label and a place in a view as well.
+const MOST_IMAGES: usize = 1 << 24;
 /// Larger than any model here takes.
 const LARGEST_PADDED: usize = 1024;
 
@@ -91,6 +94,11 @@ impl IdxSource {
             if size < height.max(width) || size > LARGEST_PADDED {
                 let expected =
                     format!("the images are {height}x{width}; expected that much to {LARGEST_PADDED}");
+                return Err(DataError::config("pad_to", size, expected));
+            }
+            if count.checked_mul(size * size).is_none_or(|total| total > MOST_BYTES) {
+                let expected =
+                    format!("{count} images of that size are more than {MOST_BYTES} bytes; expected less");
                 return Err(DataError::config("pad_to", size, expected));
             }
             pixels = pad(&pixels, height, width, size);
@@ -163,7 +171,9 @@ fn read<const D: usize>(path: &Path, magic: u32, what: &str) -> Result<([usize; 
     let sizes: [usize; D] = std::array::from_fn(|i| word(i + 1) as usize);
     let total = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let expected = match total {
-        Some(total) if total <= MOST_BYTES && sizes.iter().all(|&s| s > 0) => total,
+        Some(total) if total <= MOST_BYTES && sizes[0] <= MOST_IMAGES && sizes.iter().all(|&s| s > 0) => {
+            total
+        }
         _ => return Err(format(format!("its header claims sizes of {sizes:?}, which cannot be"))),
     };
     // Grows with what is really there: the header's claim alone allocates nothing.
@@ -325,11 +335,24 @@ mod tests {
     #[test]
     fn a_header_cannot_make_us_allocate() {
         let file = "train-images-idx3-ubyte.gz";
-        for sizes in [[u32::MAX, 28, 28], [u32::MAX; 3], [0, 28, 28], [1_000_000, 28, 28]] {
+        for sizes in [[u32::MAX, 28, 28], [u32::MAX; 3], [0, 28, 28], [1_000_000, 28, 28], [1 << 25, 1, 1]] {
             let message =
                 error_after(|dir| fs::write(dir.join(file), gz(&idx(IMAGE_MAGIC, &sizes, &[]))).unwrap());
             assert!(message.contains("claims"), "{message}");
         }
+    }
+
+    #[test]
+    fn padding_cannot_make_us_allocate_either() {
+        // Two hundred kilobytes on the disk; padded, a terabyte.
+        let dir = TempDir::new().unwrap();
+        let count = 1 << 20;
+        let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), gz(bytes)).unwrap();
+        write("train-images-idx3-ubyte.gz", &idx(IMAGE_MAGIC, &[count, 1, 1], &vec![0; count as usize]));
+        write("train-labels-idx1-ubyte.gz", &idx(LABEL_MAGIC, &[count], &vec![0; count as usize]));
+        let source = IdxSource::like_mnist("tiny", &MNIST_CLASSES);
+        let message = source.load(dir.path(), Split::Train, Some(1024)).unwrap_err().to_string();
+        assert!(message.contains("`pad_to` is 1024") && message.contains("1048576 images"), "{message}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+pub use self::unpack::unpack;
 use crate::{DataError, RemoteFile};
 
 /// How patient a download is.
@@ -136,7 +137,7 @@ fn one(
         tell(FetchEvent::Done { file: file.name.clone() });
     }
     match &file.unpack {
-        Some(unpack) => unpack::unpack(&path, unpack, dir),
+        Some(unpack) => self::unpack::unpack(&path, unpack, dir),
         None => Ok(vec![path]),
     }
 }

@@ -8,20 +8,29 @@ use std::{
 
 use flate2::read::GzDecoder;
 
-use crate::{Archive, DataError, Unpack};
+use crate::{Archive, DataError, Unpack, error::shortened};
 
 /// A file in an archive may not be larger than this.
 const MOST_BYTES: u64 = 2 << 30;
 
 /// Unpacks the members into `dir` and removes the archive.
-pub(super) fn unpack(path: &Path, unpack: &Unpack, dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+///
+/// What else is in the archive is passed over: links, directories, other names. A member is written to its own name in
+/// `dir`, whatever its path in the archive says.
+///
+/// # Errors
+/// [`DataError::Io`]; [`DataError::Format`] for an archive that is damaged, lacks a member, or holds one of more than
+/// 2 GiB.
+pub fn unpack(path: &Path, unpack: &Unpack, dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
     let open = || File::open(path).map_err(|source| DataError::Io { path: path.to_owned(), source });
     match unpack.archive {
         Archive::TarGz => {
             let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(open()?)));
             let damaged = |e: std::io::Error| format(format!("damaged: {e}"));
-            for entry in archive.entries().map_err(damaged)? {
+            // Headers as they stand: long names and other extensions would be read into memory, however long they claim
+            // to be, and no member needs them.
+            for entry in archive.entries().map_err(damaged)?.raw(true) {
                 let mut entry = entry.map_err(damaged)?;
                 let name = entry.path().map_err(damaged)?.into_owned();
                 if entry.header().entry_type().is_file() && is_member(&name, unpack) {
@@ -61,11 +70,14 @@ fn write(from: &mut impl Read, name: &Path, dir: &Path, archive: &Path) -> Resul
     let io = |source| DataError::Io { path: part.clone(), source };
     let format = |problem: String| DataError::Format { path: archive.to_owned(), problem };
     let mut file = File::create(&part).map_err(io)?;
-    let copied = copy(&mut from.take(MOST_BYTES + 1), &mut file)
-        .map_err(|e| format(format!("cannot unpack {}: {e}", name.display())))?;
-    if copied > MOST_BYTES {
+    let problem = match copy(&mut from.take(MOST_BYTES + 1), &mut file) {
+        Ok(copied) if copied > MOST_BYTES => format!("larger than {MOST_BYTES} bytes"),
+        Ok(_) => String::new(),
+        Err(error) => format!("cannot be unpacked: {error}"),
+    };
+    if !problem.is_empty() {
         fs::remove_file(&part).map_err(io)?;
-        return Err(format(format!("{} is larger than {MOST_BYTES} bytes", name.display())));
+        return Err(format(format!("{}: {problem}", shortened(&name.to_string_lossy()))));
     }
     file.sync_all().map_err(io)?;
     fs::rename(&part, &path).map_err(io)

@@ -6,6 +6,7 @@ mod weights;
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -21,6 +22,8 @@ use crate::{
 const CONFIG: &str = "config.json";
 const INDEX: &str = "model_index.json";
 const SCHEDULER: &str = "scheduler_config.json";
+/// The betas of a million timesteps have room in it.
+const MOST_JSON: u64 = 64 << 20;
 /// The release whose file formats these are.
 const VERSION: &str = "0.42.1";
 
@@ -165,9 +168,14 @@ fn load_config(path: &Path) -> Result<UNet2DConfig, CoreError> {
 }
 
 fn read_json(path: &Path) -> Result<Map<String, Value>, CoreError> {
-    let text = fs::read_to_string(path).map_err(CoreError::io(path))?;
-    let format = |e: serde_json::Error| CoreError::Format { path: path.to_owned(), problem: e.to_string() };
-    serde_json::from_str(&text).map_err(format)
+    let format = |problem: String| CoreError::Format { path: path.to_owned(), problem };
+    let mut text = Vec::new();
+    let file = fs::File::open(path).map_err(CoreError::io(path))?;
+    file.take(MOST_JSON + 1).read_to_end(&mut text).map_err(CoreError::io(path))?;
+    if text.len() as u64 > MOST_JSON {
+        return Err(format(format!("more than {MOST_JSON} bytes: no configuration is that long")));
+    }
+    serde_json::from_slice(&text).map_err(|e| format(e.to_string()))
 }
 
 fn write_json(path: &PathBuf, value: &Value) -> Result<(), CoreError> {

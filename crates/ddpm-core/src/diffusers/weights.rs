@@ -52,8 +52,12 @@ pub(super) fn find(dir: &Path) -> Result<PathBuf, CoreError> {
 /// # Errors
 /// [`CoreError::Io`]; [`CoreError::Format`] for a damaged file or another element type, naming the tensor.
 pub fn load_tensors(path: &Path) -> Result<HashMap<String, TensorData>, CoreError> {
-    let bytes = fs::read(path).map_err(CoreError::io(path))?;
     let format = |problem: String| CoreError::Format { path: path.to_owned(), problem };
+    // What is no file, a device for example, may have no end.
+    if !fs::metadata(path).map_err(CoreError::io(path))?.is_file() {
+        return Err(format("not a file".into()));
+    }
+    let bytes = fs::read(path).map_err(CoreError::io(path))?;
     let file =
         SafeTensors::deserialize(&bytes).map_err(|e| format(format!("not a safetensors file: {e}")))?;
     file.tensors()

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub use self::{spacing::Spacing, zero_terminal_snr::rescale_zero_terminal_snr};
 use crate::CoreError;
 
+/// More timesteps than any process has: a file that says so is damaged.
+const MOST_TIMESTEPS: usize = 1_000_000;
+
 /// A family of noise schedules, named and parametrised as diffusers' `beta_schedule`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -65,10 +68,12 @@ impl BetaSchedule {
     /// beta_t for t in `0 .. timesteps`.
     ///
     /// # Errors
-    /// [`CoreError::Config`] for fewer than 2 timesteps or parameters that give a beta outside (0, 1).
+    /// [`CoreError::Config`] for fewer than 2 timesteps or more than a million, or parameters that give a beta outside
+    /// (0, 1).
     pub fn betas(&self, timesteps: usize) -> Result<Vec<f64>, CoreError> {
-        if timesteps < 2 {
-            return Err(CoreError::config("timesteps", timesteps, "expected at least 2"));
+        if !(2..=MOST_TIMESTEPS).contains(&timesteps) {
+            let expected = format!("expected 2 to {MOST_TIMESTEPS}");
+            return Err(CoreError::config("timesteps", timesteps, expected));
         }
         let betas = match self.clone() {
             Self::Linear { beta_start, beta_end } => linear::linear(beta_start, beta_end, timesteps),
@@ -111,6 +116,9 @@ mod tests {
     fn a_beta_of_one_or_more_is_refused() {
         let err = BetaSchedule::Linear { beta_start: 0.1, beta_end: 1.0 }.betas(10).unwrap_err();
         assert!(err.to_string().contains("between 0 and 1"), "{err}");
-        assert!(BetaSchedule::linear().betas(1).is_err());
+        for timesteps in [0, 1, 1_000_001, usize::MAX] {
+            let message = BetaSchedule::linear().betas(timesteps).unwrap_err().to_string();
+            assert!(message.contains("2 to 1000000"), "{message}");
+        }
     }
 }

@@ -137,17 +137,22 @@ impl UNet2DConfig {
         }
     }
 
-    /// A lower bound of the number of parameters, by the convolutions of the contracting path alone.
+    /// A lower bound of the number of parameters: first and last convolution, those of the contracting path, and what
+    /// brings the time into its blocks.
     pub fn least_parameters(&self) -> usize {
         let of_level = |channels: &usize| {
-            channels.saturating_mul(*channels).saturating_mul(9).saturating_mul(self.layers_per_block)
+            let inputs = channels.saturating_mul(9).saturating_add(self.time_embed_dim());
+            channels.saturating_mul(inputs).saturating_mul(self.layers_per_block)
         };
+        let images = self.in_channels.saturating_add(self.out_channels);
+        let first = self.block_out_channels.first().copied().unwrap_or(0);
+        let ends = images.saturating_mul(first).saturating_mul(9);
         let classes = self.num_class_embeds.unwrap_or(0).saturating_mul(self.time_embed_dim());
         let embedding = self.time_embed_dim().saturating_mul(self.time_embed_dim());
         self.block_out_channels
             .iter()
             .map(of_level)
-            .fold(classes.saturating_add(embedding), usize::saturating_add)
+            .fold(classes.saturating_add(embedding).saturating_add(ends), usize::saturating_add)
     }
 
     /// Width of the embedding of time and class.

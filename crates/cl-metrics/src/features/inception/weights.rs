@@ -23,6 +23,9 @@ use crate::MetricError;
 /// Added to a variance: TensorFlow's, not PyTorch's default.
 const EPSILON: f64 = 1e-3;
 
+/// Ten times what the published weights take.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// Under which name a file says of which other it was made.
 pub(super) const SOURCE: &str = "pytorch_sha256";
 
@@ -47,6 +50,11 @@ pub(super) struct WeightsFile {
 impl WeightsFile {
     pub(super) fn read(path: &Path) -> Result<Self, MetricError> {
         let refuse = |problem: String| MetricError::Weights { path: path.to_owned(), problem };
+        let metadata = fs::metadata(path).map_err(|e| refuse(e.to_string()))?;
+        // What is no file, a device for example, may have no end.
+        if !metadata.is_file() || metadata.len() > MOST_BYTES {
+            return Err(refuse(format!("not a file of at most {MOST_BYTES} bytes")));
+        }
         let bytes = fs::read(path).map_err(|e| refuse(e.to_string()))?;
         let file = Self { path: path.to_owned(), bytes };
         file.tensors()?;

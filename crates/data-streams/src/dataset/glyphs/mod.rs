@@ -19,6 +19,9 @@ use self::{
 use super::{DatasetPair, ImageDataset, ImageShape};
 use crate::{DataError, key};
 
+/// More bytes of images than this are refused.
+const MOST_BYTES: usize = 1 << 33;
+
 /// The options of the data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -59,11 +62,22 @@ impl GlyphsConfig {
             Self { eval_per_class: n, .. } if !COUNT.contains(n) => {
                 refuse("eval_per_class", *n, "1 to 100000")
             }
+            Self { train_per_class: n, .. } if self.bytes(*n) > MOST_BYTES => {
+                refuse("train_per_class", *n, &format!("at most {MOST_BYTES} bytes of such images"))
+            }
+            Self { eval_per_class: n, .. } if self.bytes(*n) > MOST_BYTES => {
+                refuse("eval_per_class", *n, &format!("at most {MOST_BYTES} bytes of such images"))
+            }
             _ => Ok(DatasetPair {
                 train: self.split(0, self.train_per_class)?,
                 eval: self.split(1, self.eval_per_class)?,
             }),
         }
+    }
+
+    /// Bytes of a split, of options that are in range.
+    fn bytes(&self, per_class: usize) -> usize {
+        per_class * CLASSES.len() * self.channels * self.size * self.size
     }
 
     fn split(&self, split: u64, per_class: usize) -> Result<ImageDataset, DataError> {

@@ -17,6 +17,9 @@ use crate::DataError;
 const LONGEST_SIDE: u32 = 1 << 14;
 /// What a decoder may allocate.
 const MOST_ALLOCATED: u64 = 1 << 29;
+/// A picture that would have more pixels than this on the way to its size is refused. Its short side is resized and the
+/// middle of the long one kept, so that one of 1 x 16384 would be sixteen million rows on the way to 1024 x 1024.
+const MOST_PIXELS: u64 = 1 << 25;
 
 /// What every picture becomes.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +51,15 @@ pub(super) fn decode(path: &Path, target: Target, pixels: &mut [u8]) -> Result<(
     let right = (image.height(), image.width()) == (height, width);
     let image = match target.fit {
         _ if right => image,
+        Fit::Crop if pixels_on_the_way(&image, height, width) > MOST_PIXELS => {
+            let problem = format!(
+                "{}x{} is too long and narrow to be cropped to {height}x{width}: expected sides that are less unlike, or \
+                 set `fit` to \"stretch\"",
+                image.height(),
+                image.width()
+            );
+            return Err(DataError::Format { path: path.to_owned(), problem });
+        }
         Fit::Crop => image.resize_to_fill(width, height, FILTER),
         Fit::Stretch => image.resize_exact(width, height, FILTER),
         Fit::Exact => {
@@ -62,6 +74,13 @@ pub(super) fn decode(path: &Path, target: Target, pixels: &mut [u8]) -> Result<(
     };
     write(image, target.shape.channels, pixels);
     Ok(())
+}
+
+/// How many pixels a picture has once its short side is resized.
+fn pixels_on_the_way(image: &DynamicImage, height: u32, width: u32) -> u64 {
+    let (h, w) = (f64::from(image.height().max(1)), f64::from(image.width().max(1)));
+    let ratio = (f64::from(height) / h).max(f64::from(width) / w);
+    (h * ratio * w * ratio).ceil() as u64
 }
 
 fn write(image: DynamicImage, channels: usize, pixels: &mut [u8]) {

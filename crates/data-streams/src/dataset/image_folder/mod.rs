@@ -20,6 +20,8 @@ use self::{
 use super::{DatasetPair, ImageDataset, ImageShape, Split};
 use crate::DataError;
 
+/// Larger than any model here takes.
+const LARGEST: usize = 1024;
 /// More bytes of decoded images than this are refused before any is decoded.
 const MOST_BYTES: usize = 1 << 33;
 
@@ -82,6 +84,11 @@ impl ImageFolderConfig {
             (None, _) => dimensions(&files[0].0)?,
             (Some(size), _) => (size, size),
         };
+        if height.max(width) > LARGEST {
+            let problem =
+                format!("{height}x{width}: expected at most {LARGEST} pixels a side, or set `size`");
+            return Err(DataError::Format { path: files[0].0.clone(), problem });
+        }
         let shape = ImageShape { channels: self.channels, height, width };
         let total = files.len().checked_mul(shape.len()).filter(|total| *total <= MOST_BYTES);
         let total = total.ok_or_else(|| DataError::Inconsistent {
@@ -107,7 +114,7 @@ impl ImageFolderConfig {
     fn check(&self) -> Result<(), DataError> {
         let key = |key: &str| format!("data.image_folder.{key}");
         match self {
-            Self { size: Some(size), .. } if !(4..=1024).contains(size) => {
+            Self { size: Some(size), .. } if !(4..=LARGEST).contains(size) => {
                 Err(DataError::config(&key("size"), size, "expected 4 to 1024"))
             }
             Self { size: None, fit: Fit::Crop | Fit::Stretch, .. } => Err(DataError::needed(

@@ -12,7 +12,7 @@ use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
 use zip::{ZipArchive, result::ZipError};
 
 use super::{Arrays, MOST_BYTES, MOST_LABELS};
-use crate::DataError;
+use crate::{DataError, error::listed};
 
 /// An array's header is a line; a longer one is damaged.
 const LONGEST_HEADER: usize = 1024;
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<Arrays, DataError> {
 }
 
 fn array(archive: &mut ZipArchive<BufReader<File>>, name: &str, most: usize) -> Result<Array, String> {
-    let there = archive.file_names().map(|name| name.trim_end_matches(".npy")).collect::<Vec<_>>().join(", ");
+    let there = listed(archive.file_names().map(|name| name.trim_end_matches(".npy")));
     let mut entry = match archive.by_name(&format!("{name}.npy")) {
         Ok(entry) => entry,
         Err(ZipError::FileNotFound) => return Err(format!("there is no array `{name}`; there is {there}")),

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::{Arrays, MOST_BYTES};
-use crate::DataError;
+use crate::{DataError, error::listed};
 
 /// Reads `images` and `labels`.
 pub(super) fn read(path: &Path) -> Result<Arrays, DataError> {
@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path) -> Result<Arrays, DataError> {
         file.tensor(name).map_err(|_| {
             let mut there: Vec<&str> = file.names().into_iter().collect();
             there.sort_unstable();
-            format(format!("there is no tensor `{name}`; there is {there:?}"))
+            format(format!("there is no tensor `{name}`; there is {}", listed(there)))
         })
     };
     let (images, labels) = (tensor("images")?, tensor("labels")?);

@@ -1,0 +1,43 @@
+//! The program's readers of files, for whoever checks them: each reads one file as the program would.
+
+use std::path::Path;
+
+use data_streams::Stream;
+
+use crate::{
+    args::RunArgs,
+    config,
+    failure::Failure,
+    metric::set::{Content, Set},
+};
+
+/// A configuration file with everything filled in, for this stream in place of its own.
+///
+/// # Errors
+/// The message that the program would print.
+pub fn configuration(path: &Path, stream: &Stream) -> Result<String, String> {
+    let mut loaded = config::load(&RunArgs::of_config(path)).map_err(|failure| message(&failure))?;
+    loaded.check_without_data().map_err(|failure| message(&failure))?;
+    loaded.resolve(stream).map_err(|failure| message(&failure))?;
+    toml::to_string_pretty(&loaded.config).map_err(|error| error.to_string())
+}
+
+/// A set that `cldiff metric` compares, from an npz or safetensors file: the means of its features, or, where it holds
+/// images, their number.
+///
+/// # Errors
+/// The message that the program would print.
+pub fn metric_set(path: &Path) -> Result<Vec<f64>, String> {
+    let set = Set::read(&path.to_string_lossy(), None).map_err(|failure| message(&failure))?;
+    match &set.content {
+        Content::Images { images, .. } => Ok(vec![images.len() as f64]),
+        _ => set.gaussian().map(|gaussian| gaussian.mean().to_vec()).map_err(|failure| message(&failure)),
+    }
+}
+
+fn message(failure: &Failure) -> String {
+    match failure {
+        Failure::Mistake(message) | Failure::Interrupted(message) => message.clone(),
+        Failure::Other(error) => format!("{error:#}"),
+    }
+}

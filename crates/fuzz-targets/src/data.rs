@@ -1,0 +1,209 @@
+//! Data sets and their archives.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Cursor, Write},
+    path::Path,
+};
+
+use data_streams::{
+    Archive, DataError, ImageDataset, Split, Unpack,
+    dataset::{
+        cifar::{Cifar, load_cifar_split},
+        digits::load_digits_split,
+        idx::{IdxSource, MNIST_CLASSES},
+        image_folder::{Fit, ImageFolderConfig},
+        tensors::{Layout, TensorsConfig},
+    },
+    fetch::unpack,
+};
+use flate2::{Compression, write::GzEncoder};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+use crate::{choice, files, in_directory, write};
+
+/// A message is a line or two, whatever was read.
+const LONGEST_MESSAGE: usize = 2000;
+
+/// What holds of a set that was accepted, and of a message that says why one was not.
+fn check(set: &Result<ImageDataset, DataError>) {
+    let set = match set {
+        Ok(set) => set,
+        Err(error) => return check_message(error),
+    };
+    assert!(!set.is_empty() && !set.shape().is_empty());
+    assert_eq!(set.labels().len(), set.len());
+    assert_eq!(set.counts_per_class().iter().sum::<usize>(), set.len());
+    for i in [0, set.len() - 1] {
+        assert_eq!(set.pixels_of(i).len(), set.shape().len());
+        assert!(set.label(i) < set.class_names().len());
+    }
+}
+
+fn check_message(error: &impl ToString) {
+    let message = error.to_string();
+    assert!(!message.is_empty() && message.len() < LONGEST_MESSAGE, "{} bytes of message", message.len());
+}
+
+/// The bytes, gzipped.
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory can be written");
+    encoder.finish().expect("memory can be written")
+}
+
+/// Images and labels of an idx pair: plain, gzipped here, or as gzip itself; transposed or not; padded or not.
+pub fn idx(data: &[u8]) {
+    let (choice, rest) = choice(data);
+    let [images, labels] = files(rest);
+    in_directory(|dir| {
+        for (kind, bytes) in [("images-idx3", images), ("labels-idx1", labels)] {
+            let plain = dir.join(format!("train-{kind}-ubyte"));
+            let compressed = dir.join(format!("train-{kind}-ubyte.gz"));
+            let _ = fs::remove_file(&plain);
+            let _ = fs::remove_file(&compressed);
+            match choice % 3 {
+                0 => write(&plain, bytes),
+                1 => write(&compressed, &gzipped(bytes)),
+                _ => write(&compressed, bytes),
+            }
+        }
+        let mut source = IdxSource::like_mnist("fuzzed", &MNIST_CLASSES);
+        source.transposed = choice & 0x10 != 0;
+        let pad_to = (choice & 0x20 != 0).then_some(32);
+        let set = source.load(dir, Split::Train, pad_to);
+        check(&set);
+        if let (Ok(set), Some(size)) = (&set, pad_to) {
+            assert_eq!((set.shape().height, set.shape().width), (size, size));
+        }
+    });
+}
+
+/// Records of CIFAR-10 or CIFAR-100.
+pub fn cifar(data: &[u8]) {
+    let (choice, records) = choice(data);
+    let (cifar, labels) = if choice & 1 == 0 { (Cifar::Ten, 1) } else { (Cifar::Hundred, 2) };
+    in_directory(|dir| {
+        write(&dir.join("train.bin"), records);
+        let set = load_cifar_split(dir, cifar, Split::Train);
+        check(&set);
+        if let Ok(set) = set {
+            assert_eq!(set.len() * (labels + 3072), records.len());
+            assert_eq!(set.pixels_of(0), &records[labels..labels + 3072]);
+        }
+    });
+}
+
+/// The digits' table.
+pub fn digits(data: &[u8]) {
+    in_directory(|dir| {
+        write(&dir.join("optdigits.tra"), data);
+        check(&load_digits_split(dir, Split::Train));
+    });
+}
+
+/// A whole npz file.
+pub fn npz(data: &[u8]) {
+    in_directory(|dir| {
+        write(&dir.join("set.npz"), data);
+        check(&tensors(dir, "set.npz", Layout::Auto));
+    });
+}
+
+/// Two arrays of NumPy, in an npz that is made here.
+pub fn npy(data: &[u8]) {
+    let (choice, rest) = choice(data);
+    let [images, labels] = files(rest);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in [("images.npy", images), ("labels.npy", labels)] {
+        archive.start_file(name, options).expect("memory can be written");
+        archive.write_all(bytes).expect("memory can be written");
+    }
+    let archive = archive.finish().expect("memory can be written").into_inner();
+    in_directory(|dir| {
+        write(&dir.join("set.npz"), &archive);
+        check(&tensors(dir, "set.npz", layout(choice)));
+    });
+}
+
+/// A safetensors file of images and labels.
+pub fn safetensors(data: &[u8]) {
+    let (choice, file) = choice(data);
+    in_directory(|dir| {
+        write(&dir.join("set.safetensors"), file);
+        check(&tensors(dir, "set.safetensors", layout(choice)));
+    });
+}
+
+fn layout(choice: u8) -> Layout {
+    [Layout::Auto, Layout::Nchw, Layout::Nhwc][usize::from(choice % 3)]
+}
+
+fn tensors(dir: &Path, name: &str, layout: Layout) -> Result<ImageDataset, DataError> {
+    let config = TensorsConfig { train: name.into(), eval: name.into(), layout, ..TensorsConfig::default() };
+    config.load_split(Some(dir), Split::Train)
+}
+
+/// A picture (PNG or JPEG, as its bytes say) in a folder of classes.
+pub fn image(data: &[u8]) {
+    let (choice, picture) = choice(data);
+    let fit = [Fit::Crop, Fit::Stretch, Fit::Exact][usize::from(choice % 3)];
+    let channels = if choice & 0x10 == 0 { 3 } else { 1 };
+    let size = (fit != Fit::Exact).then_some(8);
+    in_directory(|dir| {
+        let root = dir.join("pictures");
+        for split in ["train", "test"] {
+            // A class of its own has the same picture, so that sizes agree where they should.
+            for class in ["a", "b"] {
+                write(&root.join(split).join(class).join("picture.png"), picture);
+            }
+        }
+        let config = ImageFolderConfig { size, fit, channels, ..ImageFolderConfig::default() };
+        let set = config.load_split(&root, Split::Train);
+        check(&set);
+        if let Ok(set) = set {
+            assert_eq!((set.len(), set.shape().channels), (2, channels));
+            assert_eq!(set.pixels_of(0), set.pixels_of(1));
+        }
+    });
+}
+
+/// An archive: a tar that is gzipped here, a tar.gz, or a zip. Nothing is written but the members, in their directory.
+pub fn archive(data: &[u8]) {
+    let (choice, bytes) = choice(data);
+    let archive = if choice % 3 == 2 { Archive::Zip } else { Archive::TarGz };
+    let wanted = ["train.bin", "test.bin"];
+    in_directory(|dir| {
+        let outer = dir.join("outer");
+        let _ = fs::remove_dir_all(&outer);
+        let inner = outer.join("inner");
+        fs::create_dir_all(&inner).expect("a temporary directory can be made");
+        let path = outer.join("archive");
+        if choice % 3 == 0 {
+            write(&path, &gzipped(bytes));
+        } else {
+            write(&path, bytes);
+        }
+        let unpacked = unpack(&path, &Unpack { archive, members: wanted.map(str::to_owned).into() }, &inner);
+        let expected: BTreeSet<String> = match unpacked {
+            Ok(_) => BTreeSet::from(["inner".to_owned()]),
+            Err(error) => {
+                check_message(&error);
+                BTreeSet::from(["archive".to_owned(), "inner".to_owned()])
+            }
+        };
+        assert_eq!(names(&outer), expected);
+        for name in names(&inner) {
+            assert!(wanted.contains(&name.as_str()), "{name} was written");
+            let kind = fs::symlink_metadata(inner.join(name)).expect("it is there").file_type();
+            assert!(kind.is_file());
+        }
+    });
+}
+
+fn names(dir: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(dir).expect("the directory is there");
+    entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}

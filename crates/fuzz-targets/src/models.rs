@@ -1,0 +1,81 @@
+//! Models of diffusers, weights of PyTorch, and states of a training.
+
+use std::fs;
+
+use burn_flex::Flex;
+use cl_metrics::pytorch::StateDict;
+use cl_strategies::Checkpoints;
+use ddpm_core::diffusers::{load_diffusers, read_configs};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{choice, files, in_directory, write};
+
+/// `config.json`, `scheduler_config.json` and weights, as diffusers keeps a network.
+pub fn diffusers(data: &[u8]) {
+    let [config, scheduler, weights] = files(data);
+    in_directory(|dir| {
+        let dir = dir.join("unet");
+        write(&dir.join("config.json"), config);
+        write(&dir.join("scheduler_config.json"), scheduler);
+        write(&dir.join("diffusion_pytorch_model.safetensors"), weights);
+        let Ok((config, scheduler)) = read_configs(&dir) else { return };
+        if let Ok(process) = scheduler.process()
+            && let Ok(process) = process.build()
+        {
+            let process = format!("{process:?}");
+            assert!(!process.contains("NaN"), "{process}");
+        }
+        if let Ok(model) = load_diffusers::<Flex>(&dir, &Default::default()) {
+            // Whatever was accepted is no larger than what the file held.
+            assert!(config.least_parameters() <= weights.len());
+            assert_eq!(model.scheduler, scheduler);
+        }
+    });
+}
+
+/// A state dict of PyTorch, in either form of file.
+pub fn pytorch(data: &[u8]) {
+    in_directory(|dir| {
+        let path = dir.join("weights.pth");
+        write(&path, data);
+        let Ok(weights) = StateDict::read(&path) else { return };
+        for name in weights.names() {
+            let (dtype, shape) = weights.form(name).expect("a name that was given");
+            let bytes = weights.data(name).expect("a name that was given");
+            assert_eq!(bytes.len() * 8, dtype.bitsize() * shape.iter().product::<usize>(), "{name}");
+        }
+    });
+}
+
+/// Values and tensors of a training's state under a manifest that is right, or with a manifest of the input.
+pub fn checkpoint(data: &[u8]) {
+    let (choice, rest) = choice(data);
+    let [values, tensors, manifest] = files(rest);
+    in_directory(|dir| {
+        let root = dir.join("states");
+        let _ = fs::remove_dir_all(&root);
+        let state = root.join("000001");
+        let files = [("values.json", values), ("tensors.safetensors", tensors)];
+        for (name, bytes) in files {
+            write(&state.join(name), bytes);
+        }
+        let right = files.map(|(name, bytes)| {
+            let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            (name.to_owned(), json!({ "bytes": bytes.len(), "sha256": sha256 }))
+        });
+        let right = json!({ "schema": 1, "files": serde_json::Map::from_iter(right) }).to_string();
+        write(&state.join("manifest.json"), if choice & 1 == 0 { right.as_bytes() } else { manifest });
+        let (found, damaged) = Checkpoints::new(root, 1).newest();
+        match found {
+            Some(state) => {
+                assert!(damaged.is_empty());
+                for tensor in state.tensors.values() {
+                    assert_eq!(tensor.num_elements(), tensor.shape.iter().product::<usize>());
+                }
+            }
+            // What could not be read is told with its file.
+            None => assert!(damaged.len() == 1 && damaged[0].to_string().contains("000001")),
+        }
+    });
+}

@@ -1,0 +1,71 @@
+//! What the program reads beside data and models.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
+
+use cldiff_cli::{
+    input,
+    report::{self, ReportInput},
+    results::Results,
+};
+use data_streams::{ClassIncremental, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig};
+
+use crate::{choice, in_directory, write};
+
+/// A small stream, in place of the one that a configuration asks for: its data are another parser's.
+fn stream() -> &'static Stream {
+    static STREAM: OnceLock<Stream> = OnceLock::new();
+    STREAM.get_or_init(|| {
+        let glyphs = GlyphsConfig { train_per_class: 2, eval_per_class: 1, ..GlyphsConfig::default() };
+        let data = glyphs.build().expect("glyphs can be drawn");
+        ClassIncremental { experiences: 5, ..ClassIncremental::default() }.build(data).expect("ten classes")
+    })
+}
+
+/// A configuration, through to the one with everything filled in; that is a configuration again, and the same.
+pub fn config(data: &[u8]) {
+    in_directory(|dir| {
+        let path = dir.join("config.toml");
+        write(&path, data);
+        let Ok(resolved) = input::configuration(&path, stream()) else { return };
+        write(&path, resolved.as_bytes());
+        match input::configuration(&path, stream()) {
+            Ok(again) => assert_eq!(again, resolved),
+            Err(error) => panic!("{error}, in\n{resolved}"),
+        }
+    });
+}
+
+/// A `results.json`, and its report.
+pub fn results(data: &[u8]) {
+    let path = Path::new("results.json");
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(results) = Results::parse(text, path) else { return };
+    let text = results.to_json().expect("accepted numbers can be written");
+    assert_eq!(Results::parse(&text, path).expect("what is written can be read"), results);
+    let input = ReportInput {
+        results,
+        config_toml: String::new(),
+        data_sha256: BTreeMap::new(),
+        manifest: Vec::new(),
+        grids: BTreeMap::new(),
+        real_grid: None,
+    };
+    if let Ok(html) = report::render(&[input]) {
+        // The page's own script is the only one.
+        assert_eq!(html.matches("<script").count(), 1);
+    }
+}
+
+/// A set of `cldiff metric`: safetensors or npz.
+pub fn metric(data: &[u8]) {
+    let (choice, bytes) = choice(data);
+    in_directory(|dir| {
+        let name = if choice & 1 == 0 { "set.npz" } else { "set.safetensors" };
+        let path = dir.join(name);
+        write(&path, bytes);
+        if let Ok(moments) = input::metric_set(&path) {
+            assert!(moments.iter().all(|value| value.is_finite()));
+        }
+        let _ = fs::remove_file(path);
+    });
+}
