@@ -225,3 +225,10 @@ fn the_name_of_a_run_cannot_lead_out_of_its_directory() {
         refused_change(name, &format!("name = \"{bad}\""), &[&line(name), "`name` is", part]);
     }
 }
+
+#[test]
+fn a_configuration_is_not_read_without_end() {
+    let scratch = Scratch::new();
+    scratch.write("long.toml", &format!("{SMOKE}{}", " ".repeat(1 << 20)));
+    refused(&scratch, &["--config", "long.toml"], &["long.toml", "more than 1048576 bytes"]);
+}

@@ -1,6 +1,11 @@
 //! Reading a configuration: the file, then `--set`, `--strategy` and `--seeds`.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use cldiff_engine::StrategySpec;
 use toml::{Table, Value};
@@ -8,6 +13,8 @@ use toml::{Table, Value};
 use super::{Config, locate::line_of};
 use crate::{args::RunArgs, failure::Failure};
 
+/// More than anyone writes.
+const MOST_BYTES: u64 = 1 << 20;
 const DEFAULT: &str = include_str!("../../../../configs/default.toml");
 const SMOKE: &str = include_str!("../../../../configs/smoke.toml");
 
@@ -82,12 +89,19 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
         Some("smoke") if !path.exists() => return Ok(("configs/smoke.toml (built in)".into(), SMOKE.into())),
         _ => {}
     }
-    let text = fs::read_to_string(path).map_err(|e| {
+    let refuse = |e: io::Error| {
         Failure::mistake(format!(
             "cannot read the configuration {}: {e}; --config takes a TOML file, or one of the built-in `default` and `smoke`",
             path.display()
         ))
-    })?;
+    };
+    let mut text = String::new();
+    // What is no file, a device for example, may have no end.
+    let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
+    read.map_err(refuse)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(refuse(io::Error::other(format!("it has more than {MOST_BYTES} bytes"))));
+    }
     Ok((path.display().to_string(), text))
 }
 
