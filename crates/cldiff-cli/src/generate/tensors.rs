@@ -19,7 +19,12 @@ pub(crate) struct Tensors {
 
 impl Tensors {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = fs::read(path).map_err(|e| Failure::mistake(format!("{}: {e}", path.display())))?;
+        let refuse = |problem: String| Failure::mistake(format!("{}: {problem}", path.display()));
+        // A device or a pipe may never end.
+        if !fs::metadata(path).map_err(|e| refuse(e.to_string()))?.is_file() {
+            return Err(refuse("it is not a regular file".into()));
+        }
+        let bytes = fs::read(path).map_err(|e| refuse(e.to_string()))?;
         let tensors = Self { path: path.to_owned(), bytes };
         tensors.file()?;
         Ok(tensors)
@@ -49,7 +54,7 @@ impl Tensors {
         file.tensor(name).map_err(|_| {
             let mut there: Vec<&str> = file.names().into_iter().collect();
             there.sort_unstable();
-            self.mistake(format!("there is no tensor `{name}`; there is {there:?}"))
+            self.mistake(format!("there is no tensor `{name}`; there is {}", some_of(&there)))
         })
     }
 
@@ -110,6 +115,19 @@ impl Tensors {
                 .map_err(|_| self.mistake(format!("tensor `{name}` has {v}, expected 0 or more")))
         };
         values.iter().map(index).collect()
+    }
+}
+
+/// The first of some names, for a message.
+pub(crate) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 10;
+    // A name may be as long as the file.
+    let short = |name: &T| name.as_ref().chars().take(60).collect::<String>();
+    let shown = names.iter().take(SHOWN).map(short).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => "nothing".into(),
+        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
+        _ => shown,
     }
 }
 

@@ -11,7 +11,7 @@ use npyz::NpyFile;
 use zip::ZipArchive;
 
 use super::set::{Content, Set};
-use crate::failure::Failure;
+use crate::{failure::Failure, generate::tensors::some_of};
 
 /// The largest array that is read: a covariance of 8192 features in f64.
 const MOST_BYTES: u64 = 8192 * 8192 * 8 + 4096;
@@ -40,7 +40,7 @@ fn array(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<(Vec<u
     let there: Vec<String> = archive.file_names().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
     let entry = archive
         .by_name(&format!("{name}.npy"))
-        .map_err(|_| format!("there is no array `{name}`; there is {there:?}"))?;
+        .map_err(|_| format!("there is no array `{name}`; there is {}", some_of(&there)))?;
     // Grows with what is really there, whatever the headers claim.
     let mut bytes = Vec::new();
     entry.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|e| format!("`{name}`: {e}"))?;

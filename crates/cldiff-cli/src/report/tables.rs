@@ -7,6 +7,7 @@ use parquet::{
     basic::{LogicalType, Repetition, Type as Physical},
     data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type},
     file::{
+        metadata::KeyValue,
         properties::WriterProperties,
         writer::{SerializedFileWriter, SerializedRowGroupWriter},
     },
@@ -14,6 +15,7 @@ use parquet::{
 };
 
 use super::long::Row;
+use crate::results::SCHEMA;
 
 /// A column: its name and how to get it from a row.
 enum Field {
@@ -89,7 +91,9 @@ fn encode(rows: &[Row], bytes: &mut Vec<u8>) -> Result<(), parquet::errors::Parq
     });
     let fields: Vec<_> = fields.collect::<Result<_, _>>()?;
     let schema = Arc::new(Type::group_type_builder("results").with_fields(fields).build()?);
-    let mut file = SerializedFileWriter::new(bytes, schema, Arc::new(WriterProperties::builder().build()))?;
+    let number = KeyValue::new("cldiff.schema".to_owned(), SCHEMA.to_string());
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![number])).build();
+    let mut file = SerializedFileWriter::new(bytes, schema, Arc::new(properties))?;
     let mut group = file.next_row_group()?;
     for (_, field) in &FIELDS {
         write_column(&mut group, field, rows)?;

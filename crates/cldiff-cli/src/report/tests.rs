@@ -223,7 +223,10 @@ fn parquet_is_written_and_read_back() {
     let path = directory.path().join("results.parquet");
     std::fs::write(&path, tables::parquet(&rows).unwrap()).unwrap();
     let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
-    assert_eq!(reader.metadata().file_metadata().num_rows() as usize, rows.len());
+    let metadata = reader.metadata().file_metadata();
+    assert_eq!(metadata.num_rows() as usize, rows.len());
+    let notes = metadata.key_value_metadata().unwrap();
+    assert!(notes.iter().any(|note| note.key == "cldiff.schema" && note.value.as_deref() == Some("1")));
     for (found, row) in reader.get_row_iter(None).unwrap().zip(&rows) {
         let found = found.unwrap();
         assert_eq!(found.get_double(14).unwrap(), row.value);

@@ -197,8 +197,14 @@ fn config_of(root: &Path, manifest: &Manifest) -> Result<String> {
     unchanged(&root.join(CONFIG), &manifest.config_sha256)
 }
 
+/// No configuration and no results are nearly as large.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// The text of a file, if it is as its hash says.
 fn unchanged(path: &Path, hash: &str) -> Result<String> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() || metadata.len() > MOST_BYTES) {
+        bail!("{} is not a regular file of at most {MOST_BYTES} bytes", path.display());
+    }
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     if sha256(text.as_bytes()) != hash {
         bail!(
