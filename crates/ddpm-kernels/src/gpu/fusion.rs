@@ -41,8 +41,9 @@ where
     let outputs = shapes.map(|shape| TensorIr::uninit(client.create_empty_handle(), shape, DType::F32));
     let description = CustomOpIr::new(L::NAME, &inputs.map(FusionTensor::into_ir), &outputs);
     let queued = Queued { operation, description: description.clone() };
-    let outputs: Result<[Lazy<R>; OUTPUTS], _> =
-        client.register::<Queued<L, INPUTS, OUTPUTS>>(streams, OperationIr::Custom(description), queued).try_into();
+    let outputs: Result<[Lazy<R>; OUTPUTS], _> = client
+        .register::<Queued<L, INPUTS, OUTPUTS>>(streams, OperationIr::Custom(description), queued)
+        .try_into();
     outputs.unwrap_or_else(|_| unreachable!("an output for each shape"))
 }
 
@@ -61,7 +62,8 @@ where
     fn execute(&self, handles: &mut HandleContainer<FusionHandle<FusionCubeRuntime<R>>>) {
         let (inputs, outputs) = self.description.as_fixed::<INPUTS, OUTPUTS>();
         // The types of elements are of no account here: a tensor knows its own.
-        let inputs = inputs.each_ref().map(|ir| handles.get_float_tensor::<CubeBackend<R, f32, i32, u32>>(ir));
+        let inputs =
+            inputs.each_ref().map(|ir| handles.get_float_tensor::<CubeBackend<R, f32, i32, u32>>(ir));
         for (ir, output) in outputs.iter().zip(self.operation.launch(inputs)) {
             handles.register_float_tensor::<CubeBackend<R, f32, i32, u32>>(&ir.id, output);
         }

@@ -156,7 +156,8 @@ impl Launch<6, 4> for Step {
         let [grad, scale, state @ ..] = inputs.map(into_contiguous);
         // What somebody else holds is changed in a copy.
         let state: [_; 4] = state.map(|tensor| if tensor.can_mut() { tensor } else { tensor.copy() });
-        let [value, moment_1, moment_2, average] = state.each_ref().map(|tensor| tensor.clone().into_array_arg());
+        let [value, moment_1, moment_2, average] =
+            state.each_ref().map(|tensor| tensor.clone().into_array_arg());
         let client = grad.client.clone();
         let count = grad.shape().num_elements();
         let width = vector_width(&grad, count);

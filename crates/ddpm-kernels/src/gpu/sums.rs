@@ -18,7 +18,7 @@ pub fn sum_lanes<N: Size>(
     sync_cube();
     shared[unit] = value;
     sync_cube();
-    let mut distance = lanes / 2;
+    let mut distance = comptime!(lanes / 2).runtime();
     while distance > 0 {
         if lane < distance {
             let other = shared[unit + distance];
