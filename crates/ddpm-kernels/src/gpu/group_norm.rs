@@ -75,7 +75,8 @@ fn statistics<N: Size>(
 fn sigmoid<N: Size>(y: Vector<f32, N>) -> Vector<f32, N> {
     // Below -80 the sigmoid is less than 1e-34; the exponential of 89 would overflow.
     let y = max(y, Vector::new(-80.0));
-    Vector::new(1.0) / (Vector::new(1.0) + (-y).exp())
+    // Not `-y`: CubeCL 0.10 writes that for CUDA as a C++ operator that its vectors have not.
+    Vector::new(1.0) / (Vector::new(1.0) + (Vector::new(0.0) - y).exp())
 }
 
 /// `y`: normalised `x` times weight plus bias, and through SiLU.
