@@ -1,6 +1,6 @@
 //! `cldiff doctor`: which backends can be used here, and whether they compute what the CPU computes.
 
-use cldiff_engine::{BackendChoice, Difference, Engine, Probe, cpu_features, open};
+use cldiff_engine::{BackendChoice, Difference, Engine, Probe, Rounding, cpu_features, open};
 use serde_json::{Value, json};
 
 use crate::{args::DoctorArgs, failure::Failure};
@@ -62,7 +62,9 @@ fn examine(
         Err(refusal) => Ok(Finding { backend, device: Err(refusal.to_string()), differences: Vec::new() }),
         Ok(engine) => {
             let found = probe(&*engine)?;
-            let differences = reference.map_or_else(Vec::new, |reference| found.differences(reference));
+            let rounding = if choice == BackendChoice::Cuda { Rounding::Tf32 } else { Rounding::F32 };
+            let of = |reference| found.differences(reference, rounding);
+            let differences = reference.map_or_else(Vec::new, of);
             Ok(Finding { backend, device: Ok(engine.device()), differences })
         }
     }

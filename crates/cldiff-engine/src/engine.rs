@@ -48,7 +48,7 @@ pub trait Engine: Send + Sync {
         cache: Option<&Path>,
     ) -> Result<Box<dyn FeatureExtractor>, EngineError>;
 
-    /// Output and gradients of a small UNet on a fixed batch, by which backends are compared.
+    /// What a run computes, in small and on fixed numbers, by which backends are compared.
     ///
     /// # Errors
     /// [`EngineError::Core`] never, unless the network's own configuration is wrong.
@@ -114,6 +114,14 @@ pub struct Probe {
     pub output: Vec<f32>,
     /// The gradient of every parameter, by name.
     pub gradients: BTreeMap<String, Vec<f32>>,
+    /// Every parameter and its moving average after ten training steps, by name.
+    pub trained: BTreeMap<String, Vec<f32>>,
+    /// Images after 20 steps of DDIM.
+    pub samples: Vec<f32>,
+    /// What the feature classifier says of some images: features, then logits.
+    pub features: Vec<f32>,
+    /// Terms of the bits per dimension, in bits, and the mean squared errors that they come from.
+    pub likelihood: Vec<f64>,
 }
 
 /// What a cell is doing.

@@ -34,7 +34,7 @@ pub use engine::{
 pub use error::EngineError;
 pub use extractor::ExtractorChoice;
 pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, SamplerKind};
-pub use parity::Difference;
+pub use parity::{Difference, Rounding};
 pub use reference::{Reference, ReferenceSummary};
 pub use spec::{
     CellSpec, EvaluationConfig, FeaturesConfig, NoOptions, PrecisionConfig, StrategySpec, TermInfo,

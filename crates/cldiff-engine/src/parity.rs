@@ -1,11 +1,26 @@
 //! Whether a backend computes what another one does: the differences between two probes, each beside what is allowed.
 
+use std::collections::BTreeMap;
+
 use crate::Probe;
 
-/// Rounding and the order of sums, in f32.
-const OUTPUT: f32 = 1e-4;
-/// Gradients are sums over a batch and its pixels.
-const GRADIENT: f32 = 1e-3;
+/// How a backend rounds products, which says how far it may be from the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// f32: rounding and the order of sums alone.
+    F32,
+    /// TF32, which CUDA's tensor cores may use for f32: eleven bits. What is allowed is a guess until a GPU is at hand.
+    Tf32,
+}
+
+impl Rounding {
+    fn tolerance(self) -> f64 {
+        match self {
+            Self::F32 => 1e-4,
+            Self::Tf32 => 1e-2,
+        }
+    }
+}
 
 /// How far one quantity of a probe is from that of the reference.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,9 +29,9 @@ pub struct Difference {
     pub what: String,
     /// The largest difference, as a part of the reference's largest value; infinite where shapes differ or a number is not
     /// finite.
-    pub value: f32,
+    pub value: f64,
     /// What is allowed.
-    pub tolerance: f32,
+    pub tolerance: f64,
 }
 
 impl Difference {
@@ -27,29 +42,44 @@ impl Difference {
 }
 
 impl Probe {
-    /// The differences from a reference; of the gradients the largest one, with its parameter.
-    pub fn differences(&self, reference: &Self) -> Vec<Difference> {
-        let of = |what: String, a: &[f32], b: &[f32], tolerance| Difference {
-            what,
-            value: distance(a, b),
-            tolerance,
-        };
-        let gradients = reference.gradients.iter().map(|(name, expected)| {
-            let found = self.gradients.get(name).map_or(&[][..], Vec::as_slice);
-            of(format!("gradient of {name}"), found, expected, GRADIENT)
-        });
-        let worst = gradients.max_by(|a, b| a.value.total_cmp(&b.value));
-        let output = of("output".into(), &self.output, &reference.output, OUTPUT);
-        std::iter::once(output).chain(worst).collect()
+    /// The differences from a reference; of tensors with names the largest one.
+    pub fn differences(&self, reference: &Self, rounding: Rounding) -> Vec<Difference> {
+        let (of_gradients, gradients) = furthest(&self.gradients, &reference.gradients);
+        let (of_trained, trained) = furthest(&self.trained, &reference.trained);
+        let found = [
+            ("output".to_owned(), distance(&self.output, &reference.output)),
+            (format!("gradient of {of_gradients}"), gradients),
+            (format!("after ten steps, {of_trained}"), trained),
+            ("samples".to_owned(), distance(&self.samples, &reference.samples)),
+            ("classifier features".to_owned(), distance(&self.features, &reference.features)),
+            ("bits per dimension".to_owned(), each_relative(&self.likelihood, &reference.likelihood)),
+        ];
+        let tolerance = rounding.tolerance();
+        found.into_iter().map(|(what, value)| Difference { what, value, tolerance }).collect()
     }
 }
 
-fn distance(found: &[f32], expected: &[f32]) -> f32 {
+/// The tensor that differs most, and by how much.
+fn furthest(found: &BTreeMap<String, Vec<f32>>, expected: &BTreeMap<String, Vec<f32>>) -> (String, f64) {
+    let of = |name: &String| found.get(name).map_or(&[][..], Vec::as_slice);
+    let distances = expected.iter().map(|(name, values)| (name.clone(), distance(of(name), values)));
+    distances.max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap_or_default()
+}
+
+fn distance(found: &[f32], expected: &[f32]) -> f64 {
     let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
     if found.len() != expected.len() || !finite(found) || !finite(expected) {
-        return f32::INFINITY;
+        return f64::INFINITY;
     }
     let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0_f32, |most, v| most.max(v.abs()));
     let scale = largest(&mut expected.iter().copied());
-    largest(&mut found.iter().zip(expected).map(|(x, y)| x - y)) / scale.max(1e-3)
+    f64::from(largest(&mut found.iter().zip(expected).map(|(x, y)| x - y)) / scale.max(1e-3))
+}
+
+/// The largest difference of a number as a part of itself: the terms of the bound are of very different sizes.
+fn each_relative(found: &[f64], expected: &[f64]) -> f64 {
+    if found.len() != expected.len() || !found.iter().chain(expected).all(|v| v.is_finite()) {
+        return f64::INFINITY;
+    }
+    found.iter().zip(expected).map(|(a, b)| (a - b).abs() / b.abs().max(1e-6)).fold(0.0, f64::max)
 }

@@ -1,7 +1,10 @@
-//! The same model on the same batch gives the same output and gradients on every backend, ndarray the reference.
-//! A backend without its libraries here is skipped, and says so.
+//! The same model on the same numbers gives the same output, gradients, training steps, samples and metrics on every
+//! backend, ndarray the reference. A backend without its libraries here is skipped, and says so.
+//!
+//! `cargo test -p cldiff-engine --features wgpu,ndarray,flex --test backend_parity -- --nocapture` prints how far they
+//! are apart.
 
-use cldiff_engine::{BackendChoice, Probe, open};
+use cldiff_engine::{BackendChoice, Probe, Rounding, open};
 
 fn probe(choice: BackendChoice) -> Option<Probe> {
     match open(choice, 0) {
@@ -16,44 +19,55 @@ fn probe(choice: BackendChoice) -> Option<Probe> {
     }
 }
 
-fn compare(choice: BackendChoice) {
+fn compare(choice: BackendChoice, rounding: Rounding) {
     let Some(reference) = probe(BackendChoice::Ndarray) else { return };
     let Some(found) = probe(choice) else { return };
-    assert!(reference.gradients.len() > 50 && reference.output.iter().all(|v| v.is_finite()));
+    assert!(reference.gradients.len() > 50 && reference.trained.len() > 100);
     assert_eq!(found.gradients.len(), reference.gradients.len());
-    for difference in found.differences(&reference) {
-        println!("{choice:?}: {difference:?}");
-        assert!(difference.is_fine(), "{difference:?}");
+    let differences = found.differences(&reference, rounding);
+    for difference in &differences {
+        println!(
+            "{choice:?}: {}: {:.1e}, allowed {:.0e}",
+            difference.what, difference.value, difference.tolerance
+        );
+    }
+    for difference in differences {
+        assert!(difference.is_fine(), "{choice:?}: {difference:?}");
     }
 }
 
-/// What the comparison is worth: another output, or a gradient that is missing or not a number, is told.
+/// What the comparison is worth: other numbers, or some that are missing or none, are told.
 #[test]
 fn differences_are_seen() {
     let Some(reference) = probe(BackendChoice::Flex) else { return };
     let told = |change: fn(&mut Probe)| {
         let mut found = reference.clone();
         change(&mut found);
-        found.differences(&reference).iter().filter(|difference| !difference.is_fine()).count()
+        let differences = found.differences(&reference, Rounding::F32);
+        differences.iter().filter(|difference| !difference.is_fine()).count()
     };
     assert_eq!(told(|_| ()), 0);
     assert_eq!(told(|found| found.output[7] += 0.1), 1);
     assert_eq!(told(|found| found.output.truncate(3)), 1);
     assert_eq!(told(|found| _ = found.gradients.pop_first()), 1);
     assert_eq!(told(|found| found.gradients.values_mut().next().unwrap()[0] = f32::NAN), 1);
+    assert_eq!(told(|found| found.trained.values_mut().last().unwrap()[0] += 1.0), 1);
+    assert_eq!(told(|found| found.samples[0] += 0.01), 1);
+    assert_eq!(told(|found| found.features[3] *= -1.0), 1);
+    assert_eq!(told(|found| found.likelihood[0] *= 1.001), 1);
 }
 
 #[test]
 fn flex_agrees_with_ndarray() {
-    compare(BackendChoice::Flex);
+    compare(BackendChoice::Flex, Rounding::F32);
 }
 
 #[test]
 fn wgpu_agrees_with_ndarray() {
-    compare(BackendChoice::Wgpu);
+    compare(BackendChoice::Wgpu, Rounding::F32);
 }
 
 #[test]
 fn cuda_agrees_with_ndarray() {
-    compare(BackendChoice::Cuda);
+    compare(BackendChoice::Cuda, Rounding::Tf32);
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Kernels`] has a default body for every operation, composed of Burn's own, so that any Burn backend works;
 //! a backend with something faster overrides the operation, forward and backward ([`cpu`] does so for the two CPU
-//! backends). Under autodiff the operations are single nodes with these backward passes. Models are generic over
+//! backends; of the operations on a GPU, group norm and the optimiser's step have kernels of their own). Under autodiff the operations are single nodes with these backward passes. Models are generic over
 //! `B: Kernels`, code that trains over `B: TrainBackend`, and never over one backend.
 //!
 //! ```
@@ -18,6 +18,8 @@ mod autodiff;
 mod backend;
 #[cfg(feature = "cpu")]
 pub mod cpu;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod joined;
 mod ops;
 mod precision;

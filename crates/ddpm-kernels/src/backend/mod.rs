@@ -2,14 +2,8 @@
 
 #[cfg(feature = "cpu")]
 mod cpu;
-
-// On the GPU the default bodies run, forward and backward as a few fused kernels each. With fusion on, `Wgpu` and
-// `Cuda` are aliases of `Fusion<CubeBackend<..>>`.
-#[cfg(feature = "wgpu")]
-impl crate::Kernels for burn_wgpu::Wgpu<f32, i32> {}
-
-#[cfg(feature = "cuda")]
-impl crate::Kernels for burn_cuda::Cuda<f32, i32> {}
+#[cfg(feature = "gpu")]
+mod gpu;
 
 // In f64 for the sake of comparison: with the default bodies it is what the kernels are held against.
 #[cfg(feature = "ndarray")]

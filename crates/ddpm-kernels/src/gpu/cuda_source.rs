@@ -1,0 +1,182 @@
+//! The CUDA C++ of every kernel, generated without a device or a driver.
+
+use cubecl::{
+    Compiler, ExecutionMode, KernelSettings, Runtime,
+    cuda::CudaRuntime,
+    ir::{ManagedVariable, Type},
+    prelude::*,
+};
+
+use super::{
+    adamw,
+    group_norm::{self, Units},
+};
+
+/// Some numbers that are read at once.
+type Wide<const WIDTH: usize> = Vector<f32, Const<WIDTH>>;
+
+/// The arguments of a kernel, as a launch would register them.
+struct Arguments {
+    builder: KernelBuilder,
+}
+
+impl Arguments {
+    fn new() -> Self {
+        let mut builder = KernelBuilder::default();
+        builder.runtime_properties(CudaRuntime::target_properties());
+        AddressType::U32.register(&mut builder.scope);
+        Self { builder }
+    }
+
+    fn of<T: CubePrimitive>(&self) -> Type {
+        T::as_type(&self.builder.scope)
+    }
+
+    fn input<T: CubePrimitive>(&mut self) -> ManagedVariable {
+        let ty = self.of::<T>();
+        self.builder.input_array(ty)
+    }
+
+    fn output<T: CubePrimitive>(&mut self) -> ManagedVariable {
+        let ty = self.of::<T>();
+        self.builder.output_array(ty)
+    }
+
+    fn scalar<T: CubePrimitive>(&mut self) -> ManagedVariable {
+        let ty = self.of::<T>().storage_type();
+        self.builder.scalar(ty)
+    }
+
+    /// The source of a kernel with this name that was expanded into the builder.
+    fn source(self, name: &str, units: usize) -> String {
+        let settings =
+            KernelSettings::default().cube_dim(CubeDim::new_1d(units as u32)).kernel_name(name.to_owned());
+        let definition = self.builder.build(settings);
+        let mut compiler = <CudaRuntime as Runtime>::Compiler::default();
+        let address = AddressType::U32.unsigned_type();
+        let compiled =
+            compiler.compile(definition, &Default::default(), ExecutionMode::Checked, address).unwrap();
+        let source = compiled.to_string();
+        // For a compiler, if there is one: `CLDIFF_CUDA_SOURCE=DIR cargo test .. cuda_source`.
+        if let Some(dir) = std::env::var_os("CLDIFF_CUDA_SOURCE") {
+            std::fs::write(std::path::Path::new(&dir).join(format!("{name}.cu")), &source).unwrap();
+        }
+        source
+    }
+}
+
+fn units() -> Units {
+    Units::new(4, 256, 256)
+}
+
+fn forward<const WIDTH: usize>(silu: bool) -> String {
+    let mut with = Arguments::new();
+    let [x, weight, bias] = [with.input::<Wide<WIDTH>>(), with.input::<f32>(), with.input::<f32>()];
+    let y = with.output::<Wide<WIDTH>>();
+    let [length, channels, eps] = [with.scalar::<usize>(), with.scalar::<usize>(), with.scalar::<f32>()];
+    group_norm::forward::expand::<Const<WIDTH>>(
+        &mut with.builder.scope,
+        WIDTH,
+        x.into(),
+        weight.into(),
+        bias.into(),
+        y.into(),
+        length.into(),
+        channels.into(),
+        eps.into(),
+        units(),
+        silu,
+    );
+    with.source(&format!("forward_{WIDTH}_{silu}"), units().count())
+}
+
+fn backward<const WIDTH: usize>(silu: bool) -> String {
+    let mut with = Arguments::new();
+    let [x, weight, bias] = [with.input::<Wide<WIDTH>>(), with.input::<f32>(), with.input::<f32>()];
+    let grad = with.input::<Wide<WIDTH>>();
+    let [x_grad, sums] = [with.output::<Wide<WIDTH>>(), with.output::<f32>()];
+    let [length, channels, eps] = [with.scalar::<usize>(), with.scalar::<usize>(), with.scalar::<f32>()];
+    group_norm::backward::expand::<Const<WIDTH>>(
+        &mut with.builder.scope,
+        WIDTH,
+        x.into(),
+        weight.into(),
+        bias.into(),
+        grad.into(),
+        x_grad.into(),
+        sums.into(),
+        length.into(),
+        channels.into(),
+        eps.into(),
+        units(),
+        silu,
+    );
+    with.source(&format!("backward_{WIDTH}_{silu}"), units().count())
+}
+
+fn sum_images() -> String {
+    let mut with = Arguments::new();
+    let rows = with.input::<f32>();
+    let [bias_grad, weight_grad] = [with.output::<f32>(), with.output::<f32>()];
+    let images = with.scalar::<usize>();
+    group_norm::sum_images::expand(
+        &mut with.builder.scope,
+        rows.into(),
+        bias_grad.into(),
+        weight_grad.into(),
+        images.into(),
+        128,
+    );
+    with.source("sum_images", 128)
+}
+
+fn step<const WIDTH: usize>() -> String {
+    let mut with = Arguments::new();
+    let [grad, scale] = [with.input::<Wide<WIDTH>>(), with.input::<f32>()];
+    let state = [(); 4].map(|()| with.output::<Wide<WIDTH>>());
+    let scalars = [(); 7].map(|()| with.scalar::<f32>());
+    let [value, moment_1, moment_2, average] = state;
+    let [beta_1, beta_2, rate, root, epsilon, keep, weight] = scalars;
+    adamw::step::expand::<Const<WIDTH>>(
+        &mut with.builder.scope,
+        WIDTH,
+        grad.into(),
+        scale.into(),
+        value.into(),
+        moment_1.into(),
+        moment_2.into(),
+        average.into(),
+        beta_1.into(),
+        beta_2.into(),
+        rate.into(),
+        root.into(),
+        epsilon.into(),
+        keep.into(),
+        weight.into(),
+    );
+    with.source(&format!("step_{WIDTH}"), 256)
+}
+
+#[test]
+fn every_kernel_has_a_cuda_form() {
+    let norms = [false, true]
+        .into_iter()
+        .flat_map(|silu| [forward::<1>(silu), forward::<4>(silu), backward::<1>(silu), backward::<4>(silu)]);
+    let sources: Vec<String> = norms.chain([sum_images(), step::<1>(), step::<4>()]).collect();
+    for source in &sources {
+        assert!(source.contains("extern \"C\" __global__ void"), "{source}");
+        assert!(!source.contains("atomic"), "sums have a fixed order: {source}");
+        // CubeCL 0.10 writes a vector's negation as an operator that NVRTC refuses.
+        let negated = source.lines().find(|line| line.contains("float_4 l_") && line.contains("= -"));
+        assert_eq!(negated, None, "{source}");
+    }
+    assert!(sources[..9].iter().all(|source| source.contains("__syncthreads()")));
+}
+
+/// One load of 16 bytes takes four numbers.
+#[test]
+fn wide_kernels_read_four_numbers_at_once() {
+    for source in [forward::<4>(true), backward::<4>(true), step::<4>()] {
+        assert!(source.contains("const float_4* __restrict__ buffer_0"), "{source}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Kernels for GPUs, written once in CubeCL for every runtime of it: CUDA, and through wgpu Vulkan, Metal and others.
+
+mod adamw;
+#[cfg(all(test, feature = "cuda"))]
+mod cuda_source;
+mod fusion;
+mod group_norm;
+mod launch;
+mod sums;
+
+pub(crate) use fusion::{Lazy, register};
+pub(crate) use launch::{Normalize, NormalizeBackward, Step};
