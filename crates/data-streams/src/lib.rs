@@ -21,6 +21,7 @@ mod error;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 mod key;
+mod npy;
 mod prefetch;
 mod stream;
 
@@ -29,6 +30,7 @@ pub use batches::{ArrivalOrder, EpochOrder};
 pub use catalogue::{Archive, RemoteFile, Unpack};
 pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Published, Split};
 pub use error::DataError;
+pub use npy::npy_header;
 pub use prefetch::{Batch, Loader, Order, PixelFormat, Pixels, Prefetcher};
 pub use stream::{
     Arrival, Blurry, ClassIncremental, ClassOrder, DataSetSequence, Domain, DomainIncremental, DomainLabels,

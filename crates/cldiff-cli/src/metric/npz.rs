@@ -7,6 +7,7 @@ use std::{
 };
 
 use cl_metrics::sample::moments::Gaussian;
+use data_streams::npy_header;
 use npyz::NpyFile;
 use zip::ZipArchive;
 
@@ -48,7 +49,11 @@ fn array(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<(Vec<u
         return Err(format!("`{name}` has more than {MOST_BYTES} bytes"));
     }
     let damaged = |e: std::io::Error| format!("`{name}`: not an array of NumPy: {e}");
-    let open = || NpyFile::new(Cursor::new(&bytes[..])).map_err(damaged);
+    let open = || {
+        let mut cursor = Cursor::new(&bytes[..]);
+        let header = npy_header(&mut cursor).map_err(|problem| format!("`{name}`: {problem}"))?;
+        Ok::<_, String>(NpyFile::with_header(header, cursor))
+    };
     let shape = open()?.shape().to_vec();
     let claimed = shape.iter().try_fold(4_u64, |product, &n| product.checked_mul(n));
     if claimed.is_none_or(|claimed| claimed > bytes.len() as u64) {

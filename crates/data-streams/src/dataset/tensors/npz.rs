@@ -4,18 +4,15 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Cursor, Read},
+    io::{BufReader, Read},
     path::Path,
 };
 
-use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
+use npyz::{DType, Endianness, Order, TypeChar};
 use zip::{ZipArchive, result::ZipError};
 
 use super::{Arrays, MOST_BYTES, MOST_LABELS};
-use crate::{DataError, error::listed};
-
-/// An array's header is a line; a longer one is damaged.
-const LONGEST_HEADER: usize = 1024;
+use crate::{DataError, error::listed, npy_header};
 
 /// An array's type, dimensions and bytes.
 struct Array {
@@ -52,7 +49,7 @@ fn array(archive: &mut ZipArchive<BufReader<File>>, name: &str, most: usize) -> 
         Err(error) => return Err(format!("`{name}`: {error}")),
     };
     let told = |problem: String| format!("`{name}`: {problem}");
-    let header = header(&mut entry).map_err(told)?;
+    let header = npy_header(&mut entry).map_err(told)?;
     let DType::Plain(kind) = header.dtype() else {
         return Err(told("a structured array: expected plain numbers".into()));
     };
@@ -78,31 +75,6 @@ fn array(archive: &mut ZipArchive<BufReader<File>>, name: &str, most: usize) -> 
     }
     let big_endian = kind.endianness() == Endianness::Big;
     Ok(Array { kind: kind.type_char(), big_endian, item, dimensions, bytes })
-}
-
-/// The header alone, whose length is checked before it is read.
-fn header(entry: &mut impl Read) -> Result<NpyHeader, String> {
-    let damaged = |e: std::io::Error| format!("not an array of NumPy: {e}");
-    // The magic string, the version, and the header's length in 2 bytes, from version 2 on in 4.
-    let mut start = vec![0; 10];
-    entry.read_exact(&mut start).map_err(damaged)?;
-    if !start.starts_with(b"\x93NUMPY") {
-        return Err("not an array of NumPy: its magic string is missing".into());
-    }
-    let mut length = u32::from_le_bytes([start[8], start[9], 0, 0]);
-    if start[6] > 1 {
-        start.extend([0, 0]);
-        entry.read_exact(&mut start[10..]).map_err(damaged)?;
-        length = u32::from_le_bytes([start[8], start[9], start[10], start[11]]);
-    }
-    let length = length as usize;
-    if length > LONGEST_HEADER {
-        return Err(format!("a header of {length} bytes: expected at most {LONGEST_HEADER}"));
-    }
-    let at = start.len();
-    start.resize(at + length, 0);
-    entry.read_exact(&mut start[at..]).map_err(damaged)?;
-    NpyHeader::from_reader(Cursor::new(start)).map_err(damaged)
 }
 
 fn integers(array: &Array) -> Result<Vec<i128>, String> {
