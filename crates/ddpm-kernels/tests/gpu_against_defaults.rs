@@ -53,10 +53,10 @@ fn distance(found: &[f64], expected: &[f64]) -> f64 {
 
 fn all_close(found: &[Vec<f64>], expected: &[Vec<f64>], share: f64) {
     assert_eq!(found.len(), expected.len());
-    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let distance = distance(found, expected);
-        assert!(distance <= share, "array {i} differs by {distance:e} of its largest number");
-    }
+    let distances: Vec<f64> = found.iter().zip(expected).map(|(a, b)| distance(a, b)).collect();
+    let shown: Vec<String> = distances.iter().map(|distance| format!("{distance:.1e}")).collect();
+    println!("differences {}, allowed {share:.0e}", shown.join(" "));
+    assert!(distances.iter().all(|distance| *distance <= share), "{distances:?} exceed {share}");
 }
 
 /// A normalisation of `[n, groups * channels, length]`.
