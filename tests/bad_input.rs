@@ -89,7 +89,7 @@ fn numbers_that_do_not_fit_each_other_are_told() {
     );
     refused_change("label = \"replay-1\"", "label = \"../out\"", &[&line("label"), "file name"]);
     refused_change("label = \"replay-1\"", "label = \"NUL.1\"", &[&line("label"), "device"]);
-    refused_change("label = \"replay-1\"", "label = \"Replay-0.1\"", &["two strategies", "Replay-0.1"]);
+    refused_change("label = \"replay-1\"", "label = \"Replay-0.1\"", &["two strategies", "replay-0.1"]);
     refused_change("label = \"replay-1\"", "label = \"replay-0.1\"", &["two strategies", "replay-0.1"]);
 }
 

@@ -3,6 +3,7 @@
 //! gain.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -76,7 +77,7 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
 
     fs::remove_dir_all(&scratch).ok();
     let minutes = start.elapsed().as_secs_f64() / 60.0;
-    findings.text.push_str(&format!("\nAll of it took {minutes:.1} minutes.\n"));
+    write!(findings.text, "\nAll of it took {minutes:.1} minutes.\n")?;
     fs::write(&args.out, &findings.text).with_context(|| format!("cannot write {}", args.out.display()))?;
     println!("{}\nwritten to {}", findings.text, args.out.display());
     if !findings.failed.is_empty() {
@@ -91,7 +92,7 @@ impl Findings {
             self.failed.push(title);
             format!("FAILED: {error:#}")
         });
-        self.text.push_str(&format!("\n## {title}\n\n```\n{}\n```\n", text.trim_end()));
+        self.text += &["\n## ", title, "\n\n```\n", text.trim_end(), "\n```\n"].concat();
     }
 }
 
@@ -145,7 +146,7 @@ fn whole_runs(args: &GpuCheckArgs, cldiff: &dyn Fn(&[&str]) -> Result<Output>) -
     for &jobs in &args.jobs {
         let took = timed(jobs)?;
         let gain = alone.as_secs_f64() / took.as_secs_f64();
-        lines.push_str(&format!("\n--jobs {jobs:<3} {:8.1} s   {gain:.2} times as fast", took.as_secs_f64()));
+        write!(lines, "\n--jobs {jobs:<3} {:8.1} s   {gain:.2} times as fast", took.as_secs_f64())?;
     }
     Ok(lines)
 }

@@ -9,8 +9,10 @@ use cldiff_engine::{BackendChoice, Probe, Rounding, open};
 fn probe(choice: BackendChoice) -> Option<Probe> {
     match open(choice, 0) {
         Ok(engine) => {
-            println!("{choice:?} on {}", engine.device());
-            Some(engine.probe().unwrap())
+            let start = std::time::Instant::now();
+            let probe = engine.probe().unwrap();
+            println!("{choice:?} on {}: {:.1} s", engine.device(), start.elapsed().as_secs_f64());
+            Some(probe)
         }
         Err(refusal) => {
             println!("skipped: {refusal}");

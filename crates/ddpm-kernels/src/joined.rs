@@ -63,6 +63,7 @@ impl<B: Backend> Joined<B> {
 
 impl<B: Kernels> Joined<B> {
     /// As a factor of a product: see [`Kernels::factor`].
+    #[must_use]
     pub fn into_factor(self) -> Self {
         match self {
             Self::One(x) => Self::One(B::factor(x)),

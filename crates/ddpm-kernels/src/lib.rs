@@ -14,16 +14,19 @@
 //! }
 //! ```
 
+mod arguments;
 mod autodiff;
 mod backend;
 #[cfg(feature = "cpu")]
 pub mod cpu;
+mod defaults;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod joined;
 mod ops;
 mod precision;
 
+pub use arguments::{ActivateConvolveGrads, AdamW, AdamWState, Addend, Norm};
 pub use joined::Joined;
-pub use ops::{ActivateConvolveGrads, AdamW, AdamWState, Addend, Kernels, Norm, TrainBackend};
+pub use ops::{Kernels, TrainBackend};
 pub use precision::Precision;

@@ -9,88 +9,12 @@ use burn::tensor::{
 };
 
 use crate::{
-    Joined,
+    ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Norm,
+    defaults::{
+        activate_then_convolve, activate_then_convolve_backward, flattened, plus, product, standardize,
+    },
     precision::{Precision, cast, raised},
 };
-
-/// What is asked of a normalisation.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Norm {
-    /// The number of groups; it divides the channels.
-    pub groups: usize,
-    /// Added to the variance.
-    pub eps: f64,
-    /// Whether SiLU follows.
-    pub silu: bool,
-}
-
-/// A step of AdamW (Loshchilov & Hutter 2019, algorithm 2) and of the moving average behind it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdamW {
-    /// The learning rate of this step.
-    pub learning_rate: f64,
-    /// Decay of the first moment.
-    pub beta_1: f32,
-    /// Decay of the second moment.
-    pub beta_2: f32,
-    /// Added to the root of the second moment.
-    pub epsilon: f32,
-    /// Decoupled weight decay, in units of the learning rate.
-    pub weight_decay: f32,
-    /// Which step of this parameter it is, from 1.
-    pub step: i32,
-    /// The weight of the new parameters in the moving average.
-    pub average_weight: f64,
-}
-
-impl AdamW {
-    /// rate, root, epsilon, keep, weight: with m and v the moments, a step is
-    /// `p <- keep p - rate m / (root sqrt(v) + epsilon)` and `average <- average + weight (p - average)`.
-    pub(crate) fn factors(self) -> (f32, f32, f32, f32, f32) {
-        let (beta_1, beta_2) = (f64::from(self.beta_1), f64::from(self.beta_2));
-        let rate = self.learning_rate / (1.0 - beta_1.powi(self.step));
-        let root = 1.0 / (1.0 - beta_2.powi(self.step)).sqrt();
-        let keep = 1.0 - self.learning_rate * f64::from(self.weight_decay);
-        (rate as f32, root as f32, self.epsilon, keep as f32, self.average_weight as f32)
-    }
-}
-
-/// A parameter, its moments and its moving average.
-#[derive(Debug, Clone)]
-pub struct AdamWState<B: Backend> {
-    /// The parameter, flat.
-    pub value: Tensor<B, 1>,
-    /// The first moment.
-    pub moment_1: Tensor<B, 1>,
-    /// The second moment.
-    pub moment_2: Tensor<B, 1>,
-    /// The moving average of the parameter.
-    pub average: Tensor<B, 1>,
-}
-
-/// What is added to the output of a convolution.
-#[derive(Debug, Clone)]
-pub enum Addend<B: Backend> {
-    /// Nothing.
-    Nothing,
-    /// A number for each channel of each image, `[n, c_out]`: the time embedding of a residual block.
-    Shift(Tensor<B, 2>),
-    /// Another feature map, of the shape of the output: the shortcut of a residual block.
-    Residual(Tensor<B, 4>),
-}
-
-/// The gradients of [`Kernels::activate_convolve_2d`].
-#[derive(Debug, Clone)]
-pub struct ActivateConvolveGrads<B: Backend> {
-    /// With respect to `x`, in as many tensors.
-    pub x: Joined<B>,
-    /// With respect to weight and bias of the norm.
-    pub affine: [Tensor<B, 1>; 2],
-    /// With respect to the convolution's weight.
-    pub weight: Tensor<B, 4>,
-    /// With respect to the convolution's bias.
-    pub bias: Tensor<B, 1>,
-}
 
 /// A backend with the operations that a diffusion model spends its time in.
 ///
@@ -452,79 +376,4 @@ pub(crate) fn float<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTe
 
 pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
-}
-
-/// [`Kernels::activate_convolve_2d`] one after the other.
-pub(crate) fn activate_then_convolve<B: Kernels>(
-    x: Joined<B>,
-    [scale, shift]: [Tensor<B, 1>; 2],
-    norm: Norm,
-    weight: Tensor<B, 4>,
-    bias: Tensor<B, 1>,
-    addend: Addend<B>,
-) -> Tensor<B, 4> {
-    let activated = flattened(x.into_tensor(), |x| B::normalize(x, scale, shift, norm));
-    plus(B::convolve_2d(activated, weight, bias, 1, 1), addend)
-}
-
-/// [`Kernels::activate_convolve_2d_backward`] one after the other.
-pub(crate) fn activate_then_convolve_backward<B: Kernels>(
-    x: Joined<B>,
-    [scale, shift]: [Tensor<B, 1>; 2],
-    norm: Norm,
-    weight: Tensor<B, 4>,
-    grad: Tensor<B, 4>,
-) -> ActivateConvolveGrads<B> {
-    let ([n, c, h, w], counts) = (x.dims(), x.counts());
-    let flat = x.into_tensor().reshape([n, c, h * w]);
-    let activated = B::normalize(flat.clone(), scale.clone(), shift.clone(), norm);
-    let activated = activated.reshape([n, c, h, w]);
-    let (activated_grad, weight, bias) = B::convolve_2d_backward(activated, weight, grad, 1, 1, true);
-    let activated_grad = activated_grad.expect("it was asked for").into_tensor().reshape([n, c, h * w]);
-    let (x, scale, shift) = B::normalize_backward(flat, scale, shift, activated_grad, norm);
-    ActivateConvolveGrads {
-        x: Joined::split(x.reshape([n, c, h, w]), counts),
-        affine: [scale, shift],
-        weight,
-        bias,
-    }
-}
-
-/// A matrix product in the precision in use.
-fn product<B: Kernels, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
-    raised(B::factor(a).matmul(B::factor(b)))
-}
-
-fn plus<B: Backend>(y: Tensor<B, 4>, addend: Addend<B>) -> Tensor<B, 4> {
-    match addend {
-        Addend::Nothing => y,
-        Addend::Shift(shift) => {
-            let [n, c] = shift.dims();
-            y + shift.reshape([n, c, 1, 1])
-        }
-        Addend::Residual(residual) => y + residual,
-    }
-}
-
-/// Applies an operation on `[n, c, length]` to `[n, c, ..]`.
-fn flattened<B: Backend, const D: usize>(
-    x: Tensor<B, D>,
-    operation: impl FnOnce(Tensor<B, 3>) -> Tensor<B, 3>,
-) -> Tensor<B, D> {
-    let dims = x.dims();
-    let (n, c) = (dims[0], dims[1]);
-    operation(x.reshape([n, c, dims[2..].iter().product()])).reshape(dims)
-}
-
-/// Zero mean and unit variance in every group `[n, c, length]`, and the inverse standard deviations `[n, groups, 1]`.
-fn standardize<B: Backend>(x: Tensor<B, 3>, norm: Norm) -> (Tensor<B, 3>, Tensor<B, 3>) {
-    let dims = x.dims();
-    let [n, c, length] = dims;
-    let Norm { groups, eps, .. } = norm;
-    assert!(groups > 0 && c % groups == 0, "group_norm: {groups} groups do not divide {c} channels");
-    let x = x.reshape([n, groups, c / groups * length]);
-    let x = x.clone() - x.mean_dim(2);
-    let variance = x.clone().powi_scalar(2).mean_dim(2);
-    let inverse_std = variance.add_scalar(eps).sqrt().recip();
-    ((x * inverse_std.clone()).reshape(dims), inverse_std)
 }

@@ -91,7 +91,7 @@ impl<'a> Machine<'a> {
             b'(' => self.marks.push(self.stack.len()),
             b')' => self.tuple(Vec::new())?,
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.tuple(items)?;
             }
             0x85..=0x87 => {
@@ -105,7 +105,7 @@ impl<'a> Machine<'a> {
                 self.append(item)?;
             }
             b'e' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.append(items)?;
             }
             b's' => {
@@ -113,7 +113,7 @@ impl<'a> Machine<'a> {
                 self.insert(items)?;
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.insert(items)?;
             }
             // The memo.
@@ -200,7 +200,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The values above the last mark, which is taken away.
-    fn to_mark(&mut self) -> Done<Vec<Value>> {
+    fn pop_to_mark(&mut self) -> Done<Vec<Value>> {
         let mark = self.marks.pop().ok_or_else(|| self.damaged("a mark is missing"))?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }

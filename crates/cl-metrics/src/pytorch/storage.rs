@@ -30,23 +30,19 @@ pub(super) struct View {
 impl Storage {
     /// `("storage", type, key, location, count)`, and in the older form what it is a view of: `None`.
     pub(super) fn of_persistent_id(id: &Listed) -> Option<Self> {
-        let (kind, dtype, key, count) = match &id.items[..] {
-            [
-                Value::Text(kind),
-                Value::Name(Name::StorageOf(dtype)),
-                Value::Text(key),
-                Value::Text(_),
-                Value::Int(count),
-            ]
-            | [
-                Value::Text(kind),
-                Value::Name(Name::StorageOf(dtype)),
-                Value::Text(key),
-                Value::Text(_),
-                Value::Int(count),
-                Value::None,
-            ] => (kind, dtype, key, count),
-            _ => return None,
+        let id = match &id.items[..] {
+            [id @ .., Value::None] => id,
+            id => id,
+        };
+        let [
+            Value::Text(kind),
+            Value::Name(Name::StorageOf(dtype)),
+            Value::Text(key),
+            Value::Text(_),
+            Value::Int(count),
+        ] = id
+        else {
+            return None;
         };
         (&**kind == "storage").then_some(())?;
         Some(Self { key: Rc::clone(key), dtype: *dtype, count: usize::try_from(*count).ok()? })

@@ -130,7 +130,7 @@ fn nothing_is_called_that_is_not_known() {
 
 #[test]
 fn values_are_trees_of_little_depth() {
-    let deep = [&b"N"[..], &[0x85; 1_000_000]].concat();
+    let deep = [&b"N"[..], &vec![0x85; 1_000_000]].concat();
     assert!(refusal(legacy(&deep)).contains("values within values"));
     let lists = b"]".repeat(100_000).into_iter().chain(b"a".repeat(99_999)).collect::<Vec<_>>();
     assert!(refusal(legacy(&lists)).contains("values within values"));

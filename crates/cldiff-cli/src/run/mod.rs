@@ -171,13 +171,13 @@ fn prepare(
 ) -> Result<Vec<Reference>, Failure> {
     progress.say("training the classifier whose features FID is measured in (cached for the next run)");
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
-    let of = |engine: &Box<dyn Engine>| {
+    let of = |engine: &dyn Engine| {
         engine.prepare(stream, &loaded.config.evaluation, cache.as_deref()).map_err(|e| match e {
             EngineError::Metric(_) => Failure::mistake(e),
             other => Failure::Other(other.into()),
         })
     };
-    let references: Vec<Reference> = engines.iter().map(of).collect::<Result<_, _>>()?;
+    let references: Vec<Reference> = engines.iter().map(|engine| of(&**engine)).collect::<Result<_, _>>()?;
     progress.say(&format!("features: {}", references[0].summary().features));
     Ok(references)
 }

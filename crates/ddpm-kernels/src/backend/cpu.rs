@@ -10,7 +10,7 @@ use crate::{
         conv::{self, Activation, Addends, Conv},
         feature_maps, group_norm,
     },
-    ops::{activate_then_convolve, activate_then_convolve_backward},
+    defaults::{activate_then_convolve, activate_then_convolve_backward},
     precision::rounded,
 };
 

@@ -8,3 +8,12 @@ mod gpu;
 // In f64 for the sake of comparison: with the default bodies it is what the kernels are held against.
 #[cfg(feature = "ndarray")]
 impl crate::Kernels for burn_ndarray::NdArray<f64> {}
+
+// The GPU kernels are implemented for every runtime; these are those that the features promise.
+#[cfg(feature = "wgpu")]
+const _: fn() = has_kernels::<burn_wgpu::Wgpu<f32, i32>>;
+#[cfg(feature = "cuda")]
+const _: fn() = has_kernels::<burn_cuda::Cuda<f32, i32>>;
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn has_kernels<B: crate::Kernels>() {}

@@ -49,8 +49,7 @@ impl Arguments {
 
     /// The source of a kernel with this name that was expanded into the builder.
     fn source(self, name: &str, units: usize) -> String {
-        let settings =
-            KernelSettings::default().cube_dim(CubeDim::new_1d(units as u32)).kernel_name(name.to_owned());
+        let settings = KernelSettings::default().cube_dim(CubeDim::new_1d(units as u32)).kernel_name(name);
         let definition = self.builder.build(settings);
         let mut compiler = <CudaRuntime as Runtime>::Compiler::default();
         let address = AddressType::U32.unsigned_type();

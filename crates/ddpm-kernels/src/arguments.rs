@@ -1,0 +1,84 @@
+//! What the operations take and give beside tensors.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::Joined;
+
+/// What is asked of a normalisation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norm {
+    /// The number of groups; it divides the channels.
+    pub groups: usize,
+    /// Added to the variance.
+    pub eps: f64,
+    /// Whether SiLU follows.
+    pub silu: bool,
+}
+
+/// A step of AdamW (Loshchilov & Hutter 2019, algorithm 2) and of the moving average behind it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// The learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta_1: f32,
+    /// Decay of the second moment.
+    pub beta_2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// Decoupled weight decay, in units of the learning rate.
+    pub weight_decay: f32,
+    /// Which step of this parameter it is, from 1.
+    pub step: i32,
+    /// The weight of the new parameters in the moving average.
+    pub average_weight: f64,
+}
+
+impl AdamW {
+    /// rate, root, epsilon, keep, weight: with m and v the moments, a step is
+    /// `p <- keep p - rate m / (root sqrt(v) + epsilon)` and `average <- average + weight (p - average)`.
+    pub(crate) fn factors(self) -> (f32, f32, f32, f32, f32) {
+        let (beta_1, beta_2) = (f64::from(self.beta_1), f64::from(self.beta_2));
+        let rate = self.learning_rate / (1.0 - beta_1.powi(self.step));
+        let root = 1.0 / (1.0 - beta_2.powi(self.step)).sqrt();
+        let keep = 1.0 - self.learning_rate * f64::from(self.weight_decay);
+        (rate as f32, root as f32, self.epsilon, keep as f32, self.average_weight as f32)
+    }
+}
+
+/// A parameter, its moments and its moving average.
+#[derive(Debug, Clone)]
+pub struct AdamWState<B: Backend> {
+    /// The parameter, flat.
+    pub value: Tensor<B, 1>,
+    /// The first moment.
+    pub moment_1: Tensor<B, 1>,
+    /// The second moment.
+    pub moment_2: Tensor<B, 1>,
+    /// The moving average of the parameter.
+    pub average: Tensor<B, 1>,
+}
+
+/// What is added to the output of a convolution.
+#[derive(Debug, Clone)]
+pub enum Addend<B: Backend> {
+    /// Nothing.
+    Nothing,
+    /// A number for each channel of each image, `[n, c_out]`: the time embedding of a residual block.
+    Shift(Tensor<B, 2>),
+    /// Another feature map, of the shape of the output: the shortcut of a residual block.
+    Residual(Tensor<B, 4>),
+}
+
+/// The gradients of [`Kernels::activate_convolve_2d`].
+#[derive(Debug, Clone)]
+pub struct ActivateConvolveGrads<B: Backend> {
+    /// With respect to `x`, in as many tensors.
+    pub x: Joined<B>,
+    /// With respect to weight and bias of the norm.
+    pub affine: [Tensor<B, 1>; 2],
+    /// With respect to the convolution's weight.
+    pub weight: Tensor<B, 4>,
+    /// With respect to the convolution's bias.
+    pub bias: Tensor<B, 1>,
+}

@@ -1,0 +1,80 @@
+//! Parts of the operations' default bodies.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::{ActivateConvolveGrads, Addend, Joined, Kernels, Norm, precision::raised};
+
+/// [`Kernels::activate_convolve_2d`] one after the other.
+pub(crate) fn activate_then_convolve<B: Kernels>(
+    x: Joined<B>,
+    [scale, shift]: [Tensor<B, 1>; 2],
+    norm: Norm,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    addend: Addend<B>,
+) -> Tensor<B, 4> {
+    let activated = flattened(x.into_tensor(), |x| B::normalize(x, scale, shift, norm));
+    plus(B::convolve_2d(activated, weight, bias, 1, 1), addend)
+}
+
+/// [`Kernels::activate_convolve_2d_backward`] one after the other.
+pub(crate) fn activate_then_convolve_backward<B: Kernels>(
+    x: Joined<B>,
+    [scale, shift]: [Tensor<B, 1>; 2],
+    norm: Norm,
+    weight: Tensor<B, 4>,
+    grad: Tensor<B, 4>,
+) -> ActivateConvolveGrads<B> {
+    let ([n, c, h, w], counts) = (x.dims(), x.counts());
+    let flat = x.into_tensor().reshape([n, c, h * w]);
+    let activated = B::normalize(flat.clone(), scale.clone(), shift.clone(), norm);
+    let activated = activated.reshape([n, c, h, w]);
+    let (activated_grad, weight, bias) = B::convolve_2d_backward(activated, weight, grad, 1, 1, true);
+    let activated_grad = activated_grad.expect("it was asked for").into_tensor().reshape([n, c, h * w]);
+    let (x, scale, shift) = B::normalize_backward(flat, scale, shift, activated_grad, norm);
+    ActivateConvolveGrads {
+        x: Joined::split(x.reshape([n, c, h, w]), counts),
+        affine: [scale, shift],
+        weight,
+        bias,
+    }
+}
+
+/// A matrix product in the precision in use.
+pub(crate) fn product<B: Kernels, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
+    raised(B::factor(a).matmul(B::factor(b)))
+}
+
+pub(crate) fn plus<B: Backend>(y: Tensor<B, 4>, addend: Addend<B>) -> Tensor<B, 4> {
+    match addend {
+        Addend::Nothing => y,
+        Addend::Shift(shift) => {
+            let [n, c] = shift.dims();
+            y + shift.reshape([n, c, 1, 1])
+        }
+        Addend::Residual(residual) => y + residual,
+    }
+}
+
+/// Applies an operation on `[n, c, length]` to `[n, c, ..]`.
+pub(crate) fn flattened<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    operation: impl FnOnce(Tensor<B, 3>) -> Tensor<B, 3>,
+) -> Tensor<B, D> {
+    let dims = x.dims();
+    let (n, c) = (dims[0], dims[1]);
+    operation(x.reshape([n, c, dims[2..].iter().product()])).reshape(dims)
+}
+
+/// Zero mean and unit variance in every group `[n, c, length]`, and the inverse standard deviations `[n, groups, 1]`.
+pub(crate) fn standardize<B: Backend>(x: Tensor<B, 3>, norm: Norm) -> (Tensor<B, 3>, Tensor<B, 3>) {
+    let dims = x.dims();
+    let [n, c, length] = dims;
+    let Norm { groups, eps, .. } = norm;
+    assert!(groups > 0 && c % groups == 0, "group_norm: {groups} groups do not divide {c} channels");
+    let x = x.reshape([n, groups, c / groups * length]);
+    let x = x.clone() - x.mean_dim(2);
+    let variance = x.clone().powi_scalar(2).mean_dim(2);
+    let inverse_std = variance.add_scalar(eps).sqrt().recip();
+    ((x * inverse_std.clone()).reshape(dims), inverse_std)
+}
