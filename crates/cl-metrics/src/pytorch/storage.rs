@@ -30,10 +30,7 @@ pub(super) struct View {
 impl Storage {
     /// `("storage", type, key, location, count)`, and in the older form what it is a view of: `None`.
     pub(super) fn of_persistent_id(id: &Listed) -> Option<Self> {
-        let id = match &id.items[..] {
-            [id @ .., Value::None] => id,
-            id => id,
-        };
+        let id = if let [id @ .., Value::None] = &id.items[..] { id } else { &id.items[..] };
         let [
             Value::Text(kind),
             Value::Name(Name::StorageOf(dtype)),
