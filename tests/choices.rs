@@ -61,6 +61,23 @@ fn bf16_is_another_training_and_a_setting_of_the_run() {
     assert!(text(&output.stderr).contains("possible values: f32, bf16"));
 }
 
+/// As in `cldiff list strategies | head -1`.
+#[cfg(unix)]
+#[test]
+fn a_reader_who_has_enough_is_no_mistake() {
+    let scratch = Scratch::new();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_cldiff"))
+        .args(["doctor", "--backend", "flex"])
+        .current_dir(scratch.0.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(141), ""));
+}
+
 #[test]
 fn the_doctor_says_what_is_here_and_that_it_computes_the_same() {
     let scratch = Scratch::new();

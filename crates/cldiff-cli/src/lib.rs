@@ -42,9 +42,11 @@ pub fn main() -> ExitCode {
     }
     // On one of the kernels' threads: called from outside, each of them would have to be handed over and waited for.
     let outcome = panics::catch(|| rayon::join(|| run_command(cli, started), || ()).0);
-    match outcome.unwrap_or_else(|panic| Err(Failure::internal(&panic))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => failure.tell(),
+        Err(panic) if panics::is_unheard(&panic) => ExitCode::from(UNHEARD),
+        Err(panic) => Failure::internal(&panic).tell(),
     }
 }
 
@@ -81,6 +83,9 @@ fn set_threads(threads: Option<usize>) -> Result<(), Failure> {
     let told = threads.map_or_else(String::new, |threads| format!("--threads {threads}: "));
     pool.build_global().map_err(|error| Failure::mistake(format!("{told}{error}")))
 }
+
+/// As a shell reports a program that SIGPIPE ended.
+const UNHEARD: u8 = 141;
 
 /// What a main thread has.
 pub(crate) const STACK: usize = 8 << 20;

@@ -17,7 +17,8 @@ const KEPT: usize = 100;
 pub fn listen() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+        let unheard = panic.payload_as_str().is_some_and(is_unheard);
+        if !unheard && std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             print(panic);
         }
         let said = panic.payload_as_str().unwrap_or(SILENT).to_owned();
@@ -41,6 +42,11 @@ pub fn catch<T>(function: impl FnOnce() -> T) -> Result<T, String> {
         let place = mine.map_or_else(String::new, |i| all.remove(i).1);
         said + &place
     })
+}
+
+/// Whether a panic only says that nobody reads what is printed any more, as `head` does when it has enough.
+pub fn is_unheard(said: &str) -> bool {
+    ["failed printing to stdout", "failed printing to stderr"].iter().any(|words| said.starts_with(words))
 }
 
 fn words(payload: &(dyn Any + Send)) -> String {

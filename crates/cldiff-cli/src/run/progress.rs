@@ -1,6 +1,9 @@
 //! What a person sees on stderr while a run goes on: a bar on a terminal, a line a task elsewhere.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
 
 use cldiff_engine::Phase;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,7 +43,8 @@ impl Progress {
         if self.on_terminal {
             self.bar.println(line);
         } else {
-            eprintln!("{line}");
+            // Whoever has stopped listening stops no run.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 
