@@ -126,9 +126,24 @@ fn collect(dir: &Path, root: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
-/// Moments spread over a run's life, each in its own part of it.
-fn moments(life: Duration, n: u32) -> impl Iterator<Item = Duration> {
-    (0..n).map(move |i| life * (2 * i + 1) / (2 * n))
+/// Runs that are stopped at moments spread over their life, each in its own part of it. A machine that others keep busy
+/// makes lives longer and shorter: one that is over before its moment tells how long they are now.
+fn at_moments(smoke: &mut Smoke, name: &str, n: u32, mut stop: impl FnMut(Child) -> bool) {
+    let mut stopped = 0;
+    for i in 0..n {
+        let (run, moment) = (format!("{name}-{i}"), smoke.life * (2 * i + 1) / (2 * n));
+        let mut child = smoke.command(&run).spawn().unwrap();
+        let start = Instant::now();
+        while start.elapsed() < moment && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if start.elapsed() < moment {
+            smoke.life = start.elapsed();
+        }
+        stopped += u32::from(stop(child));
+        smoke.check(&run);
+    }
+    assert!(2 * stopped > n, "only {stopped} of {n} were stopped in the middle");
 }
 
 fn interrupt(child: &Child) {
@@ -137,15 +152,12 @@ fn interrupt(child: &Child) {
 
 #[test]
 fn a_killed_run_comes_to_the_same_results() {
-    let smoke = Smoke::new("");
-    for (i, moment) in moments(smoke.life, kills(25)).enumerate() {
-        let run = format!("killed-{i}");
-        let mut child = smoke.command(&run).spawn().unwrap();
-        std::thread::sleep(moment);
+    at_moments(&mut Smoke::new(""), "killed", kills(25), |mut child| {
+        let alive = child.try_wait().unwrap().is_none();
         child.kill().unwrap();
         child.wait().unwrap();
-        smoke.check(&run);
-    }
+        alive
+    });
 }
 
 /// Strategies with much to remember, and every analysis.
@@ -164,24 +176,16 @@ online_ewc = {}
 
 #[test]
 fn an_interrupted_run_says_how_to_go_on_and_comes_to_the_same_results() {
-    let (smoke, kills) = (Smoke::new(RICH), kills(12));
-    let mut interrupted = 0;
-    for (i, moment) in moments(smoke.life, kills).enumerate() {
-        let run = format!("interrupted-{i}");
-        let child = smoke.command(&run).spawn().unwrap();
-        std::thread::sleep(moment);
+    at_moments(&mut Smoke::new(RICH), "interrupted", kills(12), |child| {
         interrupt(&child);
         let output = child.wait_with_output().unwrap();
         // Before the cells begin there is nobody to listen and nothing to lose; at the very end it is too late.
-        if let Some(code) = output.status.code().filter(|code| *code != 0) {
-            assert_eq!(code, 130, "{}", text(&output.stderr));
-            let message = text(&output.stderr);
-            assert!(message.starts_with("interrupted") && message.contains("--resume --out"), "{message}");
-            interrupted += 1;
-        }
-        smoke.check(&run);
-    }
-    assert!(interrupted > kills / 2, "only {interrupted} were interrupted in the middle");
+        let Some(code) = output.status.code().filter(|code| *code != 0) else { return false };
+        let message = text(&output.stderr);
+        assert_eq!(code, 130, "{message}");
+        assert!(message.starts_with("interrupted") && message.contains("--resume --out"), "{message}");
+        true
+    });
 }
 
 #[test]
