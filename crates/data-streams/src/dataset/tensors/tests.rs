@@ -93,7 +93,7 @@ fn what_is_wrong_with_an_npz_is_told() {
     let mut version_2 = [b"\x93NUMPY\x02\x00", &u32::MAX.to_le_bytes()[..]].concat();
     version_2.extend([0; 60]);
     for (arrays, expected) in [
-        (vec![("images", images.clone())], "no array `labels`; there is images"),
+        (vec![("images", images.clone())], "no array `labels`; there is \"images\""),
         (
             vec![("images", images.clone()), ("labels", npy("|u1", "(3,)", &[0, 1, 2]))],
             "2 images, but 3 labels",
