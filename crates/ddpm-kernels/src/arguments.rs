@@ -70,7 +70,7 @@ pub enum Addend<B: Backend> {
     Residual(Tensor<B, 4>),
 }
 
-/// The gradients of [`Kernels::activate_convolve_2d`].
+/// The gradients of [`Kernels::activate_convolve_2d`](crate::Kernels::activate_convolve_2d).
 #[derive(Debug, Clone)]
 pub struct ActivateConvolveGrads<B: Backend> {
     /// With respect to `x`, in as many tensors.

@@ -1,10 +1,10 @@
 //! State dicts as PyTorch's `torch.save` writes them, read without running anything that they say.
 //!
 //! A file is data of a pickle, a program for a machine that may call any function by name, and the numbers of the
-//! tensors behind it. [`pickle`] understands the instructions that a dict of tensors is written in and the fourteen names
+//! tensors behind it. `pickle` understands the instructions that a dict of tensors is written in and the fourteen names
 //! that it takes from Python (`collections.OrderedDict`, `torch.FloatStorage`...); every other instruction or name is an error
-//! that says which. Two forms of file: a zip archive ([`archive`]), since PyTorch 1.6, and pickles one after another
-//! ([`legacy`]), before.
+//! that says which. Two forms of file: a zip archive (`archive`), since PyTorch 1.6, and pickles one after another
+//! (`legacy`), before.
 //!
 //! Nothing that a file claims allocates memory: tensors are views of its own bytes, and a view that would reach beyond its
 //! storage is refused when the file is read.
