@@ -209,6 +209,29 @@ fn a_damaged_state_costs_some_steps_and_nothing_else() {
     }
 }
 
+#[test]
+fn a_state_of_another_cell_is_refused_with_what_to_do() {
+    let scratch = Scratch::new();
+    let arguments = ["--config", "smoke", "--backend", "flex", "--quiet", "--strategy", "replay-1,finetune"];
+    let arguments = [&arguments[..], &["--out", "run"], &EVERY_STEP].concat();
+    // Killed in the second task of the first cell, which has stored images by then.
+    assert!(!with_fault(&scratch, "kill:300", &arguments).status.success());
+    let (mine, other) = ("run/cells/finetune-0", "run/cells/replay-1-0");
+    fs::create_dir_all(scratch.path(mine)).unwrap();
+    fs::rename(scratch.path(other).join("state"), scratch.path(mine).join("state")).unwrap();
+    let output = scratch.cldiff(&[&arguments[..], &["--resume"]].concat());
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("1 of 2 cells failed") && message.contains("finetune (seed 0) failed"),
+        "{message}"
+    );
+    assert!(message.contains("remove run/cells/finetune-0/state to begin the cell anew"), "{message}");
+    fs::remove_dir_all(scratch.path(mine).join("state")).unwrap();
+    let output = scratch.cldiff(&[&arguments[..], &["--resume"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
 /// The newest state of the cell that has one.
 fn newest_state(run: &Path) -> PathBuf {
     let cells = fs::read_dir(run.join("cells")).unwrap().map(|entry| entry.unwrap().path().join("state"));

@@ -81,7 +81,7 @@ pub enum DataError {
 }
 
 /// What there is in place of something, for a message: the first names, each cut where it is long.
-pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<&str> = names.into_iter().collect();
     let more = names.len().saturating_sub(SHOWN);

@@ -29,7 +29,7 @@ pub use augmentation::{Augmentation, AugmentationKey};
 pub use batches::{ArrivalOrder, EpochOrder};
 pub use catalogue::{Archive, RemoteFile, Unpack};
 pub use dataset::{DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Published, Split};
-pub use error::DataError;
+pub use error::{DataError, listed};
 pub use npy::npy_header;
 pub use prefetch::{Batch, Loader, Order, PixelFormat, Pixels, Prefetcher};
 pub use stream::{

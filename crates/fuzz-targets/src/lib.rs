@@ -18,33 +18,31 @@ pub use self::{
     program::{config, metric, results},
 };
 
-/// A parser's name, its function, and the longest input that a fuzzer tries.
+/// A parser's name and its function.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// As in `fuzz/fuzz_targets`.
     pub name: &'static str,
     /// Panics if what must hold does not.
     pub run: fn(&[u8]),
-    /// Bytes.
-    pub longest: usize,
 }
 
 /// All of them.
 pub const TARGETS: [Target; 14] = [
-    Target { name: "archive", run: archive, longest: 8192 },
-    Target { name: "checkpoint", run: checkpoint, longest: 4096 },
-    Target { name: "cifar", run: cifar, longest: 16384 },
-    Target { name: "config", run: config, longest: 4096 },
-    Target { name: "diffusers", run: diffusers, longest: 16384 },
-    Target { name: "digits", run: digits, longest: 2048 },
-    Target { name: "idx", run: idx, longest: 4096 },
-    Target { name: "image", run: image, longest: 4096 },
-    Target { name: "metric", run: metric, longest: 4096 },
-    Target { name: "npy", run: npy, longest: 4096 },
-    Target { name: "npz", run: npz, longest: 4096 },
-    Target { name: "pytorch", run: pytorch, longest: 8192 },
-    Target { name: "results", run: results, longest: 16384 },
-    Target { name: "safetensors", run: safetensors, longest: 4096 },
+    Target { name: "archive", run: archive },
+    Target { name: "checkpoint", run: checkpoint },
+    Target { name: "cifar", run: cifar },
+    Target { name: "config", run: config },
+    Target { name: "diffusers", run: diffusers },
+    Target { name: "digits", run: digits },
+    Target { name: "idx", run: idx },
+    Target { name: "image", run: image },
+    Target { name: "metric", run: metric },
+    Target { name: "npy", run: npy },
+    Target { name: "npz", run: npz },
+    Target { name: "pytorch", run: pytorch },
+    Target { name: "results", run: results },
+    Target { name: "safetensors", run: safetensors },
 ];
 
 /// What stands between the files of an input that has several.

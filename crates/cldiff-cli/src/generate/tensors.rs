@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context;
 use cldiff_engine::HostImages;
+use data_streams::listed;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::failure::Failure;
@@ -54,7 +55,7 @@ impl Tensors {
         file.tensor(name).map_err(|_| {
             let mut there: Vec<&str> = file.names().into_iter().collect();
             there.sort_unstable();
-            self.mistake(format!("there is no tensor `{name}`; there is {}", some_of(&there)))
+            self.mistake(format!("there is no tensor `{name}`; there is {}", listed(there)))
         })
     }
 
@@ -115,19 +116,6 @@ impl Tensors {
                 .map_err(|_| self.mistake(format!("tensor `{name}` has {v}, expected 0 or more")))
         };
         values.iter().map(index).collect()
-    }
-}
-
-/// The first of some names, for a message.
-pub(crate) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
-    const SHOWN: usize = 10;
-    // A name may be as long as the file.
-    let short = |name: &T| name.as_ref().chars().take(60).collect::<String>();
-    let shown = names.iter().take(SHOWN).map(short).collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0 => "nothing".into(),
-        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
-        _ => shown,
     }
 }
 

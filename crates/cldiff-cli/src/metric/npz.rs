@@ -7,12 +7,12 @@ use std::{
 };
 
 use cl_metrics::sample::moments::Gaussian;
-use data_streams::npy_header;
+use data_streams::{listed, npy_header};
 use npyz::NpyFile;
 use zip::ZipArchive;
 
 use super::set::{Content, Set};
-use crate::{failure::Failure, generate::tensors::some_of};
+use crate::failure::Failure;
 
 /// The largest array that is read: a covariance of 8192 features in f64.
 const MOST_BYTES: u64 = 8192 * 8192 * 8 + 4096;
@@ -39,9 +39,9 @@ pub(super) fn read(path: &Path) -> Result<Set, Failure> {
 /// Shape and numbers of an array; a symmetric matrix is the same in either order.
 fn array(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<(Vec<u64>, Vec<f64>), String> {
     let there: Vec<String> = archive.file_names().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
-    let entry = archive
-        .by_name(&format!("{name}.npy"))
-        .map_err(|_| format!("there is no array `{name}`; there is {}", some_of(&there)))?;
+    let entry = archive.by_name(&format!("{name}.npy")).map_err(|_| {
+        format!("there is no array `{name}`; there is {}", listed(there.iter().map(String::as_str)))
+    })?;
     // Grows with what is really there, whatever the headers claim.
     let mut bytes = Vec::new();
     entry.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|e| format!("`{name}`: {e}"))?;

@@ -51,7 +51,12 @@ impl CellDirectory {
 
     /// The states to go on from.
     pub fn states(&self, keep: usize) -> Checkpoints {
-        Checkpoints::new(self.root.join("state"), keep)
+        Checkpoints::new(self.states_place(), keep)
+    }
+
+    /// Where they are.
+    pub fn states_place(&self) -> PathBuf {
+        self.root.join("state")
     }
 
     /// What happens, at its end.

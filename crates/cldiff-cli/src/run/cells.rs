@@ -80,12 +80,20 @@ impl Runner<'_> {
         interrupt::listen();
         self.save_real().map_err(|error| self.cannot_write(&error))?;
         let cells = self.config.cells();
-        let open = |spec: &&CellSpec| self.cell_directory(spec).finished().is_none();
-        self.progress
-            .set_total(cells.iter().filter(open).map(|cell| Workload::of(cell, self.stream).0).sum());
+        let finished: Vec<_> = cells.iter().map(|spec| self.cell_directory(spec).finished()).collect();
+        let open = cells.iter().zip(&finished).filter(|(_, result)| result.is_none());
+        self.progress.set_total(open.map(|(cell, _)| Workload::of(cell, self.stream).0).sum());
         let outcomes = side_by_side(self.workers.len(), cells.len(), |worker, i| {
-            let title = format!("[{}/{}] {}", i + 1, cells.len(), cells[i].strategy.label());
-            let outcome = self.run_cell(self.workers[worker], &cells[i], title);
+            let outcome = match &finished[i] {
+                Some(result) => {
+                    self.leave_alone(&cells[i]);
+                    Ok(result.clone())
+                }
+                None => {
+                    let title = format!("[{}/{}] {}", i + 1, cells.len(), cells[i].strategy.label());
+                    self.run_cell(self.workers[worker], &cells[i], title)
+                }
+            };
             if matches!(outcome, Err(Trouble::Run(_))) {
                 self.stop.store(true, Ordering::SeqCst);
                 return ControlFlow::Break(outcome);
@@ -101,26 +109,26 @@ impl Runner<'_> {
         self.directory.cell(&spec.strategy.label(), spec.seed)
     }
 
+    /// A cell that an earlier session finished.
+    fn leave_alone(&self, spec: &CellSpec) {
+        let (label, seed) = (spec.strategy.label(), spec.seed);
+        self.progress.say(&format!("{label} (seed {seed}): finished already"));
+        // A process that was killed may have left states.
+        self.cell_directory(spec).states(self.config.checkpoints.keep).clear();
+    }
+
     fn run_cell(&self, worker: Worker<'_>, spec: &CellSpec, title: String) -> Result<CellResult, Trouble> {
         let directory = self.cell_directory(spec);
-        let states = directory.states(self.config.checkpoints.keep);
-        if let Some(result) = directory.finished() {
-            let (label, seed) = (spec.strategy.label(), spec.seed);
-            self.progress.say(&format!("{label} (seed {seed}): finished already"));
-            // A process that was killed may have left them.
-            states.clear();
-            return Ok(result);
-        }
         if let Some(reason) = directory.failed() {
             self.progress.say(&format!("{title}  failed last time and is tried again: {reason}"));
         }
         let attempt = panics::catch(|| self.attempt(worker, spec, &directory, title));
         let trouble = match attempt {
             Ok(Ok(result)) => {
-                states.clear();
+                directory.states(self.config.checkpoints.keep).clear();
                 return Ok(result);
             }
-            Ok(Err(error)) => self.trouble(error),
+            Ok(Err(error)) => self.trouble(error, &directory),
             Err(panic) => Trouble::Cell(format!("internal error: {panic}")),
         };
         let trouble = match trouble {
@@ -169,8 +177,13 @@ impl Runner<'_> {
         Ok(result)
     }
 
-    fn trouble(&self, error: EngineError) -> Trouble {
+    fn trouble(&self, error: EngineError, directory: &CellDirectory) -> Trouble {
         match error {
+            // Trying again would find the same state.
+            EngineError::Strategy(error @ StrategyError::State { .. }) => {
+                let place = directory.states_place();
+                Trouble::Cell(format!("{error}; remove {} to begin the cell anew", place.display()))
+            }
             EngineError::Interrupted => {
                 Trouble::Run(Failure::Interrupted(format!("interrupted; {}", self.directory.how_to_resume())))
             }

@@ -25,9 +25,12 @@ use crate::{
 
 /// What the processor offers to the CPU kernels: results are the same, to the bit, where this is.
 pub fn cpu_features() -> Vec<String> {
-    let sets = ddpm_kernels::cpu::InstructionSet::available();
-    let names = sets.iter().map(|set| format!("{set:?}").to_lowercase());
-    names.chain([std::env::consts::ARCH.to_owned()]).collect()
+    let mut features = vec![std::env::consts::ARCH.to_owned()];
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    for set in ddpm_kernels::cpu::InstructionSet::available() {
+        features.push(format!("{set:?}").to_lowercase());
+    }
+    features
 }
 
 /// `--backend`
