@@ -32,7 +32,7 @@ fn listed(scratch: &Scratch, what: &str) -> Vec<Value> {
 }
 
 #[test]
-fn bf16_is_another_training_and_a_setting_of_the_run() {
+fn rounded_products_are_another_training_and_a_setting_of_the_run() {
     let scratch = Scratch::new();
     let few = ["--config", "smoke", "--backend", "flex", "--strategy", "finetune", "--quiet", "--out"];
     let bits = |out: &str, more: &[&str]| {
@@ -43,22 +43,23 @@ fn bf16_is_another_training_and_a_setting_of_the_run() {
         // What measures is the same: the floor is between real images.
         (results["cells"][0]["summary"]["bpd.final_average"].as_f64().unwrap(), results["floor"].clone())
     };
-    let (exact, reduced) = (bits("f32", &[]), bits("bf16", &["--precision", "bf16"]));
-    assert_eq!(exact.1, reduced.1);
-    assert!(
-        exact.0 != reduced.0 && (exact.0 / reduced.0 - 1.0).abs() < 0.02,
-        "{} and {}",
-        exact.0,
-        reduced.0
-    );
+    let exact = bits("auto", &[]);
+    for precision in ["tf32", "bf16"] {
+        let reduced = bits(precision, &["--precision", precision]);
+        assert_eq!(exact.1, reduced.1);
+        let (exact, reduced) = (exact.0, reduced.0);
+        assert!(exact != reduced && (exact / reduced - 1.0).abs() < 0.02, "{exact} and {reduced}");
+    }
+    // A CPU has no tensor cores to be kept from.
+    assert_eq!(bits("f32", &["--precision", "f32"]), exact);
     let output = scratch.cldiff(&[&few[..], &["bf16", "--resume"]].concat());
     assert!(
-        text(&output.stderr).contains("`precision` is \"bf16\" there and \"f32\" here"),
+        text(&output.stderr).contains("`precision` is \"bf16\" there and \"auto\" here"),
         "{}",
         text(&output.stderr)
     );
     let output = scratch.cldiff(&[&few[..], &["x", "--precision", "f8"]].concat());
-    assert!(text(&output.stderr).contains("possible values: f32, bf16"));
+    assert!(text(&output.stderr).contains("possible values: auto, f32, tf32, bf16"));
 }
 
 /// As in `cldiff list strategies | head -1`.

@@ -42,8 +42,8 @@ pub(crate) struct BenchArgs {
     /// Timed repetitions within a run
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
-    /// What our network multiplies: f32 or bf16 (PyTorch's is part of its modes)
-    #[arg(long, default_value = "f32")]
+    /// What our network multiplies: auto, f32, tf32 or bf16 (PyTorch's is part of its modes)
+    #[arg(long, default_value = "auto")]
     pub precision: String,
     /// Threads on both sides [default: one for each core]
     #[arg(long)]

@@ -72,7 +72,7 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     findings.add("The same run, gone on with", again.and_then(|output| said(&output)));
 
     findings.add("A whole run, cells one after another and side by side", whole_runs(args, &cldiff));
-    findings.add("Reference workloads in f32", workloads(args, "f32", &program));
+    findings.add("Reference workloads in f32, or TF32 where there is that", workloads(args, "auto", &program));
     findings.add("Reference workloads in bf16", workloads(args, "bf16", &program));
 
     fs::remove_dir_all(&scratch).ok();
@@ -156,7 +156,7 @@ fn workloads(args: &GpuCheckArgs, precision: &str, program: &Path) -> Result<Str
     options.precision = precision.into();
     options.runs = 1;
     // PyTorch's best mode is looked for once.
-    options.peer = args.peer.clone().filter(|_| precision == "f32");
+    options.peer = args.peer.clone().filter(|_| precision == "auto");
     options.workload.clone_from(&args.workload);
     let mut table = String::new();
     for workload in &args.workload {

@@ -277,7 +277,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
     /// What the network multiplies
-    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    #[arg(long, value_enum, default_value_t = PrecisionArg::Auto)]
     pub precision: PrecisionArg,
     /// What to measure
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Quantity::Train, Quantity::Forward])]
@@ -417,8 +417,12 @@ impl RunArgs {
 /// `--precision`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum PrecisionArg {
-    /// f32; CUDA may use TF32, where tuning finds tensor cores faster
+    /// tf32 where tensor cores have it, f32 elsewhere
+    Auto,
+    /// f32 without tensor cores: slower on a GPU
     F32,
+    /// f32 of which tensor cores may leave out the last 13 bits; on a CPU the rounding alone
+    Tf32,
     /// bf16 factors, f32 weights and sums; on a CPU the rounding alone, which is no faster
     Bf16,
 }
@@ -426,7 +430,9 @@ pub enum PrecisionArg {
 impl From<PrecisionArg> for PrecisionConfig {
     fn from(arg: PrecisionArg) -> Self {
         match arg {
+            PrecisionArg::Auto => Self::Auto,
             PrecisionArg::F32 => Self::F32,
+            PrecisionArg::Tf32 => Self::Tf32,
             PrecisionArg::Bf16 => Self::Bf16,
         }
     }

@@ -29,7 +29,7 @@ struct Finding {
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     let wanted = args.backend.map(BackendChoice::from).filter(|choice| *choice != BackendChoice::Auto);
     let reference = open(BackendChoice::Ndarray, 0).or_else(|_| open(BackendChoice::Flex, 0)).ok();
-    let reference = reference.map(|engine| probe(&*engine)).transpose()?;
+    let reference = reference.map(|engine| probe(&*engine, Rounding::F32)).transpose()?;
     let chosen = ALL.into_iter().filter(|(_, choice)| wanted.is_none_or(|wanted| wanted == *choice));
     let findings: Vec<Finding> =
         chosen.map(|choice| examine(choice, args.device, reference.as_ref())).collect::<Result<_, _>>()?;
@@ -61,17 +61,21 @@ fn examine(
     match open(choice, if on_cpu { 0 } else { device }) {
         Err(refusal) => Ok(Finding { backend, device: Err(refusal.to_string()), differences: Vec::new() }),
         Ok(engine) => {
-            let found = probe(&*engine)?;
-            let rounding = if choice == BackendChoice::Cuda { Rounding::Tf32 } else { Rounding::F32 };
-            let of = |reference| found.differences(reference, rounding);
-            let differences = reference.map_or_else(Vec::new, of);
+            let mut differences = Vec::new();
+            for rounding in Rounding::ALL {
+                // A CPU rounds as tensor cores do, but has none.
+                let has = engine.check_precision(rounding.precision()).is_ok();
+                if let Some(reference) = reference.filter(|_| has && (rounding == Rounding::F32 || !on_cpu)) {
+                    differences.extend(probe(&*engine, rounding)?.differences(reference, rounding));
+                }
+            }
             Ok(Finding { backend, device: Ok(engine.device()), differences })
         }
     }
 }
 
-fn probe(engine: &dyn Engine) -> Result<Probe, Failure> {
-    engine.probe().map_err(|error| Failure::Other(error.into()))
+fn probe(engine: &dyn Engine, rounding: Rounding) -> Result<Probe, Failure> {
+    engine.probe(rounding.precision()).map_err(|error| Failure::Other(error.into()))
 }
 
 impl Finding {
@@ -85,9 +89,11 @@ impl Finding {
             Err(problem) => format!("not here: {problem}"),
         };
         println!("{:<8} {device}", self.backend);
-        for Difference { what, value, tolerance } in &self.differences {
-            let verdict = if value <= tolerance { "fine" } else { "WRONG" };
-            println!("{:<8} {what}: {value:.1e} of the {tolerance:.0e} allowed: {verdict}", "");
+        for difference in &self.differences {
+            let Difference { rounding, what, value, tolerance } = difference;
+            let verdict = if difference.is_fine() { "fine" } else { "WRONG" };
+            let precision = rounding.name();
+            println!("{:<8} {precision}, {what}: {value:.1e} of the {tolerance:.0e} allowed: {verdict}", "");
         }
     }
 
@@ -95,7 +101,8 @@ impl Finding {
         let differences = self.differences.iter().map(|difference| {
             // JSON has no word for infinity.
             let value = difference.value.is_finite().then_some(difference.value);
-            json!({"what": difference.what, "value": value, "tolerance": difference.tolerance})
+            let precision = difference.rounding.name();
+            json!({"precision": precision, "what": difference.what, "value": value, "tolerance": difference.tolerance})
         });
         json!({
             "backend": self.backend,

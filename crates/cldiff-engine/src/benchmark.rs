@@ -125,8 +125,8 @@ pub struct BenchmarkJob {
 /// A measured quantity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measurement {
-    /// `first_step` (process start to the end of the first training step), `train`, `peak_memory` (of the process, until
-    /// the end of training), `forward` or `sample`.
+    /// `first_step` (process start to the end of the first training step), `train`, `peak_memory` (until the end of training,
+    /// the process's, or what the backend holds of a GPU's own), `forward` or `sample`.
     pub what: &'static str,
     /// Its value.
     pub value: f64,
@@ -160,7 +160,7 @@ pub(crate) fn run<B: Kernels>(
         device.clone(),
     )?;
     if job.train {
-        train(job, &mut trainer, (batch, steps_between_reads(on_gpu)), tell)?;
+        train(job, &mut trainer, (batch, steps_between_reads(on_gpu)), device, tell)?;
     }
     let (unet, network) = (&trainer.average(), job.workload.network());
     let shape =
@@ -204,6 +204,7 @@ fn train<B: TrainBackend>(
     job: &BenchmarkJob,
     trainer: &mut Trainer<B, UNet2D<B>>,
     (batch, steps): (usize, usize),
+    device: &B::Device,
     tell: &mut dyn FnMut(Measurement),
 ) -> Result<(), EngineError> {
     let stream = Joint.build(noise(&job.workload.network(), 4 * batch)?)?;
@@ -225,7 +226,7 @@ fn train<B: TrainBackend>(
     };
     trainer.train_experience(&mut Finetune, &stream, 0, &mut observe)?;
     tell(Measurement { what: "train", value: batch as f64 / median(times), unit: "images/s" });
-    if let Some(bytes) = memory::peak_bytes() {
+    if let Some(bytes) = B::reserved_memory(device).or_else(memory::peak_bytes) {
         tell(Measurement { what: "peak_memory", value: bytes as f64 / f64::from(1 << 20), unit: "MiB" });
     }
     Ok(())

@@ -51,8 +51,8 @@ pub trait Engine: Send + Sync {
     /// What a run computes, in small and on fixed numbers, by which backends are compared.
     ///
     /// # Errors
-    /// [`EngineError::Core`] never, unless the network's own configuration is wrong.
-    fn probe(&self) -> Result<Probe, EngineError>;
+    /// As [`check_precision`](Self::check_precision).
+    fn probe(&self, precision: PrecisionConfig) -> Result<Probe, EngineError>;
 
     /// Draws samples from a model in a diffusers directory; `progress` is told of every denoiser evaluation.
     ///

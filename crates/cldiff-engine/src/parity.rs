@@ -2,22 +2,46 @@
 
 use std::collections::BTreeMap;
 
-use crate::Probe;
+use crate::{PrecisionConfig, Probe};
 
-/// How a backend rounds products, which says how far it may be from the reference.
+/// How a backend rounds what it multiplies, which says how far it may be from the reference in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
-    /// f32: rounding and the order of sums alone.
+    /// Not: the order of sums alone differs.
     F32,
-    /// TF32, which CUDA's tensor cores may use for f32: eleven bits. What is allowed is a guess until a GPU is at hand.
+    /// To the eleven bits of TF32.
     Tf32,
+    /// To the eight bits of bf16.
+    Bf16,
 }
 
 impl Rounding {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Tf32, Self::Bf16];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// What makes an engine round so.
+    pub fn precision(self) -> PrecisionConfig {
+        match self {
+            Self::F32 => PrecisionConfig::F32,
+            Self::Tf32 => PrecisionConfig::Tf32,
+            Self::Bf16 => PrecisionConfig::Bf16,
+        }
+    }
+
     fn tolerance(self) -> f64 {
         match self {
             Self::F32 => 1e-4,
             Self::Tf32 => 1e-2,
+            Self::Bf16 => 1e-1,
         }
     }
 }
@@ -25,6 +49,8 @@ impl Rounding {
 /// How far one quantity of a probe is from that of the reference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
+    /// How what was compared was rounded.
+    pub rounding: Rounding,
     /// What was compared.
     pub what: String,
     /// The largest difference, as a part of the reference's largest value; infinite where shapes differ or a number is not
@@ -55,7 +81,7 @@ impl Probe {
             ("bits per dimension".to_owned(), each_relative(&self.likelihood, &reference.likelihood)),
         ];
         let tolerance = rounding.tolerance();
-        found.into_iter().map(|(what, value)| Difference { what, value, tolerance }).collect()
+        found.into_iter().map(|(what, value)| Difference { rounding, what, value, tolerance }).collect()
     }
 }
 

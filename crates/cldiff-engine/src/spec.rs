@@ -19,7 +19,6 @@ use ddpm_core::{
     ProcessConfig, UNet2DConfig,
     sampler::{Ddim, SamplerConfig},
 };
-use ddpm_kernels::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -287,19 +286,14 @@ pub struct CellSpec {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PrecisionConfig {
-    /// f32. CUDA may use TF32, where Burn's tuning finds tensor cores faster.
+    /// `tf32` on a device whose tensor cores have it, `f32` on every other.
     #[default]
+    Auto,
+    /// f32, without tensor cores: slower on a GPU, and the same as on every other device but for the order of sums.
     F32,
+    /// f32 of which tensor cores may leave out the last 13 bits. As with bf16, a CPU rounds as they do.
+    Tf32,
     /// bf16 factors (Micikevicius et al. 2018); on a CPU f32 factors rounded to what bf16 has, which shows its effect and is no
     /// faster.
     Bf16,
-}
-
-impl From<PrecisionConfig> for Precision {
-    fn from(config: PrecisionConfig) -> Self {
-        match config {
-            PrecisionConfig::F32 => Self::F32,
-            PrecisionConfig::Bf16 => Self::Bf16,
-        }
-    }
 }

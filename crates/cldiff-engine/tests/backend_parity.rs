@@ -6,11 +6,15 @@
 
 use cldiff_engine::{BackendChoice, Probe, Rounding, open};
 
-fn probe(choice: BackendChoice) -> Option<Probe> {
+fn probe(choice: BackendChoice, rounding: Rounding) -> Option<Probe> {
     match open(choice, 0) {
         Ok(engine) => {
+            if let Err(refusal) = engine.check_precision(rounding.precision()) {
+                println!("skipped: {refusal}");
+                return None;
+            }
             let start = std::time::Instant::now();
-            let probe = engine.probe().unwrap();
+            let probe = engine.probe(rounding.precision()).unwrap();
             println!("{choice:?} on {}: {:.1} s", engine.device(), start.elapsed().as_secs_f64());
             Some(probe)
         }
@@ -22,14 +26,14 @@ fn probe(choice: BackendChoice) -> Option<Probe> {
 }
 
 fn compare(choice: BackendChoice, rounding: Rounding) {
-    let Some(reference) = probe(BackendChoice::Ndarray) else { return };
-    let Some(found) = probe(choice) else { return };
+    let Some(reference) = probe(BackendChoice::Ndarray, Rounding::F32) else { return };
+    let Some(found) = probe(choice, rounding) else { return };
     assert!(reference.gradients.len() > 50 && reference.trained.len() > 100);
     assert_eq!(found.gradients.len(), reference.gradients.len());
     let differences = found.differences(&reference, rounding);
     for difference in &differences {
         println!(
-            "{choice:?}: {}: {:.1e}, allowed {:.0e}",
+            "{choice:?}, {rounding:?}: {}: {:.1e}, allowed {:.0e}",
             difference.what, difference.value, difference.tolerance
         );
     }
@@ -41,7 +45,7 @@ fn compare(choice: BackendChoice, rounding: Rounding) {
 /// What the comparison is worth: other numbers, or some that are missing or none, are told.
 #[test]
 fn differences_are_seen() {
-    let Some(reference) = probe(BackendChoice::Flex) else { return };
+    let Some(reference) = probe(BackendChoice::Flex, Rounding::F32) else { return };
     let told = |change: fn(&mut Probe)| {
         let mut found = reference.clone();
         change(&mut found);
@@ -66,10 +70,22 @@ fn flex_agrees_with_ndarray() {
 
 #[test]
 fn wgpu_agrees_with_ndarray() {
-    compare(BackendChoice::Wgpu, Rounding::F32);
+    Rounding::ALL.into_iter().for_each(|rounding| compare(BackendChoice::Wgpu, rounding));
 }
 
 #[test]
 fn cuda_agrees_with_ndarray() {
-    compare(BackendChoice::Cuda, Rounding::Tf32);
+    Rounding::ALL.into_iter().for_each(|rounding| compare(BackendChoice::Cuda, rounding));
+}
+
+/// A CPU rounds as tensor cores do: what that changes is what is allowed to them, and is more than the order of sums does.
+#[test]
+fn rounded_products_are_as_far_from_exact_ones_as_is_allowed() {
+    for rounding in [Rounding::Tf32, Rounding::Bf16] {
+        compare(BackendChoice::Flex, rounding);
+        let Some(reference) = probe(BackendChoice::Flex, Rounding::F32) else { return };
+        let found = probe(BackendChoice::Flex, rounding).unwrap();
+        let exact = found.differences(&reference, Rounding::F32);
+        assert!(exact.iter().all(|difference| !difference.is_fine()), "{rounding:?}: {exact:?}");
+    }
 }

@@ -220,6 +220,14 @@ fn input<B: Kernels, C: CheckpointStrategy>(
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     const READS_TWO: bool = B::READS_TWO;
 
+    fn has_tf32(device: &Self::Device) -> bool {
+        B::has_tf32(device)
+    }
+
+    fn reserved_memory(device: &Self::Device) -> Option<u64> {
+        B::reserved_memory(device)
+    }
+
     fn convolve_2d(
         x: impl Into<Joined<Self>>,
         weight: Tensor<Self, 4>,

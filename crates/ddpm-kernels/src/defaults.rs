@@ -1,8 +1,12 @@
 //! Parts of the operations' default bodies.
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend, module::conv2d, ops::ConvOptions};
 
-use crate::{ActivateConvolveGrads, Addend, Joined, Kernels, Norm, precision::raised};
+use crate::{
+    ActivateConvolveGrads, Addend, Joined, Kernels, Norm,
+    ops::{float, tensor},
+    precision::raised,
+};
 
 /// [`Kernels::activate_convolve_2d`] one after the other.
 pub(crate) fn activate_then_convolve<B: Kernels>(
@@ -40,8 +44,49 @@ pub(crate) fn activate_then_convolve_backward<B: Kernels>(
     }
 }
 
-/// A matrix product in the precision in use.
-pub(crate) fn product<B: Kernels, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
+/// [`Kernels::convolve_2d`].
+pub(crate) fn convolve<B: Kernels>(
+    x: Joined<B>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    stride: usize,
+    padding: usize,
+) -> Tensor<B, 4> {
+    let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+    let (x, weight) = (B::factor(x.into_tensor()), B::factor(weight));
+    if x.dtype() == bias.dtype() {
+        return conv2d(x, weight, Some(bias), options);
+    }
+    let c_out = bias.dims()[0];
+    raised(conv2d(x, weight, None, options)) + bias.reshape([1, c_out, 1, 1])
+}
+
+/// [`Kernels::convolve_2d_backward`].
+pub(crate) fn convolve_backward<B: Kernels>(
+    x: Joined<B>,
+    weight: Tensor<B, 4>,
+    grad: Tensor<B, 4>,
+    stride: usize,
+    padding: usize,
+    with_x: bool,
+) -> (Option<Joined<B>>, Tensor<B, 4>, Tensor<B, 1>) {
+    let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+    let (bias_grad, counts) = (sum_of_maps(grad.clone()), x.counts());
+    let [x, weight, grad] = [x.into_tensor(), weight, grad].map(|tensor| float(B::factor(tensor)));
+    let x_grad = with_x.then(|| {
+        let x_grad = B::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
+        Joined::split(raised(tensor(x_grad)), counts)
+    });
+    (x_grad, raised(tensor(B::conv2d_weight_backward(x, weight, grad, options))), bias_grad)
+}
+
+/// The gradient of a convolution's bias.
+pub(crate) fn sum_of_maps<B: Backend>(grad: Tensor<B, 4>) -> Tensor<B, 1> {
+    grad.sum_dim(0).sum_dim(2).sum_dim(3).flatten(0, 3)
+}
+
+/// [`Kernels::product`].
+pub(crate) fn multiply<B: Kernels, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
     raised(B::factor(a).matmul(B::factor(b)))
 }
 

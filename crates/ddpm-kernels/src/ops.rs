@@ -4,16 +4,17 @@ use burn::tensor::{
     Tensor, TensorPrimitive,
     activation::{sigmoid, silu, softmax},
     backend::{AutodiffBackend, Backend},
-    module::{conv2d, interpolate},
-    ops::{ConvOptions, FloatTensor, InterpolateMode, InterpolateOptions},
+    module::interpolate,
+    ops::{FloatTensor, InterpolateMode, InterpolateOptions},
 };
 
 use crate::{
     ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Norm,
     defaults::{
-        activate_then_convolve, activate_then_convolve_backward, flattened, plus, product, standardize,
+        activate_then_convolve, activate_then_convolve_backward, convolve, convolve_backward, flattened,
+        multiply, plus, standardize,
     },
-    precision::{Precision, cast, raised},
+    precision::cast,
 };
 
 /// A backend with the operations that a diffusion model spends its time in.
@@ -32,6 +33,25 @@ pub trait Kernels: Backend {
         cast(x)
     }
 
+    /// A matrix product, as linear layers and attention take it, in the [`Precision`](crate::Precision) in use.
+    ///
+    /// # Shapes
+    /// - `a`: `[.., n, k]`, `b`: `[.., k, m]`; output: `[.., n, m]`
+    fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
+        multiply(a, b)
+    }
+
+    /// Whether the device's tensor cores round the factors of f32 products to TF32 unless
+    /// [`Precision::F32`](crate::Precision) keeps them from it.
+    fn has_tf32(_device: &Self::Device) -> bool {
+        false
+    }
+
+    /// Bytes that the backend holds of a device's own memory, used or kept for later; none where that is the process's.
+    fn reserved_memory(_device: &Self::Device) -> Option<u64> {
+        None
+    }
+
     /// 2-D convolution with a square kernel and symmetric zero padding.
     ///
     /// # Shapes
@@ -44,13 +64,7 @@ pub trait Kernels: Backend {
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
-        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        if Precision::current() == Precision::F32 {
-            return conv2d(x.into().into_tensor(), weight, Some(bias), options);
-        }
-        let c_out = bias.dims()[0];
-        let x = Self::factor(x.into().into_tensor());
-        raised(conv2d(x, Self::factor(weight), None, options)) + bias.reshape([1, c_out, 1, 1])
+        convolve(x.into(), weight, bias, stride, padding)
     }
 
     /// [`convolve_2d`](Self::convolve_2d), plus something.
@@ -120,17 +134,7 @@ pub trait Kernels: Backend {
         padding: usize,
         with_x: bool,
     ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        let bias_grad = grad.clone().sum_dim(0).sum_dim(2).sum_dim(3).flatten(0, 3);
-        let x = x.into();
-        let counts = x.counts();
-        let (x, weight, grad) =
-            (float(Self::factor(x.into_tensor())), float(Self::factor(weight)), float(Self::factor(grad)));
-        let x_grad = with_x.then(|| {
-            let x_grad = Self::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options.clone());
-            Joined::split(raised(tensor(x_grad)), counts)
-        });
-        (x_grad, raised(tensor(Self::conv2d_weight_backward(x, weight, grad, options))), bias_grad)
+        convolve_backward(x.into(), weight, grad, stride, padding, with_x)
     }
 
     /// Group normalisation of flattened feature maps, with SiLU behind it or not: what a backend overrides to have
@@ -231,7 +235,7 @@ pub trait Kernels: Backend {
         let mut dims = x.dims();
         let [d_out, d_in] = weight.dims();
         let rows = dims[..D - 1].iter().product();
-        let y = product(x.reshape([rows, d_in]), weight.transpose()) + bias.unsqueeze();
+        let y = Self::product(x.reshape([rows, d_in]), weight.transpose()) + bias.unsqueeze();
         dims[D - 1] = d_out;
         y.reshape(dims)
     }
@@ -247,9 +251,9 @@ pub trait Kernels: Backend {
     ) -> (Tensor<Self, 3>, Tensor<Self, 2>, Tensor<Self, 1>) {
         let ([n, rows, d_in], [d_out, _]) = (x.dims(), weight.dims());
         let grad = grad.reshape([n * rows, d_out]);
-        let weight_grad = product(grad.clone().transpose(), x.reshape([n * rows, d_in]));
+        let weight_grad = Self::product(grad.clone().transpose(), x.reshape([n * rows, d_in]));
         let bias_grad = grad.clone().sum_dim(0).reshape([d_out]);
-        (product(grad, weight).reshape([n, rows, d_in]), weight_grad, bias_grad)
+        (Self::product(grad, weight).reshape([n, rows, d_in]), weight_grad, bias_grad)
     }
 
     /// Scaled dot-product attention over all positions, each a column: `v softmax(scale q^T k)^T`. Channels come before
@@ -263,8 +267,8 @@ pub trait Kernels: Backend {
         v: Tensor<Self, 4>,
         scale: f64,
     ) -> Tensor<Self, 4> {
-        let p = softmax(product(q.mul_scalar(scale).swap_dims(2, 3), k), 3);
-        product(v, p.swap_dims(2, 3))
+        let p = softmax(Self::product(q.mul_scalar(scale).swap_dims(2, 3), k), 3);
+        Self::product(v, p.swap_dims(2, 3))
     }
 
     /// The gradients of [`dot_product_attention`](Self::dot_product_attention) with respect to `q`, `k` and `v`. The
@@ -279,12 +283,12 @@ pub trait Kernels: Backend {
         grad: Tensor<Self, 4>,
         scale: f64,
     ) -> [Tensor<Self, 4>; 3] {
-        let p = softmax(product(q.clone().mul_scalar(scale).swap_dims(2, 3), k.clone()), 3);
-        let v_grad = product(grad.clone(), p.clone());
-        let p_grad = product(grad.swap_dims(2, 3), v);
+        let p = softmax(Self::product(q.clone().mul_scalar(scale).swap_dims(2, 3), k.clone()), 3);
+        let v_grad = Self::product(grad.clone(), p.clone());
+        let p_grad = Self::product(grad.swap_dims(2, 3), v);
         let mean = (p.clone() * p_grad.clone()).sum_dim(3);
         let logits_grad = (p * (p_grad - mean)).mul_scalar(scale);
-        [product(k, logits_grad.clone().swap_dims(2, 3)), product(q, logits_grad), v_grad]
+        [Self::product(k, logits_grad.clone().swap_dims(2, 3)), Self::product(q, logits_grad), v_grad]
     }
 
     /// Nearest-neighbour upsampling to twice the height and width.

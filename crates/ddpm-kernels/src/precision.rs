@@ -1,9 +1,10 @@
-//! Mixed precision: what convolutions, linear layers and attention multiply is rounded to bf16; weights, sums,
-//! normalisations, losses, optimiser and average stay f32 (Micikevicius et al. 2018, with bf16, whose range needs no
+//! Mixed precision: what convolutions, linear layers and attention multiply is rounded to TF32 or bf16; weights, sums,
+//! normalisations, losses, optimiser and average stay f32 (Micikevicius et al. 2018, with formats whose range needs no
 //! scaling of the loss).
 //!
-//! On a GPU the factors are bf16 tensors, which tensor cores multiply. On a CPU they are f32 numbers rounded to what bf16
-//! has: no faster, but it shows what bf16 does to a training where there is no GPU.
+//! On a GPU tensor cores multiply the factors: bf16 tensors, or f32 tensors that the cores round to TF32 on their way. On a
+//! CPU the factors are f32 numbers rounded to what the format has: no faster, but it shows what the format does to a
+//! training where there is no GPU.
 
 use std::cell::Cell;
 
@@ -12,9 +13,11 @@ use burn::tensor::{DType, FloatDType, Tensor, backend::Backend};
 /// The numbers that are multiplied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// f32. CUDA may use TF32, where Burn's tuning finds tensor cores faster.
+    /// f32 factors and sums, on every device.
     #[default]
     F32,
+    /// f32 factors of which tensor cores may leave out the last 13 bits, where Burn's tuning finds them faster.
+    Tf32,
     /// bf16 factors, f32 sums.
     Bf16,
 }
@@ -50,7 +53,7 @@ impl Precision {
 /// A factor of a product as a GPU multiplies it.
 pub(crate) fn cast<B: Backend, const D: usize>(factor: Tensor<B, D>) -> Tensor<B, D> {
     match Precision::current() {
-        Precision::F32 => factor,
+        Precision::F32 | Precision::Tf32 => factor,
         Precision::Bf16 => factor.cast(FloatDType::BF16),
     }
 }
@@ -60,13 +63,19 @@ pub(crate) fn raised<B: Backend, const D: usize>(product: Tensor<B, D>) -> Tenso
     if product.dtype() == DType::BF16 { product.cast(FloatDType::F32) } else { product }
 }
 
-/// The nearest number that bf16 has, ties to even, in f32.
+/// The nearest number that the format has, ties to even, in f32.
 #[cfg(feature = "cpu")]
-pub(crate) fn rounded(value: f32) -> f32 {
+pub(crate) fn rounded(value: f32, to: Precision) -> f32 {
+    // The last bits of the 23 of an f32's mantissa go.
+    let lost = match to {
+        Precision::F32 => return value,
+        Precision::Tf32 => 13,
+        Precision::Bf16 => 16,
+    };
     let bits = value.to_bits();
-    // The low 16 bits go; adding half of their range, less one where the lowest bit that stays is even, rounds.
-    let up = 0x7fff + ((bits >> 16) & 1);
-    if value.is_nan() { value } else { f32::from_bits(bits.wrapping_add(up) & 0xffff_0000) }
+    // Adding half of what they can hold, less one where the lowest bit that stays is even, rounds.
+    let up = (1 << (lost - 1)) - 1 + ((bits >> lost) & 1);
+    if value.is_nan() { value } else { f32::from_bits(bits.wrapping_add(up) >> lost << lost) }
 }
 
 #[cfg(all(test, feature = "cpu"))]
@@ -99,9 +108,22 @@ mod tests {
             (f32::MAX, f32::INFINITY),
             (0.0, 0.0),
         ] {
-            assert_eq!(rounded(value), expected, "{value}");
+            assert_eq!(rounded(value, Precision::Bf16), expected, "{value}");
         }
-        assert!(rounded(f32::NAN).is_nan());
-        assert_eq!(rounded(f32::NEG_INFINITY), f32::NEG_INFINITY);
+        // Eleven bits: 1 + 2^-10 is the next after 1.
+        for (value, expected) in [
+            (1.0 + 1.0 / 1024.0, 1.0 + 1.0 / 1024.0),
+            (-1.0 - 0.9 / 1024.0, -1.0 - 1.0 / 1024.0),
+            (1.0 + 1.0 / 2048.0, 1.0),
+            (1.0 + 3.0 / 2048.0, 1.0 + 2.0 / 1024.0),
+            (f32::MAX, f32::INFINITY),
+        ] {
+            assert_eq!(rounded(value, Precision::Tf32), expected, "{value}");
+        }
+        for to in [Precision::F32, Precision::Tf32, Precision::Bf16] {
+            assert!(rounded(f32::NAN, to).is_nan());
+            assert_eq!(rounded(f32::NEG_INFINITY, to), f32::NEG_INFINITY);
+        }
+        assert_eq!(rounded(0.1, Precision::F32), 0.1);
     }
 }

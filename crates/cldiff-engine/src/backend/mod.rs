@@ -142,12 +142,26 @@ impl<B: Kernels> On<B> {
     /// # Errors
     /// [`EngineError::Backend`] for a device without the numbers.
     fn precision(&self, config: PrecisionConfig) -> Result<Precision, EngineError> {
-        let precision = Precision::from(config);
-        if precision == Precision::Bf16 && self.on_gpu() && !B::supports_dtype(&self.device, DType::BF16) {
-            let problem = format!("--precision bf16: {} cannot compute with bf16; use f32", self.description);
-            return Err(EngineError::Backend { backend: self.backend, problem });
+        let has_tf32 = B::has_tf32(&self.device);
+        let lacks = |name: &str| {
+            let problem = format!("--precision {name}: {} cannot compute with it; use f32", self.description);
+            Err(EngineError::Backend { backend: self.backend, problem })
+        };
+        match config {
+            PrecisionConfig::Auto if has_tf32 => Ok(Precision::Tf32),
+            PrecisionConfig::Auto | PrecisionConfig::F32 => Ok(Precision::F32),
+            PrecisionConfig::Tf32 if self.on_gpu() && !has_tf32 => lacks("tf32"),
+            PrecisionConfig::Tf32 => Ok(Precision::Tf32),
+            PrecisionConfig::Bf16 if self.on_gpu() && !B::supports_dtype(&self.device, DType::BF16) => {
+                lacks("bf16")
+            }
+            PrecisionConfig::Bf16 => Ok(Precision::Bf16),
         }
-        Ok(precision)
+    }
+
+    /// Work for which nobody asks for a precision.
+    fn as_usual<T>(&self, work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+        self.precision(PrecisionConfig::Auto)?.within(work)
     }
 }
 
@@ -170,7 +184,7 @@ impl<B: Kernels> Engine for On<B> {
         evaluation: &EvaluationConfig,
         cache: Option<&Path>,
     ) -> Result<Reference, EngineError> {
-        extractor::reference::<B>(stream, evaluation, cache, &self.device)
+        self.as_usual(|| extractor::reference::<B>(stream, evaluation, cache, &self.device))
     }
 
     fn extractor(
@@ -178,11 +192,11 @@ impl<B: Kernels> Engine for On<B> {
         choice: &ExtractorChoice,
         cache: Option<&Path>,
     ) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-        extractor::build::<B>(choice, cache, &self.device)
+        self.as_usual(|| extractor::build::<B>(choice, cache, &self.device))
     }
 
-    fn probe(&self) -> Result<Probe, EngineError> {
-        probe::run::<Autodiff<B>>(&self.device)
+    fn probe(&self, precision: PrecisionConfig) -> Result<Probe, EngineError> {
+        self.precision(precision)?.within(|| probe::run::<Autodiff<B>>(&self.device))
     }
 
     fn sample(
@@ -190,7 +204,7 @@ impl<B: Kernels> Engine for On<B> {
         job: &SampleJob,
         progress: &mut dyn FnMut(sampler::Progress),
     ) -> Result<HostImages, EngineError> {
-        generate::sample::<B>(job, &self.device, progress)
+        self.as_usual(|| generate::sample::<B>(job, &self.device, progress))
     }
 
     fn export(&self, model: &Path, to: &Path) -> Result<(), EngineError> {
@@ -198,7 +212,7 @@ impl<B: Kernels> Engine for On<B> {
     }
 
     fn predict(&self, job: &PredictJob) -> Result<HostImages, EngineError> {
-        generate::predict::<B>(job, &self.device)
+        self.as_usual(|| generate::predict::<B>(job, &self.device))
     }
 
     fn bits_per_dimension(
@@ -206,7 +220,7 @@ impl<B: Kernels> Engine for On<B> {
         job: &BitsJob,
         progress: &mut dyn FnMut(f64),
     ) -> Result<BitsPerDimension, EngineError> {
-        generate::bits_per_dimension::<B>(job, &self.device, progress)
+        self.as_usual(|| generate::bits_per_dimension::<B>(job, &self.device, progress))
     }
 
     fn benchmark(&self, job: &BenchmarkJob, tell: &mut dyn FnMut(Measurement)) -> Result<(), EngineError> {

@@ -188,9 +188,9 @@ macro_rules! on_the_cpu {
             fn factor<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
                 match Precision::current() {
                     Precision::F32 => x,
-                    Precision::Bf16 => {
+                    format => {
                         let (device, dims) = (x.device(), x.dims());
-                        let values = owned(x).into_iter().map(rounded).collect();
+                        let values = owned(x).into_iter().map(|value| rounded(value, format)).collect();
                         tensor(values, dims, &device)
                     }
                 }

@@ -3,10 +3,12 @@
 mod adamw;
 #[cfg(all(test, feature = "cuda"))]
 mod cuda_source;
+mod exact;
 mod fusion;
 mod group_norm;
 mod launch;
 mod sums;
 
+pub(crate) use exact::{Convolution, ConvolutionGradX, Product, has_tf32, product_shape};
 pub(crate) use fusion::{Lazy, register};
 pub(crate) use launch::{Normalize, NormalizeBackward, Step};
