@@ -44,7 +44,7 @@ fn rounded_products_are_another_training_and_a_setting_of_the_run() {
         (results["cells"][0]["summary"]["bpd.final_average"].as_f64().unwrap(), results["floor"].clone())
     };
     let exact = bits("auto", &[]);
-    for precision in ["tf32", "bf16"] {
+    for precision in ["tf32", "bf16", "f16"] {
         let reduced = bits(precision, &["--precision", precision]);
         assert_eq!(exact.1, reduced.1);
         let (exact, reduced) = (exact.0, reduced.0);
@@ -59,7 +59,7 @@ fn rounded_products_are_another_training_and_a_setting_of_the_run() {
         text(&output.stderr)
     );
     let output = scratch.cldiff(&[&few[..], &["x", "--precision", "f8"]].concat());
-    assert!(text(&output.stderr).contains("possible values: auto, f32, tf32, bf16"));
+    assert!(text(&output.stderr).contains("possible values: auto, f32, tf32, bf16, f16"));
 }
 
 /// As in `cldiff list strategies | head -1`.

@@ -42,7 +42,7 @@ pub(crate) struct BenchArgs {
     /// Timed repetitions within a run
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
-    /// What our network multiplies: auto, f32, tf32 or bf16 (PyTorch's is part of its modes)
+    /// What our network multiplies: auto, f32, tf32, bf16 or f16 (PyTorch's is part of its modes)
     #[arg(long, default_value = "auto")]
     pub precision: String,
     /// Threads on both sides [default: one for each core]

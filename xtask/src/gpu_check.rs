@@ -72,7 +72,8 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     findings.add("The same run, gone on with", again.and_then(|output| said(&output)));
 
     findings.add("A whole run, cells one after another and side by side", whole_runs(args, &cldiff));
-    findings.add("Reference workloads in f32, or TF32 where there is that", workloads(args, "auto", &program));
+    findings
+        .add("Reference workloads in f32, or TF32 where there is that", workloads(args, "auto", &program));
     findings.add("Reference workloads in bf16", workloads(args, "bf16", &program));
 
     fs::remove_dir_all(&scratch).ok();

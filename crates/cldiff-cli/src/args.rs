@@ -423,8 +423,10 @@ pub enum PrecisionArg {
     F32,
     /// f32 of which tensor cores may leave out the last 13 bits; on a CPU the rounding alone
     Tf32,
-    /// bf16 factors, f32 weights and sums; on a CPU the rounding alone, which is no faster
+    /// bf16 factors, f32 weights and sums; on a CPU the rounding alone
     Bf16,
+    /// f16 factors, f32 weights and sums, gradients scaled into their range: for GPUs without bf16
+    F16,
 }
 
 impl From<PrecisionArg> for PrecisionConfig {
@@ -434,6 +436,7 @@ impl From<PrecisionArg> for PrecisionConfig {
             PrecisionArg::F32 => Self::F32,
             PrecisionArg::Tf32 => Self::Tf32,
             PrecisionArg::Bf16 => Self::Bf16,
+            PrecisionArg::F16 => Self::F16,
         }
     }
 }

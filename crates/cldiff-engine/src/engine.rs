@@ -21,6 +21,9 @@ pub trait Engine: Send + Sync {
     /// The device, in words.
     fn device(&self) -> String;
 
+    /// Whether the first steps take longer, since kernels are compiled and tuned for the device.
+    fn warms_up(&self) -> bool;
+
     /// Checks that the device has the numbers that are to be multiplied.
     ///
     /// # Errors

@@ -13,11 +13,13 @@ pub enum Rounding {
     Tf32,
     /// To the eight bits of bf16.
     Bf16,
+    /// To the eleven bits of f16, in a smaller range.
+    F16,
 }
 
 impl Rounding {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::F32, Self::Tf32, Self::Bf16];
+    pub const ALL: [Self; 4] = [Self::F32, Self::Tf32, Self::Bf16, Self::F16];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Rounding {
             Self::F32 => "f32",
             Self::Tf32 => "tf32",
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
         }
     }
 
@@ -34,13 +37,14 @@ impl Rounding {
             Self::F32 => PrecisionConfig::F32,
             Self::Tf32 => PrecisionConfig::Tf32,
             Self::Bf16 => PrecisionConfig::Bf16,
+            Self::F16 => PrecisionConfig::F16,
         }
     }
 
     fn tolerance(self) -> f64 {
         match self {
             Self::F32 => 1e-4,
-            Self::Tf32 => 1e-2,
+            Self::Tf32 | Self::F16 => 1e-2,
             Self::Bf16 => 1e-1,
         }
     }

@@ -291,9 +291,11 @@ pub enum PrecisionConfig {
     Auto,
     /// f32, without tensor cores: slower on a GPU, and the same as on every other device but for the order of sums.
     F32,
-    /// f32 of which tensor cores may leave out the last 13 bits. As with bf16, a CPU rounds as they do.
+    /// f32 of which tensor cores may leave out the last 13 bits. As with the others, a CPU rounds as they do, which shows its
+    /// effect and is no faster.
     Tf32,
-    /// bf16 factors (Micikevicius et al. 2018); on a CPU f32 factors rounded to what bf16 has, which shows its effect and is no
-    /// faster.
+    /// bf16 factors (Micikevicius et al. 2018).
     Bf16,
+    /// f16 factors, with gradients scaled into their range: for GPUs that have no bf16.
+    F16,
 }

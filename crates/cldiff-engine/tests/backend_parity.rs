@@ -81,7 +81,7 @@ fn cuda_agrees_with_ndarray() {
 /// A CPU rounds as tensor cores do: what that changes is what is allowed to them, and is more than the order of sums does.
 #[test]
 fn rounded_products_are_as_far_from_exact_ones_as_is_allowed() {
-    for rounding in [Rounding::Tf32, Rounding::Bf16] {
+    for rounding in [Rounding::Tf32, Rounding::Bf16, Rounding::F16] {
         compare(BackendChoice::Flex, rounding);
         let Some(reference) = probe(BackendChoice::Flex, Rounding::F32) else { return };
         let found = probe(BackendChoice::Flex, rounding).unwrap();

@@ -41,6 +41,16 @@ pub enum Pixels {
     F32(Vec<f32>),
 }
 
+impl Pixels {
+    /// The numbers from -1 to 1.
+    pub fn into_floats(self) -> Vec<f32> {
+        match self {
+            Self::U8(values) => values.into_iter().map(|value| f32::from(value) / 127.5 - 1.0).collect(),
+            Self::F32(values) => values,
+        }
+    }
+}
+
 /// Images to train on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
@@ -95,12 +105,12 @@ impl Loader {
             let problem = format!("step {step} is after the end of the single pass over {}", self.data.len());
             return Err(DataError::Loading { problem });
         }
-        let pixels = self.pixels(step, &positions);
+        let pixels = Pixels::U8(self.pixels(step, &positions));
         Ok(Batch {
             step,
             pixels: match self.format {
-                PixelFormat::U8 => Pixels::U8(pixels),
-                PixelFormat::F32 => Pixels::F32(pixels.iter().map(|&p| f32::from(p) / 127.5 - 1.0).collect()),
+                PixelFormat::U8 => pixels,
+                PixelFormat::F32 => Pixels::F32(pixels.into_floats()),
             },
             shape: self.data.shape(),
             labels: positions.iter().map(|&i| self.data.label(i)).collect(),
@@ -123,10 +133,10 @@ impl Loader {
     }
 }
 
-/// Batches in the order of their steps, made by a thread of its own.
+/// Batches, or what is made of them, in the order of their steps, made by a thread of its own.
 #[derive(Debug)]
-pub struct Prefetcher {
-    receiver: Option<Receiver<Result<Batch, DataError>>>,
+pub struct Prefetcher<T = Batch> {
+    receiver: Option<Receiver<Result<T, DataError>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -138,9 +148,15 @@ impl Prefetcher {
     pub fn new(mut loader: Loader, steps: Range<u64>, depth: usize) -> Result<Self, DataError> {
         Self::of(move |step| loader.batch(step), steps, depth)
     }
+}
 
-    fn of(
-        mut make: impl FnMut(u64) -> Result<Batch, DataError> + Send + 'static,
+impl<T: Send + 'static> Prefetcher<T> {
+    /// As [`new`](Prefetcher::new), of whatever a function makes for a step.
+    ///
+    /// # Errors
+    /// [`DataError::Loading`] if the system gives no thread.
+    pub fn of(
+        mut make: impl FnMut(u64) -> Result<T, DataError> + Send + 'static,
         steps: Range<u64>,
         depth: usize,
     ) -> Result<Self, DataError> {
@@ -163,15 +179,15 @@ impl Prefetcher {
     }
 }
 
-impl Iterator for Prefetcher {
-    type Item = Result<Batch, DataError>;
+impl<T> Iterator for Prefetcher<T> {
+    type Item = Result<T, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.receiver.as_ref()?.recv().ok()
     }
 }
 
-impl Drop for Prefetcher {
+impl<T> Drop for Prefetcher<T> {
     fn drop(&mut self) {
         // Without a receiver the thread's next send fails, and it ends.
         drop(self.receiver.take());

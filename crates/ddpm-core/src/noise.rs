@@ -92,11 +92,16 @@ impl Key {
     /// # Shapes
     /// - output: `shape` = `[n, c, h, w]`
     pub fn normal<B: Backend>(self, first: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
+        Tensor::from_data(self.normal_data(first, shape), device)
+    }
+
+    /// The numbers of [`normal`](Self::normal), on no device yet.
+    pub fn normal_data(self, first: u64, shape: [usize; 4]) -> TensorData {
         let per_sample = shape[1..].iter().product();
         let values = (0..shape[0] as u64)
             .flat_map(|i| self.rng(first + i).sample_iter::<f32, _>(StandardNormal).take(per_sample))
             .collect();
-        Tensor::from_data(TensorData::new::<f32, _>(values, shape), device)
+        TensorData::new::<f32, _>(values, shape)
     }
 
     /// One timestep for each of `n` samples, uniform on `0 .. steps`.

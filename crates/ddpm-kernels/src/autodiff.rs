@@ -11,6 +11,7 @@ use burn_autodiff::{
 use crate::{
     Addend, Joined, Kernels, Norm,
     ops::{float, tensor},
+    precision::in_range,
 };
 
 /// Registers a gradient, where it is asked for. A macro, because burn-autodiff does not export the type of a node.
@@ -70,6 +71,7 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Convolve2d {
         if let Some(added) = self.0 {
             register!(grads, &ops.parents[N - 1], added.gradient(&grad));
         }
+        let (grad, scale) = in_range(grad);
         let (x, weight, stride, padding) = ops.state;
         let with_x = ops.parents.iter().take(x.parts()).any(Option::is_some);
         let (weight_at, weight) = (x.parts(), tensor(weight));
@@ -77,10 +79,10 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Convolve2d {
             B::convolve_2d_backward(x, weight, grad, stride, padding, with_x);
         let x_grads = x_grad.into_iter().flat_map(Joined::into_parts);
         for (node, grad) in ops.parents.iter().zip(x_grads) {
-            register!(grads, node, float(grad));
+            register!(grads, node, float(scale.undo(grad)));
         }
-        register!(grads, &ops.parents[weight_at], float(weight_grad));
-        register!(grads, &ops.parents[weight_at + 1], float(bias_grad));
+        register!(grads, &ops.parents[weight_at], float(scale.undo(weight_grad)));
+        register!(grads, &ops.parents[weight_at + 1], float(scale.undo(bias_grad)));
     }
 }
 
@@ -97,12 +99,14 @@ impl<B: Kernels, const N: usize> Backward<B, N> for ActivateConvolve2d {
         if let Some(added) = self.0 {
             register!(grads, &ops.parents[N - 1], added.gradient(&grad));
         }
+        let (grad, range) = in_range(grad);
         let (x, [scale, shift, weight], norm) = ops.state;
         let affine = [tensor(scale), tensor(shift)];
         let found = B::activate_convolve_2d_backward(x, affine, norm, tensor(weight), grad);
-        let [scale, shift] = found.affine;
-        let others = [float(scale), float(shift), float(found.weight), float(found.bias)];
-        let found = found.x.into_parts().into_iter().map(float).chain(others);
+        let [scale, shift] = found.affine.map(|grad| float(range.undo(grad)));
+        let others = [scale, shift, float(range.undo(found.weight)), float(range.undo(found.bias))];
+        let of_x = found.x.into_parts().into_iter().map(|grad| float(range.undo(grad)));
+        let found = of_x.chain(others);
         for (node, grad) in ops.parents.iter().zip(found) {
             register!(grads, node, grad);
         }
@@ -165,10 +169,11 @@ impl<B: Kernels> Backward<B, 3> for Affine {
     type State = [B::FloatTensorPrimitive; 2];
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let grad = tensor(grads.consume::<B>(&ops.node));
+        let (grad, scale) = in_range(tensor(grads.consume::<B>(&ops.node)));
         let [x, weight] = ops.state;
         let (x_grad, weight_grad, bias_grad) = B::affine_backward(tensor(x), tensor(weight), grad);
-        let results = [float(x_grad), float(weight_grad), float(bias_grad)];
+        let results =
+            [float(scale.undo(x_grad)), float(scale.undo(weight_grad)), float(scale.undo(bias_grad))];
         for (node, grad) in ops.parents.into_iter().zip(results) {
             register!(grads, node, grad);
         }
@@ -183,11 +188,11 @@ impl<B: Kernels> Backward<B, 3> for DotProductAttention {
     type State = ([B::FloatTensorPrimitive; 3], f64);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let grad = tensor(grads.consume::<B>(&ops.node));
+        let (grad, range) = in_range(tensor(grads.consume::<B>(&ops.node)));
         let ([q, k, v], scale) = ops.state;
         let results = B::dot_product_attention_backward(tensor(q), tensor(k), tensor(v), grad, scale);
         for (node, grad) in ops.parents.into_iter().zip(results) {
-            register!(grads, node, float(grad));
+            register!(grads, node, float(range.undo(grad)));
         }
     }
 }

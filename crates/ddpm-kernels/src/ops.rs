@@ -14,7 +14,7 @@ use crate::{
         activate_then_convolve, activate_then_convolve_backward, convolve, convolve_backward, flattened,
         multiply, plus, standardize,
     },
-    precision::cast,
+    precision::{Precision, cast},
 };
 
 /// A backend with the operations that a diffusion model spends its time in.
@@ -39,6 +39,14 @@ pub trait Kernels: Backend {
     /// - `a`: `[.., n, k]`, `b`: `[.., k, m]`; output: `[.., n, m]`
     fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
         multiply(a, b)
+    }
+
+    /// [`product`](Self::product) in f32, whatever precision is in use: of weights with each other, and in what measures.
+    ///
+    /// # Shapes
+    /// As `product`.
+    fn product_in_f32<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
+        Precision::F32.within(|| Self::product(a, b))
     }
 
     /// Whether the device's tensor cores round the factors of f32 products to TF32 unless

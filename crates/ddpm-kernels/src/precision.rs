@@ -1,13 +1,15 @@
-//! Mixed precision: what convolutions, linear layers and attention multiply is rounded to TF32 or bf16; weights, sums,
-//! normalisations, losses, optimiser and average stay f32 (Micikevicius et al. 2018, with formats whose range needs no
-//! scaling of the loss).
+//! Mixed precision: what convolutions, linear layers and attention multiply is rounded to TF32, bf16 or f16; weights, sums,
+//! normalisations, losses, optimiser and average stay f32 (Micikevicius et al. 2018). TF32 and bf16 have the range of f32;
+//! gradients are scaled into that of f16.
 //!
-//! On a GPU tensor cores multiply the factors: bf16 tensors, or f32 tensors that the cores round to TF32 on their way. On a
-//! CPU the factors are f32 numbers rounded to what the format has: no faster, but it shows what the format does to a
+//! On a GPU tensor cores multiply the factors: tensors of 16 bits, or of f32 that the cores round to TF32 on their way. On
+//! a CPU the factors are f32 numbers rounded to what the format has: no faster, but it shows what the format does to a
 //! training where there is no GPU.
 
 use std::cell::Cell;
 
+#[cfg(feature = "cpu")]
+use burn::tensor::f16;
 use burn::tensor::{DType, FloatDType, Tensor, backend::Backend};
 
 /// The numbers that are multiplied.
@@ -20,6 +22,8 @@ pub enum Precision {
     Tf32,
     /// bf16 factors, f32 sums.
     Bf16,
+    /// f16 factors, f32 sums.
+    F16,
 }
 
 thread_local! {
@@ -55,12 +59,45 @@ pub(crate) fn cast<B: Backend, const D: usize>(factor: Tensor<B, D>) -> Tensor<B
     match Precision::current() {
         Precision::F32 | Precision::Tf32 => factor,
         Precision::Bf16 => factor.cast(FloatDType::BF16),
+        Precision::F16 => factor.cast(FloatDType::F16),
     }
 }
 
 /// A product in f32, whatever its factors were.
 pub(crate) fn raised<B: Backend, const D: usize>(product: Tensor<B, D>) -> Tensor<B, D> {
-    if product.dtype() == DType::BF16 { product.cast(FloatDType::F32) } else { product }
+    if matches!(product.dtype(), DType::BF16 | DType::F16) { product.cast(FloatDType::F32) } else { product }
+}
+
+/// What a gradient was multiplied with by [`in_range`], to be taken back from what is computed of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Scale<B: Backend>(Option<Tensor<B, 1>>);
+
+/// The largest number of a gradient in range: the sum of two million of them (65,504 times 2^5) does not overflow, and what
+/// is half a million times smaller does not vanish.
+const LARGEST: f64 = 1.0 / 32.0;
+
+/// A gradient in the range of f16, if that is what is multiplied.
+///
+/// It does what scaling the loss does (Micikevicius et al. 2018, section 3.2), with a factor for each tensor that the device
+/// finds: nobody waits for it, no step is left out, and what a strategy differentiates by itself has it too.
+pub(crate) fn in_range<B: Backend, const D: usize>(grad: Tensor<B, D>) -> (Tensor<B, D>, Scale<B>) {
+    if Precision::current() != Precision::F16 {
+        return (grad, Scale(None));
+    }
+    // Of zeros only, or of less than any f32 is worth.
+    let largest = grad.clone().abs().max().clamp_min(1e-30);
+    let scale = largest.clone().recip() * LARGEST;
+    (grad * scale.reshape([1; D]), Scale(Some(largest / LARGEST)))
+}
+
+impl<B: Backend> Scale<B> {
+    /// What the gradient's own size would have given.
+    pub(crate) fn undo<const D: usize>(&self, computed: Tensor<B, D>) -> Tensor<B, D> {
+        match &self.0 {
+            None => computed,
+            Some(scale) => computed * scale.clone().reshape([1; D]),
+        }
+    }
 }
 
 /// The nearest number that the format has, ties to even, in f32.
@@ -69,6 +106,7 @@ pub(crate) fn rounded(value: f32, to: Precision) -> f32 {
     // The last bits of the 23 of an f32's mantissa go.
     let lost = match to {
         Precision::F32 => return value,
+        Precision::F16 => return f16::from_f32(value).to_f32(),
         Precision::Tf32 => 13,
         Precision::Bf16 => 16,
     };
@@ -120,7 +158,15 @@ mod tests {
         ] {
             assert_eq!(rounded(value, Precision::Tf32), expected, "{value}");
         }
-        for to in [Precision::F32, Precision::Tf32, Precision::Bf16] {
+        for (value, expected) in [
+            (1.0 + 1.0 / 1024.0, 1.0 + 1.0 / 1024.0),
+            (1.0 + 1.0 / 2048.0, 1.0),
+            (1e-8, 0.0),
+            (7e4, f32::INFINITY),
+        ] {
+            assert_eq!(rounded(value, Precision::F16), expected, "{value}");
+        }
+        for to in [Precision::F32, Precision::Tf32, Precision::Bf16, Precision::F16] {
             assert!(rounded(f32::NAN, to).is_nan());
             assert_eq!(rounded(f32::NEG_INFINITY, to), f32::NEG_INFINITY);
         }

@@ -1,4 +1,4 @@
-//! What is multiplied in bf16: the same as in f32 on factors that are rounded first, and nothing else is rounded.
+//! What is multiplied in bf16 or f16: the same as in f32 on factors that are rounded first, and nothing else is rounded.
 
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use burn_autodiff::Autodiff;
@@ -73,4 +73,48 @@ fn factors_are_rounded_and_nothing_else() {
     let found = in_bf16(|| gradient(&loss(&x, &weight).backward()));
     let error = distance(&found, &exact);
     assert!(error > 1e-5 && error < 3e-2, "{error}");
+}
+
+/// Gradients that f16 has no numbers for, or only the last few: every operation with a product, as if they were larger.
+#[test]
+fn gradients_are_scaled_into_the_range_of_f16() {
+    B::seed(&Default::default(), 8);
+    let inputs = [random([2, 8, 6, 6]), random([8, 8, 3, 3]), random([1, 2, 4, 9])].map(Tensor::require_grad);
+    let (bias, scale, shift) = (random([8]).require_grad(), random([8]).require_grad(), random([8]));
+    let (matrix, offset) = (random([6, 6]).require_grad(), random([6]));
+    let gradients = |size: f32| {
+        let [x, weight, q] = inputs.clone();
+        let norm = Norm { groups: 4, eps: 1e-5, silu: true };
+        let affine = [scale.clone(), shift.clone()];
+        let y = B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1);
+        let y = B::activate_convolve_2d(y, affine, norm, weight.clone(), bias.clone(), Addend::Residual(x));
+        let y = B::affine(y, matrix.clone(), offset.clone()).sum();
+        let attended = B::dot_product_attention(q.clone(), q.clone(), q, 0.5).powi_scalar(2).sum();
+        let grads = ((y + attended) * size).backward();
+        let of = |tensor: Tensor<Flex, 1>| (tensor / size).into_data().to_vec::<f32>().unwrap();
+        let maps = inputs.each_ref().map(|tensor| of(tensor.grad(&grads).unwrap().flatten(0, 3)));
+        let vectors = [&bias, &scale].map(|tensor| of(tensor.grad(&grads).unwrap()));
+        [maps.to_vec(), vectors.to_vec(), vec![of(matrix.grad(&grads).unwrap().flatten(0, 1))]].concat()
+    };
+    let exact = gradients(1.0);
+    for size in [1.0, 1e-9, 1e9] {
+        let found = Precision::F16.within(|| gradients(size));
+        for (found, exact) in found.iter().zip(&exact) {
+            let largest = exact.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+            let error = found.iter().zip(exact).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(error <= 5e-3 * largest, "at {size}: {error} of {largest}");
+        }
+    }
+    // A gradient of nothing stays one, and one that is not finite is seen.
+    let zero = Precision::F16.within(|| gradients_of_product(&inputs[0], 0.0));
+    assert!(zero.iter().all(|v| *v == 0.0));
+    let infinite = Precision::F16.within(|| gradients_of_product(&inputs[0], f32::INFINITY));
+    assert!(infinite.iter().any(|v| !v.is_finite()));
+}
+
+/// The gradient of a convolution's weight for a loss of this size.
+fn gradients_of_product(x: &Tensor<B, 4>, size: f32) -> Vec<f32> {
+    let weight = random([8, 8, 3, 3]).require_grad();
+    let grads = (B::convolve_2d(x.clone(), weight.clone(), random([8]), 1, 1).sum() * size).backward();
+    weight.grad(&grads).unwrap().into_data().to_vec().unwrap()
 }

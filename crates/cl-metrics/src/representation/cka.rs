@@ -43,7 +43,7 @@ impl Gram {
         let [n, ..] = activations.dims();
         let flat: Tensor<B, 2> = activations.flatten(1, 3);
         let centred = flat.clone() - flat.mean_dim(0);
-        let products = centred.clone().matmul(centred.transpose());
+        let products = B::product_in_f32(centred.clone(), centred.transpose());
         let values = products.into_data().convert::<f64>().iter::<f64>().collect();
         Self { n, values }
     }

@@ -8,7 +8,7 @@ use burn::{
     tensor::{Tensor, TensorData, backend::Backend},
 };
 use ddpm_core::{
-    TrainBackend,
+    Kernels, TrainBackend,
     noise::Key,
     parameters::{ParameterVector, gradients_from, parameter_names},
 };
@@ -94,8 +94,9 @@ impl<B: TrainBackend> Delta<B> {
             if let Some(shape) = part.matrix {
                 let (down, up) = adapters.next().expect("an adapter for each such weight");
                 let grad = grad.clone().reshape(shape).mul_scalar(scale);
-                downs.push((down.id, up.val().transpose().matmul(grad.clone()).flatten(0, 1)));
-                ups.push((up.id, grad.matmul(down.val().transpose()).flatten(0, 1)));
+                let product = B::InnerBackend::product_in_f32;
+                downs.push((down.id, product(up.val().transpose(), grad.clone()).flatten(0, 1)));
+                ups.push((up.id, product(grad, down.val().transpose()).flatten(0, 1)));
             }
             if part.trained {
                 values.push((id, grad));
@@ -106,7 +107,7 @@ impl<B: TrainBackend> Delta<B> {
     }
 }
 
-impl<I: Backend> Delta<I> {
+impl<I: Kernels> Delta<I> {
     /// The weights with the adapters added and the values put in.
     pub fn applied(&self, parts: &[Part], base: &ParameterVector<I>, scale: f64) -> ParameterVector<I> {
         let mut adapters = self.down.iter().zip(&self.up);
@@ -121,7 +122,7 @@ impl<I: Backend> Delta<I> {
                 return value;
             }
             let (down, up) = adapters.next().expect("an adapter for each such weight");
-            let product: Tensor<I, 1> = up.val().matmul(down.val()).flatten(0, 1);
+            let product: Tensor<I, 1> = I::product_in_f32(up.val(), down.val()).flatten(0, 1);
             value + product.mul_scalar(scale)
         };
         let entries = parts.iter().zip(base.entries());

@@ -1,14 +1,24 @@
 //! An experience as it is trained on: its images as they arrive, and how many steps that makes.
 
-use burn::tensor::{Tensor, TensorData};
+use std::ops::Range;
+
+use burn::tensor::TensorData;
 use data_streams::{
-    Arrival, ArrivalOrder, Batch, EpochOrder, ImageDataset, ImageShape, Loader, Order, PixelFormat, Pixels,
-    Stream,
+    Arrival, ArrivalOrder, Batch, DataError, EpochOrder, ImageDataset, Loader, Order, PixelFormat,
+    Prefetcher, Stream,
 };
-use ddpm_core::TrainBackend;
+use ddpm_core::{
+    noise::{Key, Purpose},
+    objective::noise_ahead,
+};
 
 use super::TrainerConfig;
 use crate::LabelDropout;
+
+const STEP: Purpose = Purpose::named("training step");
+
+/// Steps that are prepared ahead of the training.
+const PREFETCHED: usize = 4;
 
 /// An experience as it is trained on.
 pub(super) struct Run<'a> {
@@ -51,15 +61,34 @@ impl Run<'_> {
     }
 }
 
-/// # Shapes
-/// - output: `[n, c, h, w]`
-pub(super) fn images_of<B: TrainBackend>(batch: &Batch, device: &B::Device) -> Tensor<B, 4> {
-    let ImageShape { channels, height, width } = batch.shape;
-    let dims = [batch.positions.len(), channels, height, width];
-    match &batch.pixels {
-        Pixels::F32(values) => Tensor::from_data(TensorData::new(values.clone(), dims), device),
-        Pixels::U8(values) => {
-            Tensor::from_data(TensorData::new(values.clone(), dims).convert::<f32>(), device) / 127.5 - 1.0
-        }
-    }
+/// What a step trains on, as far as it depends on no model.
+pub(super) struct Prepared {
+    /// Where its images are in the data set.
+    pub positions: Vec<usize>,
+    /// `[n, c, h, w]`
+    pub images: TensorData,
+    /// `[n, c, h, w]`
+    pub noise: TensorData,
+}
+
+/// The key of what is drawn in a step of experience `k`.
+pub(super) fn step_key(seed: u64, k: usize, step: usize) -> Key {
+    Key::new(seed, STEP).experience(k).step(step)
+}
+
+/// What the steps of experience `k` train on, made ahead of them by a thread.
+pub(super) fn prepared(
+    mut loader: Loader,
+    seed: u64,
+    k: usize,
+    steps: Range<usize>,
+) -> Result<Prefetcher<Prepared>, DataError> {
+    let make = move |step: u64| {
+        let Batch { positions, pixels, shape, .. } = loader.batch(step)?;
+        let dims = [positions.len(), shape.channels, shape.height, shape.width];
+        let images = TensorData::new(pixels.into_floats(), dims);
+        let noise = noise_ahead(dims, step_key(seed, k, step as usize));
+        Ok(Prepared { positions, images, noise })
+    };
+    Prefetcher::of(make, steps.start as u64..steps.end as u64, PREFETCHED)
 }

@@ -8,8 +8,11 @@ use std::{
     ops::ControlFlow,
 };
 
-use burn::{optim::GradientsParams, tensor::Tensor};
-use data_streams::{Experience, ImageDataset, Prefetcher, Stream};
+use burn::{
+    optim::GradientsParams,
+    tensor::{Int, Tensor},
+};
+use data_streams::{Experience, ImageDataset, Stream};
 use ddpm_core::{
     AdamW, AdamWMoments, Ema, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
@@ -19,17 +22,13 @@ use ddpm_core::{
 use serde::{Deserialize, Serialize};
 
 pub use self::config::{OnDivergence, OptimizerConfig, TrainerConfig};
-use self::experience::{Run, images_of};
+use self::experience::{Prepared, Run, prepared, step_key};
 use crate::{Boundary, LabelDropout, Restore, State, Step, Strategy, StrategyError};
 
-const STEP: Purpose = Purpose::named("training step");
 const BEFORE: Purpose = Purpose::named("before an experience");
 const WITHIN: Purpose = Purpose::named("within an experience");
 const OBSERVED: Purpose = Purpose::named("images that arrived");
 const AFTER: Purpose = Purpose::named("after an experience");
-
-/// Batches that are made ahead of the training.
-const PREFETCHED: usize = 4;
 
 /// What the observer of a training is told after each step.
 #[derive(Clone, Copy)]
@@ -150,29 +149,24 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         let loader = run.loader(data);
         let (arrived, config) = (loader.data.clone(), self.config);
         let dropout = run.label_dropout();
-        let batches = Prefetcher::new(loader, begun as u64..steps as u64, PREFETCHED)?;
-        for (step, batch) in (begun..steps).zip(batches) {
+        let batches = prepared(loader, self.seed, k, begun..steps)?;
+        for (step, made) in (begun..steps).zip(batches) {
             let replacement = strategy.replace(&self.boundary(k, experience, WITHIN), step);
             replacement.into_iter().for_each(|model| self.go_on_from(model));
-            let batch = batch?;
-            let key = Key::new(self.seed, STEP).experience(k).step(step);
-            let x_0 = images_of::<B>(&batch, &self.device);
-            let y = config.condition_on.conditions_with_dropout(
-                &arrived,
-                &batch.positions,
-                dropout,
-                key,
-                &self.device,
-            );
+            let Prepared { positions, images, noise } = made?;
+            let key = step_key(self.seed, k, step);
+            let [x_0, eps] = [images, noise].map(|data| Tensor::from_data(data, &self.device));
+            let y =
+                config.condition_on.conditions_with_dropout(&arrived, &positions, dropout, key, &self.device);
             let (images, loss) = self.step(
                 strategy,
-                (x_0, y),
+                (x_0, y, eps),
                 dropout,
                 Position { experience: k, steps: step, ..self.position },
                 steps,
             )?;
             if !stream.tells_boundaries() {
-                strategy.observe(&arrived.select(&batch.positions), key.within(OBSERVED))?;
+                strategy.observe(&arrived.select(&positions), key.within(OBSERVED))?;
             }
             let taken = self.position.taken + 1;
             self.position = Position { experience: k, steps: step + 1, taken, ..self.position };
@@ -285,19 +279,19 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         }
     }
 
-    /// One optimiser step on images and their conditions; the images that took part, and the loss, if this is a step at
+    /// One optimiser step on images, their conditions and their noise; the images that took part, and the loss, if this is a step at
     /// which it is read.
     fn step(
         &mut self,
         strategy: &mut dyn Strategy<B, D>,
-        (x_0, y): (Tensor<B, 4>, Option<Tensor<B, 1, burn::tensor::Int>>),
+        (x_0, y, eps): (Tensor<B, 4>, Option<Tensor<B, 1, Int>>, Tensor<B, 4>),
         label_dropout: LabelDropout,
         position: Position,
         steps: usize,
     ) -> Result<(u64, Option<f64>), StrategyError> {
         let Position { experience, steps: step, taken, .. } = position;
-        let key = Key::new(self.seed, STEP).experience(experience).step(step);
-        let batch = NoisyBatch::sampled(&self.process, &self.timesteps, x_0, y, key);
+        let key = step_key(self.seed, experience, step);
+        let batch = NoisyBatch::with_noise(&self.process, &self.timesteps, x_0, y, eps, key);
         let view = Step {
             model: self.model(),
             batch: &batch,

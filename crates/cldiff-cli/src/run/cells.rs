@@ -159,6 +159,9 @@ impl Runner<'_> {
         if state.is_none() {
             log.begun()?;
         }
+        if worker.engine.warms_up() {
+            self.progress.advance(0, || format!("{title}  warming up: kernels are compiled and tuned"));
+        }
         let mut observer = Observer {
             directory,
             log,

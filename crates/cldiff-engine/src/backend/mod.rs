@@ -142,21 +142,20 @@ impl<B: Kernels> On<B> {
     /// # Errors
     /// [`EngineError::Backend`] for a device without the numbers.
     fn precision(&self, config: PrecisionConfig) -> Result<Precision, EngineError> {
+        let has = |dtype| !self.on_gpu() || B::supports_dtype(&self.device, dtype);
         let has_tf32 = B::has_tf32(&self.device);
-        let lacks = |name: &str| {
-            let problem = format!("--precision {name}: {} cannot compute with it; use f32", self.description);
-            Err(EngineError::Backend { backend: self.backend, problem })
+        let (precision, name, is_there) = match config {
+            PrecisionConfig::Auto if has_tf32 => (Precision::Tf32, "auto", true),
+            PrecisionConfig::Auto | PrecisionConfig::F32 => (Precision::F32, "f32", true),
+            PrecisionConfig::Tf32 => (Precision::Tf32, "tf32", !self.on_gpu() || has_tf32),
+            PrecisionConfig::Bf16 => (Precision::Bf16, "bf16", has(DType::BF16)),
+            PrecisionConfig::F16 => (Precision::F16, "f16", has(DType::F16)),
         };
-        match config {
-            PrecisionConfig::Auto if has_tf32 => Ok(Precision::Tf32),
-            PrecisionConfig::Auto | PrecisionConfig::F32 => Ok(Precision::F32),
-            PrecisionConfig::Tf32 if self.on_gpu() && !has_tf32 => lacks("tf32"),
-            PrecisionConfig::Tf32 => Ok(Precision::Tf32),
-            PrecisionConfig::Bf16 if self.on_gpu() && !B::supports_dtype(&self.device, DType::BF16) => {
-                lacks("bf16")
-            }
-            PrecisionConfig::Bf16 => Ok(Precision::Bf16),
+        if is_there {
+            return Ok(precision);
         }
+        let problem = format!("--precision {name}: {} cannot compute with it; use f32", self.description);
+        Err(EngineError::Backend { backend: self.backend, problem })
     }
 
     /// Work for which nobody asks for a precision.
@@ -166,6 +165,10 @@ impl<B: Kernels> On<B> {
 }
 
 impl<B: Kernels> Engine for On<B> {
+    fn warms_up(&self) -> bool {
+        self.on_gpu()
+    }
+
     fn check_precision(&self, precision: PrecisionConfig) -> Result<(), EngineError> {
         self.precision(precision).map(|_| ())
     }

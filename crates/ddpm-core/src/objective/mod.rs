@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    noisy_batch::NoisyBatch,
+    noisy_batch::{NoisyBatch, noise_ahead},
     timesteps::{TimestepSampler, TimestepSampling},
     variational::variational_terms,
 };

@@ -1,6 +1,6 @@
 //! Images with a timestep and a noise each: all that a loss needs.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::TimestepSampler;
 use crate::{
@@ -29,6 +29,12 @@ pub struct NoisyBatch<B: Kernels> {
     pub weights: Option<Vec<f64>>,
 }
 
+/// The noise that [`NoisyBatch::sampled`] draws for images `[n, c, h, w]`, on no device yet: a thread can draw it while the
+/// device is busy with other images.
+pub fn noise_ahead(images: [usize; 4], key: Key) -> TensorData {
+    key.within(NOISE).normal_data(0, images)
+}
+
 impl<B: Kernels> NoisyBatch<B> {
     /// Noise for `x_0` at timesteps drawn uniformly; the i-th image's draws are the i-th of `key`.
     ///
@@ -54,8 +60,23 @@ impl<B: Kernels> NoisyBatch<B> {
         y: Option<Tensor<B, 1, Int>>,
         key: Key,
     ) -> Self {
-        let (t, weights) = timesteps.draw(x_0.dims()[0], key.within(TIMESTEPS));
         let eps = Self::noise(&x_0, key);
+        Self::with_noise(process, timesteps, x_0, y, eps, key)
+    }
+
+    /// As [`sampled`](Self::sampled), with its [noise](noise_ahead) already drawn.
+    ///
+    /// # Shapes
+    /// - `x_0`, `eps`: `[n, c, h, w]`, `y`: `[n]`
+    pub fn with_noise(
+        process: &GaussianDiffusion,
+        timesteps: &TimestepSampler,
+        x_0: Tensor<B, 4>,
+        y: Option<Tensor<B, 1, Int>>,
+        eps: Tensor<B, 4>,
+        key: Key,
+    ) -> Self {
+        let (t, weights) = timesteps.draw(x_0.dims()[0], key.within(TIMESTEPS));
         Self { weights, ..Self::at(process, x_0, y, t, eps) }
     }
 
@@ -64,7 +85,7 @@ impl<B: Kernels> NoisyBatch<B> {
     /// # Shapes
     /// - `x_0` and output: `[n, c, h, w]`
     pub fn noise(x_0: &Tensor<B, 4>, key: Key) -> Tensor<B, 4> {
-        key.within(NOISE).normal(0, x_0.dims(), &x_0.device())
+        Tensor::from_data(noise_ahead(x_0.dims(), key), &x_0.device())
     }
 
     /// Given noise and timesteps.
