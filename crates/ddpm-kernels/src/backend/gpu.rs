@@ -8,8 +8,8 @@ use crate::{
     AdamW, AdamWState, Joined, Kernels, Norm, Precision,
     defaults::{convolve, convolve_backward, multiply, sum_of_maps},
     gpu::{
-        Convolution, ConvolutionGradX, Lazy, Normalize, NormalizeBackward, Product, Step, has_tf32,
-        product_shape, register,
+        Convolution, Lazy, Normalize, NormalizeBackward, Part, Product, Step, has_tf32, product_shape,
+        register,
     },
     ops::{float, tensor},
 };
@@ -29,7 +29,7 @@ where
     }
 
     fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
-        if keeps_f32::<Self>(&a.device()) { exact::product(a, b) } else { multiply(a, b) }
+        if sums_by_itself::<Self>(&a.device()) { summed::product(a, b) } else { multiply(a, b) }
     }
 
     fn convolve_2d(
@@ -39,10 +39,11 @@ where
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
-        if !keeps_f32::<Self>(&bias.device()) {
-            return convolve(x.into(), weight, bias, stride, padding);
+        if sums_by_itself::<Self>(&bias.device()) {
+            summed::convolve(x.into().into_tensor(), weight, bias, stride, padding)
+        } else {
+            convolve(x.into(), weight, bias, stride, padding)
         }
-        exact::convolve(x.into().into_tensor(), weight, bias, stride, padding)
     }
 
     fn convolve_2d_backward(
@@ -53,17 +54,11 @@ where
         padding: usize,
         with_x: bool,
     ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-        if !keeps_f32::<Self>(&grad.device()) {
-            return convolve_backward(x.into(), weight, grad, stride, padding, with_x);
+        if sums_by_itself::<Self>(&grad.device()) {
+            summed::convolve_backward(x.into(), weight, grad, stride, padding, with_x)
+        } else {
+            convolve_backward(x.into(), weight, grad, stride, padding, with_x)
         }
-        let (x, bias_grad) = (x.into(), sum_of_maps(grad.clone()));
-        let (dims, counts) = (x.dims(), x.counts());
-        let x_grad = with_x.then(|| {
-            let x_grad = exact::convolve_grad_x(dims, weight.clone(), grad.clone(), stride, padding);
-            Joined::split(x_grad, counts)
-        });
-        let kernel = weight.dims()[2];
-        (x_grad, exact::convolve_grad_weight(x.into_tensor(), grad, kernel, stride, padding), bias_grad)
     }
 
     fn normalize(
@@ -120,22 +115,27 @@ fn check(x: [usize; 3], weight: [usize; 1], bias: [usize; 1], norm: Norm) -> [us
     x
 }
 
-/// Whether products must be kept from the tensor cores here.
-fn keeps_f32<B: Kernels>(device: &B::Device) -> bool {
-    Precision::current() == Precision::F32 && B::has_tf32(device)
+/// Whether products go through the kernels that sum in f32 whatever they multiply: not where those that Burn's tuning picks
+/// do it anyway.
+fn sums_by_itself<B: Kernels>(device: &B::Device) -> bool {
+    match Precision::current() {
+        Precision::F32 => B::has_tf32(device),
+        Precision::Tf32 => false,
+        Precision::Bf16 | Precision::F16 => true,
+    }
 }
 
-/// Products in f32 on devices that have TF32.
-mod exact {
+/// Products summed in f32, of factors in the precision in use.
+mod summed {
     use super::*;
 
     pub(super) fn product<R, B, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D>
     where
         R: CubeRuntime,
-        B: Backend<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
         let shape = product_shape(a.dims(), b.dims());
-        let [y] = register(Product, [float(a), float(b)], [shape]);
+        let [y] = register(Product, [a, b].map(|factor| float(B::factor(factor))), [shape]);
         tensor(y)
     }
 
@@ -148,67 +148,51 @@ mod exact {
     ) -> Tensor<B, 4>
     where
         R: CubeRuntime,
-        B: Backend<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
-        let c_out = bias.dims()[0];
-        spread(x, weight, Convolution { stride, padding, dilation: 1 }) + bias.reshape([1, c_out, 1, 1])
+        let ([n, c_in, h, w], [c_out, w_in, k_h, k_w]) = (x.dims(), weight.dims());
+        assert!(c_in == w_in, "convolve_2d: weight {:?} does not fit x {:?}", weight.dims(), x.dims());
+        let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
+        let dims = [n, c_out, size(h, k_h), size(w, k_w)];
+        let y = part(Convolution { part: Part::Output, dims, stride, padding }, x, weight);
+        y + bias.reshape([1, c_out, 1, 1])
     }
 
-    pub(super) fn convolve_grad_x<R, B>(
-        dims: [usize; 4],
+    pub(super) fn convolve_backward<R, B>(
+        x: Joined<B>,
         weight: Tensor<B, 4>,
         grad: Tensor<B, 4>,
         stride: usize,
         padding: usize,
-    ) -> Tensor<B, 4>
+        with_x: bool,
+    ) -> (Option<Joined<B>>, Tensor<B, 4>, Tensor<B, 1>)
     where
         R: CubeRuntime,
-        B: Backend<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
-        let kernel = weight.dims()[2];
-        let left_over = [dims[2], dims[3]].map(|size| (size + 2 * padding - kernel) % stride);
-        let operation = ConvolutionGradX { stride, padding, left_over };
-        let [x_grad] = register(operation, [float(grad), float(weight)], [dims.into()]);
-        tensor(x_grad)
+        let (bias_grad, dims, counts) = (sum_of_maps(grad.clone()), x.dims(), x.counts());
+        let of = |part, dims| Convolution { part, dims, stride, padding };
+        let (of_x, of_weight) = (of(Part::InputGrad, dims), of(Part::WeightGrad, weight.dims()));
+        let x_grad = with_x.then(|| Joined::split(part(of_x, grad.clone(), weight), counts));
+        (x_grad, part(of_weight, x.into_tensor(), grad), bias_grad)
     }
 
-    /// A convolution in which images and channels have changed places, and so have stride and dilation.
-    pub(super) fn convolve_grad_weight<R, B>(
-        x: Tensor<B, 4>,
-        grad: Tensor<B, 4>,
-        kernel: usize,
-        stride: usize,
-        padding: usize,
-    ) -> Tensor<B, 4>
+    fn part<R, B>(convolution: Convolution, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4>
     where
         R: CubeRuntime,
-        B: Backend<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
-        let operation = Convolution { stride: 1, padding, dilation: stride };
-        let weight_grad = spread(x.swap_dims(0, 1), grad.swap_dims(0, 1), operation);
-        // Where the stride left rows over, there are places that the kernel has not.
-        weight_grad.narrow(2, 0, kernel).narrow(3, 0, kernel).swap_dims(0, 1)
-    }
-
-    fn spread<R, B>(x: Tensor<B, 4>, weight: Tensor<B, 4>, operation: Convolution) -> Tensor<B, 4>
-    where
-        R: CubeRuntime,
-        B: Backend<FloatTensorPrimitive = Lazy<R>>,
-    {
-        let ([n, c_in, h, w], [c_out, w_in, k_h, k_w]) = (x.dims(), weight.dims());
-        assert!(c_in == w_in, "convolve_2d: weight {:?} does not fit x {:?}", weight.dims(), x.dims());
-        let size = |size: usize, kernel: usize| {
-            (size + 2 * operation.padding - operation.dilation * (kernel - 1) - 1) / operation.stride + 1
-        };
-        let shape: Shape = [n, c_out, size(h, k_h), size(w, k_w)].into();
-        let [y] = register(operation, [float(x), float(weight)], [shape]);
-        tensor(y)
+        let shape: Shape = convolution.dims.into();
+        let [found] = register(convolution, [a, b].map(|factor| float(B::factor(factor))), [shape]);
+        tensor(found)
     }
 }
 
-/// No device of CI has TF32: here the products that are kept from it are compared with the usual ones.
+/// No device of CI has TF32 or tensor cores: here the products that are kept from the one are compared with the usual ones,
+/// and those of 16 bits with the usual ones of rounded factors.
 #[cfg(all(test, feature = "wgpu"))]
 mod tests {
+    use burn::tensor::{DType, FloatDType};
     use burn_wgpu::{Wgpu, WgpuDevice};
 
     use super::*;
@@ -223,50 +207,76 @@ mod tests {
         found
     }
 
+    /// The precisions that the device has numbers for, of those that come here.
+    fn precisions() -> Vec<Precision> {
+        if !device_found() {
+            return vec![];
+        }
+        let has = |dtype| B::supports_dtype(&WgpuDevice::default(), dtype);
+        let all =
+            [(Precision::F32, DType::F32), (Precision::Bf16, DType::BF16), (Precision::F16, DType::F16)];
+        all.into_iter().filter(|(_, dtype)| has(*dtype)).map(|(precision, _)| precision).collect()
+    }
+
     fn values<const D: usize>(dims: [usize; D], seed: f32) -> Tensor<B, D> {
         let count = dims.iter().product::<usize>();
         let numbers: Vec<f32> = (0..count).map(|i| (i as f32 * 1.7 + seed).sin()).collect();
         Tensor::<B, 1>::from_floats(&numbers[..], &WgpuDevice::default()).reshape(dims)
     }
 
+    fn rounded<const D: usize>(factor: Tensor<B, D>) -> Tensor<B, D> {
+        B::factor(factor).cast(FloatDType::F32)
+    }
+
     fn assert_close<const D: usize>(found: Tensor<B, D>, expected: Tensor<B, D>) {
-        assert_eq!(found.dims(), expected.dims());
+        assert_eq!((found.dims(), found.dtype()), (expected.dims(), DType::F32));
         let scale = expected.clone().abs().max().into_scalar();
         let difference = (found - expected).abs().max().into_scalar();
-        assert!(difference <= 1e-5 * scale, "{difference} of {scale}");
+        assert!(difference <= 1e-5 * scale, "{:?}: {difference} of {scale}", Precision::current());
     }
 
     #[test]
-    fn products_without_tensor_cores_agree() {
-        if !device_found() {
-            return;
+    fn products_are_summed_in_f32() {
+        for precision in precisions() {
+            precision.within(|| {
+                for (n, k, m) in [(1, 1, 1), (64, 96, 32), (3, 200, 17), (1, 300, 40)] {
+                    let (a, b) = (values([n, k], 0.1), values([k, m], 0.2));
+                    assert_close(summed::product(a.clone(), b.clone()), rounded(a).matmul(rounded(b)));
+                }
+                let (q, k) = (values([2, 3, 8, 20], 0.3), values([2, 3, 8, 20], 0.4));
+                let turned = q.swap_dims(2, 3);
+                let found = summed::product(turned.clone(), k.clone());
+                assert_close(found, rounded(turned).matmul(rounded(k)));
+            });
         }
-        for (n, k, m) in [(1, 1, 1), (64, 96, 32), (3, 200, 17)] {
-            let (a, b) = (values([n, k], 0.1), values([k, m], 0.2));
-            assert_close(exact::product(a.clone(), b.clone()), a.matmul(b));
-        }
-        let (q, k) = (values([2, 3, 8, 20], 0.3), values([2, 3, 8, 20], 0.4));
-        let turned = q.swap_dims(2, 3);
-        assert_close(exact::product(turned.clone(), k.clone()), turned.matmul(k));
     }
 
     #[test]
-    fn convolutions_without_tensor_cores_agree() {
-        if !device_found() {
-            return;
-        }
-        // 7 x 8 pixels: with a stride of 2, a row or a column is left over.
-        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (3, 2, 0), (1, 1, 0)] {
-            let x = values([2, 5, 7, 8], 0.1);
-            let (weight, bias) = (values([6, 5, kernel, kernel], 0.2), values([6], 0.3));
-            let y = exact::convolve(x.clone(), weight.clone(), bias.clone(), stride, padding);
-            let grad = values(y.dims(), 0.4);
-            assert_close(y, convolve(x.clone().into(), weight.clone(), bias, stride, padding));
-            let (x_grad, weight_grad, _) =
-                convolve_backward(x.clone().into(), weight.clone(), grad.clone(), stride, padding, true);
-            let found = exact::convolve_grad_x(x.dims(), weight, grad.clone(), stride, padding);
-            assert_close(found, x_grad.unwrap().into_tensor());
-            assert_close(exact::convolve_grad_weight(x, grad, kernel, stride, padding), weight_grad);
+    fn convolutions_are_summed_in_f32() {
+        for precision in precisions() {
+            // 7 x 8 pixels: with a stride of 2, a row or a column is left over.
+            for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (3, 2, 0), (1, 1, 0)] {
+                let x = values([2, 5, 7, 8], 0.1);
+                let (weight, bias) = (values([6, 5, kernel, kernel], 0.2), values([6], 0.3));
+                let (y, grad, [x_rounded, weight_rounded, grad_rounded], grads) = precision.within(|| {
+                    let y = summed::convolve(x.clone(), weight.clone(), bias.clone(), stride, padding);
+                    let grad = values(y.dims(), 0.4);
+                    let factors = [&x, &weight, &grad].map(|factor| rounded(factor.clone()));
+                    let grads =
+                        summed::convolve_backward(x.into(), weight, grad.clone(), stride, padding, true);
+                    (y, grad, factors, grads)
+                });
+                assert_close(
+                    y,
+                    convolve(x_rounded.clone().into(), weight_rounded.clone(), bias, stride, padding),
+                );
+                let (x_grad, weight_grad, bias_grad) = grads;
+                let (x_expected, weight_expected, _) =
+                    convolve_backward(x_rounded.into(), weight_rounded, grad_rounded, stride, padding, true);
+                assert_close(x_grad.unwrap().into_tensor(), x_expected.unwrap().into_tensor());
+                assert_close(weight_grad, weight_expected);
+                assert_close(bias_grad, sum_of_maps(grad));
+            }
         }
     }
 }

@@ -15,7 +15,12 @@ pub trait Launch<const INPUTS: usize, const OUTPUTS: usize>: Debug + Send + Sync
     /// Its name in the description of a stream.
     const NAME: &'static str;
 
-    /// Runs it.
+    /// Whether it takes inputs of this type.
+    fn takes(dtype: DType) -> bool {
+        dtype == DType::F32
+    }
+
+    /// Runs it; its outputs are in f32.
     fn launch<R: CubeRuntime>(&self, inputs: [CubeTensor<R>; INPUTS]) -> [CubeTensor<R>; OUTPUTS];
 }
 
@@ -25,7 +30,7 @@ pub type Lazy<R> = FusionTensor<FusionCubeRuntime<R>>;
 /// Queues an operation behind those that its inputs wait for; returns its outputs, of these shapes.
 ///
 /// # Panics
-/// If an input is not in f32.
+/// If an input has a type that the operation does not take.
 pub fn register<R, L, const INPUTS: usize, const OUTPUTS: usize>(
     operation: L,
     inputs: [Lazy<R>; INPUTS],
@@ -35,7 +40,8 @@ where
     R: CubeRuntime,
     L: Launch<INPUTS, OUTPUTS>,
 {
-    assert!(inputs.iter().all(|input| input.dtype == DType::F32), "{}: tensors are f32", L::NAME);
+    let types = inputs.each_ref().map(|input| input.dtype);
+    assert!(types.into_iter().all(L::takes), "{}: inputs in {types:?}", L::NAME);
     let client = inputs[0].client.clone();
     let streams = OperationStreams::with_inputs(&inputs);
     let outputs = shapes.map(|shape| TensorIr::uninit(client.create_empty_handle(), shape, DType::F32));

@@ -3,12 +3,13 @@
 mod adamw;
 #[cfg(all(test, feature = "cuda"))]
 mod cuda_source;
-mod exact;
 mod fusion;
 mod group_norm;
 mod launch;
+mod products;
 mod sums;
+mod tensor_cores;
 
-pub(crate) use exact::{Convolution, ConvolutionGradX, Product, has_tf32, product_shape};
 pub(crate) use fusion::{Lazy, register};
 pub(crate) use launch::{Normalize, NormalizeBackward, Step};
+pub(crate) use products::{Convolution, Part, Product, has_tf32, product_shape};

@@ -1,0 +1,156 @@
+//! Products that are summed in f32, whatever their factors are: Burn's and cubek's own kernels, those among them that do so.
+//!
+//! Factors in f32 come here on devices whose tensor cores would round them to TF32, and are multiplied without tensor
+//! cores: slower than what tuning picks. Factors of 16 bits go through tensor cores, and what these sum in f32 is kept in
+//! f32. Burn's own operations would round it to 16 bits, and may find a direct convolution fastest that sums in 16 bits.
+
+use burn::tensor::{
+    DType, Shape, TensorMetadata,
+    ops::{ConvOptions, ConvTransposeOptions},
+};
+use burn_cubecl::{
+    CubeRuntime,
+    kernel::{
+        cast,
+        conv::{ConvStrategy, ConvTranspose2dStrategy, conv_forward, conv_transpose2d},
+        matmul::{MatmulStrategy, matmul},
+        slice,
+    },
+    ops::{numeric::empty_device_contiguous_dtype, permute},
+    tensor::CubeTensor,
+};
+use cubecl::{ir::StorageType, prelude::*, tf32};
+use cubek::{
+    matmul::{
+        definition::{MatmulElems, MatmulGlobalElems},
+        launch::{Strategy, launch_ref},
+        routines::{BlueprintStrategy, TileSizeSelection, simple_unit::SimpleUnitSelectionArgs},
+    },
+    std::InputBinding,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{fusion::Launch, tensor_cores};
+
+/// Whether the device has tensor cores for TF32, which f32 products are given to where nothing speaks against it.
+pub fn has_tf32<R: CubeRuntime>(client: &ComputeClient<R>) -> bool {
+    let tf32: StorageType = tf32::as_type_native_unchecked().storage_type();
+    client.properties().supports_type(tf32)
+}
+
+/// A matrix product `[.., n, k] x [.., k, m]` of two tensors with the same leading sizes.
+#[derive(Debug)]
+pub struct Product;
+
+/// What is computed of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// The output `[n, c_out, ..]`, of the input and the weight.
+    Output,
+    /// The gradient of the input, of that of the output and the weight.
+    InputGrad,
+    /// The gradient of the weight, of the input and the gradient of the output.
+    WeightGrad,
+}
+
+/// A part of a convolution of `[n, c_in, h, w]` with a weight `[c_out, c_in, k_h, k_w]`.
+#[derive(Debug, Clone)]
+pub struct Convolution {
+    pub part: Part,
+    /// The shape of that part.
+    pub dims: [usize; 4],
+    pub stride: usize,
+    pub padding: usize,
+}
+
+/// Factors of all precisions.
+fn is_factor(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::BF16 | DType::F16)
+}
+
+impl Launch<2, 1> for Product {
+    const NAME: &'static str = "product";
+
+    fn takes(dtype: DType) -> bool {
+        is_factor(dtype)
+    }
+
+    fn launch<R: CubeRuntime>(&self, [a, b]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
+        if a.dtype != DType::F32 {
+            let y = matmul(a, b, None, MatmulStrategy::default(), DType::F32);
+            return [y.expect("tuning has a kernel for every size")];
+        }
+        let (client, mut dims) = (a.client.clone(), a.shape());
+        let columns = dims.num_dims() - 1;
+        dims[columns] = b.shape()[columns];
+        let y = empty_device_contiguous_dtype(client.clone(), a.device.clone(), dims, DType::F32);
+        let f32 = StorageType::from(DType::F32);
+        let launch = |strategy: &Strategy| {
+            let [a, b] = [&a, &b].map(|tensor| InputBinding::new(tensor.clone().binding(), f32));
+            let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: f32, rhs: f32, out: f32 });
+            launch_ref(strategy, &client, a, b, y.clone().binding(), &mut types)
+        };
+        let tiles = SimpleUnitSelectionArgs { tile_size: TileSizeSelection::MaxTileSize };
+        launch(&Strategy::SimpleUnit(BlueprintStrategy::Inferred(tiles)))
+            .or_else(|_| launch(&Strategy::Naive))
+            .expect("the naive kernel takes every size");
+        [y]
+    }
+}
+
+impl Launch<2, 1> for Convolution {
+    const NAME: &'static str = "convolution";
+
+    fn takes(dtype: DType) -> bool {
+        is_factor(dtype)
+    }
+
+    fn launch<R: CubeRuntime>(&self, [a, b]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
+        [if a.dtype == DType::F32 { self.direct(a, b) } else { tensor_cores::convolve(self.clone(), a, b) }]
+    }
+}
+
+impl Convolution {
+    /// By kernels without tensor cores. They sum in the type of their factors, which is f32 here: factors of fewer bits have
+    /// the same values in it.
+    pub(super) fn direct<R: CubeRuntime>(&self, a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
+        let [a, b] = [a, b].map(|factor| cast(factor, DType::F32));
+        let (stride, padding, one) = ([self.stride; 2], [self.padding; 2], [1; 2]);
+        let part = match self.part {
+            Part::Output => {
+                let options = ConvOptions::new(stride, padding, one, 1);
+                conv_forward(a, b, None, options, ConvStrategy::Direct)
+            }
+            Part::InputGrad => {
+                // Rows and columns of the input that no place of the kernel began at.
+                let left_over =
+                    [2, 3].map(|d| (self.dims[d] + 2 * self.padding - b.shape()[d]) % self.stride);
+                let options = ConvTransposeOptions::new(stride, padding, left_over, one, 1);
+                conv_transpose2d(a, b, None, options, ConvTranspose2dStrategy::Direct)
+            }
+            // A convolution in which images and channels have changed places, and so have stride and dilation.
+            Part::WeightGrad => {
+                let [input, grad] = [a, b].map(images_for_channels);
+                let options = ConvOptions::new(one, padding, stride, 1);
+                conv_forward(input, grad, None, options, ConvStrategy::Direct).map(|weight_grad| {
+                    // Where the stride left rows over, there are places that the kernel has not.
+                    slice(images_for_channels(weight_grad), &self.dims.map(|size| 0..size))
+                })
+            }
+        };
+        part.expect("the direct kernels take every size")
+    }
+}
+
+fn images_for_channels<R: CubeRuntime>(maps: CubeTensor<R>) -> CubeTensor<R> {
+    permute(maps, &[1, 0, 2, 3])
+}
+
+/// The shape of a product of tensors with these.
+pub fn product_shape<const D: usize>(a: [usize; D], b: [usize; D]) -> Shape {
+    let fits = a[..D - 2] == b[..D - 2] && a[D - 1] == b[D - 2];
+    assert!(fits, "product: shapes {a:?} and {b:?} do not fit");
+    let mut dims = a;
+    dims[D - 1] = b[D - 1];
+    dims.into()
+}

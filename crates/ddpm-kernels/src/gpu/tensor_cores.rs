@@ -1,0 +1,113 @@
+//! Convolutions of factors of 16 bits on tensor cores, with sums and results in f32: cubek's kernels, of which the fastest
+//! for a shape is found by measuring once on each device. Where none of them can run, for want of tensor cores or because a
+//! shape does not fit them, the direct kernels in f32 take the same rounded factors.
+
+use burn::tensor::DType;
+use burn_cubecl::{
+    CubeRuntime, CubeTuneId,
+    ops::{
+        numeric::empty_device_contiguous_dtype, permute_nchw_to_nhwc, permute_nchw_to_nhwc_shape,
+        permute_nhwc_to_nchw,
+    },
+    tensor::CubeTensor,
+};
+use cubecl::{
+    AutotuneKey,
+    ir::StorageType,
+    tune::{LocalTuner, Tunable, TunableSet, local_tuner},
+};
+use cubek::{
+    convolution::{
+        AcceleratedTileKind, ConvAlgorithm, ConvolutionArgs, ConvolutionInputs, Strategy, launch_ref,
+    },
+    matmul::definition::{MatmulElems, MatmulGlobalElems},
+    std::InputBinding,
+};
+use serde::{Deserialize, Serialize};
+
+use super::products::{Convolution, Part};
+
+/// What a fastest kernel is found for.
+#[derive(Hash, Eq, PartialEq, Debug, Clone, Serialize, Deserialize, AutotuneKey)]
+struct Key {
+    part: Part,
+    dtype: DType,
+    first: [usize; 4],
+    second: [usize; 4],
+    stride: usize,
+    padding: usize,
+}
+
+/// Ways through a matrix product that read tiles of the images where they lie; each errs on what it has no way for.
+const KERNELS: [(&str, ConvAlgorithm, AcceleratedTileKind); 6] = {
+    use AcceleratedTileKind::{Cmma, Mma};
+    use ConvAlgorithm::{
+        SimpleAsyncCyclic, SimpleAsyncStrided, SimpleAsyncTma, SimpleSyncCyclic, SimpleSyncStrided,
+    };
+    [
+        ("sync_cmma", SimpleSyncCyclic, Cmma),
+        ("sync_mma", SimpleSyncStrided, Mma),
+        ("async_cmma", SimpleAsyncCyclic, Cmma),
+        ("async_mma", SimpleAsyncStrided, Mma),
+        ("tma_cmma", SimpleAsyncTma, Cmma),
+        ("tma_mma", SimpleAsyncTma, Mma),
+    ]
+};
+
+type Inputs<R> = (Convolution, CubeTensor<R>, CubeTensor<R>);
+
+/// A part of a convolution by whatever is fastest.
+pub fn convolve<R: CubeRuntime>(
+    convolution: Convolution,
+    a: CubeTensor<R>,
+    b: CubeTensor<R>,
+) -> CubeTensor<R> {
+    static TUNER: LocalTuner<Key, CubeTuneId> = local_tuner!();
+
+    let (client, id) = (a.client.clone(), CubeTuneId::new(&a.client, &a.device));
+    let kernels = TUNER.init(|| {
+        type Kernel<R> = Tunable<Key, Inputs<R>, CubeTensor<R>>;
+        let direct = |(convolution, a, b): Inputs<R>| Ok::<_, String>(convolution.direct(a, b));
+        let set = TunableSet::new_cloning_inputs(key::<R>).with(Kernel::<R>::new("direct", direct));
+        KERNELS.into_iter().fold(set, |set, (name, algorithm, tile_kind)| {
+            set.with(Kernel::<R>::new(name, move |(convolution, a, b): Inputs<R>| {
+                implicit_gemm(&convolution, a, b, Strategy::Inferred { algorithm, tile_kind })
+            }))
+        })
+    });
+    TUNER.execute(&id, &client, kernels, (convolution, a, b))
+}
+
+fn key<R: CubeRuntime>((convolution, a, b): &Inputs<R>) -> Key {
+    let &Convolution { part, stride, padding, .. } = convolution;
+    let [first, second] = [a, b].map(|factor| factor.meta.shape().dims());
+    Key::new(part, a.dtype, first, second, stride, padding)
+}
+
+/// A part of a convolution as one matrix product, with channels last.
+fn implicit_gemm<R: CubeRuntime>(
+    convolution: &Convolution,
+    a: CubeTensor<R>,
+    b: CubeTensor<R>,
+    strategy: Strategy,
+) -> Result<CubeTensor<R>, String> {
+    let &Convolution { part, dims, stride, padding } = convolution;
+    if part == Part::InputGrad && stride != 1 {
+        return Err("these kernels have no stride in the gradient of the input".into());
+    }
+    let (client, device, dtype) = (a.client.clone(), a.device.clone(), StorageType::from(a.dtype));
+    let shape = permute_nchw_to_nhwc_shape(dims.into());
+    let found = empty_device_contiguous_dtype(client.clone(), device, shape, DType::F32);
+    let [a, b] = [a, b].map(|factor| InputBinding::new(permute_nchw_to_nhwc(factor).binding(), dtype));
+    let target = found.clone().binding();
+    let inputs = match part {
+        Part::Output => ConvolutionInputs::Forward { input: a, weight: b, bias: None, out: target },
+        Part::InputGrad => ConvolutionInputs::BackwardData { out_grad: a, weights: b, in_grad: target },
+        Part::WeightGrad => ConvolutionInputs::BackwardWeight { input: a, out_grad: b, weight_grad: target },
+    };
+    let args = ConvolutionArgs { stride: [stride; 2], padding: [padding; 2], dilation: [1; 2] };
+    let types =
+        MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: DType::F32.into() });
+    launch_ref::<R, 2>(&strategy, &client, inputs, args, types).map_err(|error| format!("{error:?}"))?;
+    Ok(permute_nhwc_to_nchw(found))
+}
