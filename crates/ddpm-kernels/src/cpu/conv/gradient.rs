@@ -416,7 +416,8 @@ impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP
                             }
                         }
                     }
-                    under = under.add(line);
+                    // Behind the last line it may be outside of the allocation, where it is not read.
+                    under = under.wrapping_add(line);
                 }
             }
             for (i, totals) in totals.into_iter().enumerate() {

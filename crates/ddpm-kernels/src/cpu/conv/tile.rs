@@ -92,7 +92,8 @@ impl<const REGISTERS: usize, const ROWS: usize, const COLUMNS: usize, const STEP
                     }
                     weights = weights.add(REGISTERS * V::COUNT);
                 }
-                x = x.add(plane);
+                // Behind the last channel it may be outside of the allocation, where it is not read.
+                x = x.wrapping_add(plane);
             }
             for (i, line) in sums.into_iter().enumerate() {
                 for (j, pixel) in line.into_iter().enumerate() {
