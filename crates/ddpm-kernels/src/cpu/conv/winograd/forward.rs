@@ -195,6 +195,8 @@ impl<V: Lanes> Worker<'_, V> {
             }
         }
         let first = vector * V::COUNT;
+        // One pointer to write and to read by: another one would not be to be read by after the slice is written to again.
+        let padded = padded.as_mut_ptr();
         for (image, offsets) in images.zip(offsets.chunks_exact(tiles.count())) {
             let channels = first..(first + V::COUNT).min(plan.from.channels);
             let spread = Spread {
@@ -204,10 +206,10 @@ impl<V: Lanes> Worker<'_, V> {
                 before: plan.before,
                 padded: tiles.padded(),
                 activation: self.activation.map(|a| a.at(image * plan.from.channels + first)),
-                to: padded.as_mut_ptr(),
+                to: padded,
             };
             let input = Input {
-                x: padded.as_ptr(),
+                x: padded,
                 width: tiles.padded().1,
                 tiles,
                 to,
