@@ -6,11 +6,8 @@ use burn_fusion::Fusion;
 
 use crate::{
     AdamW, AdamWState, Joined, Kernels, Norm, Precision,
-    defaults::{convolve, convolve_backward, multiply, sum_of_maps},
-    gpu::{
-        Convolution, Lazy, Normalize, NormalizeBackward, Part, Product, Step, has_tf32, product_shape,
-        register,
-    },
+    defaults::{convolve, convolve_backward, multiply},
+    gpu::{Lazy, Normalize, NormalizeBackward, Step, has_tf32, register},
     ops::{float, tensor},
 };
 
@@ -29,7 +26,7 @@ where
     }
 
     fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
-        if sums_by_itself::<Self>(&a.device()) { summed::product(a, b) } else { multiply(a, b) }
+        if sums_by_ours::<Self>(&a.device()) { summed::product(a, b) } else { multiply(a, b) }
     }
 
     fn convolve_2d(
@@ -39,7 +36,7 @@ where
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
-        if sums_by_itself::<Self>(&bias.device()) {
+        if sums_by_ours::<Self>(&bias.device()) {
             summed::convolve(x.into().into_tensor(), weight, bias, stride, padding)
         } else {
             convolve(x.into(), weight, bias, stride, padding)
@@ -54,7 +51,7 @@ where
         padding: usize,
         with_x: bool,
     ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-        if sums_by_itself::<Self>(&grad.device()) {
+        if sums_by_ours::<Self>(&grad.device()) {
             summed::convolve_backward(x.into(), weight, grad, stride, padding, with_x)
         } else {
             convolve_backward(x.into(), weight, grad, stride, padding, with_x)
@@ -115,9 +112,9 @@ fn check(x: [usize; 3], weight: [usize; 1], bias: [usize; 1], norm: Norm) -> [us
     x
 }
 
-/// Whether products go through the kernels that sum in f32 whatever they multiply: not where those that Burn's tuning picks
-/// do it anyway.
-fn sums_by_itself<B: Kernels>(device: &B::Device) -> bool {
+/// Whether products go through our own operations, which sum in f32 whatever they multiply: not where those that Burn's
+/// tuning picks do it anyway.
+fn sums_by_ours<B: Kernels>(device: &B::Device) -> bool {
     match Precision::current() {
         Precision::F32 => B::has_tf32(device),
         Precision::Tf32 => false,
@@ -127,7 +124,15 @@ fn sums_by_itself<B: Kernels>(device: &B::Device) -> bool {
 
 /// Products summed in f32, of factors in the precision in use.
 mod summed {
-    use super::*;
+    use burn::tensor::{Shape, Tensor};
+    use burn_cubecl::CubeRuntime;
+
+    use crate::{
+        Joined, Kernels,
+        defaults::sum_of_maps,
+        gpu::{Convolution, Lazy, Part, Product, product_shape, register},
+        ops::{float, tensor},
+    };
 
     pub(super) fn product<R, B, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D>
     where
@@ -154,7 +159,8 @@ mod summed {
         assert!(c_in == w_in, "convolve_2d: weight {:?} does not fit x {:?}", weight.dims(), x.dims());
         let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
         let dims = [n, c_out, size(h, k_h), size(w, k_w)];
-        let y = part(Convolution { part: Part::Output, dims, stride, padding }, x, weight);
+        let convolution = Convolution { part: Part::Output, dims, stride, padding };
+        let y = part(convolution, B::factor(x), B::factor(weight));
         y + bias.reshape([1, c_out, 1, 1])
     }
 
@@ -171,19 +177,21 @@ mod summed {
         B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
         let (bias_grad, dims, counts) = (sum_of_maps(grad.clone()), x.dims(), x.counts());
+        let [x, weight, grad] = [x.into_tensor(), weight, grad].map(B::factor);
         let of = |part, dims| Convolution { part, dims, stride, padding };
         let (of_x, of_weight) = (of(Part::InputGrad, dims), of(Part::WeightGrad, weight.dims()));
         let x_grad = with_x.then(|| Joined::split(part(of_x, grad.clone(), weight), counts));
-        (x_grad, part(of_weight, x.into_tensor(), grad), bias_grad)
+        (x_grad, part(of_weight, x, grad), bias_grad)
     }
 
+    /// A part of a convolution, of factors that are rounded already.
     fn part<R, B>(convolution: Convolution, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4>
     where
         R: CubeRuntime,
         B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
         let shape: Shape = convolution.dims.into();
-        let [found] = register(convolution, [a, b].map(|factor| float(B::factor(factor))), [shape]);
+        let [found] = register(convolution, [a, b].map(float), [shape]);
         tensor(found)
     }
 }
@@ -196,6 +204,7 @@ mod tests {
     use burn_wgpu::{Wgpu, WgpuDevice};
 
     use super::*;
+    use crate::defaults::sum_of_maps;
 
     type B = Wgpu<f32, i32>;
 

@@ -14,7 +14,7 @@ use burn_cubecl::{
 use cubecl::{
     AutotuneKey,
     ir::StorageType,
-    tune::{LocalTuner, Tunable, TunableSet, local_tuner},
+    tune::{LocalTuner, Tunable, TunableSet, anchor, local_tuner},
 };
 use cubek::{
     convolution::{
@@ -27,12 +27,13 @@ use serde::{Deserialize, Serialize};
 
 use super::products::{Convolution, Part};
 
-/// What a fastest kernel is found for.
+/// What a fastest kernel is found for: numbers of images up to the next power of two share one.
 #[derive(Hash, Eq, PartialEq, Debug, Clone, Serialize, Deserialize, AutotuneKey)]
 struct Key {
     part: Part,
     dtype: DType,
-    first: [usize; 4],
+    images: usize,
+    first: [usize; 3],
     second: [usize; 4],
     stride: usize,
     padding: usize,
@@ -80,8 +81,12 @@ pub fn convolve<R: CubeRuntime>(
 
 fn key<R: CubeRuntime>((convolution, a, b): &Inputs<R>) -> Key {
     let &Convolution { part, stride, padding, .. } = convolution;
-    let [first, second] = [a, b].map(|factor| factor.meta.shape().dims());
-    Key::new(part, a.dtype, first, second, stride, padding)
+    let ([images, c, h, w], mut second) = (a.meta.shape().dims(), b.meta.shape().dims::<4>());
+    let images = anchor(images, None, None, None);
+    if part == Part::WeightGrad {
+        second[0] = images;
+    }
+    Key::new(part, a.dtype, images, [c, h, w], second, stride, padding)
 }
 
 /// A part of a convolution as one matrix product, with channels last.

@@ -2,15 +2,17 @@
 //!
 //! Images are padded with zeros into scratch space, plane by plane; weights are packed so that the numbers of 16 or 32
 //! output channels lie side by side. A tile of some pixels times these channels is summed up in registers, over all
-//! input channels and taps (`tile.rs`). The gradient with respect to the input is a convolution of the output's gradient
+//! input channels and taps (`directly.rs`, `tile.rs`). The gradient with respect to the input is a convolution of the output's gradient
 //! with the weights in the other direction, one for each phase of the stride (`plan.rs`); that with respect to the
-//! weights sums over pixels, in registers as well (`gradient.rs`). Kernels of 3 x 3 between enough channels go through
+//! weights sums over pixels, in registers as well (`gradient/`). Kernels of 3 x 3 between enough channels go through
 //! Winograd's transforms (`winograd/`), in the same registers.
 
+mod directly;
 mod gradient;
 mod pack;
 mod plan;
 mod tile;
+mod unpack;
 mod winograd;
 
 pub use gradient::grad_weight;
@@ -18,12 +20,12 @@ pub use gradient::grad_weight;
 use std::ops::Range;
 
 use self::{
+    directly::directly,
     plan::{Direction, Plan},
-    tile::convolve,
 };
 use super::{
     Channels,
-    simd::{InstructionSet, with_lanes},
+    simd::{InstructionSet, Lanes, with_lanes},
 };
 
 /// The sizes of a convolution with a square kernel.
@@ -179,6 +181,23 @@ pub fn grad_x(
     let weight = &weight[channels.start * plan.weight_strides.0..];
     let grad = Channels::one(grad, conv.c_out, conv.pixels());
     with_lanes!(set, convolve(&plan, grad, None, weight, Addends::default()))
+}
+
+/// Runs a plan, through Winograd's transforms where that is faster.
+fn convolve<V: Lanes>(
+    plan: &Plan,
+    x: Channels<'_>,
+    activation: Option<Activation<'_>>,
+    weight: &[f32],
+    add: Addends<'_>,
+) -> Vec<f32> {
+    if plan.transforms
+        && let [phase] = &plan.phases[..]
+        && let Some(order) = winograd::neighbours(phase, plan.padded.1)
+    {
+        return winograd::convolve::<V>(plan, order, (x, activation), weight, add);
+    }
+    directly::<V>(plan, x, activation, weight, add)
 }
 
 #[cfg(test)]

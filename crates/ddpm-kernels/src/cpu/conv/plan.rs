@@ -158,3 +158,12 @@ impl Plan {
         self.padded != (self.from.height, self.from.width)
     }
 }
+
+/// (start, length) of the fewest parts of at most `most`.
+pub(super) fn even_parts(len: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = len.div_ceil(most);
+    (0..parts).map(move |i| {
+        let (start, end) = (i * len / parts, (i + 1) * len / parts);
+        (start, end - start)
+    })
+}

@@ -15,8 +15,9 @@ use crate::cpu::{
     conv::{
         Activation, Addends,
         pack::{self, PackedWeights},
-        plan::Plan,
-        tile::{self, TileArguments, even_parts},
+        plan::{Plan, even_parts},
+        tile::{self, TileArguments},
+        unpack,
     },
     memory::{Shared, apart, filled, with_scratch, with_shared_scratch},
     simd::Lanes,
@@ -173,7 +174,7 @@ impl<V: Lanes> Worker<'_, V> {
                 for (i, image) in images.clone().enumerate() {
                     let from = i * tiles.count();
                     self.finish(block, image, (from, count), products, sums, start);
-                    tile::unpack::<V>(plan, layout.blocks[block], image, sums, self.add.residual, out);
+                    unpack::unpack::<V>(plan, layout.blocks[block], image, sums, self.add.residual, out);
                 }
             }
         });
@@ -195,7 +196,7 @@ impl<V: Lanes> Worker<'_, V> {
             }
         }
         let first = vector * V::COUNT;
-        // One pointer to write and to read by: another one would not be to be read by after the slice is written to again.
+        // One pointer for writing and for reading: a second one, made of the slice, loses its right to read with each write.
         let padded = padded.as_mut_ptr();
         for (image, offsets) in images.zip(offsets.chunks_exact(tiles.count())) {
             let channels = first..(first + V::COUNT).min(plan.from.channels);
@@ -268,7 +269,7 @@ impl<V: Lanes> Worker<'_, V> {
     ) {
         let (first, registers) = self.layout.blocks[block];
         let width = registers * V::COUNT;
-        tile::start(self.plan, self.add, first, image, start);
+        unpack::start(self.plan, self.add, first, image, start);
         let output = Output {
             products: products[from * width..].as_ptr(),
             place: apart(count * width),
