@@ -25,6 +25,14 @@ const KERNELS: &[&str] = &["-p", "ddpm-kernels", "--features", "flex,ndarray", "
 /// The tests that run the kernels as operations of the backends.
 const OPERATIONS: &[&str] = &["--test", "cpu_against_defaults", "--test", "two_tensors"];
 
+/// The checks of arithmetic and of pointers that the compiler can add, and that the profile leaves out of the kernels.
+const CHECKED: &[&str] = &[
+    "--config",
+    "profile.dev.package.ddpm-kernels.debug-assertions=true",
+    "--config",
+    "profile.dev.package.ddpm-kernels.overflow-checks=true",
+];
+
 /// Runs them.
 pub(crate) fn run(args: &SanitizeArgs) -> Result<()> {
     if args.valgrind {
@@ -40,7 +48,7 @@ pub(crate) fn run(args: &SanitizeArgs) -> Result<()> {
     // Sanitizers are an option of the nightly compiler that the stable one has as well. Every load and store through a
     // pointer is checked against what was allocated, whatever the instruction set.
     let environment = [("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address")];
-    cargo(&[&["test"], KERNELS, OPERATIONS, &apart].concat(), &environment)
+    cargo(&[CHECKED, &["test"], KERNELS, OPERATIONS, &apart].concat(), &environment)
 }
 
 fn valgrind() -> Result<()> {
@@ -50,7 +58,7 @@ fn valgrind() -> Result<()> {
     // Tests side by side gain nothing: valgrind runs one thread at a time.
     let runner = r#"target."cfg(all())".runner=["valgrind","--quiet","--error-exitcode=1"]"#;
     let environment = [("RUST_TEST_THREADS", "1"), ("PROPTEST_CASES", "4")];
-    cargo(&[&["--config", runner, "test"], KERNELS, OPERATIONS].concat(), &environment)
+    cargo(&[CHECKED, &["--config", runner, "test"], KERNELS, OPERATIONS].concat(), &environment)
 }
 
 fn miri() -> Result<()> {
@@ -60,7 +68,7 @@ fn miri() -> Result<()> {
     // rayon's threads live as long as the process, and crossbeam's lists, which they wait by, keep to the rules of tree
     // borrows alone.
     let flags = "-Zmiri-ignore-leaks -Zmiri-tree-borrows";
-    cargo(&[&["miri", "test"], KERNELS].concat(), &[("MIRIFLAGS", flags)])
+    cargo(&[CHECKED, &["miri", "test"], KERNELS].concat(), &[("MIRIFLAGS", flags)])
 }
 
 /// Whether a program is there and runs.

@@ -128,7 +128,8 @@ impl<V: Lanes> Worker<'_, V> {
                         _ => &padded[i * padded_size..][..padded_size],
                     };
                     self.block(block, image, x, sums, start);
-                    unpack::unpack::<V>(plan, self.blocks[block], image, sums, self.add.residual, out);
+                    let pixels = (image, 0..plan.to.pixels());
+                    unpack::unpack::<V>(plan, self.blocks[block], pixels, sums, self.add.residual, out);
                 }
             }
         });

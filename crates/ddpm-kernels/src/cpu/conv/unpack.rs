@@ -1,6 +1,8 @@
 //! What a convolution's sums start from, and their way to the planes of its output.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use super::{Addends, plan::Plan};
 use crate::cpu::{
     memory::Shared,
@@ -18,24 +20,25 @@ pub(super) fn start(plan: &Plan, add: Addends<'_>, first: usize, image: usize, s
     }
 }
 
-/// From `[pixels, channels of the block]` to planes of the output, with the residual added. Nobody else may write this
-/// block of this image.
+/// From `[pixels, channels of the block]` to these pixels of the output's planes, with the residual added. Nobody else may
+/// write this block of this image.
 pub(super) fn unpack<V: Lanes>(
     plan: &Plan,
     (first, registers): (usize, usize),
-    image: usize,
+    (image, pixels): (usize, Range<usize>),
     sums: &[f32],
     residual: Option<&[f32]>,
     out: Shared,
 ) {
-    let pixels = plan.to.pixels();
-    let place = (image * plan.to.channels + first) * pixels;
+    let plane = plan.to.pixels();
+    let place = (image * plan.to.channels + first) * plane + pixels.start;
     let width = registers * V::COUNT;
     let unpack = Unpack {
-        sums: sums[..pixels * width].as_ptr(),
+        sums: sums[..pixels.len() * width].as_ptr(),
         width,
         channels: (plan.to.channels - first).min(width),
-        pixels,
+        pixels: pixels.len(),
+        plane,
         residual: residual.map(|residual| residual[place..].as_ptr()),
         out: out.at(place),
     };
@@ -43,12 +46,18 @@ pub(super) fn unpack<V: Lanes>(
     unsafe { V::run(unpack) };
 }
 
-/// `[pixels, width]` transposed to the first `channels` planes of `[.., pixels]`, plus a residual.
+/// How far ahead of the store, in numbers of a plane, a cache is told of it: there are as many streams as lanes, too many
+/// and too short for a processor to foresee.
+const AHEAD: usize = 48;
+
+/// `[pixels, width]` transposed to the first `channels` planes, plus a residual.
 struct Unpack {
     sums: *const f32,
     width: usize,
     channels: usize,
     pixels: usize,
+    /// Numbers from one plane to the next.
+    plane: usize,
     residual: Option<*const f32>,
     out: *mut f32,
 }
@@ -58,14 +67,14 @@ impl WithLanes for Unpack {
 
     #[inline(always)]
     unsafe fn call<V: Lanes>(self) {
-        let Self { sums, width, channels, pixels, residual, out } = self;
+        let Self { sums, width, channels, pixels, plane, residual, out } = self;
         // SAFETY: by the caller, for all pixels and channels; the last block of pixels overlaps the one before it, and
         // writes the same numbers there.
         unsafe {
             if pixels < V::COUNT {
                 for c in 0..channels {
                     for p in 0..pixels {
-                        let place = c * pixels + p;
+                        let place = c * plane + p;
                         let sum = *sums.add(p * width + c);
                         *out.add(place) = sum + residual.map_or(0.0, |residual| *residual.add(place));
                     }
@@ -76,17 +85,30 @@ impl WithLanes for Unpack {
                 let mut p = 0;
                 while p < pixels {
                     let from = p.min(pixels - V::COUNT);
-                    let planes = c * pixels + from;
-                    V::columns(sums.add(from * width + c), width, |i, lanes| {
-                        if c + i < channels {
-                            let place = planes + i * pixels;
-                            let lanes = match residual {
-                                Some(residual) => lanes.add(V::load(residual.add(place))),
-                                None => lanes,
-                            };
-                            lanes.store(out.add(place));
-                        }
-                    });
+                    let planes = c * plane + from;
+                    let (sums, out) = (sums.add(from * width + c), out.wrapping_add(planes));
+                    let all = c + V::COUNT <= channels;
+                    match residual {
+                        // What nearly every block is, free of branches.
+                        None if all => V::columns(sums, width, |i, lanes| {
+                            V::expect_store(out.wrapping_add(i * plane + AHEAD));
+                            lanes.store(out.add(i * plane));
+                        }),
+                        Some(residual) if all => V::columns(sums, width, |i, lanes| {
+                            V::expect_store(out.wrapping_add(i * plane + AHEAD));
+                            let residual = V::load(residual.add(planes + i * plane));
+                            lanes.add(residual).store(out.add(i * plane));
+                        }),
+                        _ => V::columns(sums, width, |i, lanes| {
+                            if c + i < channels {
+                                let add = match residual {
+                                    Some(residual) => V::load(residual.add(planes + i * plane)),
+                                    None => V::splat(0.0),
+                                };
+                                lanes.add(add).store(out.add(i * plane));
+                            }
+                        }),
+                    }
                     p += V::COUNT;
                 }
             }

@@ -51,6 +51,11 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn expect_store(place: *mut f32) {
+        super::prefetch_for_store(place);
+    }
+
+    #[inline(always)]
     unsafe fn load_first(from: *const f32, count: usize) -> Self {
         unsafe { Self(_mm256_maskload_ps(from, mask(count))) }
     }

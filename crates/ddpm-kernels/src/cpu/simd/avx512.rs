@@ -47,6 +47,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn expect_store(place: *mut f32) {
+        super::prefetch_for_store(place);
+    }
+
+    #[inline(always)]
     unsafe fn load_first(from: *const f32, count: usize) -> Self {
         unsafe { Self(_mm512_maskz_loadu_ps(mask(count), from)) }
     }
@@ -126,36 +131,55 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     unsafe fn columns(from: *const f32, stride: usize, mut to: impl FnMut(usize, Self)) {
+        // Four numbers at a time are put into their 128-bit lanes by the loads, so that shuffles are needed within lanes
+        // only: a processor has more ports for the former. No closures in here, since they would not be compiled for the
+        // instruction set.
         unsafe {
-            let mut pairs = [_mm512_setzero_ps(); 16];
-            for i in 0..8 {
-                let (a, b) = (
-                    _mm512_loadu_ps(from.add(2 * i * stride)),
-                    _mm512_loadu_ps(from.add((2 * i + 1) * stride)),
-                );
-                pairs[2 * i] = _mm512_unpacklo_ps(a, b);
-                pairs[2 * i + 1] = _mm512_unpackhi_ps(a, b);
-            }
-            // quads[4 g + c] holds, in its 128-bit lane l, column 4 l + c of the rows 4 g to 4 g + 3.
-            let mut quads = [_mm512_setzero_ps(); 16];
-            for g in 0..4 {
-                for c in 0..2 {
-                    let a = _mm512_castps_pd(pairs[4 * g + c]);
-                    let b = _mm512_castps_pd(pairs[4 * g + c + 2]);
-                    quads[4 * g + 2 * c] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-                    quads[4 * g + 2 * c + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-                }
-            }
-            for c in 0..4 {
-                let even_low = _mm512_shuffle_f32x4::<0x88>(quads[c], quads[4 + c]);
-                let odd_low = _mm512_shuffle_f32x4::<0xdd>(quads[c], quads[4 + c]);
-                let even_high = _mm512_shuffle_f32x4::<0x88>(quads[8 + c], quads[12 + c]);
-                let odd_high = _mm512_shuffle_f32x4::<0xdd>(quads[8 + c], quads[12 + c]);
-                to(c, Self(_mm512_shuffle_f32x4::<0x88>(even_low, even_high)));
-                to(4 + c, Self(_mm512_shuffle_f32x4::<0x88>(odd_low, odd_high)));
-                to(8 + c, Self(_mm512_shuffle_f32x4::<0xdd>(even_low, even_high)));
-                to(12 + c, Self(_mm512_shuffle_f32x4::<0xdd>(odd_low, odd_high)));
+            for first in (0..16).step_by(4) {
+                // quads[i] holds, in its lane l, four columns of row 4 l + i.
+                let row = from.add(first);
+                let quads = [
+                    quad(row, stride),
+                    quad(row.add(stride), stride),
+                    quad(row.add(2 * stride), stride),
+                    quad(row.add(3 * stride), stride),
+                ];
+                let low = [
+                    _mm512_castps_pd(_mm512_unpacklo_ps(quads[0], quads[1])),
+                    _mm512_castps_pd(_mm512_unpacklo_ps(quads[2], quads[3])),
+                ];
+                let high = [
+                    _mm512_castps_pd(_mm512_unpackhi_ps(quads[0], quads[1])),
+                    _mm512_castps_pd(_mm512_unpackhi_ps(quads[2], quads[3])),
+                ];
+                to(first, Self(_mm512_castpd_ps(_mm512_unpacklo_pd(low[0], low[1]))));
+                to(first + 1, Self(_mm512_castpd_ps(_mm512_unpackhi_pd(low[0], low[1]))));
+                to(first + 2, Self(_mm512_castpd_ps(_mm512_unpacklo_pd(high[0], high[1]))));
+                to(first + 3, Self(_mm512_castpd_ps(_mm512_unpackhi_pd(high[0], high[1]))));
             }
         }
     }
+}
+
+/// Four numbers from each of the rows 0, 4, 8 and 12 from `row` on. By hand, because of intrinsics the compiler makes shuffles
+/// between lanes, and scores of spills.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn quad(row: *const f32, stride: usize) -> __m512 {
+    let four = 4 * stride * size_of::<f32>();
+    let lanes;
+    unsafe {
+        std::arch::asm!(
+            "vmovups {lanes:x}, xmmword ptr [{row}]",
+            "vinsertf32x4 {lanes}, {lanes}, xmmword ptr [{row} + {four}], 1",
+            "vinsertf32x4 {lanes}, {lanes}, xmmword ptr [{row} + 2 * {four}], 2",
+            "vinsertf32x4 {lanes}, {lanes}, xmmword ptr [{row} + {twelve}], 3",
+            lanes = out(zmm_reg) lanes,
+            row = in(reg) row,
+            four = in(reg) four,
+            twelve = in(reg) 3 * four,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    lanes
 }

@@ -93,6 +93,9 @@ pub(super) trait Lanes: Copy {
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
+    /// Tells the caches that the place will be stored to soon. It need not be there.
+    #[inline(always)]
+    unsafe fn expect_store(_place: *mut f32) {}
     /// The first `count` numbers, and zeros.
     unsafe fn load_first(from: *const f32, count: usize) -> Self;
     /// Stores the first `count` numbers.
@@ -116,6 +119,16 @@ pub(super) trait Lanes: Copy {
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// Hands out the columns of `COUNT` rows that start `stride` numbers apart.
     unsafe fn columns(from: *const f32, stride: usize, to: impl FnMut(usize, Self));
+}
+
+/// Brings the cache line of a place here, to be written to. Processors that do not know the instruction, which are older
+/// than AVX-512, take it for no operation.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch_for_store(place: *mut f32) {
+    // SAFETY: a prefetch touches nothing that a program can see, wherever it points. The compiler's own intrinsic may become a
+    // prefetch for reading.
+    unsafe { std::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, readonly)) }
 }
 
 /// A kernel, with its arguments.

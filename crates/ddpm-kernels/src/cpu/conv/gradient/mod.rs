@@ -43,8 +43,8 @@ pub fn grad_weight(
     x.check("convolution", conv.input());
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
-    if conv.kernel == 3 && conv.stride == 1 && winograd::pays(conv.c_in, to) {
-        return with_lanes!(set, winograd_grad_weight(set, conv, (x, activation), grad));
+    if conv.images > 0 && conv.kernel == 3 && conv.stride == 1 && winograd::pays(conv.c_in, to) {
+        return with_lanes!(set, winograd_grad_weight(conv, (x, activation), grad));
     }
     with_lanes!(set, sums(conv, x, activation, grad))
 }

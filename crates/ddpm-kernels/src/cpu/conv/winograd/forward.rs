@@ -6,7 +6,7 @@ use std::{marker::PhantomData, ops::Range};
 use rayon::prelude::*;
 
 use super::{
-    PLACES, Tiles,
+    OUT, PLACES, Tiles,
     spread::{self, Spread},
     transform::{Input, Kernel, Output},
 };
@@ -161,7 +161,7 @@ impl<V: Lanes> Worker<'_, V> {
         let padded = tiles.padded().0 * tiles.padded().1 * V::COUNT;
         let width = V::REGISTERS * V::COUNT;
         let own = if shared.is_some() { 0 } else { layout.inputs };
-        let lens = [padded, own, PLACES * apart(count * width), plan.to.pixels() * width, width];
+        let lens = [padded, own, PLACES * apart(count * width), OUT * plan.to.width * width, width];
         with_scratch(lens, |[padded, inputs, products, sums, start]| {
             if shared.is_none() {
                 for vector in 0..layout.vectors {
@@ -172,9 +172,15 @@ impl<V: Lanes> Worker<'_, V> {
             for block in blocks {
                 self.multiply(block, count, inputs, products);
                 for (i, image) in images.clone().enumerate() {
-                    let from = i * tiles.count();
-                    self.finish(block, image, (from, count), products, sums, start);
-                    unpack::unpack::<V>(plan, layout.blocks[block], image, sums, self.add.residual, out);
+                    unpack::start(plan, self.add, layout.blocks[block].0, image, start);
+                    for row in 0..tiles.rows {
+                        // The pixels of a row of tiles are in the nearest cache.
+                        let tile = i * tiles.count() + row * tiles.columns;
+                        let rows = row * OUT..((row + 1) * OUT).min(plan.to.height);
+                        self.finish(block, rows.len(), (tile, count), products, sums, start);
+                        let pixels = (image, rows.start * plan.to.width..rows.end * plan.to.width);
+                        unpack::unpack::<V>(plan, layout.blocks[block], pixels, sums, self.add.residual, out);
+                    }
                 }
             }
         });
@@ -257,27 +263,26 @@ impl<V: Lanes> Worker<'_, V> {
         }
     }
 
-    /// An image's pixels, `[pixels, channels of the block]`, from its tiles, the `from`-th of `count` on.
+    /// Some rows of an image, `[rows, width, channels of the block]`, from a row of tiles, the `from`-th of `count` on.
     fn finish(
         &self,
         block: usize,
-        image: usize,
+        rows: usize,
         (from, count): (usize, usize),
         products: &[f32],
         sums: &mut [f32],
-        start: &mut [f32],
+        start: &[f32],
     ) {
-        let (first, registers) = self.layout.blocks[block];
+        let registers = self.layout.blocks[block].1;
         let width = registers * V::COUNT;
-        unpack::start(self.plan, self.add, first, image, start);
         let output = Output {
             products: products[from * width..].as_ptr(),
             place: apart(count * width),
-            tiles: self.tiles,
+            tiles: self.tiles.columns,
             registers,
             start: start.as_ptr(),
             to: sums.as_mut_ptr(),
-            height: self.plan.to.height,
+            height: rows,
             width: self.plan.to.width,
         };
         // SAFETY: the instruction set was checked when `V` was chosen; the arrays have these sizes.

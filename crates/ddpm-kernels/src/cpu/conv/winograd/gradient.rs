@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     PLACES, Tiles,
-    spread::{self, Spread},
+    spread::{self, Spread, Sum},
     transform::{Input, KernelGradient, OutputGradient},
 };
 use crate::cpu::{
@@ -20,18 +20,30 @@ use crate::cpu::{
         pack,
         plan::Planes,
     },
-    feature_maps,
     memory::{Shared, apart, filled, with_scratch, with_shared_scratch},
-    simd::{InstructionSet, Lanes},
+    simd::Lanes,
 };
 
-/// Tiles whose products are summed in one pass over the gradients. It must not depend on the number of threads, because
-/// the order of the sums depends on it.
+// Nothing below may depend on the number of threads, because the order of the sums depends on it.
+
+/// Tiles whose products are summed in one pass over the gradients, by all threads together.
 const TILES: usize = 256;
 
-/// The gradients with respect to weight and bias.
+/// Tiles that a job of its own sums at a time: with the sums they should fit its own cache.
+const OWN_TILES: usize = 32;
+
+/// Jobs with sums of their own, and the tiles that each should have at least.
+const PARTS: usize = 16;
+const PART_TILES: usize = 64;
+
+/// Numbers that the parts' sums are added by.
+const SUMS_AT_ONCE: usize = 4096;
+
+/// Sums of a job, in numbers, that are small enough to be had several times.
+const OWN_SUMS: usize = PLACES * 3200;
+
+/// The gradients with respect to weight and bias, of one image or more.
 pub(in crate::cpu::conv) fn grad_weight<V: Lanes>(
-    set: InstructionSet,
     conv: &Conv,
     (x, activation): (Channels<'_>, Option<Activation<'_>>),
     grad: &[f32],
@@ -39,33 +51,29 @@ pub(in crate::cpu::conv) fn grad_weight<V: Lanes>(
     let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
     let tiles = Tiles::of(to);
     let blocks = pack::blocks::<V>(conv.c_out, V::GRAD_REGISTERS);
-    let group = (TILES / tiles.count()).clamp(1, conv.images.max(1));
-    let layout = Layout::of::<V>(conv.c_in, &blocks, group * tiles.count());
-    let worker = Worker::<V> {
-        conv,
-        to,
-        tiles,
-        layout: &layout,
-        x,
-        activation,
-        grad: Channels::one(grad, conv.c_out, conv.pixels()),
-        lanes: PhantomData,
-    };
-    let lens = [layout.input_place, layout.grad_place, layout.sum_place].map(|place| PLACES * place);
-    let weight = with_shared_scratch(lens, |[inputs, grads, sums]| {
-        for first in (0..conv.images).step_by(group) {
-            let images = first..(first + group).min(conv.images);
-            worker.transform(images.clone(), inputs, grads);
-            worker.multiply(images.len() * tiles.count(), first == 0, inputs, grads, sums);
+    let worker = |parts: usize, tiles_at_once: usize| {
+        let group = (tiles_at_once / tiles.count()).clamp(1, conv.images.div_ceil(parts).max(1));
+        Worker::<V> {
+            conv,
+            to,
+            tiles,
+            group,
+            layout: Layout::of::<V>(conv.c_in, &blocks, group * tiles.count(), tiles.count()),
+            x,
+            activation,
+            grad: Channels::one(grad, conv.c_out, conv.pixels()),
+            lanes: PhantomData,
         }
-        worker.finish(sums)
-    });
-    let bias = feature_maps::sum_pixels(set, conv.pixels(), grad);
-    let bias = bias.chunks_exact(conv.c_out).fold(vec![0.0; conv.c_out], |mut sums, image| {
-        sums.iter_mut().zip(image).for_each(|(sum, part)| *sum += part);
-        sums
-    });
-    (weight, bias)
+    };
+    // Whatever is handed from one core to another goes through the slowest cache: with many tiles and few channels each job
+    // keeps to itself, and has sums of its own.
+    let alone = worker(PARTS, OWN_TILES);
+    let is_enough = conv.images >= PARTS && conv.images * tiles.count() >= PARTS * PART_TILES;
+    if is_enough && PLACES * alone.layout.sum_place <= OWN_SUMS {
+        alone.run_alone()
+    } else {
+        worker(1, TILES).run_together()
+    }
 }
 
 /// How the transforms of a group of images lie; numbers of a place are those from it to the next.
@@ -80,18 +88,21 @@ struct Layout<'a> {
     input_place: usize,
     /// Of transformed gradients, `[blocks, tiles, channels of a block]`.
     grad_place: usize,
+    /// From the first tile of an image to each of them, `[vectors, tiles]` having the inputs' vectors.
+    offsets: Vec<usize>,
     /// Of the sums of their products, `[blocks, c_in, channels of a block]`, with whole vectors of both.
     sum_place: usize,
 }
 
 impl<'a> Layout<'a> {
-    fn of<V: Lanes>(c_in: usize, blocks: &'a [(usize, usize)], count: usize) -> Self {
+    fn of<V: Lanes>(c_in: usize, blocks: &'a [(usize, usize)], count: usize, tiles: usize) -> Self {
         let vectors = c_in.div_ceil(V::COUNT);
         let width = V::GRAD_REGISTERS * V::COUNT;
         Self {
             blocks,
             vectors,
             count,
+            offsets: (0..tiles).map(|tile| tile * V::COUNT).collect(),
             input_place: apart(vectors * count * V::COUNT),
             grad_place: apart(blocks.len() * count * width),
             sum_place: apart(blocks.len() * vectors * V::COUNT * width),
@@ -103,7 +114,9 @@ struct Worker<'a, V> {
     conv: &'a Conv,
     to: Planes,
     tiles: Tiles,
-    layout: &'a Layout<'a>,
+    /// Images at a time.
+    group: usize,
+    layout: Layout<'a>,
     x: Channels<'a>,
     activation: Option<Activation<'a>>,
     grad: Channels<'a>,
@@ -116,50 +129,125 @@ impl<V: Lanes> Worker<'_, V> {
         V::GRAD_REGISTERS * V::COUNT
     }
 
-    /// The transforms of some images' inputs and of their output gradients.
-    fn transform(&self, images: Range<usize>, inputs: &mut [f32], grads: &mut [f32]) {
-        let Self { conv, to, tiles, layout, .. } = *self;
-        let from = Planes { channels: conv.c_in, height: conv.height, width: conv.width };
-        let (inputs, grads) = (Shared::of(inputs), Shared::of(grads));
-        let padded_len = tiles.padded().0 * tiles.padded().1 * V::COUNT;
-        let grad_vectors = layout.blocks.iter().map(|(_, registers)| registers).sum::<usize>();
-        let per_image = layout.vectors + grad_vectors;
-        let offsets: Vec<usize> = (0..tiles.count()).map(|tile| tile * V::COUNT).collect();
-        (0..images.len() * per_image).into_par_iter().for_each(|job| {
-            let (i, vector) = (job / per_image, job % per_image);
-            let (image, tile) = (images.start + i, i * tiles.count());
-            with_scratch([padded_len], |[padded]| {
-                if vector < layout.vectors {
-                    self.spread((self.x, from, self.activation), image, vector, conv.padding, padded);
-                    let input = Input {
-                        x: padded.as_ptr(),
-                        width: tiles.padded().1,
-                        tiles,
-                        to: inputs.at((vector * layout.count + tile) * V::COUNT),
-                        offsets: offsets.as_ptr(),
-                        place: layout.input_place,
-                    };
-                    // SAFETY: the instruction set was checked when `V` was chosen; each job writes its own vectors.
-                    unsafe { V::run(input) };
-                    return;
-                }
-                let vector = vector - layout.vectors;
-                self.spread((self.grad, to, None), image, vector, 0, padded);
-                let (block, register) = (vector / V::GRAD_REGISTERS, vector % V::GRAD_REGISTERS);
-                let width = layout.blocks[block].1 * V::COUNT;
-                let to = block * layout.count * Self::width() + tile * width + register * V::COUNT;
-                let output = OutputGradient {
-                    grad: padded.as_ptr(),
-                    width: tiles.padded().1,
-                    tiles,
-                    to: grads.at(to),
-                    step: width,
-                    place: layout.grad_place,
-                };
-                // SAFETY: as above.
-                unsafe { V::run(output) };
+    /// All jobs on the same images, each with a part of the channels or places.
+    fn run_together(&self) -> (Vec<f32>, Vec<f32>) {
+        let Layout { input_place, grad_place, sum_place, .. } = self.layout;
+        let [inputs, grads, sums] = [input_place, grad_place, sum_place].map(|place| PLACES * place);
+        with_shared_scratch([inputs, grads, sums, self.bias_sums()], |[inputs, grads, sums, bias]| {
+            for images in self.groups(0..self.conv.images) {
+                let (count, first) = (images.len() * self.tiles.count(), images.start == 0);
+                let to = [&mut *inputs, &mut *grads, &mut *bias].map(Shared::of);
+                (0..images.len() * self.vectors()).into_par_iter().for_each(|job| {
+                    with_scratch([self.padded()], |[padded]| {
+                        self.transform(images.start, job, padded, to);
+                    });
+                });
+                let sums = Shared::of(sums);
+                (0..PLACES * self.layout.blocks.len())
+                    .into_par_iter()
+                    .for_each(|job| self.multiply(count, first, job, (inputs, grads), sums));
+            }
+            (self.finish(sums), self.finish_bias(bias))
+        })
+    }
+
+    /// Each job on images and with sums of its own, which are added in the end.
+    fn run_alone(&self) -> (Vec<f32>, Vec<f32>) {
+        let Layout { input_place, grad_place, sum_place, .. } = self.layout;
+        let [inputs, grads, len] = [input_place, grad_place, sum_place].map(|place| PLACES * place);
+        with_shared_scratch([PARTS * len, self.bias_sums()], |[sums, bias]| {
+            let to_bias = Shared::of(bias);
+            sums.par_chunks_exact_mut(len).enumerate().for_each(|(part, sums)| {
+                let images = part * self.conv.images / PARTS..(part + 1) * self.conv.images / PARTS;
+                let start = images.start;
+                with_scratch([self.padded(), inputs, grads], |[padded, inputs, grads]| {
+                    for images in self.groups(images) {
+                        let (count, first) = (images.len() * self.tiles.count(), images.start == start);
+                        let to = [Shared::of(inputs), Shared::of(grads), to_bias];
+                        for job in 0..images.len() * self.vectors() {
+                            self.transform(images.start, job, padded, to);
+                        }
+                        let sums = Shared::of(sums);
+                        for job in 0..PLACES * self.layout.blocks.len() {
+                            self.multiply(count, first, job, (inputs, grads), sums);
+                        }
+                    }
+                });
             });
-        });
+            let (first, others) = sums.split_at_mut(len);
+            first.par_chunks_mut(SUMS_AT_ONCE).enumerate().for_each(|(chunk, to)| {
+                for other in others.chunks_exact(len) {
+                    let from = &other[chunk * SUMS_AT_ONCE..];
+                    to.iter_mut().zip(from).for_each(|(sum, part)| *sum += part);
+                }
+            });
+            (self.finish(first), self.finish_bias(bias))
+        })
+    }
+
+    /// The images of a range that are dealt with at a time.
+    fn groups(&self, images: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let (end, group) = (images.end, self.group);
+        images.step_by(group).map(move |first| first..(first + group).min(end))
+    }
+
+    /// Numbers of a padded plane of vectors.
+    fn padded(&self) -> usize {
+        let (height, width) = self.tiles.padded();
+        height * width * V::COUNT
+    }
+
+    /// Vectors of an image's input and output channels.
+    fn vectors(&self) -> usize {
+        self.layout.vectors + self.layout.blocks.iter().map(|(_, registers)| registers).sum::<usize>()
+    }
+
+    /// Numbers of the images' sums over pixels.
+    fn bias_sums(&self) -> usize {
+        self.conv.images * (self.vectors() - self.layout.vectors) * V::COUNT
+    }
+
+    /// The `job`-th vector of the images from `first` on: transforms of their inputs and of their output gradients, and the
+    /// latter's sums over pixels.
+    fn transform(&self, first: usize, job: usize, padded: &mut [f32], [inputs, grads, bias]: [Shared; 3]) {
+        let Self { conv, to, tiles, ref layout, .. } = *self;
+        let from = Planes { channels: conv.c_in, height: conv.height, width: conv.width };
+        let (i, vector) = (job / self.vectors(), job % self.vectors());
+        let (image, tile) = (first + i, i * tiles.count());
+        if vector < layout.vectors {
+            self.spread((self.x, from, self.activation), image, vector, conv.padding, padded);
+            let input = Input {
+                x: padded.as_ptr(),
+                width: tiles.padded().1,
+                tiles,
+                to: inputs.at((vector * layout.count + tile) * V::COUNT),
+                offsets: layout.offsets.as_ptr(),
+                place: layout.input_place,
+            };
+            // SAFETY: the instruction set was checked when `V` was chosen; each job writes its own vectors.
+            unsafe { V::run(input) };
+            return;
+        }
+        let vector = vector - layout.vectors;
+        self.spread((self.grad, to, None), image, vector, 0, padded);
+        let (block, register) = (vector / V::GRAD_REGISTERS, vector % V::GRAD_REGISTERS);
+        let width = layout.blocks[block].1 * V::COUNT;
+        let to = block * layout.count * Self::width() + tile * width + register * V::COUNT;
+        let output = OutputGradient {
+            grad: padded.as_ptr(),
+            width: tiles.padded().1,
+            tiles,
+            to: grads.at(to),
+            step: width,
+            place: layout.grad_place,
+        };
+        let to = bias.at((image * (self.vectors() - layout.vectors) + vector) * V::COUNT);
+        let sum = Sum { vectors: padded.as_ptr(), count: padded.len() / V::COUNT, to };
+        // SAFETY: as above.
+        unsafe {
+            V::run(output);
+            V::run(sum);
+        }
     }
 
     /// One vector of an image's channels over padded pixels.
@@ -185,49 +273,62 @@ impl<V: Lanes> Worker<'_, V> {
         unsafe { V::run(spread) };
     }
 
-    /// Adds the products of `count` tiles, to nothing if they are the `first`.
-    fn multiply(&self, count: usize, first: bool, inputs: &[f32], grads: &[f32], sums: &mut [f32]) {
-        let Layout { vectors, blocks, input_place, grad_place, sum_place, .. } = *self.layout;
+    /// Adds the products of `count` tiles at the `job`-th place and block, to nothing if they are the `first`.
+    fn multiply(
+        &self,
+        count: usize,
+        first: bool,
+        job: usize,
+        (inputs, grads): (&[f32], &[f32]),
+        sums: Shared,
+    ) {
+        let Layout { vectors, blocks, input_place, grad_place, sum_place, .. } = self.layout;
         let block_sums = vectors * V::COUNT * Self::width();
-        let sums = Shared::of(sums);
-        (0..PLACES * blocks.len()).into_par_iter().for_each(|job| {
-            let (place, block) = (job / blocks.len(), job % blocks.len());
-            let registers = blocks[block].1;
-            let width = registers * V::COUNT;
-            let grads = &grads[place * grad_place + block * self.layout.count * Self::width()..];
-            let sums = sums.at(place * sum_place + block * block_sums);
-            for vector in 0..vectors {
-                let x = &inputs[place * input_place + vector * self.layout.count * V::COUNT..];
-                for lane in (0..V::COUNT).step_by(CHANNELS) {
-                    // SAFETY: each place and block of the sums belongs to one job.
-                    let sums = unsafe { sums.add((vector * V::COUNT + lane) * width) };
-                    if first {
-                        // SAFETY: as above.
-                        unsafe { sums.write_bytes(0, CHANNELS * width) };
-                    }
-                    let arguments = GradArguments {
-                        x: x[lane..].as_ptr(),
-                        row: 1,
-                        line: 0,
-                        image: 0,
-                        images: 1,
-                        grads: grads[..count * width].as_ptr(),
-                        grads_image: 0,
-                        rows: 1,
-                        columns: count,
-                        sums,
-                    };
-                    // SAFETY: the instruction set was checked when `V` was chosen; a vector of inputs and of gradients
-                    // for each tile, and of sums for each channel.
-                    unsafe { gradient::run_beside::<V>(registers, arguments) };
+        let (place, block) = (job / blocks.len(), job % blocks.len());
+        let registers = blocks[block].1;
+        let width = registers * V::COUNT;
+        let grads = &grads[place * grad_place + block * self.layout.count * Self::width()..];
+        let sums = sums.at(place * sum_place + block * block_sums);
+        for vector in 0..vectors {
+            let x = &inputs[place * input_place + vector * self.layout.count * V::COUNT..];
+            for lane in (0..V::COUNT).step_by(CHANNELS) {
+                // SAFETY: each place and block of the sums belongs to one job.
+                let sums = unsafe { sums.add((vector * V::COUNT + lane) * width) };
+                if first {
+                    // SAFETY: as above.
+                    unsafe { sums.write_bytes(0, CHANNELS * width) };
                 }
+                let arguments = GradArguments {
+                    x: x[lane..].as_ptr(),
+                    row: 1,
+                    line: 0,
+                    image: 0,
+                    images: 1,
+                    grads: grads[..count * width].as_ptr(),
+                    grads_image: 0,
+                    rows: 1,
+                    columns: count,
+                    sums,
+                };
+                // SAFETY: the instruction set was checked when `V` was chosen; a vector of inputs and of gradients
+                // for each tile, and of sums for each channel.
+                unsafe { gradient::run_beside::<V>(registers, arguments) };
             }
-        });
+        }
+    }
+
+    /// The images' sums, added in their order.
+    fn finish_bias(&self, sums: &[f32]) -> Vec<f32> {
+        let mut bias = vec![0.0; self.conv.c_out];
+        for image in sums.chunks_exact((self.vectors() - self.layout.vectors) * V::COUNT) {
+            bias.iter_mut().zip(image).for_each(|(sum, part)| *sum += part);
+        }
+        bias
     }
 
     /// From the gradients of transformed kernels to those of the weights, `[c_out, c_in, 9]`.
     fn finish(&self, sums: &[f32]) -> Vec<f32> {
-        let Layout { vectors, blocks, sum_place, .. } = *self.layout;
+        let Layout { vectors, blocks, sum_place, .. } = self.layout;
         let block_sums = vectors * V::COUNT * Self::width();
         let patch = self.conv.c_in * 9;
         let fill = |weight: Shared| {

@@ -43,14 +43,13 @@ impl WithLanes for Spread {
         let (channels, pixels) = (count + more, height * width);
         // SAFETY: by the caller, for all channels and all padded pixels.
         unsafe {
-            let zero = V::splat(0.0);
             for row in 0..padded.0 {
-                let inside = (before..before + height).contains(&row);
                 let line = to.add(row * padded.1 * V::COUNT);
-                for column in 0..padded.1 {
-                    if !inside || column < before || column >= before + width {
-                        zero.store(line.add(column * V::COUNT));
-                    }
+                if (before..before + height).contains(&row) {
+                    clear::<V>(line, before);
+                    clear::<V>(line.add((before + width) * V::COUNT), padded.1 - before - width);
+                } else {
+                    clear::<V>(line, padded.1);
                 }
             }
             let first = to.add((before * padded.1 + before) * V::COUNT);
@@ -79,8 +78,15 @@ impl WithLanes for Spread {
             let mut p = 0;
             while p < pixels {
                 let start = p.min(pixels - V::COUNT);
-                for (i, place) in places.iter_mut().enumerate().take(V::COUNT) {
-                    *place = ((start + i) / width * padded.1 + (start + i) % width) * V::COUNT;
+                // One division for a block: it takes longer than to move a pixel.
+                let mut column = start % width;
+                let mut place = (start / width * padded.1 + column) * V::COUNT;
+                for at in places.iter_mut().take(V::COUNT) {
+                    *at = place;
+                    (column, place) = (column + 1, place + V::COUNT);
+                    if column == width {
+                        (column, place) = (0, place + (padded.1 - width) * V::COUNT);
+                    }
                 }
                 V::columns(from.add(start), pixels, |i, lanes| lanes.store(first.add(places[i])));
                 p += V::COUNT;
@@ -106,11 +112,57 @@ unsafe fn activate<V: Lanes>(
         let (scale, shift) = (V::load_first(scale, channels), V::load_first(shift, channels));
         for y in 0..height {
             let row = first.add(y * padded_width * V::COUNT);
-            for x in 0..width {
-                let pixel = row.add(x * V::COUNT);
-                let z = V::load(pixel).mul_add(scale, shift);
-                (if silu { z.mul(sigmoid(z)) } else { z }).store(pixel);
+            // One loop for each, without a branch in it.
+            if silu {
+                for x in 0..width {
+                    let pixel = row.add(x * V::COUNT);
+                    let z = V::load(pixel).mul_add(scale, shift);
+                    z.mul(sigmoid(z)).store(pixel);
+                }
+            } else {
+                for x in 0..width {
+                    let pixel = row.add(x * V::COUNT);
+                    V::load(pixel).mul_add(scale, shift).store(pixel);
+                }
             }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn clear<V: Lanes>(to: *mut f32, vectors: usize) {
+    for i in 0..vectors {
+        // SAFETY: by the caller, for so many vectors.
+        unsafe { V::splat(0.0).store(to.add(i * V::COUNT)) };
+    }
+}
+
+/// The sum of some vectors, lane by lane.
+pub(super) struct Sum {
+    pub vectors: *const f32,
+    pub count: usize,
+    pub to: *mut f32,
+}
+
+impl WithLanes for Sum {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) {
+        // SAFETY: by the caller, for all vectors.
+        unsafe {
+            // Sums that do not wait for one another.
+            let mut sums = [V::splat(0.0); 4];
+            let whole = self.count - self.count % sums.len();
+            for first in (0..whole).step_by(sums.len()) {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.add(V::load(self.vectors.add((first + i) * V::COUNT)));
+                }
+            }
+            for i in whole..self.count {
+                sums[0] = sums[0].add(V::load(self.vectors.add(i * V::COUNT)));
+            }
+            sums[0].add(sums[1]).add(sums[2].add(sums[3])).store(self.to);
         }
     }
 }

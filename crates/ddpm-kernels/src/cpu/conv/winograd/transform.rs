@@ -218,18 +218,19 @@ impl WithLanes for OutputGradient {
     }
 }
 
-/// Aᵀ m A of every tile of an image, for the channels of a block, into pixels.
+/// Aᵀ m A of a row of tiles, for the channels of a block, into pixels.
 pub(super) struct Output {
     /// For each place, the vectors of each tile.
     pub products: *const f32,
     /// Numbers from one place to the next.
     pub place: usize,
-    pub tiles: super::Tiles,
+    /// Tiles beside one another.
+    pub tiles: usize,
     /// Vectors of a tile and of a pixel.
     pub registers: usize,
     /// What is added, `[vectors]`.
     pub start: *const f32,
-    /// `[height, width, vectors]`
+    /// `[height, width, vectors]`, at most as high as a tile.
     pub to: *mut f32,
     pub height: usize,
     pub width: usize,
@@ -242,21 +243,21 @@ impl WithLanes for Output {
     unsafe fn call<V: Lanes>(self) {
         let Self { products, place, tiles, registers, start, to, height, width } = self;
         let step = registers * V::COUNT;
-        for tile in 0..tiles.count() {
-            let (y, x) = tiles.first(tile);
+        for tile in 0..tiles {
+            let x = tile * OUT;
             for r in 0..registers {
                 // SAFETY: by the caller, for all places and tiles, and the pixels of the image.
                 unsafe {
                     let from = products.add(tile * step + r * V::COUNT);
                     let start = V::load(start.add(r * V::COUNT));
-                    let to = to.add((y * width + x) * step + r * V::COUNT);
+                    let to = to.add(x * step + r * V::COUNT);
                     on_both_sides!(
                         V,
                         output,
                         6,
                         4,
                         |r, c| V::load(from.add((r * IN + c) * place)),
-                        |i, j, v| if y + i < height && x + j < width {
+                        |i, j, v| if i < height && x + j < width {
                             v.add(start).store(to.add((i * width + j) * step));
                         }
                     );
