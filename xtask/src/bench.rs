@@ -8,14 +8,14 @@ use std::{
     fs::File,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::{SystemTime, UNIX_EPOCH},
+    process::Command,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::build;
+use crate::{build, child};
 
 /// The options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
@@ -42,9 +42,9 @@ pub(crate) struct BenchArgs {
     /// Timed repetitions within a run
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
-    /// What our network multiplies: auto, f32, tf32, bf16 or f16 (PyTorch's is part of its modes)
-    #[arg(long, default_value = "auto")]
-    pub precision: String,
+    /// What our network multiplies: auto, f32, tf32, bf16 or f16, or several of them (PyTorch's is part of its modes)
+    #[arg(long, value_delimiter = ',', default_value = "auto")]
+    pub precision: Vec<String>,
     /// Threads on both sides [default: one for each core]
     #[arg(long)]
     threads: Option<usize>,
@@ -54,6 +54,9 @@ pub(crate) struct BenchArgs {
     /// Measure single operations of the CPU kernels instead
     #[arg(long)]
     operations: bool,
+    /// When to stop.
+    #[arg(skip)]
+    pub deadline: Option<Instant>,
 }
 
 /// Measures, and prints a line for each quantity.
@@ -112,7 +115,7 @@ pub(crate) struct Line {
 pub(crate) fn table(args: &BenchArgs, program: &Path, workload: &str) -> Result<Vec<Line>> {
     let (ours, peers) = measure(args, program, workload)?;
     let heading = format!(
-        "\n{workload}\n  {:<9}{:<13}{:>12} {:<9}{:>12}  {:<14}{:>6}",
+        "\n{workload}\n  {:<11}{:<13}{:>12} {:<9}{:>12}  {:<14}{:>6}",
         "backend", "what", "ours", "unit", "PyTorch", "mode", "ratio"
     );
     let mut lines = vec![Line { text: heading, object: None }];
@@ -130,7 +133,7 @@ pub(crate) fn table(args: &BenchArgs, program: &Path, workload: &str) -> Result<
                 None => (String::new(), "", String::new()),
             };
             let text =
-                format!("  {backend:<9}{what:<13}{value:>12.2} {unit:<9}{peer:>12}  {mode:<14}{ratio:>6}");
+                format!("  {backend:<11}{what:<13}{value:>12.2} {unit:<9}{peer:>12}  {mode:<14}{ratio:>6}");
             lines.push(Line { text, object: Some(object) });
         }
     }
@@ -145,22 +148,25 @@ type Both = (Vec<(String, Quantities)>, Vec<(String, Quantities)>);
 
 fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
     let empty = |names: &[String]| names.iter().map(|name| (name.clone(), Vec::new())).collect::<Vec<_>>();
-    let mut ours = empty(&args.backend);
+    let ours = args.backend.iter().flat_map(|backend| args.precision.iter().map(move |p| (backend, p)));
+    let ways: Vec<(&String, &String)> = ours.collect();
+    let mut ours =
+        empty(&ways.iter().map(|(backend, precision)| way(backend, precision)).collect::<Vec<_>>());
     // Beside CUDA PyTorch is measured there too.
     let on_gpu = args.backend.iter().any(|backend| backend == "cuda");
     let modes = if args.peer_mode.is_empty() { usual_modes(on_gpu) } else { args.peer_mode.clone() };
     let mut peers = if args.peer.is_some() { empty(&modes) } else { Vec::new() };
     for run in 0..args.runs {
-        for (backend, found) in &mut ours {
-            eprintln!("{workload}, run {} of {}: {backend}", run + 1, args.runs);
+        for ((name, found), (backend, precision)) in ours.iter_mut().zip(&ways) {
+            eprintln!("{workload}, run {} of {}: {name}", run + 1, args.runs);
             let mut command = Command::new(program);
             command.args(["bench", "--json", "--workload", workload, "--backend", backend]);
             command.args(["--what", &args.what.join(","), "--repetitions", &args.repetitions.to_string()]);
-            command.args(["--precision", &args.precision]);
+            command.args(["--precision", precision]);
             if let Some(threads) = args.threads {
                 command.args(["--threads", &threads.to_string()]);
             }
-            collect(command, found)?;
+            collect(command, args.deadline, found)?;
         }
         for (mode, found) in &mut peers {
             eprintln!("{workload}, run {} of {}: PyTorch, {mode}", run + 1, args.runs);
@@ -171,10 +177,15 @@ fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
             command.args(["--device", if on_gpu { "cuda" } else { "cpu" }]);
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
             command.args(["--started", &now.to_string()]);
-            collect(command, found)?;
+            collect(command, args.deadline, found)?;
         }
     }
     Ok((ours, peers))
+}
+
+/// A backend's name, and what it multiplies where that is chosen: `cuda+bf16`, as PyTorch's modes are named.
+fn way(backend: &str, precision: &str) -> String {
+    if precision == "auto" { backend.to_owned() } else { [backend, precision].join("+") }
 }
 
 fn usual_modes(on_gpu: bool) -> Vec<String> {
@@ -187,11 +198,10 @@ fn usual_modes(on_gpu: bool) -> Vec<String> {
 }
 
 /// Runs a command that prints an object a line, and adds its values to those found before.
-fn collect(mut command: Command, found: &mut Quantities) -> Result<()> {
-    let output =
-        command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot run {command:?}"))?;
+fn collect(mut command: Command, deadline: Option<Instant>, found: &mut Quantities) -> Result<()> {
+    let output = child::output(&mut command, deadline)?;
     if !output.status.success() {
-        bail!("{command:?}: {}", output.status);
+        bail!("{command:?}: {}\n{}", output.status, child::last_words(&output));
     }
     for line in String::from_utf8(output.stdout)?.lines() {
         let line: Value =

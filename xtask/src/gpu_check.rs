@@ -1,6 +1,6 @@
 //! Everything that only a machine with a GPU can say, in one command and one file: whether the backend is found and
-//! computes what the CPU computes, whether a run works on it, how fast it is beside PyTorch, and what cells side by side
-//! gain.
+//! computes what the CPU computes, whether a run works on it, how fast it is beside PyTorch, what cells side by side
+//! gain, and where the time of a training step goes.
 
 use std::{
     fmt::Write as _,
@@ -10,9 +10,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
-use crate::{bench, build};
+use crate::{
+    bench, build,
+    child::{self, OutOfTime},
+    profile,
+};
 
 /// The options of `cargo xtask gpu-check`.
 #[derive(Debug, clap::Args)]
@@ -27,59 +32,93 @@ pub(crate) struct GpuCheckArgs {
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
     /// Cells at a time, tried against one at a time
-    #[arg(long, value_delimiter = ',', default_value = "2,4,8")]
+    #[arg(long, value_delimiter = ',', default_value = "8,4,2")]
     jobs: Vec<usize>,
-    /// The workloads of the benchmark
-    #[arg(long, value_delimiter = ',', default_value = "mnist-small,fmnist-medium,cifar-ddpm")]
+    /// The workloads of the benchmark, the one that matters most first
+    #[arg(long, value_delimiter = ',', default_value = "cifar-ddpm,mnist-small,fmnist-medium")]
     workload: Vec<String>,
+    /// What the network multiplies in them [default: auto, and bf16 on CUDA or f16 on wgpu]
+    #[arg(long, value_delimiter = ',')]
+    precision: Vec<String>,
     /// The configuration that the time of a whole run is taken of
     #[arg(long, default_value = "default")]
     config: String,
+    /// Minutes that all of it may take, the build apart; what does not fit is left out, and said to be
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
     /// Where the findings go
     #[arg(long, value_name = "FILE", default_value = "benchmarks/gpu.md")]
     out: PathBuf,
 }
 
 /// What was found, as it goes into the file.
-struct Findings {
+struct Findings<'a> {
+    out: &'a Path,
     text: String,
-    failed: Vec<&'static str>,
+    failed: Vec<String>,
+    left_out: usize,
 }
 
-/// Runs every check, and writes down what each gave; one that fails keeps no other from being made.
+/// Runs every check, and writes down what each gave as soon as it has; one that fails keeps no other from being made.
 pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
-    let start = Instant::now();
     let program = match &args.program {
         Some(program) => program.clone(),
         None => build::program(&[args.backend.clone(), "ndarray".into(), "flex".into()])?,
     };
     let program = program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?;
-    let scratch = std::env::temp_dir().join(format!("cldiff-gpu-check-{}", std::process::id()));
-    fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-    let mut findings = Findings { text: heading(args), failed: Vec::new() };
+    let minutes = Duration::try_from_secs_f64(60.0 * args.minutes).context("--minutes")?;
+    let start = Instant::now();
+    let deadline = Some(start + minutes);
+    let scratch = tempfile::tempdir().context("a scratch directory")?;
+    let mut findings = Findings { out: &args.out, text: heading(args), failed: Vec::new(), left_out: 0 };
+    let backend = args.backend.as_str();
     let cldiff = |arguments: &[&str]| {
         eprintln!("==> cldiff {}", arguments.join(" "));
-        Command::new(&program).args(arguments).current_dir(&scratch).output().context("cannot run cldiff")
+        child::output(Command::new(&program).args(arguments).current_dir(&scratch), deadline)
     };
 
-    let checked = cldiff(&["doctor", "--backend", &args.backend]);
-    findings.add("Does it compute what the CPU computes", checked.and_then(|output| said(&output)));
+    let checked = cldiff(&["doctor", "--backend", backend]);
+    findings.add("Does it compute what the CPU computes", checked.and_then(|output| said(&output)))?;
 
-    let smoke = ["--config", "smoke", "--backend", &args.backend, "--quiet", "--out", "smoke"];
-    findings.add("A run", cldiff(&smoke).and_then(|output| said(&output)));
+    let smoke = ["--config", "smoke", "--backend", backend, "--quiet", "--out", "smoke"];
+    findings.add("A run", cldiff(&smoke).and_then(|output| said(&output)))?;
 
     let again = cldiff(&[&smoke[..], &["--resume"]].concat());
-    findings.add("The same run, gone on with", again.and_then(|output| said(&output)));
+    findings.add("The same run, gone on with", again.and_then(|output| said(&output)))?;
 
-    findings.add("A whole run, cells one after another and side by side", whole_runs(args, &cldiff));
-    findings
-        .add("Reference workloads in f32, or TF32 where there is that", workloads(args, "auto", &program));
-    findings.add("Reference workloads in bf16", workloads(args, "bf16", &program));
+    let run = WholeRuns { args, scratch: scratch.path(), cldiff: &cldiff };
+    let alone = run.timed(1);
+    let wall = alone.as_ref().ok().copied();
+    findings.add("A whole run, its cells one after another", alone.map(|time| seconds(time)))?;
 
-    fs::remove_dir_all(&scratch).ok();
+    let chosen = if backend == "wgpu" { "f16" } else { "bf16" };
+    let usual = vec!["auto".to_owned(), chosen.to_owned()];
+    let precisions = if args.precision.is_empty() { usual } else { args.precision.clone() };
+    let mut options = bench::BenchArgs::of_backend(backend);
+    (options.precision, options.deadline) = (precisions, deadline);
+    (options.peer, options.runs) = (args.peer.clone(), 1);
+    for workload in &args.workload {
+        let table = bench::table(&options, &program, workload);
+        let lines = table.map(|lines| lines.iter().map(|line| [line.text.trim(), "\n"].concat()).collect());
+        findings.add(&format!("Speed, `{workload}`"), lines)?;
+        // Kernels have been tuned now.
+        for precision in &options.precision {
+            let kernels = profile::gpu::table(&program, workload, backend, precision, deadline);
+            findings.add(&format!("Kernels of a training step, `{workload}`, {precision}"), kernels)?;
+        }
+    }
+    for &jobs in &args.jobs {
+        let found = run.side_by_side(jobs, wall);
+        findings.add(&format!("A whole run, {jobs} cells at a time"), found)?;
+    }
+
     let minutes = start.elapsed().as_secs_f64() / 60.0;
-    write!(findings.text, "\nAll of it took {minutes:.1} minutes.\n")?;
-    fs::write(&args.out, &findings.text).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let left_out = match findings.left_out {
+        0 => String::new(),
+        parts => format!(" {parts} of its parts did not fit into {} minutes: `--minutes`.", args.minutes),
+    };
+    write!(findings.text, "\nAll of it took {minutes:.1} minutes.{left_out}\n")?;
+    findings.save()?;
     println!("{}\nwritten to {}", findings.text, args.out.display());
     if !findings.failed.is_empty() {
         bail!("failed: {}", findings.failed.join("; "));
@@ -87,13 +126,22 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     Ok(())
 }
 
-impl Findings {
-    fn add(&mut self, title: &'static str, found: Result<String>) {
+impl Findings<'_> {
+    fn add(&mut self, title: &str, found: Result<String>) -> Result<()> {
         let text = found.unwrap_or_else(|error| {
-            self.failed.push(title);
+            if error.is::<OutOfTime>() {
+                self.left_out += 1;
+                return "left out: the time was up".to_owned();
+            }
+            self.failed.push(title.to_owned());
             format!("FAILED: {error:#}")
         });
         self.text += &["\n## ", title, "\n\n```\n", text.trim_end(), "\n```\n"].concat();
+        self.save()
+    }
+
+    fn save(&self) -> Result<()> {
+        fs::write(self.out, &self.text).with_context(|| format!("cannot write {}", self.out.display()))
     }
 }
 
@@ -116,55 +164,56 @@ fn heading(args: &GpuCheckArgs) -> String {
 
 /// What a command printed, if it went well.
 fn said(output: &Output) -> Result<String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if !output.status.success() {
-        bail!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr));
-    }
-    Ok(text(&output.stdout))
+    ensure!(output.status.success(), "{}\n{}", output.status, child::last_words(output));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The wall time of a run, with one cell at a time and with several. The classifier comes from the cache.
-fn whole_runs(args: &GpuCheckArgs, cldiff: &dyn Fn(&[&str]) -> Result<Output>) -> Result<String> {
-    let timed = |jobs: usize| -> Result<Duration> {
-        let (out, number) = (format!("jobs-{jobs}"), jobs.to_string());
-        let arguments = [
-            "--config",
-            &args.config,
-            "--backend",
-            &args.backend,
-            "--quiet",
-            "--jobs",
-            &number,
-            "--out",
-            &out,
-        ];
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Whole runs of a configuration; the classifier comes from the cache after the first.
+struct WholeRuns<'a> {
+    args: &'a GpuCheckArgs,
+    scratch: &'a Path,
+    cldiff: &'a dyn Fn(&[&str]) -> Result<Output>,
+}
+
+impl WholeRuns<'_> {
+    /// The wall time of a run with so many cells at a time.
+    fn timed(&self, jobs: usize) -> Result<Duration> {
+        let GpuCheckArgs { config, backend, .. } = self.args;
+        let (out, jobs) = (directory(jobs), jobs.to_string());
         let start = Instant::now();
-        said(&cldiff(&arguments)?)?;
+        let run = ["--config", config, "--backend", backend, "--quiet", "--jobs", &jobs, "--out", &out];
+        said(&(self.cldiff)(&run)?)?;
         Ok(start.elapsed())
-    };
-    let alone = timed(1)?;
-    let mut lines = format!("--jobs 1   {:8.1} s", alone.as_secs_f64());
-    for &jobs in &args.jobs {
-        let took = timed(jobs)?;
-        let gain = alone.as_secs_f64() / took.as_secs_f64();
-        write!(lines, "\n--jobs {jobs:<3} {:8.1} s   {gain:.2} times as fast", took.as_secs_f64())?;
     }
-    Ok(lines)
+
+    /// The time with several cells at a time beside that with one, and whether the results are the same.
+    fn side_by_side(&self, jobs: usize, alone: Option<Duration>) -> Result<String> {
+        let took = self.timed(jobs)?;
+        let Some(alone) = alone else { return Ok(seconds(took)) };
+        let gain = alone.as_secs_f64() / took.as_secs_f64();
+        let same = self.results(1)? == self.results(jobs)?;
+        let results = if same { "the same results" } else { "OTHER RESULTS" };
+        let text = format!("{}, {gain:.2} times as fast, {results}", seconds(took));
+        ensure!(same, text);
+        Ok(text)
+    }
+
+    /// A run's results without their cost, which no two runs have in common.
+    fn results(&self, jobs: usize) -> Result<Value> {
+        let path = self.scratch.join(directory(jobs)).join("results.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut results: Value = serde_json::from_str(&text)?;
+        for cell in results["cells"].as_array_mut().context("no cells")? {
+            cell.as_object_mut().context("a cell")?.remove("cost");
+        }
+        Ok(results)
+    }
 }
 
-fn workloads(args: &GpuCheckArgs, precision: &str, program: &Path) -> Result<String> {
-    let mut options = bench::BenchArgs::of_backend(&args.backend);
-    options.precision = precision.into();
-    options.runs = 1;
-    // PyTorch's best mode is looked for once.
-    options.peer = args.peer.clone().filter(|_| precision == "auto");
-    options.workload.clone_from(&args.workload);
-    let mut table = String::new();
-    for workload in &args.workload {
-        for line in bench::table(&options, program, workload)? {
-            table.push_str(&line.text);
-            table.push('\n');
-        }
-    }
-    Ok(table)
+fn directory(jobs: usize) -> String {
+    format!("jobs-{jobs}")
 }

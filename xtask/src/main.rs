@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod child;
 mod fuzz;
 mod gpu_check;
 mod kill_test;
@@ -37,7 +38,7 @@ enum Command {
     KillTest(kill_test::KillTestArgs),
     /// The parsers against inputs that a fuzzer makes
     Fuzz(fuzz::FuzzArgs),
-    /// Where the time of a training step goes, by Linux' perf
+    /// Where the time of a training step goes, kernel by kernel
     Profile(profile::ProfileArgs),
 }
 

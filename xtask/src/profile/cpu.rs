@@ -1,6 +1,6 @@
-//! Where the time of a training step goes, by Linux' `perf`: the share of each kernel, and of everything else.
+//! The kernels of a CPU, by Linux' `perf`.
 //!
-//! Kernels are instances of one generic function; only the newer form of symbols tells them apart, so that the program
+//! They are instances of one generic function; only the newer form of symbols tells them apart, so that the program
 //! is built once more, into a target directory of its own.
 
 use std::{
@@ -13,24 +13,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::build;
 
-/// The options of `cargo xtask profile`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ProfileArgs {
-    /// The reference workload
-    #[arg(long, default_value = "mnist-small")]
-    workload: String,
-    /// A CPU backend
-    #[arg(long, default_value = "flex")]
-    backend: String,
-    /// Training steps
-    #[arg(long, default_value_t = 20)]
-    steps: usize,
-}
-
 /// Records, and prints the shares.
-pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
+pub(super) fn run(workload: &str, backend: &str, steps: usize) -> Result<()> {
     let mut command = build::command();
-    command.args(["build", "-p", "cldiff-cli", "--no-default-features", "--features", &args.backend]);
+    command.args(["build", "-p", "cldiff-cli", "--no-default-features", "--features", backend]);
     command.args(["--message-format", "json-render-diagnostics", "--target-dir"]);
     command.arg(std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from).join("profile"));
     let program = build::executable(command.env("RUSTFLAGS", "-Csymbol-mangling-version=v0"))?;
@@ -41,8 +27,8 @@ pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
         .arg(&data)
         .arg("--")
         .arg(&program)
-        .args(["bench", "--what", "train", "--workload", &args.workload, "--backend", &args.backend])
-        .args(["--repetitions", &args.steps.to_string()])
+        .args(["bench", "--what", "train", "--workload", workload, "--backend", backend])
+        .args(["--repetitions", &steps.to_string()])
         .status()
         .context("cannot run `perf`; it comes with Debian's package linux-perf")?;
     if !status.success() {

@@ -1,0 +1,32 @@
+//! Where the time of a training step goes: the share of each kernel, and of everything else.
+
+mod cpu;
+pub(crate) mod gpu;
+
+use anyhow::Result;
+
+use crate::build;
+
+/// The options of `cargo xtask profile`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProfileArgs {
+    /// The reference workload
+    #[arg(long, default_value = "mnist-small")]
+    workload: String,
+    /// The backend: flex or ndarray by Linux' `perf`, cuda or wgpu by the clock of the device
+    #[arg(long, default_value = "flex")]
+    backend: String,
+    /// Training steps on a CPU; a GPU gets 30
+    #[arg(long, default_value_t = 20)]
+    steps: usize,
+}
+
+/// Records, and prints the shares.
+pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
+    if !matches!(args.backend.as_str(), "cuda" | "wgpu") {
+        return cpu::run(&args.workload, &args.backend, args.steps);
+    }
+    let program = build::program(std::slice::from_ref(&args.backend))?;
+    println!("{}", gpu::table(&program, &args.workload, &args.backend, "auto", None)?);
+    Ok(())
+}
