@@ -89,7 +89,7 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     let run = WholeRuns { args, scratch: scratch.path(), cldiff: &cldiff };
     let alone = run.timed(1);
     let wall = alone.as_ref().ok().copied();
-    findings.add("A whole run, its cells one after another", alone.map(|time| seconds(time)))?;
+    findings.add("A whole run, its cells one after another", alone.map(seconds))?;
 
     let chosen = if backend == "wgpu" { "f16" } else { "bf16" };
     let usual = vec!["auto".to_owned(), chosen.to_owned()];
@@ -97,6 +97,8 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     let mut options = bench::BenchArgs::of_backend(backend);
     (options.precision, options.deadline) = (precisions, deadline);
     (options.peer, options.runs) = (args.peer.clone(), 1);
+    // In turn, so that what does not fit is the least of both.
+    let mut side_by_side = args.jobs.iter().map(|&jobs| (jobs, run.side_by_side(jobs, wall)));
     for workload in &args.workload {
         let table = bench::table(&options, &program, workload);
         let lines = table.map(|lines| lines.iter().map(|line| [line.text.trim(), "\n"].concat()).collect());
@@ -106,10 +108,12 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
             let kernels = profile::gpu::table(&program, workload, backend, precision, deadline);
             findings.add(&format!("Kernels of a training step, `{workload}`, {precision}"), kernels)?;
         }
+        if let Some((jobs, found)) = side_by_side.next() {
+            findings.add(&beside(jobs), found)?;
+        }
     }
-    for &jobs in &args.jobs {
-        let found = run.side_by_side(jobs, wall);
-        findings.add(&format!("A whole run, {jobs} cells at a time"), found)?;
+    for (jobs, found) in side_by_side {
+        findings.add(&beside(jobs), found)?;
     }
 
     let minutes = start.elapsed().as_secs_f64() / 60.0;
@@ -166,6 +170,10 @@ fn heading(args: &GpuCheckArgs) -> String {
 fn said(output: &Output) -> Result<String> {
     ensure!(output.status.success(), "{}\n{}", output.status, child::last_words(output));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn beside(jobs: usize) -> String {
+    format!("A whole run, {jobs} cells at a time")
 }
 
 fn seconds(time: Duration) -> String {
