@@ -80,13 +80,16 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     let checked = cldiff(&["doctor", "--backend", backend]);
     findings.add("Does it compute what the CPU computes", checked.and_then(|output| said(&output)))?;
 
-    let smoke = ["--config", "smoke", "--backend", backend, "--quiet", "--out", "smoke"];
+    let smoke = ["--config", "smoke", "--backend", backend, "--quiet", "--out", "run"];
     findings.add("A run", cldiff(&smoke).and_then(|output| said(&output)))?;
 
     let again = cldiff(&[&smoke[..], &["--resume"]].concat());
     findings.add("The same run, gone on with", again.and_then(|output| said(&output)))?;
 
-    let run = WholeRuns { args, scratch: scratch.path(), cldiff: &cldiff };
+    // A file of one's own is found from the scratch directory too.
+    let config = fs::canonicalize(&args.config)
+        .map_or_else(|_| args.config.clone(), |path| path.display().to_string());
+    let run = WholeRuns { config, backend, scratch: scratch.path(), cldiff: &cldiff };
     let alone = run.timed(1);
     let wall = alone.as_ref().ok().copied();
     findings.add("A whole run, its cells one after another", alone.map(seconds))?;
@@ -182,7 +185,8 @@ fn seconds(time: Duration) -> String {
 
 /// Whole runs of a configuration; the classifier comes from the cache after the first.
 struct WholeRuns<'a> {
-    args: &'a GpuCheckArgs,
+    config: String,
+    backend: &'a str,
     scratch: &'a Path,
     cldiff: &'a dyn Fn(&[&str]) -> Result<Output>,
 }
@@ -190,7 +194,7 @@ struct WholeRuns<'a> {
 impl WholeRuns<'_> {
     /// The wall time of a run with so many cells at a time.
     fn timed(&self, jobs: usize) -> Result<Duration> {
-        let GpuCheckArgs { config, backend, .. } = self.args;
+        let Self { config, backend, .. } = self;
         let (out, jobs) = (directory(jobs), jobs.to_string());
         let start = Instant::now();
         let run = ["--config", config, "--backend", backend, "--quiet", "--jobs", &jobs, "--out", &out];
