@@ -125,8 +125,7 @@ fn bias_shift_and_residual_are_added() {
 
 #[test]
 fn an_activated_input_is_that_of_an_activated_tensor() {
-    // The first through the transforms, the others as sums. Under Miri, which is
-    // slow, the smallest that still have tiles cut off.
+    // The first through the transforms, the others as sums. Under Miri, which is slow, the smallest with tiles cut off.
     let (channels, (images, height, width)) = if cfg!(miri) {
         ([(16, 17, 3), (17, 3, 3), (2, 17, 5)], (1, 3, 8))
     } else {
