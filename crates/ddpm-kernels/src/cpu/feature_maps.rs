@@ -104,7 +104,8 @@ pub fn sum_pixels(set: InstructionSet, length: usize, x: &[f32]) -> Vec<f32> {
     x.par_chunks_exact(length).with_min_len(MIN_PLANES).map(|plane| with_lanes!(set, total(plane))).collect()
 }
 
-fn total<V: Lanes>(values: &[f32]) -> f32 {
+/// The sum of all numbers.
+pub(super) fn total<V: Lanes>(values: &[f32]) -> f32 {
     // SAFETY: the instruction set was checked when `V` was chosen.
     unsafe { V::run(Sum { values }) }
 }

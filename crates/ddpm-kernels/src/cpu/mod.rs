@@ -6,6 +6,7 @@
 pub mod adamw;
 pub mod affine;
 pub mod attention;
+mod awake;
 mod channels;
 pub mod conv;
 pub mod feature_maps;

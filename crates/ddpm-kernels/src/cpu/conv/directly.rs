@@ -4,8 +4,7 @@
 use rayon::prelude::*;
 
 use super::{
-    Activation, Addends,
-    pack::{self, Pad},
+    Activation, Addends, pack,
     plan::{Phase, Plan, even_parts},
     tile::{self, TileArguments},
     unpack,
@@ -104,21 +103,8 @@ impl<V: Lanes> Worker<'_, V> {
         let lens = [images.len() * padded_size, plan.to.pixels() * tile_width, tile_width];
         with_scratch(lens, |[padded, sums, start]| {
             if is_copied {
-                for (i, to) in images.clone().zip(padded.chunks_exact_mut(padded_size)) {
-                    for run in self.x.runs(i, 0..plan.from.channels) {
-                        let pad = Pad {
-                            from: run.planes.as_ptr(),
-                            channels: run.count,
-                            height: plan.from.height,
-                            width: plan.from.width,
-                            before: plan.before,
-                            padded: plan.padded,
-                            activation: self.activation.map(|a| a.at(i * plan.from.channels + run.first)),
-                            to: to[run.first * plan.padded.0 * plan.padded.1..].as_mut_ptr(),
-                        };
-                        // SAFETY: the instruction set was checked when `V` was chosen; the slices have the planes' sizes.
-                        unsafe { V::run(pad) };
-                    }
+                for (image, to) in images.clone().zip(padded.chunks_exact_mut(padded_size)) {
+                    pack::padded_image::<V>(plan, self.x, self.activation, image, to);
                 }
             }
             for block in blocks {

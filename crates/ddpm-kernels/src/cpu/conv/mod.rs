@@ -5,9 +5,11 @@
 //! input channels and taps (`directly.rs`, `tile.rs`). The gradient with respect to the input is a convolution of the output's gradient
 //! with the weights in the other direction, one for each phase of the stride (`plan.rs`); that with respect to the
 //! weights sums over pixels, in registers as well (`gradient/`). Kernels of 3 x 3 between enough channels go through
-//! Winograd's transforms (`winograd/`), in the same registers.
+//! Winograd's transforms (`winograd/`), in the same registers; what has a few output channels is summed up with pixels side by
+//! side (`few.rs`).
 
 mod directly;
+mod few;
 mod gradient;
 mod pack;
 mod plan;
@@ -25,6 +27,7 @@ use self::{
 };
 use super::{
     Channels,
+    awake::keep_awake,
     simd::{InstructionSet, Lanes, with_lanes},
 };
 
@@ -156,6 +159,7 @@ pub fn forward(
     activation.inspect(|activation| activation.check(conv));
     x.check("convolution", conv.input());
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
+    keep_awake();
     let plan = Plan::new(conv, Direction::Forward);
     with_lanes!(set, convolve(&plan, x, activation, weight, add))
 }
@@ -177,6 +181,7 @@ pub fn grad_x(
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
     assert!(channels.end <= conv.c_in, "convolution: channels of the input");
+    keep_awake();
     let plan = Plan::new(conv, Direction::Backward).narrowed(channels.len());
     let weight = &weight[channels.start * plan.weight_strides.0..];
     let grad = Channels::one(grad, conv.c_out, conv.pixels());
@@ -196,6 +201,9 @@ fn convolve<V: Lanes>(
         && let Some(order) = winograd::neighbours(phase, plan.padded.1)
     {
         return winograd::convolve::<V>(plan, order, (x, activation), weight, add);
+    }
+    if few::takes(plan) {
+        return few::convolve::<V>(plan, x, activation, weight, add);
     }
     directly::<V>(plan, x, activation, weight, add)
 }

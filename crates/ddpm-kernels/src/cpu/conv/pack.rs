@@ -3,8 +3,9 @@
 
 use rayon::prelude::*;
 
-use super::{ActivationAt, plan::Plan};
+use super::{Activation, ActivationAt, plan::Plan};
 use crate::cpu::{
+    Channels,
     memory::{Shared, filled},
     simd::{Lanes, WithLanes},
     vector::{for_each_vector, load, sigmoid, store},
@@ -117,6 +118,30 @@ impl WithLanes for Transpose {
                 }
             }
         }
+    }
+}
+
+/// Pads all channels of an image, activated.
+pub(super) fn padded_image<V: Lanes>(
+    plan: &Plan,
+    x: Channels<'_>,
+    activation: Option<Activation<'_>>,
+    image: usize,
+    to: &mut [f32],
+) {
+    for run in x.runs(image, 0..plan.from.channels) {
+        let pad = Pad {
+            from: run.planes.as_ptr(),
+            channels: run.count,
+            height: plan.from.height,
+            width: plan.from.width,
+            before: plan.before,
+            padded: plan.padded,
+            activation: activation.map(|a| a.at(image * plan.from.channels + run.first)),
+            to: to[run.first * plan.padded.0 * plan.padded.1..].as_mut_ptr(),
+        };
+        // SAFETY: the instruction set was checked when `V` was chosen; the slices have the planes' sizes.
+        unsafe { V::run(pad) };
     }
 }
 

@@ -61,8 +61,11 @@ fn check(conv: &Conv) {
 #[test]
 fn all_instruction_sets_agree_with_the_definition() {
     // Channels below, at and above one and two vectors; sizes of one tile, of many, and of one pixel.
-    let channels: &[(usize, usize)] =
-        if cfg!(miri) { &[(3, 9)] } else { &[(1, 1), (3, 33), (9, 16), (17, 40), (32, 3), (64, 70)] };
+    let channels: &[(usize, usize)] = if cfg!(miri) {
+        &[(3, 9)]
+    } else {
+        &[(1, 1), (4, 2), (3, 33), (2, 4), (9, 16), (17, 40), (32, 3), (64, 70)]
+    };
     let sizes: &[(usize, usize)] = if cfg!(miri) {
         &[(3, 5)]
     } else {
@@ -99,27 +102,31 @@ fn sums_of_many_tiles_agree_with_the_definition() {
 
 #[test]
 fn bias_shift_and_residual_are_added() {
-    let conv = Conv { images: 3, c_in: 2, c_out: 21, height: 5, width: 6, kernel: 3, stride: 1, padding: 1 };
-    let (x, weight) = (values(conv.input().iter().product(), 1), values(conv.weights(), 2));
-    let (bias, shift) = (values(conv.c_out, 3), values(conv.images * conv.c_out, 4));
-    let residual = values(conv.images * conv.output(), 5);
-    let add = Addends { bias: Some(&bias), shift: Some(&shift), residual: Some(&residual) };
-    let plain = forward(InstructionSet::Portable, &conv, one(&conv, &x), None, &weight, Addends::default());
-    let expected: Vec<f64> = (0..plain.len())
-        .map(|i| {
-            let channel = i / conv.pixels();
-            f64::from(plain[i])
-                + f64::from(bias[channel % conv.c_out])
-                + f64::from(shift[channel])
-                + f64::from(residual[i])
-        })
-        .collect();
-    for set in InstructionSet::available() {
-        assert_close(
-            &forward(set, &conv, one(&conv, &x), None, &weight, add),
-            &expected,
-            &format!("{set:?}"),
-        );
+    // With lanes that are channels, and with lanes that are pixels.
+    for c_out in [21, 3] {
+        let conv = Conv { images: 3, c_in: 2, c_out, height: 5, width: 6, kernel: 3, stride: 1, padding: 1 };
+        let (x, weight) = (values(conv.input().iter().product(), 1), values(conv.weights(), 2));
+        let (bias, shift) = (values(conv.c_out, 3), values(conv.images * conv.c_out, 4));
+        let residual = values(conv.images * conv.output(), 5);
+        let add = Addends { bias: Some(&bias), shift: Some(&shift), residual: Some(&residual) };
+        let plain =
+            forward(InstructionSet::Portable, &conv, one(&conv, &x), None, &weight, Addends::default());
+        let expected: Vec<f64> = (0..plain.len())
+            .map(|i| {
+                let channel = i / conv.pixels();
+                f64::from(plain[i])
+                    + f64::from(bias[channel % conv.c_out])
+                    + f64::from(shift[channel])
+                    + f64::from(residual[i])
+            })
+            .collect();
+        for set in InstructionSet::available() {
+            assert_close(
+                &forward(set, &conv, one(&conv, &x), None, &weight, add),
+                &expected,
+                &format!("{set:?}"),
+            );
+        }
     }
 }
 

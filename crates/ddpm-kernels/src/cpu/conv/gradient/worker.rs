@@ -12,9 +12,10 @@ use super::{
 use crate::cpu::{
     Channels,
     conv::{
-        Activation, Conv,
+        Activation, Conv, few,
         pack::{Pad, Transpose},
     },
+    feature_maps::total,
     memory::{Shared, filled, with_scratch},
     simd::Lanes,
 };
@@ -69,22 +70,36 @@ impl<V: Lanes> Worker<'_, V> {
         let is_padded = geometry.padded != geometry.plane || self.activation.is_some();
         let channels = (PADDED / (group * plane)).clamp(1, conv.c_in);
         let padded_len = if is_padded { group * channels * plane } else { 0 };
-        with_scratch([group * pixels * cut.lanes, padded_len], |[grads, padded]| {
+        let is_few = few::takes_gradient(conv);
+        let grads_len = if is_few { 0 } else { group * pixels * cut.lanes };
+        let sum = |channels: &Range<usize>, images: Range<usize>, x: (&[f32], usize), grads: &[f32]| {
+            if is_few {
+                self.sum_few(channels, images, x, sums);
+            } else {
+                self.sum(block, channels, images.len(), x, grads, sums);
+            }
+        };
+        with_scratch([grads_len, padded_len], |[grads, padded]| {
             let mut image = images.start;
             while image < images.end {
                 let count = group.min(images.end - image);
-                self.pack_grads(block, image..image + count, grads, sums);
+                let some_images = image..image + count;
+                if is_few {
+                    self.sum_grads(some_images.clone(), sums);
+                } else {
+                    self.pack_grads(block, some_images.clone(), grads, sums);
+                }
                 if is_padded {
                     for first in (0..conv.c_in).step_by(channels) {
                         let some = first..(first + channels).min(conv.c_in);
                         for (i, to) in padded.chunks_exact_mut(channels * plane).take(count).enumerate() {
                             self.pad(image + i, some.clone(), to);
                         }
-                        self.sum(block, &some, count, (padded, channels * plane), grads, sums);
+                        sum(&some, some_images.clone(), (padded, channels * plane), grads);
                     }
                 } else {
                     for some in self.x.ranges() {
-                        self.sum(block, &some, count, self.x.rest(image, &some), grads, sums);
+                        sum(&some, some_images.clone(), self.x.rest(image, &some), grads);
                     }
                 }
                 image += count;
@@ -117,6 +132,19 @@ impl<V: Lanes> Worker<'_, V> {
             unsafe {
                 let bias = sums.add(conv.c_in * conv.taps() * width);
                 V::run(SumRows { rows: to.as_ptr(), count: pixels, registers, sums: bias });
+            }
+        }
+    }
+
+    /// The sums of the output's gradients of few channels, added to the bias'.
+    fn sum_grads(&self, images: Range<usize>, sums: *mut f32) {
+        let Self { conv, geometry, .. } = self;
+        let pixels = geometry.out.0 * geometry.out.1;
+        for image in images {
+            let planes = &self.grad[image * conv.c_out * pixels..][..conv.c_out * pixels];
+            for (c, plane) in planes.chunks_exact(pixels).enumerate() {
+                // SAFETY: the sums end with those of the bias, a vector in which each output channel has a lane.
+                unsafe { *sums.add(conv.c_in * conv.taps() * V::COUNT + c) += total::<V>(plane) };
             }
         }
     }
@@ -204,6 +232,38 @@ impl<V: Lanes> Worker<'_, V> {
                             c += 1;
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// [`sum`](Self::sum) for few output channels, whose gradients are read where they are.
+    fn sum_few(
+        &self,
+        channels: &Range<usize>,
+        images: Range<usize>,
+        (x, image): (&[f32], usize),
+        sums: *mut f32,
+    ) {
+        let Self { conv, geometry, .. } = self;
+        let (height, width) = geometry.out;
+        for (i, grads) in images.map(|image| image * conv.c_out).enumerate() {
+            for c in channels.clone() {
+                for to in 0..conv.c_out {
+                    let taps = few::Taps {
+                        x: x[i * image + (c - channels.start) * geometry.padded.0 * geometry.padded.1..]
+                            .as_ptr(),
+                        row: geometry.padded.1,
+                        grad: self.grad[(grads + to) * height * width..].as_ptr(),
+                        height,
+                        width,
+                        // SAFETY: sums of all channels and taps, a vector each, in which each output channel has a lane.
+                        sums: unsafe { sums.add(c * conv.taps() * V::COUNT + to) },
+                        step: V::COUNT,
+                    };
+                    // SAFETY: the instruction set was checked when `V` was chosen. Planes are padded so that every tap of
+                    // every output pixel falls inside them.
+                    unsafe { V::run(taps) };
                 }
             }
         }
