@@ -29,6 +29,9 @@ pub(crate) struct BenchArgs {
     /// What to measure: train (with first_step and peak_memory), forward, sample
     #[arg(long, value_delimiter = ',', default_value = "train,forward,sample")]
     what: Vec<String>,
+    /// A program `cldiff` that is built already, for a machine without Rust [default: build it]
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// A Python with torch and diffusers, to do the same work in turn
     #[arg(long, value_name = "PYTHON")]
     pub peer: Option<PathBuf>,
@@ -77,7 +80,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
             &[],
         );
     }
-    let program = build::program(&args.backend)?;
+    let program = build::given_or_built(args.program.as_deref(), &args.backend)?;
     let mut json = match &args.json {
         Some(path) => Some(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => None,

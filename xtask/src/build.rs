@@ -1,7 +1,7 @@
 //! Calls of Cargo.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -19,8 +19,11 @@ pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<
     }
 }
 
-/// Builds the program `cldiff` with these backends alone, and tells where it is.
-pub(crate) fn program(backends: &[String]) -> Result<PathBuf> {
+/// The program `cldiff` that is given, or one that is built with these backends alone.
+pub(crate) fn given_or_built(given: Option<&Path>, backends: &[String]) -> Result<PathBuf> {
+    if let Some(program) = given {
+        return program.canonicalize().with_context(|| format!("cannot find {}", program.display()));
+    }
     let features = backends.join(",");
     let mut command = command();
     command.args(["build", "-p", "cldiff-cli", "--no-default-features", "--features", &features]);

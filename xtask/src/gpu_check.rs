@@ -61,11 +61,8 @@ struct Findings<'a> {
 
 /// Runs every check, and writes down what each gave as soon as it has; one that fails keeps no other from being made.
 pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
-    let program = match &args.program {
-        Some(program) => program.clone(),
-        None => build::program(&[args.backend.clone(), "ndarray".into(), "flex".into()])?,
-    };
-    let program = program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?;
+    let backends = [args.backend.clone(), "ndarray".into(), "flex".into()];
+    let program = build::given_or_built(args.program.as_deref(), &backends)?;
     let minutes = Duration::try_from_secs_f64(60.0 * args.minutes).context("--minutes")?;
     let start = Instant::now();
     let deadline = Some(start + minutes);

@@ -3,6 +3,8 @@
 mod cpu;
 pub(crate) mod gpu;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::build;
@@ -16,6 +18,9 @@ pub(crate) struct ProfileArgs {
     /// The backend: flex or ndarray by Linux' `perf`, cuda or wgpu by the clock of the device
     #[arg(long, default_value = "flex")]
     backend: String,
+    /// On a GPU, a program `cldiff` that is built already, for a machine without Rust [default: build it]
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Training steps on a CPU; a GPU gets 30
     #[arg(long, default_value_t = 20)]
     steps: usize,
@@ -26,7 +31,7 @@ pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
     if !matches!(args.backend.as_str(), "cuda" | "wgpu") {
         return cpu::run(&args.workload, &args.backend, args.steps);
     }
-    let program = build::program(std::slice::from_ref(&args.backend))?;
+    let program = build::given_or_built(args.program.as_deref(), std::slice::from_ref(&args.backend))?;
     println!("{}", gpu::table(&program, &args.workload, &args.backend, "auto", None)?);
     Ok(())
 }
