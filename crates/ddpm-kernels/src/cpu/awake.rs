@@ -29,9 +29,9 @@ thread_local! {
     static LOOKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has the other threads of the caller's pool look for jobs for a moment. The convolutions ask for it, between two of which
-/// is whatever else a network does. Without effect for a thread of no pool, which sleeps itself while its operation is
-/// computed.
+/// Has the other threads of the caller's pool look for jobs for a moment. Convolutions ask for it, unless they are small;
+/// whatever else a network does lies between two of them. Without effect for a thread of no pool, which sleeps itself while
+/// its operation is computed.
 pub(super) fn keep_awake() {
     // Miri takes turns between threads: each look would be at the expense of the work.
     let Some(caller) = rayon::current_thread_index().filter(|_| !cfg!(miri)) else { return };

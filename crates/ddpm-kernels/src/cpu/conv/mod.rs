@@ -26,10 +26,13 @@ use self::{
     plan::{Direction, Plan},
 };
 use super::{
-    Channels,
-    awake::keep_awake,
+    Channels, awake,
     simd::{InstructionSet, Lanes, with_lanes},
 };
+
+/// Products of a convolution that takes longer than to wake a thread, about 0.1 ms: beside smaller ones threads would do
+/// little but look for jobs, at the expense of other processes.
+const WORTH_WAITING: usize = 1 << 23;
 
 /// The sizes of a convolution with a square kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,13 @@ impl Conv {
 
     fn taps(&self) -> usize {
         self.kernel * self.kernel
+    }
+
+    /// Has threads wait awake for what comes after a convolution that is worth it.
+    fn keep_awake(&self) {
+        if self.images * self.output() * self.c_in * self.taps() >= WORTH_WAITING {
+            awake::keep_awake();
+        }
     }
 
     /// Whether pixels do not mix, so that an image may be taken for one long row.
@@ -159,7 +169,7 @@ pub fn forward(
     activation.inspect(|activation| activation.check(conv));
     x.check("convolution", conv.input());
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
-    keep_awake();
+    conv.keep_awake();
     let plan = Plan::new(conv, Direction::Forward);
     with_lanes!(set, convolve(&plan, x, activation, weight, add))
 }
@@ -181,7 +191,7 @@ pub fn grad_x(
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
     assert!(channels.end <= conv.c_in, "convolution: channels of the input");
-    keep_awake();
+    conv.keep_awake();
     let plan = Plan::new(conv, Direction::Backward).narrowed(channels.len());
     let weight = &weight[channels.start * plan.weight_strides.0..];
     let grad = Channels::one(grad, conv.c_out, conv.pixels());

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::cpu::{
     Channels,
-    awake::keep_awake,
     memory::{Shared, filled},
     simd::{InstructionSet, Lanes, with_lanes},
 };
@@ -44,7 +43,7 @@ pub fn grad_weight(
     x.check("convolution", conv.input());
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     let to = Planes { channels: conv.c_out, height: conv.out_height(), width: conv.out_width() };
-    keep_awake();
+    conv.keep_awake();
     if conv.images > 0 && conv.kernel == 3 && conv.stride == 1 && winograd::pays(conv.c_in, to) {
         return with_lanes!(set, winograd_grad_weight(conv, (x, activation), grad));
     }
