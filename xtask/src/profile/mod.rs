@@ -5,7 +5,7 @@ pub(crate) mod gpu;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::build;
 
@@ -29,6 +29,8 @@ pub(crate) struct ProfileArgs {
 /// Records, and prints the shares.
 pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
     if !matches!(args.backend.as_str(), "cuda" | "wgpu") {
+        // Only a program with symbols of the newer form tells a CPU's kernels apart.
+        ensure!(args.program.is_none(), "--program: with --backend {} the program is built", args.backend);
         return cpu::run(&args.workload, &args.backend, args.steps);
     }
     let program = build::given_or_built(args.program.as_deref(), std::slice::from_ref(&args.backend))?;
