@@ -181,14 +181,55 @@ fn stage_pass<B: TrainBackend>(shape: [usize; 6], plus: Plus, fused: bool) -> Ve
 
 /// Every array is within a share of its largest number.
 fn all_close(found: &[Vec<f64>], expected: &[Vec<f64>], share: f64) -> Result<(), TestCaseError> {
+    close_but_for(found, expected, share, |_| 0.0)
+}
+
+/// Every array is within a share of its largest number, and of what its index allows it besides.
+fn close_but_for(
+    found: &[Vec<f64>],
+    expected: &[Vec<f64>],
+    share: f64,
+    besides: impl Fn(usize) -> f64,
+) -> Result<(), TestCaseError> {
     prop_assert_eq!(found.len(), expected.len());
-    for (found, expected) in found.iter().zip(expected) {
+    for (array, (found, expected)) in found.iter().zip(expected).enumerate() {
         prop_assert_eq!(found.len(), expected.len());
         let scale = expected.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
         let difference = found.iter().zip(expected).fold(0.0_f64, |a, (x, y)| a.max((x - y).abs()));
-        prop_assert!(difference <= share * scale + 1e-6, "they differ by {} of {}", difference, scale);
+        let allowed = share * scale + 1e-6 + besides(array);
+        prop_assert!(difference <= allowed, "array {}: they differ by {} of {}", array, difference, scale);
     }
     Ok(())
+}
+
+/// What the rounding of their terms, once each, can make of the gradients of a stage's norm in f32. They are sums over all
+/// pixels of the gradient that the convolution hands back: terms of 10 may leave a sum of 0.05.
+fn rounding_of_terms([n, groups, per_group, c_out, height, width]: [usize; 6]) -> f64 {
+    type Exact = Autodiff<NdArray<f64>>;
+    let c = groups * per_group;
+    let activated = values::<Exact, 4>([n, c, height, width], 1).require_grad();
+    let weight = values::<Exact, 4>([c_out, c, 3, 3], 4);
+    let y = conv2d(activated.clone(), weight, None, ConvOptions::new([1; 2], [1; 2], [1; 2], 1));
+    let grads = (y.clone() * values(y.dims(), 8)).sum().backward();
+    let terms = activated.grad(&grads).unwrap().abs().swap_dims(0, 1).reshape([c, n * height * width]);
+    let largest_sum = numbers(terms.sum_dim(1).into_data()).into_iter().fold(0.0, f64::max);
+    largest_sum * f64::from(f32::EPSILON) / 2.0
+}
+
+/// A stage of a residual block, fused, against its parts in f64.
+fn stage_agrees(shape: [usize; 6], plus: Plus) -> Result<(), TestCaseError> {
+    let expected = stage_pass::<Autodiff<NdArray<f64>>>(shape, plus, false);
+    all_close(&stage_pass::<Autodiff<NdArray<f64>>>(shape, plus, true), &expected, 1e-6)?;
+    let rounding = rounding_of_terms(shape);
+    let of_norm = |array| if matches!(array, 1 | 2) { rounding } else { 0.0 };
+    close_but_for(&stage_pass::<Autodiff<Flex>>(shape, plus, true), &expected, 3e-5, of_norm)?;
+    close_but_for(&stage_pass::<Autodiff<NdArray<f32>>>(shape, plus, true), &expected, 3e-5, of_norm)
+}
+
+/// Here the gradient of the norm's weight is one number, 0.05, of terms of 10.
+#[test]
+fn a_stage_whose_gradient_cancels_agrees() {
+    stage_agrees([3, 1, 1, 36, 2, 5], Plus::Nothing).unwrap();
 }
 
 /// Upsampling and concatenation, with gradients; by the kernels or by Burn.
@@ -239,11 +280,7 @@ proptest! {
         height in 2_usize..10, width in 2_usize..10,
         plus in prop_oneof![Just(Plus::Nothing), Just(Plus::Shift), Just(Plus::Residual)],
     ) {
-        let shape = [n, groups, per_group, c_out, height, width];
-        let expected = stage_pass::<Autodiff<NdArray<f64>>>(shape, plus, false);
-        all_close(&stage_pass::<Autodiff<NdArray<f64>>>(shape, plus, true), &expected, 1e-6)?;
-        all_close(&stage_pass::<Autodiff<Flex>>(shape, plus, true), &expected, 3e-5)?;
-        all_close(&stage_pass::<Autodiff<NdArray<f32>>>(shape, plus, true), &expected, 3e-5)?;
+        stage_agrees([n, groups, per_group, c_out, height, width], plus)?;
     }
 
     #[test]
