@@ -21,7 +21,7 @@ mod backend;
 pub mod cpu;
 mod defaults;
 #[cfg(feature = "gpu")]
-mod gpu;
+pub mod gpu;
 mod joined;
 mod ops;
 mod precision;

@@ -1,12 +1,16 @@
-//! Looking for CUDA before Burn does: cudarc panics where a library is missing.
+//! Looking for CUDA before Burn does: cudarc panics where a library is missing, and kernels that lack a header fail one by
+//! one where they are first needed.
 //!
 //! The one place outside `ddpm-kernels` with `unsafe` code: loading a library and calling into it has no safe form.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int, c_uint};
 
+use cubecl::cuda::install::cuda_path;
+
 use libloading::Library;
 
+use super::cuda_headers;
 use crate::EngineError;
 
 const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
@@ -30,7 +34,7 @@ fn load(names: &[&str], what: &str) -> Result<Library, EngineError> {
 /// The name of the device `index`.
 ///
 /// # Errors
-/// [`EngineError::Backend`] if the driver, the runtime compiler or the device is missing.
+/// [`EngineError::Backend`] if the driver, the runtime compiler, its headers or the device is missing.
 pub(super) fn find(index: usize) -> Result<String, EngineError> {
     let driver = load(&DRIVER, "NVIDIA driver")?;
     let count = device_count(&driver)?;
@@ -40,6 +44,7 @@ pub(super) fn find(index: usize) -> Result<String, EngineError> {
         )));
     }
     load(&NVRTC, "CUDA runtime compiler (NVRTC, part of the CUDA toolkit)")?;
+    cuda_headers::check(cuda_path().as_deref()).map_err(missing)?;
     device_name(&driver, index)
 }
 

@@ -4,6 +4,10 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg(feature = "cuda")]
+mod cuda_headers;
+#[cfg(feature = "gpu")]
+mod kernel_cache;
 #[cfg(feature = "wgpu")]
 mod vulkan;
 
@@ -79,6 +83,7 @@ fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
 #[cfg(feature = "cuda")]
 fn open_cuda(index: usize) -> Result<Box<dyn Engine>, EngineError> {
     let description = cuda::find(index)?;
+    kernel_cache::keep("cuda", &description);
     let device = burn_cuda::CudaDevice { index };
     Ok(Box::new(On::<burn_cuda::Cuda<f32, i32>> { device, backend: "cuda", description }))
 }
@@ -86,6 +91,7 @@ fn open_cuda(index: usize) -> Result<Box<dyn Engine>, EngineError> {
 #[cfg(feature = "wgpu")]
 fn open_wgpu(index: usize, software_too: bool) -> Result<Box<dyn Engine>, EngineError> {
     let (device, description) = vulkan::find(index, software_too)?;
+    kernel_cache::keep("wgpu", &description);
     Ok(Box::new(On::<burn_wgpu::Wgpu<f32, i32>> { device, backend: "wgpu", description }))
 }
 

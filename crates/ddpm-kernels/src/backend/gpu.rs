@@ -112,27 +112,31 @@ fn check(x: [usize; 3], weight: [usize; 1], bias: [usize; 1], norm: Norm) -> [us
     x
 }
 
-/// Whether products go through our own operations, which sum in f32 whatever they multiply: not where those that Burn's
-/// tuning picks do it anyway.
+/// Whether products go through our own operations, which say what is rounded and sum in f32 whatever they multiply: not
+/// where those that Burn's tuning picks have nothing to round to.
 fn sums_by_ours<B: Kernels>(device: &B::Device) -> bool {
     match Precision::current() {
-        Precision::F32 => B::has_tf32(device),
-        Precision::Tf32 => false,
+        Precision::F32 | Precision::Tf32 => B::has_tf32(device),
         Precision::Bf16 | Precision::F16 => true,
     }
 }
 
 /// Products summed in f32, of factors in the precision in use.
 mod summed {
-    use burn::tensor::{Shape, Tensor};
+    use burn::tensor::{Shape, Tensor, backend::Backend};
     use burn_cubecl::CubeRuntime;
 
     use crate::{
-        Joined, Kernels,
+        Joined, Kernels, Precision,
         defaults::sum_of_maps,
         gpu::{Convolution, Lazy, Part, Product, product_shape, register},
         ops::{float, tensor},
     };
+
+    /// Whether factors are multiplied as they are.
+    fn exactly() -> bool {
+        Precision::current() == Precision::F32
+    }
 
     pub(super) fn product<R, B, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D>
     where
@@ -140,7 +144,8 @@ mod summed {
         B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
         let shape = product_shape(a.dims(), b.dims());
-        let [y] = register(Product, [a, b].map(|factor| float(B::factor(factor))), [shape]);
+        let [y] =
+            register(Product { exact: exactly() }, [a, b].map(|factor| float(B::factor(factor))), [shape]);
         tensor(y)
     }
 
@@ -159,7 +164,7 @@ mod summed {
         assert!(c_in == w_in, "convolve_2d: weight {:?} does not fit x {:?}", weight.dims(), x.dims());
         let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
         let dims = [n, c_out, size(h, k_h), size(w, k_w)];
-        let convolution = Convolution { part: Part::Output, dims, stride, padding };
+        let convolution = Convolution { part: Part::Output, dims, stride, padding, exact: exactly() };
         let y = part(convolution, B::factor(x), B::factor(weight));
         y + bias.reshape([1, c_out, 1, 1])
     }
@@ -178,10 +183,41 @@ mod summed {
     {
         let (bias_grad, dims, counts) = (sum_of_maps(grad.clone()), x.dims(), x.counts());
         let [x, weight, grad] = [x.into_tensor(), weight, grad].map(B::factor);
-        let of = |part, dims| Convolution { part, dims, stride, padding };
-        let (of_x, of_weight) = (of(Part::InputGrad, dims), of(Part::WeightGrad, weight.dims()));
-        let x_grad = with_x.then(|| Joined::split(part(of_x, grad.clone(), weight), counts));
-        (x_grad, part(of_weight, x, grad), bias_grad)
+        let exact = exactly();
+        let of_weight = Convolution { part: Part::WeightGrad, dims: weight.dims(), stride, padding, exact };
+        let weight_grad = part(of_weight, x, grad.clone());
+        let x_grad = with_x.then(|| {
+            // The kernels for tensor cores have no stride here.
+            let (grad, stride) =
+                if exact { (grad, stride) } else { (spread(grad, &weight, dims, stride, padding), 1) };
+            let of_x = Convolution { part: Part::InputGrad, dims, stride, padding, exact };
+            Joined::split(part(of_x, grad, weight), counts)
+        });
+        (x_grad, weight_grad, bias_grad)
+    }
+
+    /// The gradient of the output of a convolution without a stride, of which one with a stride keeps every so many rows and
+    /// columns: zeros are between them.
+    ///
+    /// # Shapes
+    /// - `x`: the dimensions of the convolution's input, `[n, c_in, h, w]`
+    /// - result: `[n, c_out, h + 2 padding - k_h + 1, w + 2 padding - k_w + 1]`
+    fn spread<B: Backend>(
+        grad: Tensor<B, 4>,
+        weight: &Tensor<B, 4>,
+        x: [usize; 4],
+        stride: usize,
+        padding: usize,
+    ) -> Tensor<B, 4> {
+        if stride == 1 {
+            return grad;
+        }
+        let ([n, c, h, w], [.., k_h, k_w]) = (grad.dims(), weight.dims());
+        let zeros = Tensor::zeros([n, c, h, stride, w, stride], (&grad.device(), grad.dtype()));
+        let place = [0..n, 0..c, 0..h, 0..1, 0..w, 0..1];
+        let spread = zeros.slice_assign(place, grad.reshape([n, c, h, 1, w, 1]));
+        let size = |size: usize, kernel: usize| 0..size + 2 * padding - kernel + 1;
+        spread.reshape([n, c, h * stride, w * stride]).slice([0..n, 0..c, size(x[2], k_h), size(x[3], k_w)])
     }
 
     /// A part of a convolution, of factors that are rounded already.

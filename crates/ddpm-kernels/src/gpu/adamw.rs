@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 ///
 /// The formula is that of [`AdamW::factors`](crate::AdamW::factors).
 #[cube(launch, address_type = "dynamic")]
-pub fn step<N: Size>(
+pub fn adamw_step<N: Size>(
     grad: &Array<Vector<f32, N>>,
     scale: &Array<f32>,
     value: &mut Array<Vector<f32, N>>,

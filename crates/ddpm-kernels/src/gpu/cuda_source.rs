@@ -8,8 +8,8 @@ use cubecl::{
 };
 
 use super::{
-    adamw,
-    group_norm::{self, Units},
+    adamw::adamw_step,
+    group_norm::{Units, group_norm_backward, group_norm_forward, group_norm_sum_images},
 };
 
 /// Some numbers that are read at once.
@@ -73,7 +73,7 @@ fn forward<const WIDTH: usize>(silu: bool) -> String {
     let [x, weight, bias] = [with.input::<Wide<WIDTH>>(), with.input::<f32>(), with.input::<f32>()];
     let y = with.output::<Wide<WIDTH>>();
     let [length, channels, eps] = [with.scalar::<usize>(), with.scalar::<usize>(), with.scalar::<f32>()];
-    group_norm::forward::expand::<Const<WIDTH>>(
+    group_norm_forward::expand::<Const<WIDTH>>(
         &mut with.builder.scope,
         WIDTH,
         x.into(),
@@ -95,7 +95,7 @@ fn backward<const WIDTH: usize>(silu: bool) -> String {
     let grad = with.input::<Wide<WIDTH>>();
     let [x_grad, sums] = [with.output::<Wide<WIDTH>>(), with.output::<f32>()];
     let [length, channels, eps] = [with.scalar::<usize>(), with.scalar::<usize>(), with.scalar::<f32>()];
-    group_norm::backward::expand::<Const<WIDTH>>(
+    group_norm_backward::expand::<Const<WIDTH>>(
         &mut with.builder.scope,
         WIDTH,
         x.into(),
@@ -118,7 +118,7 @@ fn sum_images() -> String {
     let rows = with.input::<f32>();
     let [bias_grad, weight_grad] = [with.output::<f32>(), with.output::<f32>()];
     let images = with.scalar::<usize>();
-    group_norm::sum_images::expand(
+    group_norm_sum_images::expand(
         &mut with.builder.scope,
         rows.into(),
         bias_grad.into(),
@@ -136,7 +136,7 @@ fn step<const WIDTH: usize>() -> String {
     let scalars = [(); 7].map(|()| with.scalar::<f32>());
     let [value, moment_1, moment_2, average] = state;
     let [beta_1, beta_2, rate, root, epsilon, keep, weight] = scalars;
-    adamw::step::expand::<Const<WIDTH>>(
+    adamw_step::expand::<Const<WIDTH>>(
         &mut with.builder.scope,
         WIDTH,
         grad.into(),

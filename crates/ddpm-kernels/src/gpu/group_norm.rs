@@ -83,7 +83,7 @@ fn sigmoid<N: Size>(y: Vector<f32, N>) -> Vector<f32, N> {
 ///
 /// `x`, `y`: `[n, c, length]` in vectors; `length`: of a channel, in vectors; `channels`: of a group.
 #[cube(launch, address_type = "dynamic")]
-pub fn forward<N: Size>(
+pub fn group_norm_forward<N: Size>(
     x: &Array<Vector<f32, N>>,
     weight: &Array<f32>,
     bias: &Array<f32>,
@@ -137,9 +137,9 @@ fn before_silu<N: Size>(
 
 /// `x_grad`, and what each feature map adds to the gradients of bias (the first half of `sums`) and weight.
 ///
-/// As of [`forward`]; `grad`, `x_grad`: as `x`; `sums`: `[2, c, n]`.
+/// As of [`group_norm_forward`]; `grad`, `x_grad`: as `x`; `sums`: `[2, c, n]`.
 #[cube(launch, address_type = "dynamic")]
-pub fn backward<N: Size>(
+pub fn group_norm_backward<N: Size>(
     x: &Array<Vector<f32, N>>,
     weight: &Array<f32>,
     bias: &Array<f32>,
@@ -210,7 +210,7 @@ pub fn backward<N: Size>(
 
 /// The sum of each row of `images` numbers, a cube each: `rows` is `[2, c, n]`, `bias_grad` and `weight_grad` are `[c]`.
 #[cube(launch, address_type = "dynamic")]
-pub fn sum_images(
+pub fn group_norm_sum_images(
     rows: &Array<f32>,
     bias_grad: &mut Array<f32>,
     weight_grad: &mut Array<f32>,

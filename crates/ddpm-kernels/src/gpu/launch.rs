@@ -7,9 +7,9 @@ use burn_cubecl::{
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 use super::{
-    adamw,
+    adamw::adamw_step,
     fusion::Launch,
-    group_norm::{self, Units},
+    group_norm::{Units, group_norm_backward, group_norm_forward, group_norm_sum_images},
 };
 use crate::{AdamW, Norm};
 
@@ -86,7 +86,7 @@ impl Launch<3, 1> for Normalize {
         let [x, weight, bias] = inputs.map(into_contiguous);
         let (client, grid) = (x.client.clone(), Grid::new(&x, self.0));
         let y = empty(&x, x.shape());
-        group_norm::forward::launch::<R>(
+        group_norm_forward::launch::<R>(
             &client,
             grid.cubes.clone(),
             grid.cube(),
@@ -115,7 +115,7 @@ impl Launch<4, 3> for NormalizeBackward {
         let x_grad = empty(&x, x.shape());
         let sums = empty(&x, [2, c, n].into());
         let [weight_grad, bias_grad] = [(); 2].map(|()| empty(&x, [c].into()));
-        group_norm::backward::launch::<R>(
+        group_norm_backward::launch::<R>(
             &client,
             grid.cubes.clone(),
             grid.cube(),
@@ -134,7 +134,7 @@ impl Launch<4, 3> for NormalizeBackward {
             self.0.silu,
         );
         let units = most_units(&client).min((n as u32).next_power_of_two());
-        group_norm::sum_images::launch::<R>(
+        group_norm_sum_images::launch::<R>(
             &client,
             cubes(&client, 2 * c),
             CubeDim::new_1d(units),
@@ -163,7 +163,7 @@ impl Launch<6, 4> for Step {
         let width = vector_width(&grad, count);
         let cube = CubeDim::new_1d(most_units(&client));
         let (rate, root, epsilon, keep, weight) = self.0.factors();
-        adamw::step::launch::<R>(
+        adamw_step::launch::<R>(
             &client,
             calculate_cube_count_elemwise(&client, count / width, cube),
             cube,

@@ -1,8 +1,9 @@
 //! Products that are summed in f32, whatever their factors are: Burn's and cubek's own kernels, those among them that do so.
 //!
-//! Factors in f32 come here on devices whose tensor cores would round them to TF32, and are multiplied without tensor
-//! cores: slower than what tuning picks. Factors of 16 bits go through tensor cores, and what these sum in f32 is kept in
-//! f32. Burn's own operations would round it to 16 bits, and may find a direct convolution fastest that sums in 16 bits.
+//! Factors in f32 come here on devices whose tensor cores round them to TF32, and are multiplied with tensor cores or
+//! exactly: slower. Factors of 16 bits go through tensor cores, and what these sum in f32 is kept in f32. Burn's own
+//! operations would round it to 16 bits, and may find a direct convolution fastest that sums in 16 bits. They also try
+//! some twenty kernels for each shape before its first product, each of which CUDA compiles for seconds.
 
 use burn::tensor::{
     DType, Shape, TensorMetadata,
@@ -13,7 +14,6 @@ use burn_cubecl::{
     kernel::{
         cast,
         conv::{ConvStrategy, ConvTranspose2dStrategy, conv_forward, conv_transpose2d},
-        matmul::{MatmulStrategy, matmul},
         slice,
     },
     ops::{numeric::empty_device_contiguous_dtype, permute},
@@ -24,7 +24,9 @@ use cubek::{
     matmul::{
         definition::{MatmulElems, MatmulGlobalElems},
         launch::{Strategy, launch_ref},
-        routines::{BlueprintStrategy, TileSizeSelection, simple_unit::SimpleUnitSelectionArgs},
+        routines::{
+            BlueprintStrategy, TileSizeSelection, simple::SimpleArgs, simple_unit::SimpleUnitSelectionArgs,
+        },
     },
     std::InputBinding,
 };
@@ -40,7 +42,10 @@ pub fn has_tf32<R: CubeRuntime>(client: &ComputeClient<R>) -> bool {
 
 /// A matrix product `[.., n, k] x [.., k, m]` of two tensors with the same leading sizes.
 #[derive(Debug)]
-pub struct Product;
+pub struct Product {
+    /// Whether the factors, in f32, are multiplied as they are; those in f32 are rounded to TF32 otherwise.
+    pub exact: bool,
+}
 
 /// What is computed of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +66,8 @@ pub struct Convolution {
     pub dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
+    /// As of [`Product`].
+    pub exact: bool,
 }
 
 /// Factors of all precisions.
@@ -76,24 +83,26 @@ impl Launch<2, 1> for Product {
     }
 
     fn launch<R: CubeRuntime>(&self, [a, b]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
-        if a.dtype != DType::F32 {
-            let y = matmul(a, b, None, MatmulStrategy::default(), DType::F32);
-            return [y.expect("tuning has a kernel for every size")];
-        }
         let (client, mut dims) = (a.client.clone(), a.shape());
         let columns = dims.num_dims() - 1;
         dims[columns] = b.shape()[columns];
         let y = empty_device_contiguous_dtype(client.clone(), a.device.clone(), dims, DType::F32);
-        let f32 = StorageType::from(DType::F32);
+        let (dtype, f32) = (StorageType::from(a.dtype), StorageType::from(DType::F32));
         let launch = |strategy: &Strategy| {
-            let [a, b] = [&a, &b].map(|tensor| InputBinding::new(tensor.clone().binding(), f32));
-            let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: f32, rhs: f32, out: f32 });
+            let [a, b] = [&a, &b].map(|tensor| InputBinding::new(tensor.clone().binding(), dtype));
+            let mut types =
+                MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: f32 });
             launch_ref(strategy, &client, a, b, y.clone().binding(), &mut types)
         };
         let tiles = SimpleUnitSelectionArgs { tile_size: TileSizeSelection::MaxTileSize };
-        launch(&Strategy::SimpleUnit(BlueprintStrategy::Inferred(tiles)))
-            .or_else(|_| launch(&Strategy::Naive))
-            .expect("the naive kernel takes every size");
+        // Each takes what those before it cannot: for want of tensor cores, or because a shape does not fit them.
+        let strategies = [
+            Strategy::SimpleCyclicCmma(BlueprintStrategy::Inferred(SimpleArgs::default())),
+            Strategy::SimpleUnit(BlueprintStrategy::Inferred(tiles)),
+            Strategy::Naive,
+        ];
+        let done = strategies[usize::from(self.exact)..].iter().any(|strategy| launch(strategy).is_ok());
+        assert!(done, "the naive kernel takes every size");
         [y]
     }
 }
@@ -106,7 +115,7 @@ impl Launch<2, 1> for Convolution {
     }
 
     fn launch<R: CubeRuntime>(&self, [a, b]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
-        [if a.dtype == DType::F32 { self.direct(a, b) } else { tensor_cores::convolve(self.clone(), a, b) }]
+        [if self.exact { self.direct(a, b) } else { tensor_cores::convolve(self.clone(), a, b) }]
     }
 }
 

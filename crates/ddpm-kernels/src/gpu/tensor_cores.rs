@@ -1,6 +1,9 @@
-//! Convolutions of factors of 16 bits on tensor cores, with sums and results in f32: cubek's kernels, of which the fastest
-//! for a shape is found by measuring once on each device. Where none of them can run, for want of tensor cores or because a
-//! shape does not fit them, the direct kernels in f32 take the same rounded factors.
+//! Convolutions on tensor cores, of factors of 16 bits or of f32 that is rounded to TF32, with sums and results in f32:
+//! cubek's kernels, of which the fastest for a shape is found by measuring once on each device. Where none of them can run,
+//! for want of tensor cores or because a shape does not fit them, the direct kernels in f32 take the same factors.
+//!
+//! What is tried costs time before the first step: CUDA compiles such a kernel for a second, and for three if it loads
+//! asynchronously, whose headers are large. So these are tried only for convolutions that are large enough to gain by it.
 
 use burn::tensor::DType;
 use burn_cubecl::{
@@ -14,7 +17,7 @@ use burn_cubecl::{
 use cubecl::{
     AutotuneKey,
     ir::StorageType,
-    tune::{LocalTuner, Tunable, TunableSet, anchor, local_tuner},
+    tune::{LocalTuner, Tunable, TunableSet, TuneGroup, anchor, local_tuner},
 };
 use cubek::{
     convolution::{
@@ -39,19 +42,56 @@ struct Key {
     padding: usize,
 }
 
-/// Ways through a matrix product that read tiles of the images where they lie; each errs on what it has no way for.
-const KERNELS: [(&str, ConvAlgorithm, AcceleratedTileKind); 6] = {
+impl Key {
+    /// Products that make a convolution large: some 0.1 ms on a large GPU.
+    const LARGE: usize = 1 << 32;
+
+    fn is_large(&self) -> bool {
+        let &Self { images, first: [c, h, w], second: [n, second @ ..], stride, padding, .. } = self;
+        let products = match self.part {
+            // Of the input, and of the weight.
+            Part::Output => c * h * w * n * second[1] * second[2] / stride.pow(2),
+            // Of the gradient of the output, and of the weight.
+            Part::InputGrad => c * h * w * second.iter().product::<usize>(),
+            // Of the input, and of the gradient of the output; the kernel has what the one has more than the other.
+            Part::WeightGrad => {
+                let kernel = |size: usize, steps: usize| size + 2 * padding - (steps - 1) * stride;
+                c * second.iter().product::<usize>() * kernel(h, second[1]) * kernel(w, second[2])
+            }
+        };
+        images * products >= Self::LARGE
+    }
+}
+
+/// A way through a matrix product that reads tiles of the images where they lie; each errs on what it has no way for.
+struct Way {
+    name: &'static str,
+    algorithm: ConvAlgorithm,
+    tile_kind: AcceleratedTileKind,
+    /// Whether its loads are asynchronous.
+    large_only: bool,
+}
+
+const WAYS: [Way; 6] = {
     use AcceleratedTileKind::{Cmma, Mma};
     use ConvAlgorithm::{
         SimpleAsyncCyclic, SimpleAsyncStrided, SimpleAsyncTma, SimpleSyncCyclic, SimpleSyncStrided,
     };
+    const fn way(
+        name: &'static str,
+        algorithm: ConvAlgorithm,
+        tile_kind: AcceleratedTileKind,
+        large_only: bool,
+    ) -> Way {
+        Way { name, algorithm, tile_kind, large_only }
+    }
     [
-        ("sync_cmma", SimpleSyncCyclic, Cmma),
-        ("sync_mma", SimpleSyncStrided, Mma),
-        ("async_cmma", SimpleAsyncCyclic, Cmma),
-        ("async_mma", SimpleAsyncStrided, Mma),
-        ("tma_cmma", SimpleAsyncTma, Cmma),
-        ("tma_mma", SimpleAsyncTma, Mma),
+        way("sync_cmma", SimpleSyncCyclic, Cmma, false),
+        way("sync_mma", SimpleSyncStrided, Mma, false),
+        way("async_cmma", SimpleAsyncCyclic, Cmma, true),
+        way("async_mma", SimpleAsyncStrided, Mma, true),
+        way("tma_cmma", SimpleAsyncTma, Cmma, true),
+        way("tma_mma", SimpleAsyncTma, Mma, true),
     ]
 };
 
@@ -68,12 +108,20 @@ pub fn convolve<R: CubeRuntime>(
     let (client, id) = (a.client.clone(), CubeTuneId::new(&a.client, &a.device));
     let kernels = TUNER.init(|| {
         type Kernel<R> = Tunable<Key, Inputs<R>, CubeTensor<R>>;
+        // Of the second group something is tried where nothing of the first can run.
+        let (first, second) = (TuneGroup::<Key>::new("first", |_| 1), TuneGroup::<Key>::new("second", |_| 0));
+        // A negative number excludes.
+        let only_if = |condition: bool| if condition { 0 } else { -1 };
         let direct = |(convolution, a, b): Inputs<R>| Ok::<_, String>(convolution.direct(a, b));
-        let set = TunableSet::new_cloning_inputs(key::<R>).with(Kernel::<R>::new("direct", direct));
-        KERNELS.into_iter().fold(set, |set, (name, algorithm, tile_kind)| {
-            set.with(Kernel::<R>::new(name, move |(convolution, a, b): Inputs<R>| {
+        let direct = Kernel::<R>::new("direct", direct)
+            .group(&first, move |key| only_if(!key.is_large()))
+            .group(&second, |_| 0);
+        let set = TunableSet::new_cloning_inputs(key::<R>).with(direct);
+        WAYS.into_iter().fold(set, |set, Way { name, algorithm, tile_kind, large_only }| {
+            let kernel = Kernel::<R>::new(name, move |(convolution, a, b): Inputs<R>| {
                 implicit_gemm(&convolution, a, b, Strategy::Inferred { algorithm, tile_kind })
-            }))
+            });
+            set.with(kernel.group(&first, move |key| only_if(key.is_large() || !large_only)))
         })
     });
     TUNER.execute(&id, &client, kernels, (convolution, a, b))
@@ -96,7 +144,7 @@ fn implicit_gemm<R: CubeRuntime>(
     b: CubeTensor<R>,
     strategy: Strategy,
 ) -> Result<CubeTensor<R>, String> {
-    let &Convolution { part, dims, stride, padding } = convolution;
+    let &Convolution { part, dims, stride, padding, .. } = convolution;
     if part == Part::InputGrad && stride != 1 {
         return Err("these kernels have no stride in the gradient of the input".into());
     }
