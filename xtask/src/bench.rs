@@ -9,13 +9,16 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::Command,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{build, child};
+use crate::{
+    build,
+    child::{self, OutOfTime},
+};
 
 /// The options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
@@ -116,7 +119,7 @@ pub(crate) struct Line {
 
 /// Measures a workload: a heading and a line for each quantity.
 pub(crate) fn table(args: &BenchArgs, program: &Path, workload: &str) -> Result<Vec<Line>> {
-    let (ours, peers) = measure(args, program, workload)?;
+    let Measured { ours, peers, left_out } = measure(args, program, workload)?;
     let heading = format!(
         "\n{workload}\n  {:<11}{:<13}{:>12} {:<9}{:>12}  {:<14}{:>6}",
         "backend", "what", "ours", "unit", "PyTorch", "mode", "ratio"
@@ -140,6 +143,8 @@ pub(crate) fn table(args: &BenchArgs, program: &Path, workload: &str) -> Result<
             lines.push(Line { text, object: Some(object) });
         }
     }
+    let stopped = left_out.iter().map(|mode| format!("  PyTorch, {mode}: stopped, its time was up"));
+    lines.extend(stopped.map(|text| Line { text, object: None }));
     Ok(lines)
 }
 
@@ -147,9 +152,17 @@ pub(crate) fn table(args: &BenchArgs, program: &Path, workload: &str) -> Result<
 type Quantities = Vec<(String, (Vec<f64>, String))>;
 
 /// What was measured on each backend, and in each of PyTorch's modes.
-type Both = (Vec<(String, Quantities)>, Vec<(String, Quantities)>);
+struct Measured {
+    ours: Vec<(String, Quantities)>,
+    peers: Vec<(String, Quantities)>,
+    /// Modes for which there was no time.
+    left_out: Vec<String>,
+}
 
-fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
+/// What one mode of PyTorch may take of a limited time: compiling a UNet can take all of it.
+const PEER_TIME: Duration = Duration::from_secs(75);
+
+fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Measured> {
     let empty = |names: &[String]| names.iter().map(|name| (name.clone(), Vec::new())).collect::<Vec<_>>();
     let ours = args.backend.iter().flat_map(|backend| args.precision.iter().map(move |p| (backend, p)));
     let ways: Vec<(&String, &String)> = ours.collect();
@@ -159,6 +172,7 @@ fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
     let on_gpu = args.backend.iter().any(|backend| backend == "cuda");
     let modes = if args.peer_mode.is_empty() { usual_modes(on_gpu) } else { args.peer_mode.clone() };
     let mut peers = if args.peer.is_some() { empty(&modes) } else { Vec::new() };
+    let mut left_out = Vec::new();
     for run in 0..args.runs {
         for ((name, found), (backend, precision)) in ours.iter_mut().zip(&ways) {
             eprintln!("{workload}, run {} of {}: {name}", run + 1, args.runs);
@@ -180,10 +194,14 @@ fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Both> {
             command.args(["--device", if on_gpu { "cuda" } else { "cpu" }]);
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
             command.args(["--started", &now.to_string()]);
-            collect(command, args.deadline, found)?;
+            let deadline = args.deadline.map(|deadline| deadline.min(Instant::now() + PEER_TIME));
+            match collect(command, deadline, found) {
+                Err(error) if error.is::<OutOfTime>() => left_out.push(mode.clone()),
+                done => done?,
+            }
         }
     }
-    Ok((ours, peers))
+    Ok(Measured { ours, peers, left_out })
 }
 
 /// A backend's name, and what it multiplies where that is chosen: `cuda+bf16`, as PyTorch's modes are named.
@@ -193,7 +211,7 @@ fn way(backend: &str, precision: &str) -> String {
 
 fn usual_modes(on_gpu: bool) -> Vec<String> {
     let modes: &[&str] = if on_gpu {
-        &["channels_last+tf32", "compile+tf32", "channels_last+bf16", "compile+bf16"]
+        &["channels_last+bf16", "channels_last+tf32", "compile+bf16", "compile+tf32"]
     } else {
         &["eager", "channels_last", "compile"]
     };

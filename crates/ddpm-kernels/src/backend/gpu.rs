@@ -128,8 +128,7 @@ mod summed {
 
     use crate::{
         Joined, Kernels, Precision,
-        defaults::sum_of_maps,
-        gpu::{Convolution, Lazy, Part, Product, product_shape, register},
+        gpu::{Convolution, Launch, Lazy, Part, Product, SumMaps, WeightGrad, product_shape, register},
         ops::{float, tensor},
     };
 
@@ -165,7 +164,7 @@ mod summed {
         let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
         let dims = [n, c_out, size(h, k_h), size(w, k_w)];
         let convolution = Convolution { part: Part::Output, dims, stride, padding, exact: exactly() };
-        let y = part(convolution, B::factor(x), B::factor(weight));
+        let y = part(convolution, dims, B::factor(x), B::factor(weight));
         y + bias.reshape([1, c_out, 1, 1])
     }
 
@@ -181,19 +180,30 @@ mod summed {
         R: CubeRuntime,
         B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
-        let (bias_grad, dims, counts) = (sum_of_maps(grad.clone()), x.dims(), x.counts());
+        let (bias_grad, dims, counts) = (sum_maps(grad.clone()), x.dims(), x.counts());
         let [x, weight, grad] = [x.into_tensor(), weight, grad].map(B::factor);
         let exact = exactly();
-        let of_weight = Convolution { part: Part::WeightGrad, dims: weight.dims(), stride, padding, exact };
-        let weight_grad = part(of_weight, x, grad.clone());
+        let of_weight = WeightGrad { dims: weight.dims(), stride, padding, exact };
+        let weight_grad = part(of_weight, weight.dims(), x, grad.clone());
         let x_grad = with_x.then(|| {
             // The kernels for tensor cores have no stride here.
             let (grad, stride) =
                 if exact { (grad, stride) } else { (spread(grad, &weight, dims, stride, padding), 1) };
             let of_x = Convolution { part: Part::InputGrad, dims, stride, padding, exact };
-            Joined::split(part(of_x, grad, weight), counts)
+            Joined::split(part(of_x, dims, grad, weight), counts)
         });
         (x_grad, weight_grad, bias_grad)
+    }
+
+    /// The gradient of a convolution's bias.
+    fn sum_maps<R, B>(grad: Tensor<B, 4>) -> Tensor<B, 1>
+    where
+        R: CubeRuntime,
+        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
+    {
+        let shape: Shape = [grad.dims()[1]].into();
+        let [sums] = register(SumMaps, [float(grad)], [shape]);
+        tensor(sums)
     }
 
     /// The gradient of the output of a convolution without a stride, of which one with a stride keeps every so many rows and
@@ -220,14 +230,13 @@ mod summed {
         spread.reshape([n, c, h * stride, w * stride]).slice([0..n, 0..c, size(x[2], k_h), size(x[3], k_w)])
     }
 
-    /// A part of a convolution, of factors that are rounded already.
-    fn part<R, B>(convolution: Convolution, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4>
+    /// A part of a convolution of a shape, of factors that are rounded already.
+    fn part<R, B>(part: impl Launch<2, 1>, dims: [usize; 4], a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4>
     where
         R: CubeRuntime,
         B: Kernels<FloatTensorPrimitive = Lazy<R>>,
     {
-        let shape: Shape = convolution.dims.into();
-        let [found] = register(convolution, [a, b].map(float), [shape]);
+        let [found] = register(part, [a, b].map(float), [dims.into()]);
         tensor(found)
     }
 }

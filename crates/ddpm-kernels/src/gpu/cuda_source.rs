@@ -9,6 +9,7 @@ use cubecl::{
 
 use super::{
     adamw::adamw_step,
+    convolution::{sum_maps, sum_parts, unfold},
     group_norm::{Units, group_norm_backward, group_norm_forward, group_norm_sum_images},
 };
 
@@ -129,6 +130,57 @@ fn sum_images() -> String {
     with.source("sum_images", 128)
 }
 
+fn unfolded<F: Float>() -> String {
+    let mut with = Arguments::new();
+    let (x, y) = (with.input::<F>(), with.output::<F>());
+    let [first, maps, channels, height, width, kernel_height, kernel_width] =
+        [(); 7].map(|()| with.scalar::<usize>());
+    let [out_height, out_width, images, stride, padding] = [(); 5].map(|()| with.scalar::<usize>());
+    let dtype = F::as_type_native_unchecked().storage_type();
+    unfold::expand::<F>(
+        &mut with.builder.scope,
+        x.into(),
+        y.into(),
+        first.into(),
+        maps.into(),
+        channels.into(),
+        height.into(),
+        width.into(),
+        kernel_height.into(),
+        kernel_width.into(),
+        out_height.into(),
+        out_width.into(),
+        images.into(),
+        stride.into(),
+        padding.into(),
+        256,
+        dtype,
+    );
+    with.source(&format!("unfold_{}", dtype.size()), 256)
+}
+
+fn parts<const WIDTH: usize>(more: bool) -> String {
+    let mut with = Arguments::new();
+    let (parts, sums) = (with.input::<Wide<WIDTH>>(), with.output::<Wide<WIDTH>>());
+    sum_parts::expand::<Const<WIDTH>>(&mut with.builder.scope, WIDTH, parts.into(), sums.into(), more);
+    with.source(&format!("sum_parts_{WIDTH}_{more}"), 256)
+}
+
+fn maps<const WIDTH: usize>() -> String {
+    let mut with = Arguments::new();
+    let (maps, sums) = (with.input::<Wide<WIDTH>>(), with.output::<f32>());
+    let length = with.scalar::<usize>();
+    sum_maps::expand::<Const<WIDTH>>(
+        &mut with.builder.scope,
+        WIDTH,
+        maps.into(),
+        sums.into(),
+        length.into(),
+        1024,
+    );
+    with.source(&format!("sum_maps_{WIDTH}"), 1024)
+}
+
 fn step<const WIDTH: usize>() -> String {
     let mut with = Arguments::new();
     let [grad, scale] = [with.input::<Wide<WIDTH>>(), with.input::<f32>()];
@@ -161,7 +213,16 @@ fn every_kernel_has_a_cuda_form() {
     let norms = [false, true]
         .into_iter()
         .flat_map(|silu| [forward::<1>(silu), forward::<4>(silu), backward::<1>(silu), backward::<4>(silu)]);
-    let sources: Vec<String> = norms.chain([sum_images(), step::<1>(), step::<4>()]).collect();
+    let convolutions = [
+        unfolded::<f32>(),
+        unfolded::<half::bf16>(),
+        parts::<1>(false),
+        parts::<4>(true),
+        maps::<1>(),
+        maps::<4>(),
+    ];
+    let sources: Vec<String> =
+        norms.chain([sum_images(), step::<1>(), step::<4>()]).chain(convolutions).collect();
     for source in &sources {
         assert!(source.contains("extern \"C\" __global__ void"), "{source}");
         assert!(!source.contains("atomic"), "sums have a fixed order: {source}");
@@ -175,7 +236,7 @@ fn every_kernel_has_a_cuda_form() {
 /// One load of 16 bytes takes four numbers.
 #[test]
 fn wide_kernels_read_four_numbers_at_once() {
-    for source in [forward::<4>(true), backward::<4>(true), step::<4>()] {
+    for source in [forward::<4>(true), backward::<4>(true), step::<4>(), parts::<4>(true), maps::<4>()] {
         assert!(source.contains("const float_4* __restrict__ buffer_0"), "{source}");
     }
 }

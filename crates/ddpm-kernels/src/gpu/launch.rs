@@ -8,6 +8,7 @@ use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 use super::{
     adamw::adamw_step,
+    convolution::sum_maps,
     fusion::Launch,
     group_norm::{Units, group_norm_backward, group_norm_forward, group_norm_sum_images},
 };
@@ -16,6 +17,9 @@ use crate::{AdamW, Norm};
 /// Units of a cube, at most: what every Vulkan device must offer.
 const UNITS: u32 = 256;
 
+/// The same where cubes are few and have much to do.
+const MANY_UNITS: u32 = 1024;
+
 /// [`Kernels::normalize`](crate::Kernels::normalize) of x, weight and bias.
 #[derive(Debug)]
 pub struct Normalize(pub Norm);
@@ -23,6 +27,10 @@ pub struct Normalize(pub Norm);
 /// [`Kernels::normalize_backward`](crate::Kernels::normalize_backward) of x, weight, bias and the gradient.
 #[derive(Debug)]
 pub struct NormalizeBackward(pub Norm);
+
+/// The sum of each channel of `[n, c, ..]`.
+#[derive(Debug)]
+pub struct SumMaps;
 
 /// [`Kernels::adamw`](crate::Kernels::adamw) of the gradient, its scale, and value, moments and average.
 #[derive(Debug)]
@@ -56,22 +64,22 @@ impl Grid {
 }
 
 /// As many cubes, or some more, in as many dimensions as it takes.
-fn cubes<R: CubeRuntime>(client: &ComputeClient<R>, count: usize) -> CubeCount {
+pub(super) fn cubes<R: CubeRuntime>(client: &ComputeClient<R>, count: usize) -> CubeCount {
     calculate_cube_count_elemwise(client, count, CubeDim::new_single())
 }
 
-fn most_units<R: CubeRuntime>(client: &ComputeClient<R>) -> u32 {
+pub(super) fn most_units<R: CubeRuntime>(client: &ComputeClient<R>) -> u32 {
     UNITS.min(client.properties().hardware.max_units_per_cube)
 }
 
 /// The widest vector that the device reads at once and that divides runs of `length` numbers.
-fn vector_width<R: CubeRuntime>(tensor: &CubeTensor<R>, length: usize) -> usize {
+pub(super) fn vector_width<R: CubeRuntime>(tensor: &CubeTensor<R>, length: usize) -> usize {
     let widths = tensor.client.io_optimized_vector_sizes(tensor.dtype.size());
     widths.filter(|width| length % width == 0).max().unwrap_or(1)
 }
 
 /// Addresses that reach every number of the largest tensor.
-fn addresses<R: CubeRuntime>(tensors: &[&CubeTensor<R>]) -> AddressType {
+pub(super) fn addresses<R: CubeRuntime>(tensors: &[&CubeTensor<R>]) -> AddressType {
     tensors.iter().map(|tensor| tensor.required_address_type()).max().unwrap_or_default()
 }
 
@@ -146,6 +154,31 @@ impl Launch<4, 3> for NormalizeBackward {
             units as usize,
         );
         [x_grad, weight_grad, bias_grad]
+    }
+}
+
+impl Launch<1, 1> for SumMaps {
+    const NAME: &'static str = "sum_maps";
+
+    fn launch<R: CubeRuntime>(&self, [maps]: [CubeTensor<R>; 1]) -> [CubeTensor<R>; 1] {
+        let maps = into_contiguous(maps);
+        let (client, shape) = (maps.client.clone(), maps.shape());
+        let (c, length) = (shape[1], shape[2..].iter().product());
+        let sums = empty(&maps, [c].into());
+        let width = vector_width(&maps, length);
+        let units = client.properties().hardware.max_units_per_cube.min(MANY_UNITS);
+        sum_maps::launch::<R>(
+            &client,
+            cubes(&client, c),
+            CubeDim::new_1d(units),
+            addresses(&[&maps]),
+            width,
+            maps.into_array_arg(),
+            sums.clone().into_array_arg(),
+            length / width,
+            units as usize,
+        );
+        [sums]
     }
 }
 

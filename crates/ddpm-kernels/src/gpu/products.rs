@@ -14,9 +14,8 @@ use burn_cubecl::{
     kernel::{
         cast,
         conv::{ConvStrategy, ConvTranspose2dStrategy, conv_forward, conv_transpose2d},
-        slice,
     },
-    ops::{numeric::empty_device_contiguous_dtype, permute},
+    ops::numeric::empty_device_contiguous_dtype,
     tensor::CubeTensor,
 };
 use cubecl::{ir::StorageType, prelude::*, tf32};
@@ -47,15 +46,13 @@ pub struct Product {
     pub exact: bool,
 }
 
-/// What is computed of a convolution.
+/// What is computed of a convolution by [`Convolution`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Part {
     /// The output `[n, c_out, ..]`, of the input and the weight.
     Output,
     /// The gradient of the input, of that of the output and the weight.
     InputGrad,
-    /// The gradient of the weight, of the input and the gradient of the output.
-    WeightGrad,
 }
 
 /// A part of a convolution of `[n, c_in, h, w]` with a weight `[c_out, c_in, k_h, k_w]`.
@@ -71,7 +68,7 @@ pub struct Convolution {
 }
 
 /// Factors of all precisions.
-fn is_factor(dtype: DType) -> bool {
+pub(super) fn is_factor(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::BF16 | DType::F16)
 }
 
@@ -83,28 +80,32 @@ impl Launch<2, 1> for Product {
     }
 
     fn launch<R: CubeRuntime>(&self, [a, b]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
-        let (client, mut dims) = (a.client.clone(), a.shape());
-        let columns = dims.num_dims() - 1;
-        dims[columns] = b.shape()[columns];
-        let y = empty_device_contiguous_dtype(client.clone(), a.device.clone(), dims, DType::F32);
-        let (dtype, f32) = (StorageType::from(a.dtype), StorageType::from(DType::F32));
-        let launch = |strategy: &Strategy| {
-            let [a, b] = [&a, &b].map(|tensor| InputBinding::new(tensor.clone().binding(), dtype));
-            let mut types =
-                MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: f32 });
-            launch_ref(strategy, &client, a, b, y.clone().binding(), &mut types)
-        };
-        let tiles = SimpleUnitSelectionArgs { tile_size: TileSizeSelection::MaxTileSize };
-        // Each takes what those before it cannot: for want of tensor cores, or because a shape does not fit them.
-        let strategies = [
-            Strategy::SimpleCyclicCmma(BlueprintStrategy::Inferred(SimpleArgs::default())),
-            Strategy::SimpleUnit(BlueprintStrategy::Inferred(tiles)),
-            Strategy::Naive,
-        ];
-        let done = strategies[usize::from(self.exact)..].iter().any(|strategy| launch(strategy).is_ok());
-        assert!(done, "the naive kernel takes every size");
-        [y]
+        [multiply(a, b, self.exact)]
     }
+}
+
+/// A [`Product`].
+pub fn multiply<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>, exact: bool) -> CubeTensor<R> {
+    let (client, mut dims) = (a.client.clone(), a.shape());
+    let columns = dims.num_dims() - 1;
+    dims[columns] = b.shape()[columns];
+    let y = empty_device_contiguous_dtype(client.clone(), a.device.clone(), dims, DType::F32);
+    let (dtype, f32) = (StorageType::from(a.dtype), StorageType::from(DType::F32));
+    let launch = |strategy: &Strategy| {
+        let [a, b] = [&a, &b].map(|tensor| InputBinding::new(tensor.clone().binding(), dtype));
+        let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: f32 });
+        launch_ref(strategy, &client, a, b, y.clone().binding(), &mut types)
+    };
+    let tiles = SimpleUnitSelectionArgs { tile_size: TileSizeSelection::MaxTileSize };
+    // Each takes what those before it cannot: for want of tensor cores, or because a shape does not fit them.
+    let strategies = [
+        Strategy::SimpleCyclicCmma(BlueprintStrategy::Inferred(SimpleArgs::default())),
+        Strategy::SimpleUnit(BlueprintStrategy::Inferred(tiles)),
+        Strategy::Naive,
+    ];
+    let done = strategies[usize::from(exact)..].iter().any(|strategy| launch(strategy).is_ok());
+    assert!(done, "the naive kernel takes every size");
+    y
 }
 
 impl Launch<2, 1> for Convolution {
@@ -137,22 +138,9 @@ impl Convolution {
                 let options = ConvTransposeOptions::new(stride, padding, left_over, one, 1);
                 conv_transpose2d(a, b, None, options, ConvTranspose2dStrategy::Direct)
             }
-            // A convolution in which images and channels have changed places, and so have stride and dilation.
-            Part::WeightGrad => {
-                let [input, grad] = [a, b].map(images_for_channels);
-                let options = ConvOptions::new(one, padding, stride, 1);
-                conv_forward(input, grad, None, options, ConvStrategy::Direct).map(|weight_grad| {
-                    // Where the stride left rows over, there are places that the kernel has not.
-                    slice(images_for_channels(weight_grad), &self.dims.map(|size| 0..size))
-                })
-            }
         };
         part.expect("the direct kernels take every size")
     }
-}
-
-fn images_for_channels<R: CubeRuntime>(maps: CubeTensor<R>) -> CubeTensor<R> {
-    permute(maps, &[1, 0, 2, 3])
 }
 
 /// The shape of a product of tensors with these.

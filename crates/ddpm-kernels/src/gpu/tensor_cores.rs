@@ -1,6 +1,7 @@
-//! Convolutions on tensor cores, of factors of 16 bits or of f32 that is rounded to TF32, with sums and results in f32:
-//! cubek's kernels, of which the fastest for a shape is found by measuring once on each device. Where none of them can run,
-//! for want of tensor cores or because a shape does not fit them, the direct kernels in f32 take the same factors.
+//! Outputs of convolutions and gradients of their inputs on tensor cores, of factors of 16 bits or of f32 that is rounded
+//! to TF32, with sums and results in f32: cubek's kernels, of which the fastest for a shape is found by measuring once on
+//! each device. Where none of them can run, for want of tensor cores or because a shape does not fit them, the direct
+//! kernels in f32 take the same factors.
 //!
 //! What is tried costs time before the first step: CUDA compiles such a kernel for a second, and for three if it loads
 //! asynchronously, whose headers are large. So these are tried only for convolutions that are large enough to gain by it.
@@ -37,7 +38,7 @@ struct Key {
     dtype: DType,
     images: usize,
     first: [usize; 3],
-    second: [usize; 4],
+    weight: [usize; 4],
     stride: usize,
     padding: usize,
 }
@@ -47,19 +48,9 @@ impl Key {
     const LARGE: usize = 1 << 32;
 
     fn is_large(&self) -> bool {
-        let &Self { images, first: [c, h, w], second: [n, second @ ..], stride, padding, .. } = self;
-        let products = match self.part {
-            // Of the input, and of the weight.
-            Part::Output => c * h * w * n * second[1] * second[2] / stride.pow(2),
-            // Of the gradient of the output, and of the weight.
-            Part::InputGrad => c * h * w * second.iter().product::<usize>(),
-            // Of the input, and of the gradient of the output; the kernel has what the one has more than the other.
-            Part::WeightGrad => {
-                let kernel = |size: usize, steps: usize| size + 2 * padding - (steps - 1) * stride;
-                c * second.iter().product::<usize>() * kernel(h, second[1]) * kernel(w, second[2])
-            }
-        };
-        images * products >= Self::LARGE
+        let &Self { images, first: [c, h, w], weight: [c_out, c_in, k_h, k_w], stride, .. } = self;
+        let channels = if self.part == Part::Output { c_out } else { c_in };
+        images * c * h * w * channels * k_h * k_w / stride.pow(2) >= Self::LARGE
     }
 }
 
@@ -129,12 +120,8 @@ pub fn convolve<R: CubeRuntime>(
 
 fn key<R: CubeRuntime>((convolution, a, b): &Inputs<R>) -> Key {
     let &Convolution { part, stride, padding, .. } = convolution;
-    let ([images, c, h, w], mut second) = (a.meta.shape().dims(), b.meta.shape().dims::<4>());
-    let images = anchor(images, None, None, None);
-    if part == Part::WeightGrad {
-        second[0] = images;
-    }
-    Key::new(part, a.dtype, images, [c, h, w], second, stride, padding)
+    let ([images, c, h, w], weight) = (a.meta.shape().dims(), b.meta.shape().dims());
+    Key::new(part, a.dtype, anchor(images, None, None, None), [c, h, w], weight, stride, padding)
 }
 
 /// A part of a convolution as one matrix product, with channels last.
@@ -156,7 +143,6 @@ fn implicit_gemm<R: CubeRuntime>(
     let inputs = match part {
         Part::Output => ConvolutionInputs::Forward { input: a, weight: b, bias: None, out: target },
         Part::InputGrad => ConvolutionInputs::BackwardData { out_grad: a, weights: b, in_grad: target },
-        Part::WeightGrad => ConvolutionInputs::BackwardWeight { input: a, out_grad: b, weight_grad: target },
     };
     let args = ConvolutionArgs { stride: [stride; 2], padding: [padding; 2], dilation: [1; 2] };
     let types =

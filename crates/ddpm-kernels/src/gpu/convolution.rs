@@ -1,0 +1,99 @@
+//! What surrounds the matrix products of a convolution's gradients: each is one pass over memory.
+
+use cubecl::prelude::*;
+
+use super::sums::{sum_lanes, sum_vector};
+
+/// What each place of a convolution's kernel is multiplied with, written out. A cube takes one map of `x`.
+///
+/// `x`: `[n, channels, height, width]`, of which `maps` maps from the image `first` on are taken; `y`:
+/// `[maps / channels / images, channels * kernel height * kernel width, images * out_height * out_width]`.
+#[cube(launch, address_type = "dynamic")]
+pub fn unfold<F: Float>(
+    x: &Array<F>,
+    y: &mut Array<F>,
+    first: usize,
+    maps: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
+    kernel_height: usize,
+    kernel_width: usize,
+    out_height: usize,
+    out_width: usize,
+    images: usize,
+    stride: usize,
+    padding: usize,
+    #[comptime] units: usize,
+    #[define(F)] _dtype: StorageType,
+) {
+    let map = CUBE_POS;
+    if map >= maps {
+        terminate!();
+    }
+    let length = out_height * out_width;
+    let (image, channel) = (map / channels, map % channels);
+    let (group, place) = (image / images, image % images);
+    let from = (first * channels + map) * height * width;
+    let to = ((group * channels + channel) * kernel_height * kernel_width * images + place) * length;
+    for at in range_stepped(UNIT_POS as usize, length, units) {
+        let (row, column) = (at / out_width * stride, at % out_width * stride);
+        for i in 0..kernel_height {
+            for j in 0..kernel_width {
+                // Counted from the edge of the padding.
+                let (row, column) = (row + i, column + j);
+                let mut value = F::new(0.0);
+                if row >= padding && row < height + padding && column >= padding && column < width + padding {
+                    value = x[from + (row - padding) * width + column - padding];
+                }
+                y[to + (i * kernel_width + j) * images * length + at] = value;
+            }
+        }
+    }
+}
+
+/// The sum of the rows of `parts`, each as long as `sums`, which `more` adds to what is there.
+#[cube(launch, address_type = "dynamic")]
+pub fn sum_parts<N: Size>(
+    parts: &Array<Vector<f32, N>>,
+    sums: &mut Array<Vector<f32, N>>,
+    #[comptime] more: bool,
+) {
+    let (at, length) = (ABSOLUTE_POS, sums.len());
+    if at >= length {
+        terminate!();
+    }
+    let mut sum = Vector::<f32, N>::new(0.0);
+    if more {
+        sum = sums[at];
+    }
+    for part in 0..parts.len() / length {
+        sum += parts[part * length + at];
+    }
+    sums[at] = sum;
+}
+
+/// The sum of each channel of `maps`, a cube each.
+///
+/// `maps`: `[n, channels, length]` in vectors; `sums`: `[channels]`.
+#[cube(launch, address_type = "dynamic")]
+pub fn sum_maps<N: Size>(
+    maps: &Array<Vector<f32, N>>,
+    sums: &mut Array<f32>,
+    length: usize,
+    #[comptime] units: usize,
+) {
+    let (channel, channels) = (CUBE_POS, sums.len());
+    if channel >= channels {
+        terminate!();
+    }
+    let mut shared = SharedMemory::<Vector<f32, Const<1>>>::new(units);
+    let mut sum = Vector::<f32, N>::new(0.0);
+    for at in range_stepped(UNIT_POS as usize, maps.len() / channels, units) {
+        sum += maps[(at / length * channels + channel) * length + at % length];
+    }
+    let sum = sum_lanes::<Const<1>>(Vector::new(sum_vector::<N>(sum)), &mut shared, units);
+    if UNIT_POS == 0 {
+        sums[channel] = sum[0];
+    }
+}
