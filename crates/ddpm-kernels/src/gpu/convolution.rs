@@ -1,4 +1,8 @@
 //! What surrounds the matrix products of a convolution's gradients: each is one pass over memory.
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "`_dtype` is used by what the macro makes, and not in the body"
+)]
 
 use cubecl::prelude::*;
 
