@@ -2,8 +2,8 @@
 //!
 //! As one matrix product it has few numbers, each of them a sum over every pixel of every image, and a GPU gives each tile
 //! of numbers to one of its processors: a weight of 32 x 32 x 3 x 3 took an H200 23 times as long as the output, which has
-//! as many products. Several groups of images make as many products as keep all processors busy, which are added. (And of
-//! a kernel of one pixel cubek 0.2.0 gave that GPU a wrong gradient in 16 bits.)
+//! as many products. Several groups of images make as many products as keep all processors busy, which are added. (That of
+//! a kernel of one pixel, made by cubek 0.2.0 as one product, came out wrong there in 16 bits.)
 
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::{
