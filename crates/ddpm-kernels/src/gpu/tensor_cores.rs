@@ -44,7 +44,7 @@ struct Key {
 }
 
 impl Key {
-    /// Products that make a convolution large: some 0.1 ms on a large GPU.
+    /// Products that make a convolution large, a guess that no GPU has been asked about yet.
     const LARGE: usize = 1 << 32;
 
     fn is_large(&self) -> bool {
