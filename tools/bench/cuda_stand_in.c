@@ -5,6 +5,8 @@
  *     cc -shared -fPIC -o libcuda.so tools/bench/cuda_stand_in.c
  *     CUDA_PATH=TOOLKIT LD_LIBRARY_PATH=.:TOOLKIT/lib cldiff bench --backend cuda --workload mnist-small
  *
+ * STAND_IN_MEMORY=BYTES gives out no more than that, to see what is said when a device has too little.
+ *
  * TOOLKIT needs NVRTC and the headers, no driver. The library must not be called libcuda.so.1: NVRTC would use it too. */
 
 #include <stddef.h>
@@ -63,8 +65,19 @@ Result cuEventRecord(void *event, void *stream) { return 0; }
 Result cuEventSynchronize(void *event) { return 0; }
 Result cuEventQuery(void *event) { return 0; }
 
+static size_t taken;
+
+static size_t limit(void) {
+  const char *bytes = getenv("STAND_IN_MEMORY");
+  return bytes ? strtoull(bytes, NULL, 10) : MEMORY;
+}
+
 /* The size stands on a page in front of what is handed out; pages that nobody touches cost nothing. */
 static Result take(Pointer *pointer, size_t bytes) {
+  if (__atomic_add_fetch(&taken, bytes, __ATOMIC_RELAXED) > limit()) {
+    __atomic_sub_fetch(&taken, bytes, __ATOMIC_RELAXED);
+    return OUT_OF_MEMORY;
+  }
   size_t *pages =
       mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (pages == MAP_FAILED) return OUT_OF_MEMORY;
@@ -74,7 +87,10 @@ static Result take(Pointer *pointer, size_t bytes) {
 }
 
 static Result give_back(Pointer pointer) {
-  if (pointer) munmap((void *)(pointer - PAGE), *(size_t *)(pointer - PAGE));
+  if (!pointer) return 0;
+  size_t bytes = *(size_t *)(pointer - PAGE);
+  __atomic_sub_fetch(&taken, bytes - PAGE, __ATOMIC_RELAXED);
+  munmap((void *)(pointer - PAGE), bytes);
   return 0;
 }
 
@@ -126,5 +142,11 @@ Result cuLaunchKernel(void *function) { return 0; }
 Result cuTensorMapEncodeTiled(void *map) { memset(map, 1, 128); return 0; }
 Result cuTensorMapEncodeIm2col(void *map) { memset(map, 1, 128); return 0; }
 Result cuTensorMapEncodeIm2colWide(void *map) { memset(map, 1, 128); return 0; }
-Result cuGetErrorName(int error, const char **text) { *text = "STAND_IN"; return 0; }
-Result cuGetErrorString(int error, const char **text) { *text = "an error of the stand-in"; return 0; }
+Result cuGetErrorName(int error, const char **text) {
+  *text = error == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "STAND_IN";
+  return 0;
+}
+Result cuGetErrorString(int error, const char **text) {
+  *text = error == OUT_OF_MEMORY ? "out of memory" : "an error of the stand-in";
+  return 0;
+}
