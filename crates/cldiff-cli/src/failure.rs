@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::short_of_memory;
+
 /// Why the program stops.
 #[derive(Debug)]
 pub enum Failure {
@@ -19,11 +21,17 @@ impl Failure {
         Self::Mistake(message.to_string())
     }
 
-    /// A panic, which is a mistake of the program's.
-    pub fn internal(said: &str) -> Self {
-        Self::Other(anyhow::anyhow!(
-            "internal error: {said}; this is a mistake of cldiff's: please report it with the command that led to it"
-        ))
+    /// A panic: memory was short, or it is a mistake of the program's.
+    pub fn of_panic(said: &str) -> Self {
+        Self::Other(match short_of_memory::cause() {
+            Some(cause) => anyhow::anyhow!(
+                "{cause}: memory is short, for the batches in use (`--batch`, `evaluation.sample_batch`, \
+                 `training.batch_size`) or for what else is on the device"
+            ),
+            None => anyhow::anyhow!(
+                "internal error: {said}; this is a mistake of cldiff's: please report it with the command that led to it"
+            ),
+        })
     }
 
     /// Says on stderr what happened, and gives the exit status.

@@ -18,6 +18,7 @@ mod panics;
 pub mod report;
 pub mod results;
 mod run;
+mod short_of_memory;
 mod weights;
 
 use std::{process::ExitCode, time::Instant};
@@ -46,7 +47,7 @@ pub fn main() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => failure.tell(),
         Err(panic) if panics::is_unheard(&panic) => ExitCode::from(UNHEARD),
-        Err(panic) => Failure::internal(&panic).tell(),
+        Err(panic) => Failure::of_panic(&panic).tell(),
     }
 }
 

@@ -44,6 +44,16 @@ pub fn catch<T>(function: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// What a kept panic said, on whatever thread, that fits; it is kept no longer, nor are those like it. A backend whose own
+/// thread panics leaves only those that wait for it with an error that says nothing.
+pub fn take(fits: impl Fn(&str) -> bool) -> Option<String> {
+    let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = all.iter().position(|(said, _)| fits(said))?;
+    let (said, _) = all.swap_remove(first);
+    all.retain(|(said, _)| !fits(said));
+    Some(said)
+}
+
 /// Whether a panic only says that nobody reads what is printed any more, as `head` does when it has enough.
 pub fn is_unheard(said: &str) -> bool {
     ["failed printing to stdout", "failed printing to stderr"].iter().any(|words| said.starts_with(words))
@@ -68,6 +78,8 @@ mod tests {
             panic!("outer");
         });
         assert!(outer.unwrap_err().starts_with("outer ("));
+        let elsewhere = |said: &str| said.contains("elsewhere");
+        assert_eq!((take(elsewhere).as_deref(), take(elsewhere)), (Some("elsewhere"), None));
         assert_eq!(catch(|| 3), Ok(3));
     }
 }

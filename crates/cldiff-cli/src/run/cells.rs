@@ -26,6 +26,7 @@ use crate::{
     failure::Failure,
     panics,
     results::{CellResult, FailedCell},
+    short_of_memory,
 };
 
 /// Where cells are computed, and what their samples are measured against there.
@@ -129,7 +130,9 @@ impl Runner<'_> {
                 return Ok(result);
             }
             Ok(Err(error)) => self.trouble(error, &directory),
-            Err(panic) => Trouble::Cell(format!("internal error: {panic}")),
+            Err(panic) => {
+                Trouble::Cell(short_of_memory::cause().unwrap_or_else(|| format!("internal error: {panic}")))
+            }
         };
         let trouble = match trouble {
             Trouble::Cell(said) => Trouble::Cell(reason(&said, spec)),

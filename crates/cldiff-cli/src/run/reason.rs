@@ -2,9 +2,7 @@
 
 use cldiff_engine::CellSpec;
 
-/// What backends and systems say when memory is short.
-const SHORT_OF_MEMORY: [&str; 4] =
-    ["out of memory", "outofmemory", "can't allocate buffer", "memory allocation of"];
+use crate::short_of_memory;
 
 /// Longest reason that is kept: backends say a lot, with the cause first.
 const LONGEST: usize = 400;
@@ -13,8 +11,7 @@ const LONGEST: usize = 400;
 pub fn reason(said: &str, spec: &CellSpec) -> String {
     let line = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason was given");
     let line: String = line.chars().take(LONGEST).collect();
-    let low = said.to_lowercase();
-    if !SHORT_OF_MEMORY.iter().any(|words| low.contains(words)) {
+    if !short_of_memory::says(said) {
         return line;
     }
     format!(

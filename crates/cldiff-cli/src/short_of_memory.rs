@@ -1,0 +1,34 @@
+//! Whether memory was short: backends and systems say so in many ways, and at times where nobody hears it.
+
+use crate::panics;
+
+/// What they say.
+const WORDS: [&str; 4] = ["out of memory", "outofmemory", "can't allocate buffer", "memory allocation of"];
+
+/// Whether somebody says so.
+pub fn says(said: &str) -> bool {
+    let low = said.to_lowercase();
+    WORDS.iter().any(|words| low.contains(words))
+}
+
+/// What a panic said that says so, on whatever thread: a backend's own panics first, and what waits for it then says nothing
+/// of the reason.
+pub fn cause() -> Option<String> {
+    let cause = panics::take(says)?;
+    // In front of it stands which call panicked.
+    Some(cause.rsplit_once("value: ").map_or(cause.as_str(), |(_, cause)| cause).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_on_another_thread_is_found_once() {
+        panics::listen();
+        let failed = std::thread::spawn(|| panic!("an `Err` value: can't allocate buffer of size: 7")).join();
+        assert!(failed.is_err());
+        assert_eq!(cause().as_deref(), Some("can't allocate buffer of size: 7"));
+        assert_eq!(cause(), None);
+    }
+}
