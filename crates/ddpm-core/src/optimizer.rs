@@ -117,19 +117,70 @@ impl<I: Kernels> AdamW<I> {
         let grads = flat.found;
         let scale = max_norm.and_then(|max_norm| clip_scale(&grads, max_norm));
         let weight = average.next_weight();
-        let (averages, grads) = (average.take().into_iter(), grads.into_iter());
-        let mut updater =
-            Updater { optimizer: self, learning_rate, scale, weight, grads, averages, updated: Vec::new() };
-        let module = module.map(&mut updater);
-        let updated = updater.updated;
-        average.put(updated);
-        module
+
+        let mut taker = Taker { taken: Vec::new() };
+        let module = module.map(&mut taker);
+        // Nobody but `with_grads` holds what is changed in place.
+        let (mut places, mut with_grads, mut without) = (Vec::new(), Vec::new(), Vec::new());
+        for (((place, value), (averaged, average)), grad) in
+            taker.taken.into_iter().zip(average.take()).zip(grads)
+        {
+            assert_eq!(averaged, place.id, "the moving average is that of another module");
+            match grad {
+                Some(grad) => {
+                    with_grads.push(self.parameter(place.id, value, average, grad, learning_rate, weight));
+                    without.push(None);
+                }
+                None => {
+                    let moved = average.clone() + (value.clone() - average).mul_scalar(weight);
+                    without.push(Some((value, moved)));
+                }
+            }
+            places.push(place);
+        }
+        let steps: Vec<_> = with_grads.iter().map(|(step, ..)| step.step).collect();
+        let mut states = I::adamw_of_all(scale, with_grads).into_iter().zip(steps);
+
+        let (mut averages, mut given) = (Vec::new(), Vec::new());
+        for (place, left_alone) in places.into_iter().zip(without) {
+            let (value, average) = left_alone.unwrap_or_else(|| {
+                let (state, steps) = states.next().expect("a state for each gradient");
+                let AdamWState { value, moment_1: first, moment_2: second, average } = state;
+                self.moments.insert(place.id, Moments { first, second, steps });
+                (value, average)
+            });
+            averages.push((place.id, average));
+            given.push((place, value));
+        }
+        average.put(averages);
+        module.map(&mut Giver { given: given.into_iter() })
+    }
+
+    /// A parameter with what its next step takes.
+    fn parameter(
+        &mut self,
+        id: ParamId,
+        value: Tensor<I, 1>,
+        average: Tensor<I, 1>,
+        grad: Tensor<I, 1>,
+        learning_rate: f64,
+        average_weight: f64,
+    ) -> (Step, Tensor<I, 1>, AdamWState<I>) {
+        let Moments { first, second, steps } = self.moments.remove(&id).unwrap_or_else(|| Moments {
+            first: value.zeros_like(),
+            second: value.zeros_like(),
+            steps: 0,
+        });
+        let AdamWConfig { beta_1, beta_2, epsilon, weight_decay } = self.config;
+        let step = steps + 1;
+        let step = Step { learning_rate, beta_1, beta_2, epsilon, weight_decay, step, average_weight };
+        (step, grad, AdamWState { value, moment_1: first, moment_2: second, average })
     }
 }
 
 /// By how much gradients are scaled to have a joint Euclidean norm of at most `max_norm`, `[1]`.
 fn clip_scale<I: Kernels>(grads: &[Option<Tensor<I, 1>>], max_norm: f64) -> Option<Tensor<I, 1>> {
-    let squares = grads.iter().flatten().cloned().map(I::sum_of_squares).reduce(|a, b| a + b)?;
+    let squares = I::sum_of_all_squares(grads.iter().flatten().cloned().collect())?;
     // PyTorch adds 1e-6 to the norm, and never enlarges.
     Some(squares.sqrt().add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0))
 }
@@ -150,68 +201,40 @@ impl<B: TrainBackend> ModuleVisitor<B> for FlatGrads<'_, B::InnerBackend> {
     }
 }
 
-struct Updater<'a, I: Backend> {
-    optimizer: &'a mut AdamW<I>,
-    learning_rate: f64,
-    scale: Option<Tensor<I, 1>>,
-    weight: f64,
-    grads: std::vec::IntoIter<Option<Tensor<I, 1>>>,
-    averages: std::vec::IntoIter<(ParamId, Tensor<I, 1>)>,
-    updated: Vec<(ParamId, Tensor<I, 1>)>,
+/// Where a parameter was taken from.
+struct Place {
+    id: ParamId,
+    dims: Vec<usize>,
+    require_grad: bool,
 }
 
-impl<I: Kernels> Updater<'_, I> {
-    /// The parameter and its average after the step.
-    fn update(
-        &mut self,
-        id: ParamId,
-        value: Tensor<I, 1>,
-        average: Tensor<I, 1>,
-        grad: Tensor<I, 1>,
-    ) -> (Tensor<I, 1>, Tensor<I, 1>) {
-        let AdamW { config, moments } = &mut *self.optimizer;
-        let Moments { first, second, steps } = moments.remove(&id).unwrap_or_else(|| Moments {
-            first: value.zeros_like(),
-            second: value.zeros_like(),
-            steps: 0,
-        });
-        let step = Step {
-            learning_rate: self.learning_rate,
-            beta_1: config.beta_1,
-            beta_2: config.beta_2,
-            epsilon: config.epsilon,
-            weight_decay: config.weight_decay,
-            step: steps + 1,
-            average_weight: self.weight,
-        };
-        let state = AdamWState { value, moment_1: first, moment_2: second, average };
-        let AdamWState { value, moment_1, moment_2, average } =
-            I::adamw(step, self.scale.clone(), grad, state);
-        moments.insert(id, Moments { first: moment_1, second: moment_2, steps: steps + 1 });
-        (value, average)
+/// Takes a module's parameters out, flat, in their order; something small is left in their place.
+struct Taker<I: Backend> {
+    taken: Vec<(Place, Tensor<I, 1>)>,
+}
+
+impl<B: TrainBackend> ModuleMapper<B> for Taker<B::InnerBackend> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let id = param.id;
+        param.map(|tensor| {
+            let (dims, device) = (tensor.dims(), tensor.device());
+            let place = Place { id, dims: dims.to_vec(), require_grad: tensor.is_require_grad() };
+            self.taken.push((place, tensor.inner().reshape([dims.iter().product::<usize>()])));
+            Tensor::empty([1; D], &device)
+        })
     }
 }
 
-impl<B: TrainBackend> ModuleMapper<B> for Updater<'_, B::InnerBackend> {
+/// Puts parameters back where they were taken from.
+struct Giver<I: Backend> {
+    given: std::vec::IntoIter<(Place, Tensor<I, 1>)>,
+}
+
+impl<B: TrainBackend> ModuleMapper<B> for Giver<B::InnerBackend> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let id = param.id;
-        let grad = self.grads.next().flatten();
-        let (averaged, average) = self.averages.next().expect("an average for each parameter");
-        assert_eq!(averaged, id, "the moving average is that of another module");
-        param.map(|old| {
-            let (dims, require_grad) = (old.dims(), old.is_require_grad());
-            let n = dims.iter().product::<usize>();
-            let value = old.inner().reshape([n]);
-            let (value, average) = match grad {
-                Some(grad) => self.update(id, value, average, grad),
-                None => {
-                    let moved = average.clone() + (value.clone() - average).mul_scalar(self.weight);
-                    (value, moved)
-                }
-            };
-            self.updated.push((id, average));
-            Tensor::from_inner(value.reshape(dims)).set_require_grad(require_grad)
-        })
+        let (Place { dims, require_grad, .. }, value) = self.given.next().expect("as many as were taken");
+        let dims: [usize; D] = dims.try_into().expect("the rank that it had");
+        param.map(|_| Tensor::from_inner(value.reshape(dims)).set_require_grad(require_grad))
     }
 }
 

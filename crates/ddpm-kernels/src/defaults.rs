@@ -18,7 +18,7 @@ pub(crate) fn activate_then_convolve<B: Kernels>(
     addend: Addend<B>,
 ) -> Tensor<B, 4> {
     let activated = flattened(x.into_tensor(), |x| B::normalize(x, scale, shift, norm));
-    plus(B::convolve_2d(activated, weight, bias, 1, 1), addend)
+    B::convolve_2d_plus(activated, weight, bias, addend, 1, 1)
 }
 
 /// [`Kernels::activate_convolve_2d_backward`] one after the other.

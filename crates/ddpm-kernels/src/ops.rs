@@ -351,6 +351,11 @@ pub trait Kernels: Backend {
         (x.clone() * x).sum()
     }
 
+    /// [`sum_of_squares`](Self::sum_of_squares) of all numbers of all tensors; none of no tensors.
+    fn sum_of_all_squares(tensors: Vec<Tensor<Self, 1>>) -> Option<Tensor<Self, 1>> {
+        tensors.into_iter().map(Self::sum_of_squares).reduce(|a, b| a + b)
+    }
+
     /// A step of AdamW with gradients times `scale`, and of the moving average.
     ///
     /// # Shapes
@@ -372,6 +377,15 @@ pub trait Kernels: Backend {
         let value = state.value * keep - step;
         let average = state.average.clone() + (value.clone() - state.average) * weight;
         AdamWState { value, moment_1, moment_2, average }
+    }
+
+    /// [`adamw`](Self::adamw) of several parameters with one scale: each with its gradient and its state.
+    fn adamw_of_all(
+        scale: Option<Tensor<Self, 1>>,
+        parameters: Vec<(AdamW, Tensor<Self, 1>, AdamWState<Self>)>,
+    ) -> Vec<AdamWState<Self>> {
+        let step = |(adamw, grad, state)| Self::adamw(adamw, scale.clone(), grad, state);
+        parameters.into_iter().map(step).collect()
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_ndarray::NdArray;
-use burn_wgpu::{Wgpu, WgpuDevice};
+use burn_wgpu::WgpuDevice;
 use ddpm_kernels::{AdamW, AdamWState, Kernels, Norm, TrainBackend};
 use proptest::prelude::*;
 
-type Gpu = Wgpu<f32, i32>;
+type Gpu = ddpm_kernels::gpu::Wgpu;
 type Exact = NdArray<f64>;
 
 /// Whether there is a device. wgpu panics where there is none.
@@ -141,7 +141,7 @@ fn silu_of_large_numbers_is_right() {
     all_close(&steep_pass::<Gpu>(), &steep_pass::<Exact>(), 1e-5);
 }
 
-/// Inputs in another order than their memory's, one tensor as two inputs, and fused operations on both sides.
+/// Inputs in another order than their memory's, one tensor as two inputs, and other operations on both sides.
 fn stream_pass<B: TrainBackend>() -> Vec<Vec<f64>> {
     let x = values::<B, 3>([2, 20, 6], 1).require_grad();
     let weight = values::<B, 1>([6], 2).require_grad();
@@ -218,6 +218,40 @@ fn steps_of_adamw_agree() {
             all_close(&adamw_steps::<Gpu>(len, scaled, shared), &expected, 1e-5);
         }
     }
+}
+
+/// States after a step of many parameters at once, of sizes that are read with one width and with another, and the scale
+/// by which their gradients are clipped; one is at another step than the others.
+fn many_steps<B: Kernels>(sizes: &[usize]) -> Vec<Vec<f64>> {
+    let grads: Vec<_> = (1..).zip(sizes).map(|(seed, &len)| values::<B, 1>([len], seed)).collect();
+    let squares = B::sum_of_all_squares(grads.clone()).unwrap();
+    let of = |(index, grad): (usize, Tensor<B, 1>)| {
+        let (len, seed) = (grad.dims()[0], index as u32);
+        let state = AdamWState {
+            value: values([len], 100 + seed),
+            moment_1: values([len], 200 + seed),
+            moment_2: values([len], 300 + seed).abs(),
+            average: values([len], 400 + seed),
+        };
+        (AdamW { step: if index == 3 { 5 } else { 2 }, ..adamw() }, grad, state)
+    };
+    let parameters = grads.into_iter().enumerate().map(of).collect();
+    let states = B::adamw_of_all(Some(squares.clone().recip()), parameters);
+    let arrays =
+        states.into_iter().flat_map(|state| [state.value, state.moment_1, state.moment_2, state.average]);
+    [squares].into_iter().chain(arrays).map(numbers).collect()
+}
+
+#[test]
+fn steps_of_many_parameters_agree() {
+    if !device_found() {
+        return;
+    }
+    assert!(Gpu::sum_of_all_squares(Vec::new()).is_none());
+    assert!(Gpu::adamw_of_all(None, Vec::new()).is_empty());
+    let sizes =
+        [7, 3000, 64, 64, 1, 9, 640, 33_333, 2, 64, 70_000, 128, 128, 128, 128, 128, 128, 128, 128, 128];
+    all_close(&many_steps::<Gpu>(&sizes), &many_steps::<Exact>(&sizes), 1e-5);
 }
 
 proptest! {

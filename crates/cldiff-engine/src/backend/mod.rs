@@ -2,12 +2,12 @@
 //!
 //! This module and `ddpm-kernels` are all that names concrete backends.
 
+#[cfg(feature = "gpu")]
+mod cubecl_setup;
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(feature = "cuda")]
 mod cuda_headers;
-#[cfg(feature = "gpu")]
-mod kernel_cache;
 #[cfg(feature = "wgpu")]
 mod vulkan;
 
@@ -83,16 +83,16 @@ fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
 #[cfg(feature = "cuda")]
 fn open_cuda(index: usize) -> Result<Box<dyn Engine>, EngineError> {
     let description = cuda::find(index)?;
-    kernel_cache::keep("cuda", &description);
+    cubecl_setup::set_up("cuda", &description);
     let device = burn_cuda::CudaDevice { index };
-    Ok(Box::new(On::<burn_cuda::Cuda<f32, i32>> { device, backend: "cuda", description }))
+    Ok(Box::new(On::<ddpm_kernels::gpu::Cuda> { device, backend: "cuda", description }))
 }
 
 #[cfg(feature = "wgpu")]
 fn open_wgpu(index: usize, software_too: bool) -> Result<Box<dyn Engine>, EngineError> {
     let (device, description) = vulkan::find(index, software_too)?;
-    kernel_cache::keep("wgpu", &description);
-    Ok(Box::new(On::<burn_wgpu::Wgpu<f32, i32>> { device, backend: "wgpu", description }))
+    cubecl_setup::set_up("wgpu", &description);
+    Ok(Box::new(On::<ddpm_kernels::gpu::Wgpu> { device, backend: "wgpu", description }))
 }
 
 #[cfg(feature = "ndarray")]

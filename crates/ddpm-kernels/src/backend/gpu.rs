@@ -1,24 +1,22 @@
-//! The GPU kernels as operations of every backend that is Burn's fusion on a CubeCL runtime.
+//! The GPU kernels as operations of Burn's backend on every CubeCL runtime.
 
-use burn::tensor::{Shape, Tensor, backend::Backend, ops::FloatTensor};
+use burn::tensor::Tensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
-use burn_fusion::Fusion;
 
 use crate::{
-    AdamW, AdamWState, Joined, Kernels, Norm, Precision,
-    defaults::{convolve, convolve_backward, multiply},
-    gpu::{Lazy, Normalize, NormalizeBackward, Step, has_tf32, register},
+    AdamW, AdamWState, Addend, Joined, Kernels, Norm, Precision,
+    defaults::{convolve, convolve_backward, multiply, plus},
+    gpu,
     ops::{float, tensor},
 };
 
-impl<R, B> Kernels for Fusion<CubeBackend<R, f32, i32, B>>
+impl<R, B> Kernels for CubeBackend<R, f32, i32, B>
 where
     R: CubeRuntime,
     B: BoolElement,
-    Self: Backend<FloatTensorPrimitive = Lazy<R>, Device = R::CubeDevice>,
 {
     fn has_tf32(device: &Self::Device) -> bool {
-        has_tf32(&R::client(device))
+        gpu::has_tf32(&R::client(device))
     }
 
     fn reserved_memory(device: &Self::Device) -> Option<u64> {
@@ -36,10 +34,21 @@ where
         stride: usize,
         padding: usize,
     ) -> Tensor<Self, 4> {
+        Self::convolve_2d_plus(x, weight, bias, Addend::Nothing, stride, padding)
+    }
+
+    fn convolve_2d_plus(
+        x: impl Into<Joined<Self>>,
+        weight: Tensor<Self, 4>,
+        bias: Tensor<Self, 1>,
+        addend: Addend<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> Tensor<Self, 4> {
         if sums_by_ours::<Self>(&bias.device()) {
-            summed::convolve(x.into().into_tensor(), weight, bias, stride, padding)
+            summed::convolve(x.into().into_tensor(), weight, bias, addend, stride, padding)
         } else {
-            convolve(x.into(), weight, bias, stride, padding)
+            plus(convolve(x.into(), weight, bias, stride, padding), addend)
         }
     }
 
@@ -58,16 +67,18 @@ where
         }
     }
 
+    fn sum_pixels(x: Tensor<Self, 4>) -> Tensor<Self, 2> {
+        tensor(gpu::sum_positions(float(x)))
+    }
+
     fn normalize(
         x: Tensor<Self, 3>,
         weight: Tensor<Self, 1>,
         bias: Tensor<Self, 1>,
         norm: Norm,
     ) -> Tensor<Self, 3> {
-        let dims = check(x.dims(), weight.dims(), bias.dims(), norm);
-        let inputs: [FloatTensor<Self>; 3] = [float(x), float(weight), float(bias)];
-        let [y] = register(Normalize(norm), inputs, [dims.into()]);
-        tensor(y)
+        check(x.dims(), weight.dims(), bias.dims(), norm);
+        tensor(gpu::normalize(float(x), float(weight), float(bias), norm))
     }
 
     fn normalize_backward(
@@ -77,12 +88,19 @@ where
         grad: Tensor<Self, 3>,
         norm: Norm,
     ) -> (Tensor<Self, 3>, Tensor<Self, 1>, Tensor<Self, 1>) {
-        let dims = check(x.dims(), weight.dims(), bias.dims(), norm);
-        assert_eq!(grad.dims(), dims, "group_norm: the shape of the gradient");
-        let shapes: [Shape; 3] = [dims.into(), [dims[1]].into(), [dims[1]].into()];
-        let inputs = [float(x), float(weight), float(bias), float(grad)];
-        let [x_grad, weight_grad, bias_grad] = register(NormalizeBackward(norm), inputs, shapes);
+        check(x.dims(), weight.dims(), bias.dims(), norm);
+        assert_eq!(grad.dims(), x.dims(), "group_norm: the shape of the gradient");
+        let affine = [float(weight), float(bias)];
+        let [x_grad, weight_grad, bias_grad] = gpu::normalize_backward(float(x), affine, float(grad), norm);
         (tensor(x_grad), tensor(weight_grad), tensor(bias_grad))
+    }
+
+    fn sum_of_squares(x: Tensor<Self, 1>) -> Tensor<Self, 1> {
+        Self::sum_of_all_squares(vec![x]).expect("a sum of one tensor")
+    }
+
+    fn sum_of_all_squares(tensors: Vec<Tensor<Self, 1>>) -> Option<Tensor<Self, 1>> {
+        gpu::sum_of_squares(tensors.into_iter().map(float).collect()).map(tensor)
     }
 
     fn adamw(
@@ -91,25 +109,36 @@ where
         grad: Tensor<Self, 1>,
         state: AdamWState<Self>,
     ) -> AdamWState<Self> {
-        let AdamWState { value, moment_1, moment_2, average } = state;
-        let (device, dims) = (grad.device(), grad.dims());
-        let state = [value, moment_1, moment_2, average];
-        assert!(state.iter().all(|tensor| tensor.dims() == dims), "AdamW: the state's sizes");
-        let scale = scale.unwrap_or_else(|| Tensor::ones([1], &device));
-        let [value, moment_1, moment_2, average] = state.map(float);
-        let inputs = [float(grad), float(scale), value, moment_1, moment_2, average];
-        let shapes: [Shape; 4] = [(); 4].map(|()| dims.into());
-        let [value, moment_1, moment_2, average] = register(Step(adamw), inputs, shapes).map(tensor);
-        AdamWState { value, moment_1, moment_2, average }
+        let mut states = Self::adamw_of_all(scale, vec![(adamw, grad, state)]);
+        states.pop().expect("as many states as parameters")
+    }
+
+    fn adamw_of_all(
+        scale: Option<Tensor<Self, 1>>,
+        parameters: Vec<(AdamW, Tensor<Self, 1>, AdamWState<Self>)>,
+    ) -> Vec<AdamWState<Self>> {
+        let Some((_, grad, _)) = parameters.first() else { return Vec::new() };
+        let scale = scale.unwrap_or_else(|| Tensor::ones([1], &grad.device()));
+        let parameters = parameters.into_iter().map(|(adamw, grad, state)| {
+            let AdamWState { value, moment_1, moment_2, average } = state;
+            let state = [value, moment_1, moment_2, average];
+            assert!(state.iter().all(|tensor| tensor.dims() == grad.dims()), "AdamW: the state's sizes");
+            gpu::Parameter { adamw, grad: float(grad), state: state.map(float) }
+        });
+        let states = gpu::adamw(&float(scale), parameters.collect());
+        let state = |state: [_; 4]| {
+            let [value, moment_1, moment_2, average] = state.map(tensor);
+            AdamWState { value, moment_1, moment_2, average }
+        };
+        states.into_iter().map(state).collect()
     }
 }
 
-/// The shape of `x`, if the other shapes fit.
-fn check(x: [usize; 3], weight: [usize; 1], bias: [usize; 1], norm: Norm) -> [usize; 3] {
+/// Panics if shapes do not fit one another.
+fn check(x: [usize; 3], weight: [usize; 1], bias: [usize; 1], norm: Norm) {
     let (groups, c) = (norm.groups, x[1]);
     assert!(groups > 0 && c % groups == 0, "group_norm: {groups} groups do not divide {c} channels");
     assert!(weight == [c] && bias == [c], "group_norm: weight and bias do not fit {c} channels");
-    x
 }
 
 /// Whether products go through our own operations, which say what is rounded and sum in f32 whatever they multiply: not
@@ -123,12 +152,13 @@ fn sums_by_ours<B: Kernels>(device: &B::Device) -> bool {
 
 /// Products summed in f32, of factors in the precision in use.
 mod summed {
-    use burn::tensor::{Shape, Tensor, backend::Backend};
-    use burn_cubecl::CubeRuntime;
+    use burn::tensor::{DType, Tensor, backend::Backend};
+    use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 
     use crate::{
-        Joined, Kernels, Precision,
-        gpu::{Convolution, Launch, Lazy, Part, Product, SumMaps, WeightGrad, product_shape, register},
+        Addend, Joined, Kernels, Precision,
+        defaults::plus,
+        gpu::{Added, Convolution, Part, WeightGrad, channels_first, channels_last, multiply, sum_channels},
         ops::{float, tensor},
     };
 
@@ -140,32 +170,39 @@ mod summed {
     pub(super) fn product<R, B, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D>
     where
         R: CubeRuntime,
-        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
     {
-        let shape = product_shape(a.dims(), b.dims());
-        let [y] =
-            register(Product { exact: exactly() }, [a, b].map(|factor| float(B::factor(factor))), [shape]);
-        tensor(y)
+        tensor(multiply(float(B::factor(a)), float(B::factor(b)), exactly()))
     }
 
     pub(super) fn convolve<R, B>(
         x: Tensor<B, 4>,
         weight: Tensor<B, 4>,
         bias: Tensor<B, 1>,
+        addend: Addend<B>,
         stride: usize,
         padding: usize,
     ) -> Tensor<B, 4>
     where
         R: CubeRuntime,
-        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
     {
         let ([n, c_in, h, w], [c_out, w_in, k_h, k_w]) = (x.dims(), weight.dims());
         assert!(c_in == w_in, "convolve_2d: weight {:?} does not fit x {:?}", weight.dims(), x.dims());
         let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
         let dims = [n, c_out, size(h, k_h), size(w, k_w)];
         let convolution = Convolution { part: Part::Output, dims, stride, padding, exact: exactly() };
-        let y = part(convolution, dims, B::factor(x), B::factor(weight));
-        y + bias.reshape([1, c_out, 1, 1])
+        if exactly() {
+            let y: Tensor<B, 4> = tensor(convolution.launch(float(x), float(weight)));
+            return plus(y + bias.reshape([1, c_out, 1, 1]), addend);
+        }
+        let y = convolution.launch(factor(x), factor(weight));
+        let added = match addend {
+            Addend::Nothing => (Added::Nothing, None),
+            Addend::Shift(shift) => (Added::Shift, Some(float(shift))),
+            Addend::Residual(residual) => (Added::Residual, Some(float(residual))),
+        };
+        tensor(channels_first(y, Some(float(bias)), added))
     }
 
     pub(super) fn convolve_backward<R, B>(
@@ -178,32 +215,41 @@ mod summed {
     ) -> (Option<Joined<B>>, Tensor<B, 4>, Tensor<B, 1>)
     where
         R: CubeRuntime,
-        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
     {
-        let (bias_grad, dims, counts) = (sum_maps(grad.clone()), x.dims(), x.counts());
-        let [x, weight, grad] = [x.into_tensor(), weight, grad].map(B::factor);
-        let exact = exactly();
+        let (dims, counts, exact) = (x.dims(), x.counts(), exactly());
+        let bias_grad = tensor(sum_channels(float(grad.clone())));
         let of_weight = WeightGrad { dims: weight.dims(), stride, padding, exact };
-        let weight_grad = part(of_weight, weight.dims(), x, grad.clone());
+        let of_x = |stride| Convolution { part: Part::InputGrad, dims, stride, padding, exact };
+        if exact {
+            let (grad, weight) = (float(grad), float(weight));
+            let weight_grad = of_weight.launch(float(x.into_tensor()), grad.clone());
+            let x_grad = with_x.then(|| of_x(stride).launch(grad, weight));
+            return (x_grad.map(|grad| Joined::split(tensor(grad), counts)), tensor(weight_grad), bias_grad);
+        }
+        // The kernels for tensor cores have no stride in the gradient of the input.
+        let spread = (with_x && stride > 1).then(|| spread(grad.clone(), &weight, dims, stride, padding));
+        let grad = factor(grad);
+        let weight_grad = of_weight.launch(factor(x.into_tensor()), grad.clone());
         let x_grad = with_x.then(|| {
-            // The kernels for tensor cores have no stride here.
-            let (grad, stride) =
-                if exact { (grad, stride) } else { (spread(grad, &weight, dims, stride, padding), 1) };
-            let of_x = Convolution { part: Part::InputGrad, dims, stride, padding, exact };
-            Joined::split(part(of_x, dims, grad, weight), counts)
+            let grad = spread.map_or(grad, factor);
+            channels_first(of_x(1).launch(grad, factor(weight)), None, (Added::Nothing, None))
         });
-        (x_grad, weight_grad, bias_grad)
+        (x_grad.map(|grad| Joined::split(tensor(grad), counts)), tensor(weight_grad), bias_grad)
     }
 
-    /// The gradient of a convolution's bias.
-    fn sum_maps<R, B>(grad: Tensor<B, 4>) -> Tensor<B, 1>
+    /// A factor for tensor cores, which read its channels one after another.
+    fn factor<R, B>(x: Tensor<B, 4>) -> CubeTensor<R>
     where
         R: CubeRuntime,
-        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
+        B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
     {
-        let shape: Shape = [grad.dims()[1]].into();
-        let [sums] = register(SumMaps, [float(grad)], [shape]);
-        tensor(sums)
+        let dtype = match Precision::current() {
+            Precision::F32 | Precision::Tf32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+            Precision::F16 => DType::F16,
+        };
+        channels_last(float(x), dtype)
     }
 
     /// The gradient of the output of a convolution without a stride, of which one with a stride keeps every so many rows and
@@ -229,29 +275,19 @@ mod summed {
         let size = |size: usize, kernel: usize| 0..size + 2 * padding - kernel + 1;
         spread.reshape([n, c, h * stride, w * stride]).slice([0..n, 0..c, size(x[2], k_h), size(x[3], k_w)])
     }
-
-    /// A part of a convolution of a shape, of factors that are rounded already.
-    fn part<R, B>(part: impl Launch<2, 1>, dims: [usize; 4], a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4>
-    where
-        R: CubeRuntime,
-        B: Kernels<FloatTensorPrimitive = Lazy<R>>,
-    {
-        let [found] = register(part, [a, b].map(float), [dims.into()]);
-        tensor(found)
-    }
 }
 
 /// No device of CI has TF32 or tensor cores: here the products that are kept from the one are compared with the usual ones,
 /// and those of 16 bits with the usual ones of rounded factors.
 #[cfg(all(test, feature = "wgpu"))]
 mod tests {
-    use burn::tensor::{DType, FloatDType};
-    use burn_wgpu::{Wgpu, WgpuDevice};
+    use burn::tensor::{DType, FloatDType, backend::Backend};
+    use burn_wgpu::WgpuDevice;
 
     use super::*;
     use crate::defaults::sum_of_maps;
 
-    type B = Wgpu<f32, i32>;
+    type B = crate::gpu::Wgpu;
 
     fn device_found() -> bool {
         let found = std::panic::catch_unwind(|| B::sync(&WgpuDevice::default())).is_ok_and(|r| r.is_ok());
@@ -261,14 +297,18 @@ mod tests {
         found
     }
 
-    /// The precisions that the device has numbers for, of those that come here.
+    /// The precisions that the device has numbers for; TF32's are not rounded where there are no tensor cores.
     fn precisions() -> Vec<Precision> {
         if !device_found() {
             return vec![];
         }
         let has = |dtype| B::supports_dtype(&WgpuDevice::default(), dtype);
-        let all =
-            [(Precision::F32, DType::F32), (Precision::Bf16, DType::BF16), (Precision::F16, DType::F16)];
+        let all = [
+            (Precision::F32, DType::F32),
+            (Precision::Tf32, DType::F32),
+            (Precision::Bf16, DType::BF16),
+            (Precision::F16, DType::F16),
+        ];
         all.into_iter().filter(|(_, dtype)| has(*dtype)).map(|(precision, _)| precision).collect()
     }
 
@@ -306,6 +346,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_added_to_a_convolution_agrees() {
+        for precision in precisions() {
+            // More than a tile of channels and of positions.
+            let (x, weight, bias) =
+                (values([3, 5, 7, 9], 0.1), values([40, 5, 3, 3], 0.2), values([40], 0.3));
+            let (shift, residual) = (values([3, 40], 0.4), values([3, 40, 7, 9], 0.5));
+            for addend in [Addend::Nothing, Addend::Shift(shift), Addend::Residual(residual)] {
+                let (y, [x, weight]) = precision.within(|| {
+                    let y = summed::convolve(x.clone(), weight.clone(), bias.clone(), addend.clone(), 1, 1);
+                    (y, [&x, &weight].map(|factor| rounded(factor.clone())))
+                });
+                assert_close(y, plus(convolve(x.into(), weight, bias.clone(), 1, 1), addend));
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_maps_agree() {
+        if device_found() {
+            for dims in [[1, 1, 1, 1], [3, 5, 7, 9], [2, 70, 8, 8], [5, 2, 40, 30]] {
+                let x = values(dims, 0.1);
+                let expected = x.clone().sum_dim(3).sum_dim(2).reshape([dims[0], dims[1]]);
+                assert_close(B::sum_pixels(x.clone()), expected);
+                // Of a tensor whose order is another than its memory's.
+                let turned = x.swap_dims(2, 3);
+                let expected = turned.clone().sum_dim(3).sum_dim(2).reshape([dims[0], dims[1]]);
+                assert_close(B::sum_pixels(turned), expected);
+            }
+        }
+    }
+
+    #[test]
     fn convolutions_are_summed_in_f32() {
         for precision in precisions() {
             // 7 x 8 pixels: with a stride of 2, a row or a column is left over.
@@ -313,7 +385,14 @@ mod tests {
                 let x = values([2, 5, 7, 8], 0.1);
                 let (weight, bias) = (values([6, 5, kernel, kernel], 0.2), values([6], 0.3));
                 let (y, grad, [x_rounded, weight_rounded, grad_rounded], grads) = precision.within(|| {
-                    let y = summed::convolve(x.clone(), weight.clone(), bias.clone(), stride, padding);
+                    let y = summed::convolve(
+                        x.clone(),
+                        weight.clone(),
+                        bias.clone(),
+                        Addend::Nothing,
+                        stride,
+                        padding,
+                    );
                     let grad = values(y.dims(), 0.4);
                     let factors = [&x, &weight, &grad].map(|factor| rounded(factor.clone()));
                     let grads =

@@ -11,9 +11,9 @@ impl crate::Kernels for burn_ndarray::NdArray<f64> {}
 
 // The GPU kernels are implemented for every runtime; these are those that the features promise.
 #[cfg(feature = "wgpu")]
-const _: fn() = has_kernels::<burn_wgpu::Wgpu<f32, i32>>;
+const _: fn() = has_kernels::<crate::gpu::Wgpu>;
 #[cfg(feature = "cuda")]
-const _: fn() = has_kernels::<burn_cuda::Cuda<f32, i32>>;
+const _: fn() = has_kernels::<crate::gpu::Cuda>;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn has_kernels<B: crate::Kernels>() {}

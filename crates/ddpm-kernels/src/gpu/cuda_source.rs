@@ -8,7 +8,8 @@ use cubecl::{
 };
 
 use super::{
-    adamw::adamw_step,
+    adamw::{adamw_step, sum_squares},
+    channels_last::{Added, from_channels_last, to_channels_last},
     convolution::{sum_maps, sum_parts, unfold},
     group_norm::{Units, group_norm_backward, group_norm_forward, group_norm_sum_images},
 };
@@ -41,6 +42,24 @@ impl Arguments {
     fn output<T: CubePrimitive>(&mut self) -> ManagedVariable {
         let ty = self.of::<T>();
         self.builder.output_array(ty)
+    }
+
+    fn inputs<T: CubePrimitive>(&mut self, count: usize) -> SequenceExpand<Array<T>> {
+        let mut arrays = Sequence::__expand_new(&mut self.builder.scope);
+        for _ in 0..count {
+            let array = self.input::<T>();
+            arrays.__expand_push_method(&mut self.builder.scope, array.into());
+        }
+        arrays
+    }
+
+    fn outputs<T: CubePrimitive>(&mut self, count: usize) -> SequenceExpand<Array<T>> {
+        let mut arrays = Sequence::__expand_new(&mut self.builder.scope);
+        for _ in 0..count {
+            let array = self.output::<T>();
+            arrays.__expand_push_method(&mut self.builder.scope, array.into());
+        }
+        arrays
     }
 
     fn scalar<T: CubePrimitive>(&mut self) -> ManagedVariable {
@@ -130,19 +149,20 @@ fn sum_images() -> String {
     with.source("sum_images", 128)
 }
 
-fn unfolded<F: Float>() -> String {
+fn unfolded<F: Float, const WIDTH: usize>() -> String {
     let mut with = Arguments::new();
-    let (x, y) = (with.input::<F>(), with.output::<F>());
-    let [first, maps, channels, height, width, kernel_height, kernel_width] =
-        [(); 7].map(|()| with.scalar::<usize>());
-    let [out_height, out_width, images, stride, padding] = [(); 5].map(|()| with.scalar::<usize>());
+    let x = with.input::<Vector<F, Const<WIDTH>>>();
+    let y = with.output::<Vector<F, Const<WIDTH>>>();
+    let [first, channels, height, width, kernel_height, kernel_width] =
+        [(); 6].map(|()| with.scalar::<usize>());
+    let [out_height, out_width, stride, padding] = [(); 4].map(|()| with.scalar::<usize>());
     let dtype = F::as_type_native_unchecked().storage_type();
-    unfold::expand::<F>(
+    unfold::expand::<F, Const<WIDTH>>(
         &mut with.builder.scope,
+        WIDTH,
         x.into(),
         y.into(),
         first.into(),
-        maps.into(),
         channels.into(),
         height.into(),
         width.into(),
@@ -150,20 +170,65 @@ fn unfolded<F: Float>() -> String {
         kernel_width.into(),
         out_height.into(),
         out_width.into(),
-        images.into(),
         stride.into(),
         padding.into(),
-        256,
         dtype,
     );
-    with.source(&format!("unfold_{}", dtype.size()), 256)
+    with.source(&format!("unfold_{}_{WIDTH}", dtype.size()), 256)
 }
 
 fn parts<const WIDTH: usize>(more: bool) -> String {
     let mut with = Arguments::new();
-    let (parts, sums) = (with.input::<Wide<WIDTH>>(), with.output::<Wide<WIDTH>>());
-    sum_parts::expand::<Const<WIDTH>>(&mut with.builder.scope, WIDTH, parts.into(), sums.into(), more);
+    let (parts, sums) = (with.input::<Wide<WIDTH>>(), with.output::<f32>());
+    let [channels, places] = [(); 2].map(|()| with.scalar::<usize>());
+    sum_parts::expand::<Const<WIDTH>>(
+        &mut with.builder.scope,
+        WIDTH,
+        parts.into(),
+        sums.into(),
+        channels.into(),
+        places.into(),
+        more,
+    );
     with.source(&format!("sum_parts_{WIDTH}_{more}"), 256)
+}
+
+fn last<F: Float>() -> String {
+    let mut with = Arguments::new();
+    let (x, y) = (with.input::<f32>(), with.output::<F>());
+    let [channels, length] = [(); 2].map(|()| with.scalar::<usize>());
+    let [from, to] = [f32::as_type_native_unchecked(), F::as_type_native_unchecked()];
+    to_channels_last::expand::<f32, F>(
+        &mut with.builder.scope,
+        x.into(),
+        y.into(),
+        channels.into(),
+        length.into(),
+        8,
+        from.storage_type(),
+        to.storage_type(),
+    );
+    with.source(&format!("to_channels_last_{}", to.size()), 256)
+}
+
+fn first(bias: bool, added: Added) -> String {
+    let mut with = Arguments::new();
+    let x = with.input::<f32>();
+    let terms = with.inputs::<f32>(usize::from(bias) + usize::from(added != Added::Nothing));
+    let y = with.output::<f32>();
+    let [channels, length] = [(); 2].map(|()| with.scalar::<usize>());
+    from_channels_last::expand(
+        &mut with.builder.scope,
+        x.into(),
+        terms,
+        y.into(),
+        channels.into(),
+        length.into(),
+        8,
+        bias,
+        added,
+    );
+    with.source(&format!("from_channels_last_{bias}_{added:?}"), 256)
 }
 
 fn maps<const WIDTH: usize>() -> String {
@@ -181,22 +246,21 @@ fn maps<const WIDTH: usize>() -> String {
     with.source(&format!("sum_maps_{WIDTH}"), 1024)
 }
 
+/// Of two parameters.
 fn step<const WIDTH: usize>() -> String {
     let mut with = Arguments::new();
-    let [grad, scale] = [with.input::<Wide<WIDTH>>(), with.input::<f32>()];
-    let state = [(); 4].map(|()| with.output::<Wide<WIDTH>>());
-    let scalars = [(); 7].map(|()| with.scalar::<f32>());
-    let [value, moment_1, moment_2, average] = state;
-    let [beta_1, beta_2, rate, root, epsilon, keep, weight] = scalars;
+    let (grads, scale) = (with.inputs::<Wide<WIDTH>>(2), with.input::<f32>());
+    let [values, moments_1, moments_2, averages] = [(); 4].map(|()| with.outputs::<Wide<WIDTH>>(2));
+    let [beta_1, beta_2, rate, root, epsilon, keep, weight] = [(); 7].map(|()| with.scalar::<f32>());
     adamw_step::expand::<Const<WIDTH>>(
         &mut with.builder.scope,
         WIDTH,
-        grad.into(),
+        grads,
         scale.into(),
-        value.into(),
-        moment_1.into(),
-        moment_2.into(),
-        average.into(),
+        values,
+        moments_1,
+        moments_2,
+        averages,
         beta_1.into(),
         beta_2.into(),
         rate.into(),
@@ -208,21 +272,44 @@ fn step<const WIDTH: usize>() -> String {
     with.source(&format!("step_{WIDTH}"), 256)
 }
 
+/// Of two tensors.
+fn squares<const WIDTH: usize>() -> String {
+    let mut with = Arguments::new();
+    let (tensors, sums) = (with.inputs::<Wide<WIDTH>>(2), with.output::<f32>());
+    let first = with.scalar::<usize>();
+    sum_squares::expand::<Const<WIDTH>>(
+        &mut with.builder.scope,
+        WIDTH,
+        tensors,
+        sums.into(),
+        first.into(),
+        256,
+    );
+    with.source(&format!("sum_squares_{WIDTH}"), 256)
+}
+
 #[test]
 fn every_kernel_has_a_cuda_form() {
     let norms = [false, true]
         .into_iter()
         .flat_map(|silu| [forward::<1>(silu), forward::<4>(silu), backward::<1>(silu), backward::<4>(silu)]);
     let convolutions = [
-        unfolded::<f32>(),
-        unfolded::<half::bf16>(),
+        unfolded::<f32, 1>(),
+        unfolded::<half::bf16, 8>(),
+        last::<f32>(),
+        last::<half::bf16>(),
+        first(false, Added::Nothing),
+        first(true, Added::Shift),
+        first(true, Added::Residual),
         parts::<1>(false),
         parts::<4>(true),
         maps::<1>(),
         maps::<4>(),
+        step::<1>(),
+        step::<4>(),
     ];
     let sources: Vec<String> =
-        norms.chain([sum_images(), step::<1>(), step::<4>()]).chain(convolutions).collect();
+        norms.chain([sum_images(), squares::<1>(), squares::<4>()]).chain(convolutions).collect();
     for source in &sources {
         assert!(source.contains("extern \"C\" __global__ void"), "{source}");
         assert!(!source.contains("atomic"), "sums have a fixed order: {source}");
@@ -230,7 +317,7 @@ fn every_kernel_has_a_cuda_form() {
         let negated = source.lines().find(|line| line.contains("float_4 l_") && line.contains("= -"));
         assert_eq!(negated, None, "{source}");
     }
-    assert!(sources[..9].iter().all(|source| source.contains("__syncthreads()")));
+    assert!(sources[..11].iter().all(|source| source.contains("__syncthreads()")));
 }
 
 /// One load of 16 bytes takes four numbers.

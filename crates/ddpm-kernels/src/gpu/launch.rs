@@ -2,17 +2,18 @@
 
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::{
-    CubeRuntime, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
+    CubeRuntime,
+    kernel::into_contiguous,
+    ops::{numeric::empty_device_contiguous_dtype, reshape},
+    tensor::CubeTensor,
 };
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 use super::{
-    adamw::adamw_step,
     convolution::sum_maps,
-    fusion::Launch,
     group_norm::{Units, group_norm_backward, group_norm_forward, group_norm_sum_images},
 };
-use crate::{AdamW, Norm};
+use crate::Norm;
 
 /// Units of a cube, at most: what every Vulkan device must offer.
 const UNITS: u32 = 256;
@@ -20,21 +21,8 @@ const UNITS: u32 = 256;
 /// The same where cubes are few and have much to do.
 const MANY_UNITS: u32 = 1024;
 
-/// [`Kernels::normalize`](crate::Kernels::normalize) of x, weight and bias.
-#[derive(Debug)]
-pub struct Normalize(pub Norm);
-
-/// [`Kernels::normalize_backward`](crate::Kernels::normalize_backward) of x, weight, bias and the gradient.
-#[derive(Debug)]
-pub struct NormalizeBackward(pub Norm);
-
-/// The sum of each channel of `[n, c, ..]`.
-#[derive(Debug)]
-pub struct SumMaps;
-
-/// [`Kernels::adamw`](crate::Kernels::adamw) of the gradient, its scale, and value, moments and average.
-#[derive(Debug)]
-pub struct Step(pub AdamW);
+/// Units of a cube, at least: a plane of most devices.
+const FEW_UNITS: usize = 32;
 
 /// How a normalisation of `[n, c, length]` is spread over a device.
 struct Grid {
@@ -83,139 +71,120 @@ pub(super) fn addresses<R: CubeRuntime>(tensors: &[&CubeTensor<R>]) -> AddressTy
     tensors.iter().map(|tensor| tensor.required_address_type()).max().unwrap_or_default()
 }
 
-fn empty<R: CubeRuntime>(like: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
+pub(super) fn empty<R: CubeRuntime>(like: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, DType::F32)
 }
 
-impl Launch<3, 1> for Normalize {
-    const NAME: &'static str = "group_norm";
-
-    fn launch<R: CubeRuntime>(&self, inputs: [CubeTensor<R>; 3]) -> [CubeTensor<R>; 1] {
-        let [x, weight, bias] = inputs.map(into_contiguous);
-        let (client, grid) = (x.client.clone(), Grid::new(&x, self.0));
-        let y = empty(&x, x.shape());
-        group_norm_forward::launch::<R>(
-            &client,
-            grid.cubes.clone(),
-            grid.cube(),
-            addresses(&[&x]),
-            grid.width,
-            x.into_array_arg(),
-            weight.into_array_arg(),
-            bias.into_array_arg(),
-            y.clone().into_array_arg(),
-            grid.length,
-            grid.channels,
-            self.0.eps as f32,
-            grid.units,
-            self.0.silu,
-        );
-        [y]
-    }
+/// [`Kernels::normalize`](crate::Kernels::normalize).
+pub fn normalize<R: CubeRuntime>(
+    x: CubeTensor<R>,
+    weight: CubeTensor<R>,
+    bias: CubeTensor<R>,
+    norm: Norm,
+) -> CubeTensor<R> {
+    let [x, weight, bias] = [x, weight, bias].map(contiguous);
+    let (client, grid) = (x.client.clone(), Grid::new(&x, norm));
+    let y = empty(&x, x.shape());
+    group_norm_forward::launch::<R>(
+        &client,
+        grid.cubes.clone(),
+        grid.cube(),
+        addresses(&[&x]),
+        grid.width,
+        x.into_array_arg(),
+        weight.into_array_arg(),
+        bias.into_array_arg(),
+        y.clone().into_array_arg(),
+        grid.length,
+        grid.channels,
+        norm.eps as f32,
+        grid.units,
+        norm.silu,
+    );
+    y
 }
 
-impl Launch<4, 3> for NormalizeBackward {
-    const NAME: &'static str = "group_norm_backward";
-
-    fn launch<R: CubeRuntime>(&self, inputs: [CubeTensor<R>; 4]) -> [CubeTensor<R>; 3] {
-        let [x, weight, bias, grad] = inputs.map(into_contiguous);
-        let (client, grid, [n, c, _]) = (x.client.clone(), Grid::new(&x, self.0), x.shape().dims());
-        let x_grad = empty(&x, x.shape());
-        let sums = empty(&x, [2, c, n].into());
-        let [weight_grad, bias_grad] = [(); 2].map(|()| empty(&x, [c].into()));
-        group_norm_backward::launch::<R>(
-            &client,
-            grid.cubes.clone(),
-            grid.cube(),
-            addresses(&[&x, &sums]),
-            grid.width,
-            x.into_array_arg(),
-            weight.into_array_arg(),
-            bias.into_array_arg(),
-            grad.into_array_arg(),
-            x_grad.clone().into_array_arg(),
-            sums.clone().into_array_arg(),
-            grid.length,
-            grid.channels,
-            self.0.eps as f32,
-            grid.units,
-            self.0.silu,
-        );
-        let units = most_units(&client).min((n as u32).next_power_of_two());
-        group_norm_sum_images::launch::<R>(
-            &client,
-            cubes(&client, 2 * c),
-            CubeDim::new_1d(units),
-            addresses(&[&sums]),
-            sums.into_array_arg(),
-            bias_grad.clone().into_array_arg(),
-            weight_grad.clone().into_array_arg(),
-            n,
-            units as usize,
-        );
-        [x_grad, weight_grad, bias_grad]
-    }
+/// [`Kernels::normalize_backward`](crate::Kernels::normalize_backward).
+pub fn normalize_backward<R: CubeRuntime>(
+    x: CubeTensor<R>,
+    [weight, bias]: [CubeTensor<R>; 2],
+    grad: CubeTensor<R>,
+    norm: Norm,
+) -> [CubeTensor<R>; 3] {
+    let [x, weight, bias, grad] = [x, weight, bias, grad].map(contiguous);
+    let (client, grid, [n, c, _]) = (x.client.clone(), Grid::new(&x, norm), x.shape().dims());
+    let x_grad = empty(&x, x.shape());
+    let sums = empty(&x, [2, c, n].into());
+    let [weight_grad, bias_grad] = [(); 2].map(|()| empty(&x, [c].into()));
+    group_norm_backward::launch::<R>(
+        &client,
+        grid.cubes.clone(),
+        grid.cube(),
+        addresses(&[&x, &sums]),
+        grid.width,
+        x.into_array_arg(),
+        weight.into_array_arg(),
+        bias.into_array_arg(),
+        grad.into_array_arg(),
+        x_grad.clone().into_array_arg(),
+        sums.clone().into_array_arg(),
+        grid.length,
+        grid.channels,
+        norm.eps as f32,
+        grid.units,
+        norm.silu,
+    );
+    let units = most_units(&client).min((n as u32).next_power_of_two());
+    group_norm_sum_images::launch::<R>(
+        &client,
+        cubes(&client, 2 * c),
+        CubeDim::new_1d(units),
+        addresses(&[&sums]),
+        sums.into_array_arg(),
+        bias_grad.clone().into_array_arg(),
+        weight_grad.clone().into_array_arg(),
+        n,
+        units as usize,
+    );
+    [x_grad, weight_grad, bias_grad]
 }
 
-impl Launch<1, 1> for SumMaps {
-    const NAME: &'static str = "sum_maps";
-
-    fn launch<R: CubeRuntime>(&self, [maps]: [CubeTensor<R>; 1]) -> [CubeTensor<R>; 1] {
-        let maps = into_contiguous(maps);
-        let (client, shape) = (maps.client.clone(), maps.shape());
-        let (c, length) = (shape[1], shape[2..].iter().product());
-        let sums = empty(&maps, [c].into());
-        let width = vector_width(&maps, length);
-        let units = client.properties().hardware.max_units_per_cube.min(MANY_UNITS);
-        sum_maps::launch::<R>(
-            &client,
-            cubes(&client, c),
-            CubeDim::new_1d(units),
-            addresses(&[&maps]),
-            width,
-            maps.into_array_arg(),
-            sums.clone().into_array_arg(),
-            length / width,
-            units as usize,
-        );
-        [sums]
-    }
+/// The sum of each channel of `[n, c, ..]`, over images and positions.
+pub fn sum_channels<R: CubeRuntime>(maps: CubeTensor<R>) -> CubeTensor<R> {
+    let shape = maps.shape();
+    sum_middle(maps, shape[0], shape[1])
 }
 
-impl Launch<6, 4> for Step {
-    const NAME: &'static str = "adamw";
+/// The sum of each feature map of `[n, c, ..]`, `[n, c]`.
+pub fn sum_positions<R: CubeRuntime>(maps: CubeTensor<R>) -> CubeTensor<R> {
+    let shape = maps.shape();
+    reshape(sum_middle(maps, 1, shape[0] * shape[1]), [shape[0], shape[1]].into())
+}
 
-    fn launch<R: CubeRuntime>(&self, inputs: [CubeTensor<R>; 6]) -> [CubeTensor<R>; 4] {
-        let [grad, scale, state @ ..] = inputs.map(into_contiguous);
-        // What somebody else holds is changed in a copy.
-        let state: [_; 4] = state.map(|tensor| if tensor.can_mut() { tensor } else { tensor.copy() });
-        let [value, moment_1, moment_2, average] =
-            state.each_ref().map(|tensor| tensor.clone().into_array_arg());
-        let client = grad.client.clone();
-        let count = grad.shape().num_elements();
-        let width = vector_width(&grad, count);
-        let cube = CubeDim::new_1d(most_units(&client));
-        let (rate, root, epsilon, keep, weight) = self.0.factors();
-        adamw_step::launch::<R>(
-            &client,
-            calculate_cube_count_elemwise(&client, count / width, cube),
-            cube,
-            addresses(&[&grad]),
-            width,
-            grad.into_array_arg(),
-            scale.into_array_arg(),
-            value,
-            moment_1,
-            moment_2,
-            average,
-            self.0.beta_1,
-            self.0.beta_2,
-            rate,
-            root,
-            epsilon,
-            keep,
-            weight,
-        );
-        state
-    }
+/// The sums over the first and the last of three dimensions, of which the first two are given.
+fn sum_middle<R: CubeRuntime>(maps: CubeTensor<R>, first: usize, middle: usize) -> CubeTensor<R> {
+    let maps = contiguous(maps);
+    let (client, length) = (maps.client.clone(), maps.shape().num_elements() / (first * middle));
+    let sums = empty(&maps, [middle].into());
+    let width = vector_width(&maps, length);
+    // Where there are many sums, one needs few units.
+    let most = client.properties().hardware.max_units_per_cube.min(MANY_UNITS);
+    let units = most.min((first * length / width).next_power_of_two().max(FEW_UNITS) as u32);
+    sum_maps::launch::<R>(
+        &client,
+        cubes(&client, middle),
+        CubeDim::new_1d(units),
+        addresses(&[&maps]),
+        width,
+        maps.into_array_arg(),
+        sums.clone().into_array_arg(),
+        length / width,
+        units as usize,
+    );
+    sums
+}
+
+pub(super) fn contiguous<R: CubeRuntime>(tensor: CubeTensor<R>) -> CubeTensor<R> {
+    assert!(tensor.dtype == DType::F32, "these kernels take f32, not {:?}", tensor.dtype);
+    into_contiguous(tensor)
 }

@@ -1,12 +1,13 @@
 //! Kernels for GPUs, written once in CubeCL for every runtime of it: CUDA, and through wgpu Vulkan, Metal and others.
 
 mod adamw;
+mod channels_last;
 mod convolution;
 #[cfg(all(test, feature = "cuda"))]
 mod cuda_source;
-mod fusion;
 mod group_norm;
 mod launch;
+mod optimizer;
 mod products;
 mod sums;
 mod tensor_cores;
@@ -14,8 +15,9 @@ mod weight_grad;
 
 /// A number that changes when what is compiled for a GPU from this crate does: compiled kernels are kept under their names.
 pub const SOURCES: u64 = {
-    let sources: [&[u8]; 4] = [
+    let sources: [&[u8]; 5] = [
         include_bytes!("adamw.rs"),
+        include_bytes!("channels_last.rs"),
         include_bytes!("convolution.rs"),
         include_bytes!("group_norm.rs"),
         include_bytes!("sums.rs"),
@@ -33,7 +35,16 @@ pub const SOURCES: u64 = {
     hash
 };
 
-pub(crate) use fusion::{Launch, Lazy, register};
-pub(crate) use launch::{Normalize, NormalizeBackward, Step, SumMaps};
-pub(crate) use products::{Convolution, Part, Product, has_tf32, product_shape};
+/// Burn's CUDA backend, without its fusion whatever the features of `burn-cuda` are.
+#[cfg(feature = "cuda")]
+pub type Cuda = burn_cubecl::CubeBackend<cubecl::cuda::CudaRuntime, f32, i32, u8>;
+
+/// Burn's wgpu backend, without its fusion whatever the features of `burn-wgpu` are.
+#[cfg(feature = "wgpu")]
+pub type Wgpu = burn_cubecl::CubeBackend<burn_wgpu::WgpuRuntime, f32, i32, u32>;
+
+pub(crate) use channels_last::{Added, channels_first, channels_last};
+pub(crate) use launch::{normalize, normalize_backward, sum_channels, sum_positions};
+pub(crate) use optimizer::{Parameter, adamw, sum_of_squares};
+pub(crate) use products::{Convolution, Part, has_tf32, multiply};
 pub(crate) use weight_grad::WeightGrad;

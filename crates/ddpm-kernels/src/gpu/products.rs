@@ -6,7 +6,7 @@
 //! some twenty kernels for each shape before its first product, each of which CUDA compiles for seconds.
 
 use burn::tensor::{
-    DType, Shape, TensorMetadata,
+    DType, TensorMetadata,
     ops::{ConvOptions, ConvTransposeOptions},
 };
 use burn_cubecl::{
@@ -31,19 +31,12 @@ use cubek::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{fusion::Launch, tensor_cores};
+use super::tensor_cores;
 
 /// Whether the device has tensor cores for TF32, which f32 products are given to where nothing speaks against it.
 pub fn has_tf32<R: CubeRuntime>(client: &ComputeClient<R>) -> bool {
     let tf32: StorageType = tf32::as_type_native_unchecked().storage_type();
     client.properties().supports_type(tf32)
-}
-
-/// A matrix product `[.., n, k] x [.., k, m]` of two tensors with the same leading sizes.
-#[derive(Debug)]
-pub struct Product {
-    /// Whether the factors, in f32, are multiplied as they are; those in f32 are rounded to TF32 otherwise.
-    pub exact: bool,
 }
 
 /// What is computed of a convolution by [`Convolution`].
@@ -63,32 +56,21 @@ pub struct Convolution {
     pub dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
-    /// As of [`Product`].
+    /// As of [`multiply`].
     pub exact: bool,
 }
 
-/// Factors of all precisions.
-pub(super) fn is_factor(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::BF16 | DType::F16)
-}
-
-impl Launch<2, 1> for Product {
-    const NAME: &'static str = "product";
-
-    fn takes(dtype: DType) -> bool {
-        is_factor(dtype)
-    }
-
-    fn launch<R: CubeRuntime>(&self, [a, b]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
-        [multiply(a, b, self.exact)]
-    }
-}
-
-/// A [`Product`].
+/// A matrix product `[.., n, k] x [.., k, m]` of two tensors with the same leading sizes and of one type, in f32. Factors in
+/// f32 are multiplied as they are where `exact`, and rounded to TF32 otherwise.
+///
+/// # Panics
+/// If the shapes do not fit.
 pub fn multiply<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>, exact: bool) -> CubeTensor<R> {
-    let (client, mut dims) = (a.client.clone(), a.shape());
+    let (client, mut dims, of_b) = (a.client.clone(), a.shape(), b.shape());
     let columns = dims.num_dims() - 1;
-    dims[columns] = b.shape()[columns];
+    let fits = dims[..columns - 1] == of_b[..columns - 1] && dims[columns] == of_b[columns - 1];
+    assert!(fits, "product: shapes {dims:?} and {of_b:?} do not fit");
+    dims[columns] = of_b[columns];
     let y = empty_device_contiguous_dtype(client.clone(), a.device.clone(), dims, DType::F32);
     let (dtype, f32) = (StorageType::from(a.dtype), StorageType::from(DType::F32));
     let launch = |strategy: &Strategy| {
@@ -108,19 +90,12 @@ pub fn multiply<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>, exact: bool)
     y
 }
 
-impl Launch<2, 1> for Convolution {
-    const NAME: &'static str = "convolution";
-
-    fn takes(dtype: DType) -> bool {
-        is_factor(dtype)
-    }
-
-    fn launch<R: CubeRuntime>(&self, [a, b]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
-        [if self.exact { self.direct(a, b) } else { tensor_cores::convolve(self.clone(), a, b) }]
-    }
-}
-
 impl Convolution {
+    /// Of the two factors that the part is of; in f32.
+    pub fn launch<R: CubeRuntime>(self, a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
+        if self.exact { self.direct(a, b) } else { tensor_cores::convolve(self, a, b) }
+    }
+
     /// By kernels without tensor cores. They sum in the type of their factors, which is f32 here: factors of fewer bits have
     /// the same values in it.
     pub(super) fn direct<R: CubeRuntime>(&self, a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
@@ -141,13 +116,4 @@ impl Convolution {
         };
         part.expect("the direct kernels take every size")
     }
-}
-
-/// The shape of a product of tensors with these.
-pub fn product_shape<const D: usize>(a: [usize; D], b: [usize; D]) -> Shape {
-    let fits = a[..D - 2] == b[..D - 2] && a[D - 1] == b[D - 2];
-    assert!(fits, "product: shapes {a:?} and {b:?} do not fit");
-    let mut dims = a;
-    dims[D - 1] = b[D - 1];
-    dims.into()
 }

@@ -8,21 +8,22 @@
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::{
     CubeRuntime,
-    kernel::into_contiguous,
-    ops::{numeric::empty_device_contiguous_dtype, permute, reshape},
+    kernel::{into_contiguous, slice},
+    ops::{numeric::empty_device_contiguous_dtype, permute, permute_nchw_to_nhwc, reshape},
     tensor::CubeTensor,
 };
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 use super::{
+    channels_last::channels_last,
     convolution::{sum_parts, unfold},
-    fusion::Launch,
-    launch::{addresses, cubes, most_units, vector_width},
-    products::{is_factor, multiply},
+    launch::{addresses, most_units, vector_width},
+    products::multiply,
 };
 
-/// What the inputs of a product may take up, written out, in bytes: larger ones are made in several rounds.
-const LIMIT: usize = 1 << 28;
+/// What the inputs of a product may take up, written out, in bytes: larger ones are made in several rounds. They cost
+/// memory, and what a processor's second cache holds need not be read from it.
+const LIMIT: usize = 1 << 27;
 
 /// Rows and columns of the tile that one processor computes, about.
 const TILE: usize = 64;
@@ -54,51 +55,45 @@ fn part(n: usize, wanted: usize) -> usize {
     enough.or_else(|| divisors.rfind(|divisor| *divisor <= wanted)).unwrap_or(1)
 }
 
-/// The gradient of a weight `[c_out, c_in, k_h, k_w]`, of the input and the gradient of the output.
+/// The gradient of a convolution's weight.
 #[derive(Debug)]
 pub struct WeightGrad {
-    /// The weight's shape.
+    /// The weight's shape, `[c_out, c_in, k_h, k_w]`.
     pub dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
-    /// As of [`Product`](super::Product).
+    /// Whether factors in f32 are multiplied as they are.
     pub exact: bool,
 }
 
-impl Launch<2, 1> for WeightGrad {
-    const NAME: &'static str = "weight_grad";
-
-    fn takes(dtype: DType) -> bool {
-        is_factor(dtype)
-    }
-
-    fn launch<R: CubeRuntime>(&self, [x, grad]: [CubeTensor<R>; 2]) -> [CubeTensor<R>; 1] {
+impl WeightGrad {
+    /// Of the input and the gradient of the output, both factors of one type; in f32.
+    pub fn launch<R: CubeRuntime>(&self, x: CubeTensor<R>, grad: CubeTensor<R>) -> CubeTensor<R> {
         let ([c_out, c_in, k_h, k_w], [n, _, height, width]) = (self.dims, grad.shape().dims());
         let columns = c_in * k_h * k_w;
         let hardware = &x.client.properties().hardware;
         let processors = hardware.num_streaming_multiprocessors.unwrap_or(64) as usize;
         let tiles = c_out.div_ceil(TILE) * columns.div_ceil(TILE);
         let plan = Plan::new(n, columns * height * width * x.dtype.size(), tiles, processors);
-        [self.by_plan(x, grad, plan)]
+        self.by_plan(x, grad, plan)
     }
-}
 
-impl WeightGrad {
     fn by_plan<R: CubeRuntime>(&self, x: CubeTensor<R>, grad: CubeTensor<R>, plan: Plan) -> CubeTensor<R> {
-        let [x, grad] = [x, grad].map(into_contiguous);
+        let dtype = x.dtype;
+        let [x, grad] = [x, grad].map(|maps| permute_nchw_to_nhwc(channels_last(maps, dtype)));
         let (client, device) = (x.client.clone(), x.device.clone());
-        let &Self { dims, stride, padding, exact } = self;
-        let ([c_out, c_in, k_h, k_w], [_, _, height, width]) = (dims, grad.shape().dims());
-        let (out, count) = ([height, width], c_out * c_in * k_h * k_w);
+        let ([c_out, c_in, k_h, k_w], [_, height, width, _]) = (self.dims, grad.shape().dims());
+        let count = c_out * c_in * k_h * k_w;
 
-        let found = empty_device_contiguous_dtype(client.clone(), device, dims.into(), DType::F32);
+        let found = empty_device_contiguous_dtype(client.clone(), device, self.dims.into(), DType::F32);
         for round in 0..plan.rounds {
-            let unfolded = Unfold { kernel: [k_h, k_w], out, stride, padding }.launch(&x, plan, round);
-            // Each place of a kernel of one pixel is multiplied with the map itself.
-            let rows = Unfold { kernel: [1; 2], out, stride: 1, padding: 0 }.launch(&grad, plan, round);
-            let parts = multiply(rows, permute(unfolded, &[0, 2, 1]), exact);
-            let width = vector_width(&found, count);
-            let cube = CubeDim::new_1d(most_units(&client));
+            let Plan { groups, images, .. } = plan;
+            let first = round * groups * images;
+            let rows = slice(grad.clone(), &[first..first + groups * images, 0..height, 0..width, 0..c_out]);
+            let rows = reshape(into_contiguous(rows), [groups, images * height * width, c_out].into());
+            let unfolded = self.unfold(&x, [height, width], plan, first);
+            let parts = multiply(permute(rows, &[0, 2, 1]), unfolded, self.exact);
+            let (width, cube) = (vector_width(&parts, c_in), CubeDim::new_1d(most_units(&client)));
             sum_parts::launch::<R>(
                 &client,
                 calculate_cube_count_elemwise(&client, count / width, cube),
@@ -107,55 +102,50 @@ impl WeightGrad {
                 width,
                 parts.into_array_arg(),
                 found.clone().into_array_arg(),
+                c_in / width,
+                k_h * k_w,
                 round > 0,
             );
         }
         found
     }
-}
 
-/// A convolution's kernel and how it moves.
-struct Unfold {
-    kernel: [usize; 2],
-    out: [usize; 2],
-    stride: usize,
-    padding: usize,
-}
-
-impl Unfold {
-    /// What each place of the kernel is multiplied with in a round, `[groups, channels * places, images * pixels]`.
-    fn launch<R: CubeRuntime>(&self, maps: &CubeTensor<R>, plan: Plan, round: usize) -> CubeTensor<R> {
-        let &Self { kernel: [k_h, k_w], out: [out_h, out_w], stride, padding } = self;
-        let (client, [_, channels, height, width]) = (&maps.client, maps.shape().dims());
-        let Plan { rounds, groups, images } = plan;
-        let shape: Shape = [groups, channels * k_h * k_w, images * out_h * out_w].into();
-        if [rounds, images, k_h, k_w, stride] == [1; 5] && padding == 0 {
-            return reshape(maps.clone(), shape);
+    /// What each place of the kernel is multiplied with, `[groups, images * pixels, places * channels]`, of the images from
+    /// the first on of `[n, h, w, c]`.
+    fn unfold<R: CubeRuntime>(
+        &self,
+        x: &CubeTensor<R>,
+        [out_h, out_w]: [usize; 2],
+        Plan { groups, images, .. }: Plan,
+        first: usize,
+    ) -> CubeTensor<R> {
+        let &Self { dims: [_, c, k_h, k_w], stride, padding, .. } = self;
+        let (client, [n, height, width, _]) = (&x.client, x.shape().dims());
+        let shape: Shape = [groups, images * out_h * out_w, k_h * k_w * c].into();
+        if [k_h, k_w, stride] == [1; 3] && padding == 0 && groups * images == n {
+            return reshape(x.clone(), shape);
         }
-        let unfolded = empty_device_contiguous_dtype(client.clone(), maps.device.clone(), shape, maps.dtype);
-        let units = most_units(client).min(((out_h * out_w) as u32).next_power_of_two().max(32));
-        let count = groups * images * channels;
+        let unfolded = empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape, x.dtype);
+        let (wide, cube) = (vector_width(x, c), CubeDim::new_1d(most_units(client)));
         unfold::launch::<R>(
             client,
-            cubes(client, count),
-            CubeDim::new_1d(units),
-            addresses(&[maps, &unfolded]),
-            maps.clone().into_array_arg(),
+            calculate_cube_count_elemwise(client, groups * images * out_h * out_w * (c / wide), cube),
+            cube,
+            addresses(&[x, &unfolded]),
+            wide,
+            x.clone().into_array_arg(),
             unfolded.clone().into_array_arg(),
-            round * groups * images,
-            count,
-            channels,
+            first,
+            c / wide,
             height,
             width,
             k_h,
             k_w,
             out_h,
             out_w,
-            images,
             stride,
             padding,
-            units as usize,
-            maps.dtype.into(),
+            x.dtype.into(),
         );
         unfolded
     }
@@ -175,7 +165,7 @@ mod tests {
         assert_eq!(Plan::new(64, 1 << 10, 1, 132), plan(1, 64, 1));
         assert_eq!(Plan::new(128, 1 << 10, 36, 132), plan(1, 8, 16));
         assert_eq!(Plan::new(128, 1 << 10, 1000, 132), plan(1, 1, 128));
-        assert_eq!(Plan::new(128, 1 << 23, 36, 132), plan(4, 8, 4));
+        assert_eq!(Plan::new(128, 1 << 23, 36, 132), plan(8, 8, 2));
         assert_eq!(Plan::new(100, 1 << 10, 36, 132), plan(1, 10, 10));
         assert_eq!(Plan::new(97, 1 << 10, 36, 132), plan(1, 1, 97));
         assert_eq!(Plan::new(1, 1 << 30, 36, 132), plan(1, 1, 1));

@@ -1,0 +1,205 @@
+//! Feature maps with channels last, as the kernels for tensor cores read and write them, and back.
+//!
+//! A cube takes a tile of channels and positions through shared memory, so that both are read and written in runs.
+
+use burn::tensor::{DType, Shape, TensorMetadata};
+use burn_cubecl::{
+    CubeRuntime,
+    kernel::into_contiguous,
+    ops::{numeric::empty_device_contiguous_dtype, permute_nchw_to_nhwc, permute_nhwc_to_nchw},
+    tensor::CubeTensor,
+};
+use cubecl::prelude::*;
+
+use super::launch::{addresses, cubes, most_units};
+
+/// Channels, and positions, of a tile.
+const TILE: usize = 32;
+
+/// A row of a tile in shared memory: one place more, so that neither rows nor columns share a bank.
+const ROW: usize = TILE + 1;
+
+/// `y`, `[n, length, channels]`, of `x`, `[n, channels, length]`.
+#[cube(launch, address_type = "dynamic")]
+pub fn to_channels_last<X: Float, Y: Float>(
+    x: &Array<X>,
+    y: &mut Array<Y>,
+    channels: usize,
+    length: usize,
+    #[comptime] rows: usize,
+    #[define(X)] _x: StorageType,
+    #[define(Y)] _y: StorageType,
+) {
+    let (tiles, tiles_of_length) = (channels.div_ceil(TILE), length.div_ceil(TILE));
+    let image = CUBE_POS / (tiles * tiles_of_length);
+    let first = image * channels * length;
+    if first >= x.len() {
+        terminate!();
+    }
+    let first_channel = CUBE_POS / tiles_of_length % tiles * TILE;
+    let first_position = CUBE_POS % tiles_of_length * TILE;
+    let (row, lane) = (UNIT_POS as usize / TILE, UNIT_POS as usize % TILE);
+    let mut tile = SharedMemory::<f32>::new(comptime!(TILE * ROW));
+    let position = first_position + lane;
+    for at in range_stepped(row, TILE, rows) {
+        let channel = first_channel + at;
+        if channel < channels && position < length {
+            tile[at * ROW + lane] = f32::cast_from(x[first + channel * length + position]);
+        }
+    }
+    sync_cube();
+    let channel = first_channel + lane;
+    for at in range_stepped(row, TILE, rows) {
+        let position = first_position + at;
+        if channel < channels && position < length {
+            y[first + position * channels + channel] = Y::cast_from(tile[lane * ROW + at]);
+        }
+    }
+}
+
+/// What is added to feature maps, besides a number for each channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Added {
+    Nothing,
+    /// `[n, channels]`
+    Shift,
+    /// `[n, channels, ..]`
+    Residual,
+}
+
+/// `y`, `[n, channels, length]`, of `x`, `[n, length, channels]`, and what is added to it: `terms` has the number of each
+/// channel, where there is one, and then what `added` says.
+#[cube(launch, address_type = "dynamic")]
+pub fn from_channels_last(
+    x: &Array<f32>,
+    terms: &Sequence<Array<f32>>,
+    y: &mut Array<f32>,
+    channels: usize,
+    length: usize,
+    #[comptime] rows: usize,
+    #[comptime] bias: bool,
+    #[comptime] added: Added,
+) {
+    let (tiles, tiles_of_length) = (channels.div_ceil(TILE), length.div_ceil(TILE));
+    let image = CUBE_POS / (tiles * tiles_of_length);
+    let first = image * channels * length;
+    if first >= x.len() {
+        terminate!();
+    }
+    let first_channel = CUBE_POS / tiles_of_length % tiles * TILE;
+    let first_position = CUBE_POS % tiles_of_length * TILE;
+    let (row, lane) = (UNIT_POS as usize / TILE, UNIT_POS as usize % TILE);
+    let mut tile = SharedMemory::<f32>::new(comptime!(TILE * ROW));
+    let channel = first_channel + lane;
+    for at in range_stepped(row, TILE, rows) {
+        let position = first_position + at;
+        if channel < channels && position < length {
+            tile[lane * ROW + at] = x[first + position * channels + channel];
+        }
+    }
+    sync_cube();
+    let position = first_position + lane;
+    for at in range_stepped(row, TILE, rows) {
+        let channel = first_channel + at;
+        if channel < channels && position < length {
+            let place = first + channel * length + position;
+            let mut value = tile[at * ROW + lane];
+            if comptime!(bias) {
+                let bias = terms.index(comptime!(0_usize));
+                value += bias[channel];
+            }
+            match added {
+                Added::Nothing => {}
+                Added::Shift => {
+                    let shift = terms.index(comptime!(usize::from(bias)));
+                    value += shift[image * channels + channel];
+                }
+                Added::Residual => {
+                    let residual = terms.index(comptime!(usize::from(bias)));
+                    value += residual[place];
+                }
+            }
+            y[place] = value;
+        }
+    }
+}
+
+/// Cubes for every tile, and the rows of their units.
+fn grid<R: CubeRuntime>(
+    client: &ComputeClient<R>,
+    n: usize,
+    channels: usize,
+    length: usize,
+) -> (CubeCount, usize) {
+    let rows = most_units(client) as usize / TILE;
+    (cubes(client, n * channels.div_ceil(TILE) * length.div_ceil(TILE)), rows)
+}
+
+const fn cube(rows: usize) -> CubeDim {
+    CubeDim::new_1d((TILE * rows) as u32)
+}
+
+/// Whether the channels of `[n, c, h, w]` follow one another in memory.
+pub fn is_channels_last<R: CubeRuntime>(x: &CubeTensor<R>) -> bool {
+    permute_nchw_to_nhwc(x.clone()).is_contiguous()
+}
+
+/// `[n, c, h, w]` in f32, as numbers of a type that lie with channels last.
+pub fn channels_last<R: CubeRuntime>(x: CubeTensor<R>, dtype: DType) -> CubeTensor<R> {
+    if x.dtype == dtype && is_channels_last(&x) {
+        return x;
+    }
+    let x = into_contiguous(x);
+    let (client, [n, c, h, w]) = (x.client.clone(), x.shape().dims());
+    let y = empty_device_contiguous_dtype(client.clone(), x.device.clone(), [n, h, w, c].into(), dtype);
+    let (cubes, rows) = grid(&client, n, c, h * w);
+    let types = (x.dtype.into(), dtype.into());
+    to_channels_last::launch::<R>(
+        &client,
+        cubes,
+        cube(rows),
+        addresses(&[&x]),
+        x.into_array_arg(),
+        y.clone().into_array_arg(),
+        c,
+        h * w,
+        rows,
+        types.0,
+        types.1,
+    );
+    permute_nhwc_to_nchw(y)
+}
+
+/// `[n, c, h, w]` in f32 that lies with channels last as it lies usually, plus a number for each channel, `[c]`, and plus
+/// one more term.
+pub fn channels_first<R: CubeRuntime>(
+    x: CubeTensor<R>,
+    bias: Option<CubeTensor<R>>,
+    (added, term): (Added, Option<CubeTensor<R>>),
+) -> CubeTensor<R> {
+    let [n, c, h, w] = x.shape().dims();
+    let x = into_contiguous(permute_nchw_to_nhwc(x));
+    let (client, shape) = (x.client.clone(), Shape::from([n, c, h, w]));
+    let y = empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape, DType::F32);
+    let (cubes, rows) = grid(&client, n, c, h * w);
+    let mut terms = SequenceArg::new();
+    let with_bias = bias.is_some();
+    for tensor in [bias, term].into_iter().flatten() {
+        terms.push(into_contiguous(tensor).into_array_arg());
+    }
+    from_channels_last::launch::<R>(
+        &client,
+        cubes,
+        cube(rows),
+        addresses(&[&x]),
+        x.into_array_arg(),
+        terms,
+        y.clone().into_array_arg(),
+        c,
+        h * w,
+        rows,
+        with_bias,
+        added,
+    );
+    y
+}
