@@ -41,7 +41,7 @@ pub(crate) struct BenchArgs {
     /// PyTorch's modes, of which the best counts: eager, channels_last or compile, with +tf32 or +bf16 on a GPU [default:
     /// the first three; on CUDA those that can be the best]
     #[arg(long, value_delimiter = ',')]
-    peer_mode: Vec<String>,
+    pub peer_mode: Vec<String>,
     /// Runs of each, in turn
     #[arg(long, default_value_t = 3)]
     pub runs: usize,

@@ -31,6 +31,9 @@ pub(crate) struct GpuCheckArgs {
     /// A Python with torch and diffusers, to do the same work in turn
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
+    /// PyTorch's modes, as of `cargo xtask bench` [default: all that it has on a GPU]
+    #[arg(long, value_delimiter = ',', requires = "peer")]
+    peer_mode: Vec<String>,
     /// Cells at a time, tried against one at a time
     #[arg(long, value_delimiter = ',', default_value = "8,4,2")]
     jobs: Vec<usize>,
@@ -98,7 +101,7 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
     let precisions = if args.precision.is_empty() { usual } else { args.precision.clone() };
     let mut options = bench::BenchArgs::of_backend(backend);
     (options.precision, options.deadline) = (precisions, deadline);
-    (options.peer, options.runs) = (args.peer.clone(), 1);
+    (options.peer, options.peer_mode, options.runs) = (args.peer.clone(), args.peer_mode.clone(), 1);
     // In turn, so that what does not fit is the least of both.
     let mut side_by_side = args.jobs.iter().map(|&jobs| (jobs, run.side_by_side(jobs, wall)));
     for workload in &args.workload {

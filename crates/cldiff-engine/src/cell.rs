@@ -27,6 +27,7 @@ const MODEL: Purpose = Purpose::named("model");
 pub(crate) struct Cell<'a, B: TrainBackend> {
     spec: &'a CellSpec,
     stream: &'a Stream,
+    device: &'a B::Device,
     trainer: Trainer<B, UNet2D<B>>,
     strategy: Compose<B, UNet2D<B>>,
     evaluator: Evaluator<'a, B::InnerBackend>,
@@ -55,7 +56,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let evaluator = Evaluator::<B::InnerBackend>::new(spec, reference, device)?;
         let analyst = Analyst::<B>::new(spec, reference, evaluator.edges(), device);
         let (evaluations, cost) = (Vec::new(), Cost::default());
-        Ok(Self { spec, stream, trainer, strategy, evaluator, analyst, evaluations, cost })
+        Ok(Self { spec, stream, device, trainer, strategy, evaluator, analyst, evaluations, cost })
     }
 
     /// Takes up a state that an observer of the same cell was given.
@@ -92,8 +93,10 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
                 }
                 self.train(k, observer)?;
                 self.tell_state(Moment::Trained, observer)?;
+                self.give_memory_back();
             }
             self.evaluate(k, observer)?;
+            self.give_memory_back();
             self.tell_state(Moment::Evaluated, observer)?;
         }
         self.note_memory();
@@ -137,7 +140,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
     }
 
     fn evaluate(&mut self, k: usize, observer: &mut dyn CellObserver) -> Result<(), EngineError> {
-        let Self { spec, stream, trainer, strategy, evaluator, analyst, evaluations, cost } = self;
+        let Self { spec, stream, trainer, strategy, evaluator, analyst, evaluations, cost, .. } = self;
         // Burn initialises parameters lazily and a clone initialises anew; these are all initialised by now.
         let average = trainer.average();
         let of_task = |j| Strategy::<B, UNet2D<B>>::model_for(strategy, j, &average);
@@ -164,6 +167,11 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         self.note_memory();
         let Self { trainer, strategy, analyst, evaluations, cost, .. } = &*self;
         observer.state(moment, &|| state_of(trainer.save(strategy), analyst, evaluations, cost))
+    }
+
+    /// A GPU's memory is kept by sizes, of which training has others than evaluation.
+    fn give_memory_back(&self) {
+        B::memory_cleanup(self.device);
     }
 
     fn note_memory(&mut self) {

@@ -219,21 +219,17 @@ mod summed {
     {
         let (dims, counts, exact) = (x.dims(), x.counts(), exactly());
         let bias_grad = tensor(sum_channels(float(grad.clone())));
-        let of_weight = WeightGrad { dims: weight.dims(), stride, padding, exact };
+        let of_weight = WeightGrad { dims: weight.dims(), stride, padding, factor: factors(), exact };
+        let weight_grad = of_weight.launch(float(x.into_tensor()), float(grad.clone()));
         let of_x = |stride| Convolution { part: Part::InputGrad, dims, stride, padding, exact };
         if exact {
-            let (grad, weight) = (float(grad), float(weight));
-            let weight_grad = of_weight.launch(float(x.into_tensor()), grad.clone());
-            let x_grad = with_x.then(|| of_x(stride).launch(grad, weight));
+            let x_grad = with_x.then(|| of_x(stride).launch(float(grad), float(weight)));
             return (x_grad.map(|grad| Joined::split(tensor(grad), counts)), tensor(weight_grad), bias_grad);
         }
-        // The kernels for tensor cores have no stride in the gradient of the input.
-        let spread = (with_x && stride > 1).then(|| spread(grad.clone(), &weight, dims, stride, padding));
-        let grad = factor(grad);
-        let weight_grad = of_weight.launch(factor(x.into_tensor()), grad.clone());
         let x_grad = with_x.then(|| {
-            let grad = spread.map_or(grad, factor);
-            channels_first(of_x(1).launch(grad, factor(weight)), None, (Added::Nothing, None))
+            // The kernels for tensor cores have no stride here.
+            let grad = spread(grad, &weight, dims, stride, padding);
+            channels_first(of_x(1).launch(factor(grad), factor(weight)), None, (Added::Nothing, None))
         });
         (x_grad.map(|grad| Joined::split(tensor(grad), counts)), tensor(weight_grad), bias_grad)
     }
@@ -244,12 +240,16 @@ mod summed {
         R: CubeRuntime,
         B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
     {
-        let dtype = match Precision::current() {
+        channels_last(float(x), factors())
+    }
+
+    /// The type of factors.
+    fn factors() -> DType {
+        match Precision::current() {
             Precision::F32 | Precision::Tf32 => DType::F32,
             Precision::Bf16 => DType::BF16,
             Precision::F16 => DType::F16,
-        };
-        channels_last(float(x), dtype)
+        }
     }
 
     /// The gradient of the output of a convolution without a stride, of which one with a stride keeps every so many rows and

@@ -8,16 +8,16 @@ use cubecl::prelude::*;
 
 use super::sums::{sum_lanes, sum_vector};
 
-/// What each place of a convolution's kernel is multiplied with, written out, with channels last. A unit takes a vector of
-/// channels of one position of the output.
+/// What each place of a convolution's kernel is multiplied with, written out as a factor. A cube takes one map of `x`.
 ///
-/// `x`: `[n, height, width, channels]`, of whose images those from `first` on are taken; `y`: `[images, out_height,
-/// out_width, kernel height, kernel width, channels]`; channels in vectors.
+/// `x`: `[n, channels, height, width]`, of which `maps` maps from the image `first` on are taken; `y`:
+/// `[maps / channels / images, channels * kernel height * kernel width, images * out_height * out_width]`.
 #[cube(launch, address_type = "dynamic")]
-pub fn unfold<F: Float, N: Size>(
-    x: &Array<Vector<F, N>>,
-    y: &mut Array<Vector<F, N>>,
+pub fn unfold<X: Float, Y: Float>(
+    x: &Array<X>,
+    y: &mut Array<Y>,
     first: usize,
+    maps: usize,
     channels: usize,
     height: usize,
     width: usize,
@@ -25,60 +25,57 @@ pub fn unfold<F: Float, N: Size>(
     kernel_width: usize,
     out_height: usize,
     out_width: usize,
+    images: usize,
     stride: usize,
     padding: usize,
-    #[define(F)] _dtype: StorageType,
+    #[comptime] units: usize,
+    #[define(X)] _x: StorageType,
+    #[define(Y)] _y: StorageType,
 ) {
-    let (at, places) = (ABSOLUTE_POS, kernel_height * kernel_width);
-    if at >= y.len() / places {
+    let map = CUBE_POS;
+    if map >= maps {
         terminate!();
     }
-    let (channel, position) = (at % channels, at / channels);
-    let (row, column) = (position / out_width % out_height * stride, position % out_width * stride);
-    let from = (first + position / out_width / out_height) * height;
-    let to = position * places * channels + channel;
-    for i in 0..kernel_height {
-        for j in 0..kernel_width {
-            // Counted from the edge of the padding.
-            let (row, column) = (row + i, column + j);
-            let mut value = Vector::<F, N>::new(F::new(0.0));
-            if row >= padding && row < height + padding && column >= padding && column < width + padding {
-                value = x[((from + row - padding) * width + column - padding) * channels + channel];
+    let length = out_height * out_width;
+    let (image, channel) = (map / channels, map % channels);
+    let (group, place) = (image / images, image % images);
+    let from = (first * channels + map) * height * width;
+    let to = ((group * channels + channel) * kernel_height * kernel_width * images + place) * length;
+    for at in range_stepped(UNIT_POS as usize, length, units) {
+        let (row, column) = (at / out_width * stride, at % out_width * stride);
+        for i in 0..kernel_height {
+            for j in 0..kernel_width {
+                // Counted from the edge of the padding.
+                let (row, column) = (row + i, column + j);
+                let mut value = Y::new(0.0);
+                if row >= padding && row < height + padding && column >= padding && column < width + padding {
+                    value = Y::cast_from(x[from + (row - padding) * width + column - padding]);
+                }
+                y[to + (i * kernel_width + j) * images * length + at] = value;
             }
-            y[to + (i * kernel_width + j) * channels] = value;
         }
     }
 }
 
-/// The sum of several gradients of a weight, which `more` adds to what is there.
-///
-/// `parts`: `[parts, c_out, places, channels]`, channels in vectors; `sums`: `[c_out, channels, places]`.
+/// The sum of the rows of `parts`, each as long as `sums`, which `more` adds to what is there.
 #[cube(launch, address_type = "dynamic")]
 pub fn sum_parts<N: Size>(
     parts: &Array<Vector<f32, N>>,
-    sums: &mut Array<f32>,
-    channels: usize,
-    places: usize,
+    sums: &mut Array<Vector<f32, N>>,
     #[comptime] more: bool,
 ) {
-    let (at, length) = (ABSOLUTE_POS, sums.len() / N::value());
+    let (at, length) = (ABSOLUTE_POS, sums.len());
     if at >= length {
         terminate!();
     }
     let mut sum = Vector::<f32, N>::new(0.0);
+    if more {
+        sum = sums[at];
+    }
     for part in 0..parts.len() / length {
         sum += parts[part * length + at];
     }
-    let (channel, place, row) = (at % channels, at / channels % places, at / channels / places);
-    #[unroll]
-    for k in 0..N::value() {
-        let to = ((row * channels + channel) * N::value() + k) * places + place;
-        if comptime!(more) {
-            sums[to] += sum[k];
-        } else {
-            sums[to] = sum[k];
-        }
-    }
+    sums[at] = sum;
 }
 
 /// The sum of each channel of `maps`, a cube each.

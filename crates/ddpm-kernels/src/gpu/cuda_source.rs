@@ -149,20 +149,19 @@ fn sum_images() -> String {
     with.source("sum_images", 128)
 }
 
-fn unfolded<F: Float, const WIDTH: usize>() -> String {
+fn unfolded<F: Float>() -> String {
     let mut with = Arguments::new();
-    let x = with.input::<Vector<F, Const<WIDTH>>>();
-    let y = with.output::<Vector<F, Const<WIDTH>>>();
-    let [first, channels, height, width, kernel_height, kernel_width] =
-        [(); 6].map(|()| with.scalar::<usize>());
-    let [out_height, out_width, stride, padding] = [(); 4].map(|()| with.scalar::<usize>());
-    let dtype = F::as_type_native_unchecked().storage_type();
-    unfold::expand::<F, Const<WIDTH>>(
+    let (x, y) = (with.input::<f32>(), with.output::<F>());
+    let [first, maps, channels, height, width, kernel_height, kernel_width] =
+        [(); 7].map(|()| with.scalar::<usize>());
+    let [out_height, out_width, images, stride, padding] = [(); 5].map(|()| with.scalar::<usize>());
+    let [from, to] = [f32::as_type_native_unchecked(), F::as_type_native_unchecked()];
+    unfold::expand::<f32, F>(
         &mut with.builder.scope,
-        WIDTH,
         x.into(),
         y.into(),
         first.into(),
+        maps.into(),
         channels.into(),
         height.into(),
         width.into(),
@@ -170,26 +169,20 @@ fn unfolded<F: Float, const WIDTH: usize>() -> String {
         kernel_width.into(),
         out_height.into(),
         out_width.into(),
+        images.into(),
         stride.into(),
         padding.into(),
-        dtype,
+        256,
+        from.storage_type(),
+        to.storage_type(),
     );
-    with.source(&format!("unfold_{}_{WIDTH}", dtype.size()), 256)
+    with.source(&format!("unfold_{}", to.size()), 256)
 }
 
 fn parts<const WIDTH: usize>(more: bool) -> String {
     let mut with = Arguments::new();
-    let (parts, sums) = (with.input::<Wide<WIDTH>>(), with.output::<f32>());
-    let [channels, places] = [(); 2].map(|()| with.scalar::<usize>());
-    sum_parts::expand::<Const<WIDTH>>(
-        &mut with.builder.scope,
-        WIDTH,
-        parts.into(),
-        sums.into(),
-        channels.into(),
-        places.into(),
-        more,
-    );
+    let (parts, sums) = (with.input::<Wide<WIDTH>>(), with.output::<Wide<WIDTH>>());
+    sum_parts::expand::<Const<WIDTH>>(&mut with.builder.scope, WIDTH, parts.into(), sums.into(), more);
     with.source(&format!("sum_parts_{WIDTH}_{more}"), 256)
 }
 
@@ -294,8 +287,8 @@ fn every_kernel_has_a_cuda_form() {
         .into_iter()
         .flat_map(|silu| [forward::<1>(silu), forward::<4>(silu), backward::<1>(silu), backward::<4>(silu)]);
     let convolutions = [
-        unfolded::<f32, 1>(),
-        unfolded::<half::bf16, 8>(),
+        unfolded::<f32>(),
+        unfolded::<half::bf16>(),
         last::<f32>(),
         last::<half::bf16>(),
         first(false, Added::Nothing),

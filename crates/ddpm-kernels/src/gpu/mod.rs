@@ -7,6 +7,7 @@ mod convolution;
 mod cuda_source;
 mod group_norm;
 mod launch;
+mod multiply;
 mod optimizer;
 mod products;
 mod sums;
@@ -45,6 +46,7 @@ pub type Wgpu = burn_cubecl::CubeBackend<burn_wgpu::WgpuRuntime, f32, i32, u32>;
 
 pub(crate) use channels_last::{Added, channels_first, channels_last};
 pub(crate) use launch::{normalize, normalize_backward, sum_channels, sum_positions};
+pub(crate) use multiply::multiply;
 pub(crate) use optimizer::{Parameter, adamw, sum_of_squares};
-pub(crate) use products::{Convolution, Part, has_tf32, multiply};
+pub(crate) use products::{Convolution, Part, has_tf32};
 pub(crate) use weight_grad::WeightGrad;

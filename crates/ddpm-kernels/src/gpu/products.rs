@@ -1,4 +1,5 @@
-//! Products that are summed in f32, whatever their factors are: Burn's and cubek's own kernels, those among them that do so.
+//! Convolutions and the gradients of their inputs, summed in f32 whatever their factors are: Burn's and cubek's own kernels,
+//! those among them that do so.
 //!
 //! Factors in f32 come here on devices whose tensor cores round them to TF32, and are multiplied with tensor cores or
 //! exactly: slower. Factors of 16 bits go through tensor cores, and what these sum in f32 is kept in f32. Burn's own
@@ -15,20 +16,9 @@ use burn_cubecl::{
         cast,
         conv::{ConvStrategy, ConvTranspose2dStrategy, conv_forward, conv_transpose2d},
     },
-    ops::numeric::empty_device_contiguous_dtype,
     tensor::CubeTensor,
 };
 use cubecl::{ir::StorageType, prelude::*, tf32};
-use cubek::{
-    matmul::{
-        definition::{MatmulElems, MatmulGlobalElems},
-        launch::{Strategy, launch_ref},
-        routines::{
-            BlueprintStrategy, TileSizeSelection, simple::SimpleArgs, simple_unit::SimpleUnitSelectionArgs,
-        },
-    },
-    std::InputBinding,
-};
 use serde::{Deserialize, Serialize};
 
 use super::tensor_cores;
@@ -56,38 +46,8 @@ pub struct Convolution {
     pub dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
-    /// As of [`multiply`].
+    /// Whether factors in f32 are multiplied as they are; they are rounded to TF32 otherwise.
     pub exact: bool,
-}
-
-/// A matrix product `[.., n, k] x [.., k, m]` of two tensors with the same leading sizes and of one type, in f32. Factors in
-/// f32 are multiplied as they are where `exact`, and rounded to TF32 otherwise.
-///
-/// # Panics
-/// If the shapes do not fit.
-pub fn multiply<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>, exact: bool) -> CubeTensor<R> {
-    let (client, mut dims, of_b) = (a.client.clone(), a.shape(), b.shape());
-    let columns = dims.num_dims() - 1;
-    let fits = dims[..columns - 1] == of_b[..columns - 1] && dims[columns] == of_b[columns - 1];
-    assert!(fits, "product: shapes {dims:?} and {of_b:?} do not fit");
-    dims[columns] = of_b[columns];
-    let y = empty_device_contiguous_dtype(client.clone(), a.device.clone(), dims, DType::F32);
-    let (dtype, f32) = (StorageType::from(a.dtype), StorageType::from(DType::F32));
-    let launch = |strategy: &Strategy| {
-        let [a, b] = [&a, &b].map(|tensor| InputBinding::new(tensor.clone().binding(), dtype));
-        let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: f32 });
-        launch_ref(strategy, &client, a, b, y.clone().binding(), &mut types)
-    };
-    let tiles = SimpleUnitSelectionArgs { tile_size: TileSizeSelection::MaxTileSize };
-    // Each takes what those before it cannot: for want of tensor cores, or because a shape does not fit them.
-    let strategies = [
-        Strategy::SimpleCyclicCmma(BlueprintStrategy::Inferred(SimpleArgs::default())),
-        Strategy::SimpleUnit(BlueprintStrategy::Inferred(tiles)),
-        Strategy::Naive,
-    ];
-    let done = strategies[usize::from(exact)..].iter().any(|strategy| launch(strategy).is_ok());
-    assert!(done, "the naive kernel takes every size");
-    y
 }
 
 impl Convolution {

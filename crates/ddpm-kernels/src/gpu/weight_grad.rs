@@ -8,22 +8,20 @@
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::{
     CubeRuntime,
-    kernel::{into_contiguous, slice},
-    ops::{numeric::empty_device_contiguous_dtype, permute, permute_nchw_to_nhwc, reshape},
+    kernel::into_contiguous,
+    ops::{numeric::empty_device_contiguous_dtype, permute, reshape},
     tensor::CubeTensor,
 };
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 use super::{
-    channels_last::channels_last,
     convolution::{sum_parts, unfold},
-    launch::{addresses, most_units, vector_width},
-    products::multiply,
+    launch::{addresses, cubes, most_units, vector_width},
+    multiply::multiply,
 };
 
-/// What the inputs of a product may take up, written out, in bytes: larger ones are made in several rounds. They cost
-/// memory, and what a processor's second cache holds need not be read from it.
-const LIMIT: usize = 1 << 27;
+/// What the inputs of a product may take up, written out, in bytes: larger ones are made in several rounds.
+const LIMIT: usize = 1 << 28;
 
 /// Rows and columns of the tile that one processor computes, about.
 const TILE: usize = 64;
@@ -62,38 +60,42 @@ pub struct WeightGrad {
     pub dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
+    /// What is multiplied.
+    pub factor: DType,
     /// Whether factors in f32 are multiplied as they are.
     pub exact: bool,
 }
 
 impl WeightGrad {
-    /// Of the input and the gradient of the output, both factors of one type; in f32.
+    /// Of the input and the gradient of the output; in f32.
     pub fn launch<R: CubeRuntime>(&self, x: CubeTensor<R>, grad: CubeTensor<R>) -> CubeTensor<R> {
         let ([c_out, c_in, k_h, k_w], [n, _, height, width]) = (self.dims, grad.shape().dims());
         let columns = c_in * k_h * k_w;
         let hardware = &x.client.properties().hardware;
         let processors = hardware.num_streaming_multiprocessors.unwrap_or(64) as usize;
         let tiles = c_out.div_ceil(TILE) * columns.div_ceil(TILE);
-        let plan = Plan::new(n, columns * height * width * x.dtype.size(), tiles, processors);
+        let plan = Plan::new(n, columns * height * width * self.factor.size(), tiles, processors);
         self.by_plan(x, grad, plan)
     }
 
     fn by_plan<R: CubeRuntime>(&self, x: CubeTensor<R>, grad: CubeTensor<R>, plan: Plan) -> CubeTensor<R> {
-        let dtype = x.dtype;
-        let [x, grad] = [x, grad].map(|maps| permute_nchw_to_nhwc(channels_last(maps, dtype)));
+        let [x, grad] = [x, grad].map(into_contiguous);
         let (client, device) = (x.client.clone(), x.device.clone());
-        let ([c_out, c_in, k_h, k_w], [_, height, width, _]) = (self.dims, grad.shape().dims());
-        let count = c_out * c_in * k_h * k_w;
+        let &Self { dims, stride, padding, factor, exact } = self;
+        let ([_, _, k_h, k_w], [_, _, height, width]) = (dims, grad.shape().dims());
+        let (out, count) = ([height, width], dims.iter().product::<usize>());
 
-        let found = empty_device_contiguous_dtype(client.clone(), device, self.dims.into(), DType::F32);
+        let found = empty_device_contiguous_dtype(client.clone(), device, dims.into(), DType::F32);
         for round in 0..plan.rounds {
-            let Plan { groups, images, .. } = plan;
-            let first = round * groups * images;
-            let rows = slice(grad.clone(), &[first..first + groups * images, 0..height, 0..width, 0..c_out]);
-            let rows = reshape(into_contiguous(rows), [groups, images * height * width, c_out].into());
-            let unfolded = self.unfold(&x, [height, width], plan, first);
-            let parts = multiply(permute(rows, &[0, 2, 1]), unfolded, self.exact);
-            let (width, cube) = (vector_width(&parts, c_in), CubeDim::new_1d(most_units(&client)));
+            // Both are written with the pixels that are summed over one after another, as tensor cores take them best.
+            let unfolded = Unfold { kernel: [k_h, k_w], out, stride, padding, factor };
+            let unfolded = unfolded.launch(&x, plan, round);
+            // Each place of a kernel of one pixel is multiplied with the map itself.
+            let rows = Unfold { kernel: [1; 2], out, stride: 1, padding: 0, factor };
+            let rows = rows.launch(&grad, plan, round);
+            let parts = multiply(rows, permute(unfolded, &[0, 2, 1]), exact);
+            let width = vector_width(&found, count);
+            let cube = CubeDim::new_1d(most_units(&client));
             sum_parts::launch::<R>(
                 &client,
                 calculate_cube_count_elemwise(&client, count / width, cube),
@@ -102,50 +104,57 @@ impl WeightGrad {
                 width,
                 parts.into_array_arg(),
                 found.clone().into_array_arg(),
-                c_in / width,
-                k_h * k_w,
                 round > 0,
             );
         }
         found
     }
+}
 
-    /// What each place of the kernel is multiplied with, `[groups, images * pixels, places * channels]`, of the images from
-    /// the first on of `[n, h, w, c]`.
-    fn unfold<R: CubeRuntime>(
-        &self,
-        x: &CubeTensor<R>,
-        [out_h, out_w]: [usize; 2],
-        Plan { groups, images, .. }: Plan,
-        first: usize,
-    ) -> CubeTensor<R> {
-        let &Self { dims: [_, c, k_h, k_w], stride, padding, .. } = self;
-        let (client, [n, height, width, _]) = (&x.client, x.shape().dims());
-        let shape: Shape = [groups, images * out_h * out_w, k_h * k_w * c].into();
-        if [k_h, k_w, stride] == [1; 3] && padding == 0 && groups * images == n {
-            return reshape(x.clone(), shape);
+/// A convolution's kernel and how it moves.
+struct Unfold {
+    kernel: [usize; 2],
+    out: [usize; 2],
+    stride: usize,
+    padding: usize,
+    factor: DType,
+}
+
+impl Unfold {
+    /// What each place of the kernel is multiplied with in a round, `[groups, channels * places, images * pixels]`.
+    fn launch<R: CubeRuntime>(&self, maps: &CubeTensor<R>, plan: Plan, round: usize) -> CubeTensor<R> {
+        let &Self { kernel: [k_h, k_w], out: [out_h, out_w], stride, padding, factor } = self;
+        let (client, [_, channels, height, width]) = (&maps.client, maps.shape().dims());
+        let Plan { rounds, groups, images } = plan;
+        let shape: Shape = [groups, channels * k_h * k_w, images * out_h * out_w].into();
+        if [rounds, images, k_h, k_w, stride] == [1; 5] && padding == 0 && maps.dtype == factor {
+            return reshape(maps.clone(), shape);
         }
-        let unfolded = empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape, x.dtype);
-        let (wide, cube) = (vector_width(x, c), CubeDim::new_1d(most_units(client)));
+        let unfolded = empty_device_contiguous_dtype(client.clone(), maps.device.clone(), shape, factor);
+        let units = most_units(client).min(((out_h * out_w) as u32).next_power_of_two().max(32));
+        let count = groups * images * channels;
         unfold::launch::<R>(
             client,
-            calculate_cube_count_elemwise(client, groups * images * out_h * out_w * (c / wide), cube),
-            cube,
-            addresses(&[x, &unfolded]),
-            wide,
-            x.clone().into_array_arg(),
+            cubes(client, count),
+            CubeDim::new_1d(units),
+            addresses(&[maps, &unfolded]),
+            maps.clone().into_array_arg(),
             unfolded.clone().into_array_arg(),
-            first,
-            c / wide,
+            round * groups * images,
+            count,
+            channels,
             height,
             width,
             k_h,
             k_w,
             out_h,
             out_w,
+            images,
             stride,
             padding,
-            x.dtype.into(),
+            units as usize,
+            maps.dtype.into(),
+            factor.into(),
         );
         unfolded
     }
@@ -165,7 +174,7 @@ mod tests {
         assert_eq!(Plan::new(64, 1 << 10, 1, 132), plan(1, 64, 1));
         assert_eq!(Plan::new(128, 1 << 10, 36, 132), plan(1, 8, 16));
         assert_eq!(Plan::new(128, 1 << 10, 1000, 132), plan(1, 1, 128));
-        assert_eq!(Plan::new(128, 1 << 23, 36, 132), plan(8, 8, 2));
+        assert_eq!(Plan::new(128, 1 << 23, 36, 132), plan(4, 8, 4));
         assert_eq!(Plan::new(100, 1 << 10, 36, 132), plan(1, 10, 10));
         assert_eq!(Plan::new(97, 1 << 10, 36, 132), plan(1, 1, 97));
         assert_eq!(Plan::new(1, 1 << 30, 36, 132), plan(1, 1, 1));
@@ -199,7 +208,7 @@ mod tests {
         for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (3, 2, 0), (2, 2, 0), (1, 1, 0)] {
             let out = [7, 9].map(|size| (size + 2 * padding - kernel) / stride + 1);
             let dims = [6, 5, kernel, kernel];
-            let weight_grad = WeightGrad { dims, stride, padding, exact: true };
+            let weight_grad = WeightGrad { dims, stride, padding, factor: DType::F32, exact: true };
             let (x, grad) = (values([12, 5, 7, 9], 0.1), values([12, 6, out[0], out[1]], 0.2));
             let [x, grad, weight] = [x, grad, values(dims, 0.3)].map(primitive);
             let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
