@@ -1,8 +1,9 @@
 //! The operations in which a diffusion UNet spends its time, as one backend-extension trait on Burn.
 //!
 //! [`Kernels`] has a default body for every operation, composed of Burn's own, so that any Burn backend works;
-//! a backend with something faster overrides the operation, forward and backward ([`cpu`] does so for the two CPU
-//! backends; of the operations on a GPU, group norm and the optimiser's step have kernels of their own). Under autodiff the operations are single nodes with these backward passes. Models are generic over
+//! a backend with something faster overrides the operation, forward and backward: `cpu` does so for the two CPU
+//! backends, `gpu` for Burn's backends on CUDA and wgpu without Burn's fusion (`gpu::Cuda`, `gpu::Wgpu`). Under autodiff
+//! the operations are single nodes with these backward passes. Models are generic over
 //! `B: Kernels`, code that trains over `B: TrainBackend`, and never over one backend.
 //!
 //! ```

@@ -1,6 +1,10 @@
 //! Feature maps with channels last, as the kernels for tensor cores read and write them, and back.
 //!
 //! A cube takes a tile of channels and positions through shared memory, so that both are read and written in runs.
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "types of elements are used by what the macro makes, and not in the body"
+)]
 
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::{
@@ -27,8 +31,8 @@ pub fn to_channels_last<X: Float, Y: Float>(
     channels: usize,
     length: usize,
     #[comptime] rows: usize,
-    #[define(X)] _x: StorageType,
-    #[define(Y)] _y: StorageType,
+    #[define(X)] _from: StorageType,
+    #[define(Y)] _to: StorageType,
 ) {
     let (tiles, tiles_of_length) = (channels.div_ceil(TILE), length.div_ceil(TILE));
     let image = CUBE_POS / (tiles * tiles_of_length);

@@ -29,8 +29,8 @@ pub fn unfold<X: Float, Y: Float>(
     stride: usize,
     padding: usize,
     #[comptime] units: usize,
-    #[define(X)] _x: StorageType,
-    #[define(Y)] _y: StorageType,
+    #[define(X)] _from: StorageType,
+    #[define(Y)] _to: StorageType,
 ) {
     let map = CUBE_POS;
     if map >= maps {

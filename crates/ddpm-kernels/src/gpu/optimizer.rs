@@ -83,7 +83,7 @@ pub fn sum_of_squares<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> Option<Cub
     let client = &tensors.first()?.client;
     let all: Vec<_> = tensors.iter().collect();
     let launches = launches(&all, at_once(client, TENSORS, 1), 16, |_, _| true);
-    let counts = launches.iter().map(|launch| launch.count());
+    let counts = launches.iter().map(Launch::count);
     let sums = empty(&tensors[0], [1, 1, counts.sum()].into());
     let mut first = 0;
     for launch in launches {
