@@ -8,14 +8,15 @@ use cubecl::prelude::*;
 
 use super::sums::{sum_lanes, sum_vector};
 
-/// What each place of a convolution's kernel is multiplied with, written out as a factor. A cube takes one map of `x`.
+/// What each place of a convolution's kernel is multiplied with, written out as a factor. A cube takes one map of `x`, a unit
+/// some neighbouring columns of one row of the output at a time, whose number divides `out_width`.
 ///
 /// `x`: `[n, channels, height, width]`, of which `maps` maps from the image `first` on are taken; `y`:
-/// `[maps / channels / images, channels * kernel height * kernel width, images * out_height * out_width]`.
+/// `[maps / channels / images, channels * kernel height * kernel width, images * out_height * out_width]` in vectors.
 #[cube(launch, address_type = "dynamic")]
-pub fn unfold<X: Float, Y: Float>(
+pub fn unfold<X: Float, Y: Float, N: Size>(
     x: &Array<X>,
-    y: &mut Array<Y>,
+    y: &mut Array<Vector<Y, N>>,
     first: usize,
     maps: usize,
     channels: usize,
@@ -36,22 +37,30 @@ pub fn unfold<X: Float, Y: Float>(
     if map >= maps {
         terminate!();
     }
-    let length = out_height * out_width;
+    let length = out_height * out_width / N::value();
     let (image, channel) = (map / channels, map % channels);
     let (group, place) = (image / images, image % images);
     let from = (first * channels + map) * height * width;
     let to = ((group * channels + channel) * kernel_height * kernel_width * images + place) * length;
     for at in range_stepped(UNIT_POS as usize, length, units) {
-        let (row, column) = (at / out_width * stride, at % out_width * stride);
+        let position = at * N::value();
+        // Counted from the edge of the padding.
+        let (first_row, first_column) = (position / out_width * stride, position % out_width * stride);
         for i in 0..kernel_height {
+            let row = first_row + i;
             for j in 0..kernel_width {
-                // Counted from the edge of the padding.
-                let (row, column) = (row + i, column + j);
-                let mut value = Y::new(0.0);
-                if row >= padding && row < height + padding && column >= padding && column < width + padding {
-                    value = Y::cast_from(x[from + (row - padding) * width + column - padding]);
+                let mut values = Vector::<Y, N>::new(Y::new(0.0));
+                if row >= padding && row < height + padding {
+                    let start = from + (row - padding) * width;
+                    #[unroll]
+                    for k in 0..N::value() {
+                        let column = first_column + k * stride + j;
+                        if column >= padding && column < width + padding {
+                            values[k] = Y::cast_from(x[start + column - padding]);
+                        }
+                    }
                 }
-                y[to + (i * kernel_width + j) * images * length + at] = value;
+                y[to + (i * kernel_width + j) * images * length + at] = values;
             }
         }
     }

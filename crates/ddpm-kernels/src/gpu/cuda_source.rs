@@ -149,15 +149,16 @@ fn sum_images() -> String {
     with.source("sum_images", 128)
 }
 
-fn unfolded<F: Float>() -> String {
+fn unfolded<F: Float, const WIDTH: usize>() -> String {
     let mut with = Arguments::new();
-    let (x, y) = (with.input::<f32>(), with.output::<F>());
+    let (x, y) = (with.input::<f32>(), with.output::<Vector<F, Const<WIDTH>>>());
     let [first, maps, channels, height, width, kernel_height, kernel_width] =
         [(); 7].map(|()| with.scalar::<usize>());
     let [out_height, out_width, images, stride, padding] = [(); 5].map(|()| with.scalar::<usize>());
     let [from, to] = [f32::as_type_native_unchecked(), F::as_type_native_unchecked()];
-    unfold::expand::<f32, F>(
+    unfold::expand::<f32, F, Const<WIDTH>>(
         &mut with.builder.scope,
+        WIDTH,
         x.into(),
         y.into(),
         first.into(),
@@ -176,7 +177,7 @@ fn unfolded<F: Float>() -> String {
         from.storage_type(),
         to.storage_type(),
     );
-    with.source(&format!("unfold_{}", to.size()), 256)
+    with.source(&format!("unfold_{}_{WIDTH}", to.size()), 256)
 }
 
 fn parts<const WIDTH: usize>(more: bool) -> String {
@@ -287,8 +288,8 @@ fn every_kernel_has_a_cuda_form() {
         .into_iter()
         .flat_map(|silu| [forward::<1>(silu), forward::<4>(silu), backward::<1>(silu), backward::<4>(silu)]);
     let convolutions = [
-        unfolded::<f32>(),
-        unfolded::<half::bf16>(),
+        unfolded::<f32, 1>(),
+        unfolded::<half::bf16, 8>(),
         last::<f32>(),
         last::<half::bf16>(),
         first(false, Added::Nothing),

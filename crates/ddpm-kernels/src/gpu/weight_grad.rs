@@ -23,8 +23,12 @@ use super::{
 /// What the inputs of a product may take up, written out, in bytes: larger ones are made in several rounds.
 const LIMIT: usize = 1 << 28;
 
-/// Rows and columns of the tile that one processor computes, about.
-const TILE: usize = 64;
+/// Rows and columns of the tile that one processor computes, at most.
+const TILE: usize = 128;
+
+/// Tiles for each processor, so that those that come last leave few of them idle: an H200 with half as many tiles as
+/// processors made the products of `cifar-ddpm` at 40 TFLOP/s, with as many at 55 (benchmarks/gpu.md).
+const TILES_EACH: usize = 4;
 
 /// How the images are spread over products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl Plan {
     /// For `n` images, each `bytes` long when it is written out, and products of `tiles` tiles on so many processors.
     fn new(n: usize, bytes: usize, tiles: usize, processors: usize) -> Self {
         let rounds = part(n, (n * bytes).div_ceil(LIMIT));
-        let groups = part(n / rounds, (2 * processors).div_ceil(tiles));
+        let groups = part(n / rounds, (TILES_EACH * processors).div_ceil(tiles));
         Self { rounds, groups, images: n / rounds / groups }
     }
 }
@@ -131,13 +135,15 @@ impl Unfold {
             return reshape(maps.clone(), shape);
         }
         let unfolded = empty_device_contiguous_dtype(client.clone(), maps.device.clone(), shape, factor);
-        let units = most_units(client).min(((out_h * out_w) as u32).next_power_of_two().max(32));
+        let wide = vector_width(&unfolded, out_w);
+        let units = most_units(client).min(((out_h * out_w / wide) as u32).next_power_of_two().max(32));
         let count = groups * images * channels;
         unfold::launch::<R>(
             client,
             cubes(client, count),
             CubeDim::new_1d(units),
             addresses(&[maps, &unfolded]),
+            wide,
             maps.clone().into_array_arg(),
             unfolded.clone().into_array_arg(),
             round * groups * images,
@@ -172,10 +178,10 @@ mod tests {
     fn images_are_spread_over_what_there_is() {
         // One tile needs all images, many need none apart; what is large is made in rounds.
         assert_eq!(Plan::new(64, 1 << 10, 1, 132), plan(1, 64, 1));
-        assert_eq!(Plan::new(128, 1 << 10, 36, 132), plan(1, 8, 16));
+        assert_eq!(Plan::new(128, 1 << 10, 36, 132), plan(1, 16, 8));
         assert_eq!(Plan::new(128, 1 << 10, 1000, 132), plan(1, 1, 128));
-        assert_eq!(Plan::new(128, 1 << 23, 36, 132), plan(4, 8, 4));
-        assert_eq!(Plan::new(100, 1 << 10, 36, 132), plan(1, 10, 10));
+        assert_eq!(Plan::new(128, 1 << 23, 36, 132), plan(4, 16, 2));
+        assert_eq!(Plan::new(100, 1 << 10, 36, 132), plan(1, 20, 5));
         assert_eq!(Plan::new(97, 1 << 10, 36, 132), plan(1, 1, 97));
         assert_eq!(Plan::new(1, 1 << 30, 36, 132), plan(1, 1, 1));
     }
