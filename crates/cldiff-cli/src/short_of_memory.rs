@@ -11,12 +11,13 @@ pub fn says(said: &str) -> bool {
     WORDS.iter().any(|words| low.contains(words))
 }
 
-/// What a panic said that says so, on whatever thread: a backend's own panics first, and what waits for it then says nothing
-/// of the reason.
+/// What a panic said that says so, on whatever thread, in a line: a backend's own panics first, and what waits for it then
+/// says nothing of the reason.
 pub fn cause() -> Option<String> {
-    let cause = panics::take(says)?;
+    let said = panics::take(says)?;
+    let line = said.lines().find(|line| says(line))?;
     // In front of it stands which call panicked.
-    Some(cause.rsplit_once("value: ").map_or(cause.as_str(), |(_, cause)| cause).to_owned())
+    Some(line.rsplit_once("value: ").map_or(line, |(_, cause)| cause).to_owned())
 }
 
 #[cfg(test)]
@@ -26,8 +27,8 @@ mod tests {
     #[test]
     fn a_cause_on_another_thread_is_found_once() {
         panics::listen();
-        let failed = std::thread::spawn(|| panic!("an `Err` value: can't allocate buffer of size: 7")).join();
-        assert!(failed.is_err());
+        let said = "an `Err` value: can't allocate buffer of size: 7\nNo backtrace available";
+        assert!(std::thread::spawn(move || panic!("{said}")).join().is_err());
         assert_eq!(cause().as_deref(), Some("can't allocate buffer of size: 7"));
         assert_eq!(cause(), None);
     }
