@@ -154,7 +154,7 @@ impl Findings<'_> {
     }
 }
 
-/// Date, machine and commit.
+/// Date and machine. `cldiff doctor` names the commit of the program, which may be another than the checkout's.
 fn heading(args: &GpuCheckArgs) -> String {
     let line = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().ok().filter(|o| o.status.success());
@@ -162,9 +162,8 @@ fn heading(args: &GpuCheckArgs) -> String {
     };
     let gpu = line("nvidia-smi", &["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]);
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let commit = line("git", &["rev-parse", "--short=12", "HEAD"]);
     format!(
-        "# {} on a GPU\n\nBy `cargo xtask gpu-check --backend {}`, {}, commit {commit}. GPU, driver, memory: {gpu}.\n",
+        "# {} on a GPU\n\nBy `cargo xtask gpu-check --backend {}`, {}. GPU, driver, memory: {gpu}.\n",
         args.backend,
         args.backend,
         now.split('T').next().unwrap_or_default()
