@@ -125,6 +125,8 @@ pub struct Probe {
     pub features: Vec<f32>,
     /// Terms of the bits per dimension, in bits, and the mean squared errors that they come from.
     pub likelihood: Vec<f64>,
+    /// The output of a convolution that is large enough to go through the kernels for large ones, and its gradients, by name.
+    pub convolution: BTreeMap<String, Vec<f32>>,
 }
 
 /// What a cell is doing.

@@ -79,6 +79,7 @@ impl Probe {
     pub fn differences(&self, reference: &Self, rounding: Rounding) -> Vec<Difference> {
         let (of_gradients, gradients) = furthest(&self.gradients, &reference.gradients);
         let (of_trained, trained) = furthest(&self.trained, &reference.trained);
+        let (of_convolution, convolution) = furthest(&self.convolution, &reference.convolution);
         let [of_values, of_tensors] = rounding.tolerances();
         let found = [
             ("output".to_owned(), distance(&self.output, &reference.output), of_values),
@@ -91,6 +92,7 @@ impl Probe {
                 each_relative(&self.likelihood, &reference.likelihood),
                 of_values,
             ),
+            (format!("a large convolution's {of_convolution}"), convolution, of_values),
         ];
         found.map(|(what, value, tolerance)| Difference { rounding, what, value, tolerance }).into()
     }

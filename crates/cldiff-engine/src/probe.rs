@@ -50,6 +50,7 @@ pub(crate) fn run<B: TrainBackend>(device: &B::Device) -> Result<Probe, EngineEr
         features: features::<B::InnerBackend>(device),
         likelihood: likelihood(&valid, &process, device),
         trained: trained(unet, &process, device),
+        convolution: convolution::<B>(device),
     })
 }
 
@@ -123,6 +124,24 @@ fn features<B: Kernels>(device: &B::Device) -> Vec<f32> {
     let (features, logits) = classifier.forward(images::<B>(device));
     let (features, logits) = (floats(features.into_data()), floats(logits.into_data()));
     features.into_iter().chain(logits).collect()
+}
+
+/// A convolution of 302 million products, whose channels are as many as tensor cores are given at once, and its gradients.
+fn convolution<B: TrainBackend>(device: &B::Device) -> BTreeMap<String, Vec<f32>> {
+    let values = |step, shape| KEY.step(step).normal::<B>(0, shape, device);
+    let x = values(6, [32, 64, 16, 16]).require_grad();
+    let weight = values(7, [64, 64, 3, 3]).require_grad();
+    let bias = values(8, [1, 64, 1, 1]).reshape([64]).require_grad();
+    let y = B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1);
+    let grads = (y.clone() * values(9, y.dims())).sum().backward();
+    let gradient = |found: Option<TensorData>| floats(found.expect("it was asked for"));
+    let found = [
+        ("output", floats(y.into_data())),
+        ("gradient of x", gradient(x.grad(&grads).map(Tensor::into_data))),
+        ("gradient of weight", gradient(weight.grad(&grads).map(Tensor::into_data))),
+        ("gradient of bias", gradient(bias.grad(&grads).map(Tensor::into_data))),
+    ];
+    found.map(|(name, values)| (name.to_owned(), values)).into()
 }
 
 /// The bound's terms and the errors under them, from the first timestep to the last, and the prior's.

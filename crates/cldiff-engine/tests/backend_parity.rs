@@ -63,6 +63,7 @@ fn differences_are_seen() {
     assert_eq!(told(|found| found.samples.rotate_left(1)), 1);
     assert_eq!(told(|found| found.features.rotate_left(1)), 1);
     assert_eq!(told(|found| found.likelihood[0] *= 1.001), 1);
+    assert_eq!(told(|found| found.convolution.values_mut().last().unwrap()[0] += 1.0), 1);
 }
 
 #[test]

@@ -15,48 +15,62 @@ use burn_cubecl::{
 };
 use cubecl::prelude::*;
 
-use super::launch::{addresses, cubes, most_units};
+use super::launch::{addresses, cubes, most_units, vector_width};
 
 /// Channels, and positions, of a tile.
 const TILE: usize = 32;
 
+/// Bytes that a unit writes at once, at most, where a number has fewer: as many as it reads.
+const WRITTEN: usize = 4;
+
 /// A row of a tile in shared memory: one place more, so that neither rows nor columns share a bank.
 const ROW: usize = TILE + 1;
 
-/// `y`, `[n, length, channels]`, of `x`, `[n, channels, length]`.
+/// `y`, `[n, length, channels]` in vectors, of `x`, `[n, channels, length]`. A tile has that many times as many channels.
+///
+/// Each run of so many positions as there are `taps` is turned round.
 #[cube(launch, address_type = "dynamic")]
-pub fn to_channels_last<X: Float, Y: Float>(
+pub fn to_channels_last<X: Float, Y: Float, N: Size>(
     x: &Array<X>,
-    y: &mut Array<Y>,
+    y: &mut Array<Vector<Y, N>>,
     channels: usize,
     length: usize,
+    #[comptime] taps: usize,
     #[comptime] rows: usize,
     #[define(X)] _from: StorageType,
     #[define(Y)] _to: StorageType,
 ) {
-    let (tiles, tiles_of_length) = (channels.div_ceil(TILE), length.div_ceil(TILE));
+    let width = N::value().comptime();
+    let (tiles, tiles_of_length) = (channels.div_ceil(comptime!(TILE * width)), length.div_ceil(TILE));
     let image = CUBE_POS / (tiles * tiles_of_length);
     let first = image * channels * length;
     if first >= x.len() {
         terminate!();
     }
-    let first_channel = CUBE_POS / tiles_of_length % tiles * TILE;
+    let first_channel = CUBE_POS / tiles_of_length % tiles * comptime!(TILE * width);
     let first_position = CUBE_POS % tiles_of_length * TILE;
     let (row, lane) = (UNIT_POS as usize / TILE, UNIT_POS as usize % TILE);
-    let mut tile = SharedMemory::<f32>::new(comptime!(TILE * ROW));
+    let mut tile = SharedMemory::<f32>::new(comptime!(TILE * width * ROW));
     let position = first_position + lane;
-    for at in range_stepped(row, TILE, rows) {
+    for at in range_stepped(row, comptime!(TILE * width), rows) {
         let channel = first_channel + at;
         if channel < channels && position < length {
             tile[at * ROW + lane] = f32::cast_from(x[first + channel * length + position]);
         }
     }
     sync_cube();
-    let channel = first_channel + lane;
+    let channel = first_channel + lane * width;
     for at in range_stepped(row, TILE, rows) {
         let position = first_position + at;
         if channel < channels && position < length {
-            y[first + position * channels + channel] = Y::cast_from(tile[lane * ROW + at]);
+            let mut values = Vector::<Y, N>::new(Y::new(0.0));
+            #[unroll]
+            for k in 0..width {
+                values[k] = Y::cast_from(tile[(lane * width + k) * ROW + at]);
+            }
+            let tap = position % taps;
+            let place = position - tap + (taps - 1 - tap);
+            y[(first + place * channels + channel) / width] = values;
         }
     }
 }
@@ -128,15 +142,14 @@ pub fn from_channels_last(
     }
 }
 
-/// Cubes for every tile, and the rows of their units.
+/// Cubes for every tile of so many channels, and the rows of their units.
 fn grid<R: CubeRuntime>(
     client: &ComputeClient<R>,
-    n: usize,
-    channels: usize,
-    length: usize,
+    [n, channels, length]: [usize; 3],
+    tile_channels: usize,
 ) -> (CubeCount, usize) {
     let rows = most_units(client) as usize / TILE;
-    (cubes(client, n * channels.div_ceil(TILE) * length.div_ceil(TILE)), rows)
+    (cubes(client, n * channels.div_ceil(tile_channels) * length.div_ceil(TILE)), rows)
 }
 
 const fn cube(rows: usize) -> CubeDim {
@@ -153,25 +166,53 @@ pub fn channels_last<R: CubeRuntime>(x: CubeTensor<R>, dtype: DType) -> CubeTens
     if x.dtype == dtype && is_channels_last(&x) {
         return x;
     }
+    let [n, c, h, w] = x.shape().dims();
+    permute_nhwc_to_nchw(turned(x, dtype, [n, c, h * w], 1, [n, h, w, c]))
+}
+
+/// A convolution's weight `[c_out, c_in, k_h, k_w]` in f32, as the one that gives the gradient of its input from that of
+/// its output: `[c_in, c_out, k_h, k_w]` with its places turned round, in numbers of a type that lie with channels last.
+pub fn mirrored<R: CubeRuntime>(weight: CubeTensor<R>, dtype: DType) -> CubeTensor<R> {
+    let [c_out, c_in, k_h, k_w] = weight.shape().dims();
+    permute_nhwc_to_nchw(turned(
+        weight,
+        dtype,
+        [1, c_out, c_in * k_h * k_w],
+        k_h * k_w,
+        [c_in, k_h, k_w, c_out],
+    ))
+}
+
+/// `[n, channels, length]` as `[n, length, channels]` of this shape.
+fn turned<R: CubeRuntime>(
+    x: CubeTensor<R>,
+    dtype: DType,
+    [n, channels, length]: [usize; 3],
+    taps: usize,
+    shape: [usize; 4],
+) -> CubeTensor<R> {
     let x = into_contiguous(x);
-    let (client, [n, c, h, w]) = (x.client.clone(), x.shape().dims());
-    let y = empty_device_contiguous_dtype(client.clone(), x.device.clone(), [n, h, w, c].into(), dtype);
-    let (cubes, rows) = grid(&client, n, c, h * w);
+    let client = x.client.clone();
+    let y = empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape.into(), dtype);
+    let width = vector_width(&y, channels).min(WRITTEN / dtype.size());
+    let (cubes, rows) = grid(&client, [n, channels, length], TILE * width);
     let types = (x.dtype.into(), dtype.into());
     to_channels_last::launch::<R>(
         &client,
         cubes,
         cube(rows),
         addresses(&[&x]),
+        width,
         x.into_array_arg(),
         y.clone().into_array_arg(),
-        c,
-        h * w,
+        channels,
+        length,
+        taps,
         rows,
         types.0,
         types.1,
     );
-    permute_nhwc_to_nchw(y)
+    y
 }
 
 /// `[n, c, h, w]` in f32 that lies with channels last as it lies usually, plus a number for each channel, `[c]`, and plus
@@ -185,7 +226,7 @@ pub fn channels_first<R: CubeRuntime>(
     let x = into_contiguous(permute_nchw_to_nhwc(x));
     let (client, shape) = (x.client.clone(), Shape::from([n, c, h, w]));
     let y = empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape, DType::F32);
-    let (cubes, rows) = grid(&client, n, c, h * w);
+    let (cubes, rows) = grid(&client, [n, c, h * w], TILE);
     let mut terms = SequenceArg::new();
     let with_bias = bias.is_some();
     for tensor in [bias, term].into_iter().flatten() {

@@ -187,22 +187,24 @@ fn parts<const WIDTH: usize>(more: bool) -> String {
     with.source(&format!("sum_parts_{WIDTH}_{more}"), 256)
 }
 
-fn last<F: Float>() -> String {
+fn last<F: Float, const WIDTH: usize>(taps: usize) -> String {
     let mut with = Arguments::new();
-    let (x, y) = (with.input::<f32>(), with.output::<F>());
+    let (x, y) = (with.input::<f32>(), with.output::<Vector<F, Const<WIDTH>>>());
     let [channels, length] = [(); 2].map(|()| with.scalar::<usize>());
     let [from, to] = [f32::as_type_native_unchecked(), F::as_type_native_unchecked()];
-    to_channels_last::expand::<f32, F>(
+    to_channels_last::expand::<f32, F, Const<WIDTH>>(
         &mut with.builder.scope,
+        WIDTH,
         x.into(),
         y.into(),
         channels.into(),
         length.into(),
+        taps,
         8,
         from.storage_type(),
         to.storage_type(),
     );
-    with.source(&format!("to_channels_last_{}", to.size()), 256)
+    with.source(&format!("to_channels_last_{}_{taps}", to.size()), 256)
 }
 
 fn first(bias: bool, added: Added) -> String {
@@ -290,8 +292,8 @@ fn every_kernel_has_a_cuda_form() {
     let convolutions = [
         unfolded::<f32, 1>(),
         unfolded::<half::bf16, 8>(),
-        last::<f32>(),
-        last::<half::bf16>(),
+        last::<f32, 1>(1),
+        last::<half::bf16, 2>(9),
         first(false, Added::Nothing),
         first(true, Added::Shift),
         first(true, Added::Residual),

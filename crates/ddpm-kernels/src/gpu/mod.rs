@@ -12,6 +12,7 @@ mod optimizer;
 mod products;
 mod sums;
 mod tensor_cores;
+mod tiling;
 mod weight_grad;
 
 /// A number that changes when what is compiled for a GPU from this crate does: compiled kernels are kept under their names.
@@ -44,9 +45,9 @@ pub type Cuda = burn_cubecl::CubeBackend<cubecl::cuda::CudaRuntime, f32, i32, u8
 #[cfg(feature = "wgpu")]
 pub type Wgpu = burn_cubecl::CubeBackend<burn_wgpu::WgpuRuntime, f32, i32, u32>;
 
-pub(crate) use channels_last::{Added, channels_first, channels_last};
+pub(crate) use channels_last::{Added, channels_first, channels_last, mirrored};
 pub(crate) use launch::{normalize, normalize_backward, sum_channels, sum_positions};
 pub(crate) use multiply::multiply;
 pub(crate) use optimizer::{Parameter, adamw, sum_of_squares};
-pub(crate) use products::{Convolution, Part, has_tf32};
+pub(crate) use products::{Convolution, has_tf32, input_grad};
 pub(crate) use weight_grad::WeightGrad;

@@ -1,6 +1,6 @@
 //! Matrix products that are summed in f32, by cubek's kernels.
 //!
-//! Large ones of 16 bits are tried in several ways, of which the fastest for a shape is found by measuring once on each
+//! Large ones of 16 bits are cut in several ways, of which the fastest for a shape is found by measuring once on each
 //! device. All others are made in the first way that takes them: each kernel costs CUDA's compiler a second or more.
 
 use burn::tensor::{DType, TensorMetadata};
@@ -8,7 +8,7 @@ use burn_cubecl::{CubeRuntime, CubeTuneId, ops::numeric::empty_device_contiguous
 use cubecl::{
     AutotuneKey,
     ir::StorageType,
-    tune::{LocalTuner, Tunable, TunableSet, anchor, local_tuner},
+    tune::{LocalTuner, Tunable, TunableSet, TuneGroup, anchor, local_tuner},
 };
 use cubek::{
     matmul::{
@@ -22,8 +22,10 @@ use cubek::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::tiling::{TILINGS, Tiling};
+
 /// Multiplications that make a product large.
-const LARGE: usize = 1 << 30;
+const LARGE: usize = 1 << 28;
 
 /// What a fastest way is found for.
 #[derive(Hash, Eq, PartialEq, Debug, Clone, Serialize, Deserialize, AutotuneKey)]
@@ -96,6 +98,23 @@ fn launch<R: CubeRuntime>(
     launched.map(|()| y).map_err(|error| format!("{error:?}"))
 }
 
+/// Cut so, and loaded asynchronously; it errs where the device cannot.
+fn in_tiles<R: CubeRuntime>(
+    a: &CubeTensor<R>,
+    b: &CubeTensor<R>,
+    tiling: Tiling,
+) -> Result<CubeTensor<R>, String> {
+    let (dims, of_b) = (a.meta.shape(), b.meta.shape());
+    let last = dims.num_dims() - 1;
+    let blueprint = tiling.blueprint(&a.client, [dims[last - 1], of_b[last], dims[last]], a.dtype);
+    let strategy = if tiling.loaders {
+        Strategy::SpecializedTmaMma(BlueprintStrategy::Forced(blueprint))
+    } else {
+        Strategy::SimpleTmaMma(BlueprintStrategy::Forced(blueprint))
+    };
+    launch(a, b, &strategy)
+}
+
 type Factors<R> = (CubeTensor<R>, CubeTensor<R>);
 
 /// By whatever is fastest.
@@ -106,14 +125,12 @@ fn fastest<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> 
     let kernels = TUNER.init(|| {
         type Kernel<R> = Tunable<Key, Factors<R>, CubeTensor<R>>;
         let without = |(a, b): Factors<R>| Ok::<_, String>(first(&a, &b, &[cmma(), unit(), Strategy::Naive]));
-        let ways = [
-            ("cyclic_mma", mma()),
-            ("strided_mma", Strategy::SimpleStridedMma(BlueprintStrategy::Inferred(SimpleArgs::default()))),
-            ("tma_mma", Strategy::SimpleTmaMma(BlueprintStrategy::Inferred(SimpleArgs::default()))),
-        ];
-        let set = TunableSet::new_cloning_inputs(key::<R>).with(Kernel::<R>::new("cyclic_cmma", without));
-        ways.into_iter().fold(set, |set, (name, strategy)| {
-            set.with(Kernel::<R>::new(name, move |(a, b): Factors<R>| launch(&a, &b, &strategy)))
+        let (cut, last) = (TuneGroup::<Key>::new("cut", |_| 1), TuneGroup::<Key>::new("last", |_| 0));
+        let without = Kernel::<R>::new("inferred", without).group(&last, |_| 0);
+        let set = TunableSet::new_cloning_inputs(key::<R>).with(without);
+        TILINGS.into_iter().fold(set, |set, tiling| {
+            let kernel = Kernel::<R>::new(tiling.name, move |(a, b): Factors<R>| in_tiles(&a, &b, tiling));
+            set.with(kernel.group(&cut, |_| 0))
         })
     });
     TUNER.execute(&id, &client, kernels, (a, b))

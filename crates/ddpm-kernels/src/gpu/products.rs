@@ -1,5 +1,4 @@
-//! Convolutions and the gradients of their inputs, summed in f32 whatever their factors are: Burn's and cubek's own kernels,
-//! those among them that do so.
+//! Convolutions, summed in f32 whatever their factors are: Burn's and cubek's own kernels, those among them that do so.
 //!
 //! Factors in f32 come here on devices whose tensor cores round them to TF32, and are multiplied with tensor cores or
 //! exactly: slower. Factors of 16 bits go through tensor cores, and what these sum in f32 is kept in f32. Burn's own
@@ -19,7 +18,6 @@ use burn_cubecl::{
     tensor::CubeTensor,
 };
 use cubecl::{ir::StorageType, prelude::*, tf32};
-use serde::{Deserialize, Serialize};
 
 use super::tensor_cores;
 
@@ -29,51 +27,49 @@ pub fn has_tf32<R: CubeRuntime>(client: &ComputeClient<R>) -> bool {
     client.properties().supports_type(tf32)
 }
 
-/// What is computed of a convolution by [`Convolution`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Part {
-    /// The output `[n, c_out, ..]`, of the input and the weight.
-    Output,
-    /// The gradient of the input, of that of the output and the weight.
-    InputGrad,
-}
-
-/// A part of a convolution of `[n, c_in, h, w]` with a weight `[c_out, c_in, k_h, k_w]`.
+/// A convolution without a bias, of `[n, c_in, h, w]` with a weight `[c_out, c_in, k_h, k_w]`.
 #[derive(Debug, Clone)]
 pub struct Convolution {
-    pub part: Part,
-    /// The shape of that part.
+    /// The shape of its output.
     pub dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
-    /// Whether factors in f32 are multiplied as they are; they are rounded to TF32 otherwise.
-    pub exact: bool,
 }
 
 impl Convolution {
-    /// Of the two factors that the part is of; in f32.
-    pub fn launch<R: CubeRuntime>(self, a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
-        if self.exact { self.direct(a, b) } else { tensor_cores::convolve(self, a, b) }
+    /// The output in f32. Factors in f32 are multiplied as they are where `exact`, and rounded to TF32 otherwise.
+    pub fn launch<R: CubeRuntime>(
+        self,
+        x: CubeTensor<R>,
+        weight: CubeTensor<R>,
+        exact: bool,
+    ) -> CubeTensor<R> {
+        if exact { self.direct(x, weight) } else { tensor_cores::convolve(self, x, weight) }
     }
 
-    /// By kernels without tensor cores. They sum in the type of their factors, which is f32 here: factors of fewer bits have
+    /// By a kernel without tensor cores. It sums in the type of its factors, which is f32 here: factors of fewer bits have
     /// the same values in it.
-    pub(super) fn direct<R: CubeRuntime>(&self, a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
-        let [a, b] = [a, b].map(|factor| cast(factor, DType::F32));
-        let (stride, padding, one) = ([self.stride; 2], [self.padding; 2], [1; 2]);
-        let part = match self.part {
-            Part::Output => {
-                let options = ConvOptions::new(stride, padding, one, 1);
-                conv_forward(a, b, None, options, ConvStrategy::Direct)
-            }
-            Part::InputGrad => {
-                // Rows and columns of the input that no place of the kernel began at.
-                let left_over =
-                    [2, 3].map(|d| (self.dims[d] + 2 * self.padding - b.shape()[d]) % self.stride);
-                let options = ConvTransposeOptions::new(stride, padding, left_over, one, 1);
-                conv_transpose2d(a, b, None, options, ConvTranspose2dStrategy::Direct)
-            }
-        };
-        part.expect("the direct kernels take every size")
+    pub(super) fn direct<R: CubeRuntime>(&self, x: CubeTensor<R>, weight: CubeTensor<R>) -> CubeTensor<R> {
+        let [x, weight] = [x, weight].map(|factor| cast(factor, DType::F32));
+        let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], 1);
+        conv_forward(x, weight, None, options, ConvStrategy::Direct).expect(EVERY_SIZE)
     }
 }
+
+/// The gradient of a convolution's input, of this shape, from that of its output and the weight, which are multiplied as they
+/// are.
+pub fn input_grad<R: CubeRuntime>(
+    dims: [usize; 4],
+    stride: usize,
+    padding: usize,
+    grad: CubeTensor<R>,
+    weight: CubeTensor<R>,
+) -> CubeTensor<R> {
+    let [grad, weight] = [grad, weight].map(|factor| cast(factor, DType::F32));
+    // Rows and columns of the input that no place of the kernel began at.
+    let left_over = [2, 3].map(|d| (dims[d] + 2 * padding - weight.shape()[d]) % stride);
+    let options = ConvTransposeOptions::new([stride; 2], [padding; 2], left_over, [1; 2], 1);
+    conv_transpose2d(grad, weight, None, options, ConvTranspose2dStrategy::Direct).expect(EVERY_SIZE)
+}
+
+const EVERY_SIZE: &str = "the direct kernels take every size";

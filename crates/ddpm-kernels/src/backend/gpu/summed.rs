@@ -6,7 +6,10 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use crate::{
     Addend, Joined, Kernels, Precision,
     defaults::plus,
-    gpu::{Added, Convolution, Part, WeightGrad, channels_first, channels_last, multiply, sum_channels},
+    gpu::{
+        Added, Convolution, WeightGrad, channels_first, channels_last, input_grad, mirrored, multiply,
+        sum_channels,
+    },
     ops::{float, tensor},
 };
 
@@ -39,12 +42,12 @@ where
     assert!(c_in == w_in, "convolve_2d: weight {:?} does not fit x {:?}", weight.dims(), x.dims());
     let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
     let dims = [n, c_out, size(h, k_h), size(w, k_w)];
-    let convolution = Convolution { part: Part::Output, dims, stride, padding, exact: exactly() };
+    let convolution = Convolution { dims, stride, padding };
     if exactly() {
-        let y: Tensor<B, 4> = tensor(convolution.launch(float(x), float(weight)));
+        let y: Tensor<B, 4> = tensor(convolution.launch(float(x), float(weight), true));
         return plus(y + bias.reshape([1, c_out, 1, 1]), addend);
     }
-    let y = convolution.launch(factor(x), factor(weight));
+    let y = convolution.launch(factor(x), factor(weight), false);
     let added = match addend {
         Addend::Nothing => (Added::Nothing, None),
         Addend::Shift(shift) => (Added::Shift, Some(float(shift))),
@@ -69,15 +72,17 @@ where
     let bias_grad = tensor(sum_channels(float(grad.clone())));
     let of_weight = WeightGrad { dims: weight.dims(), stride, padding, factor: factors(), exact };
     let weight_grad = of_weight.launch(float(x.into_tensor()), float(grad.clone()));
-    let of_x = |stride| Convolution { part: Part::InputGrad, dims, stride, padding, exact };
-    if exact {
-        let x_grad = with_x.then(|| of_x(stride).launch(float(grad), float(weight)));
-        return (x_grad.map(|grad| Joined::split(tensor(grad), counts)), tensor(weight_grad), bias_grad);
-    }
+    let k = weight.dims()[2];
     let x_grad = with_x.then(|| {
-        // The kernels for tensor cores have no stride here.
-        let grad = spread(grad, &weight, dims, stride, padding);
-        channels_first(of_x(1).launch(factor(grad), factor(weight)), None, (Added::Nothing, None))
+        // It is a convolution, of the output's gradient with the weight turned round, unless zeros were convolved alone.
+        if exact || padding >= k {
+            let [grad, weight] = [grad, weight].map(|factor| float(B::factor(factor)));
+            return input_grad(dims, stride, padding, grad, weight);
+        }
+        let grad = factor(spread(grad, &weight, dims, stride, padding));
+        let convolution = Convolution { dims, stride: 1, padding: k - 1 - padding };
+        let weight = mirrored(float(weight), factors());
+        channels_first(convolution.launch(grad, weight, false), None, (Added::Nothing, None))
     });
     (x_grad.map(|grad| Joined::split(tensor(grad), counts)), tensor(weight_grad), bias_grad)
 }
