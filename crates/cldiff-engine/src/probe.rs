@@ -126,12 +126,12 @@ fn features<B: Kernels>(device: &B::Device) -> Vec<f32> {
     features.into_iter().chain(logits).collect()
 }
 
-/// A convolution of 302 million products, whose channels are as many as tensor cores are given at once, and its gradients.
+/// A convolution of 1.2 billion products, large enough to be cut into tiles for tensor cores, and its gradients.
 fn convolution<B: TrainBackend>(device: &B::Device) -> BTreeMap<String, Vec<f32>> {
     let values = |step, shape| KEY.step(step).normal::<B>(0, shape, device);
-    let x = values(6, [32, 64, 16, 16]).require_grad();
-    let weight = values(7, [64, 64, 3, 3]).require_grad();
-    let bias = values(8, [1, 64, 1, 1]).reshape([64]).require_grad();
+    let x = values(6, [32, 128, 16, 16]).require_grad();
+    let weight = values(7, [128, 128, 3, 3]).require_grad();
+    let bias = values(8, [1, 128, 1, 1]).reshape([128]).require_grad();
     let y = B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1);
     let grads = (y.clone() * values(9, y.dims())).sum().backward();
     let gradient = |found: Option<TensorData>| floats(found.expect("it was asked for"));

@@ -48,6 +48,11 @@ pub(super) fn find(index: usize) -> Result<String, EngineError> {
     device_name(&driver, index)
 }
 
+/// Whether there is such a device, with or without what it takes to use it.
+pub(super) fn is_there(index: usize) -> bool {
+    load(&DRIVER, "NVIDIA driver").and_then(|driver| device_count(&driver)).is_ok_and(|count| index < count)
+}
+
 fn device_count(driver: &Library) -> Result<usize, EngineError> {
     let mut count: c_int = 0;
     // SAFETY: the signatures are those of the CUDA driver API, and `count` outlives the calls.

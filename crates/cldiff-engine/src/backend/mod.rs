@@ -69,7 +69,7 @@ pub fn open(choice: BackendChoice, device: usize) -> Result<Box<dyn Engine>, Eng
 /// Flex comes before ndarray, whose operations other than those of `ddpm-kernels` are slower.
 fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
     let attempts: [fn(usize) -> Result<Box<dyn Engine>, EngineError>; 4] =
-        [open_cuda, |index| open_wgpu(index, false), open_flex, open_ndarray];
+        [cuda_or_why_not, |index| open_wgpu(index, false), open_flex, open_ndarray];
     let mut refusals = Vec::new();
     for attempt in attempts {
         match attempt(device) {
@@ -78,6 +78,18 @@ fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
         }
     }
     Err(EngineError::Backend { backend: "auto", problem: format!("nothing works: {}", refusals.join("; ")) })
+}
+
+/// CUDA, and if not, why a GPU that is there is left alone: who has one does not expect to be on the CPU.
+fn cuda_or_why_not(index: usize) -> Result<Box<dyn Engine>, EngineError> {
+    let opened = open_cuda(index);
+    #[cfg(feature = "cuda")]
+    if let Err(refusal) = &opened
+        && cuda::is_there(index)
+    {
+        tracing::warn!("there is an NVIDIA GPU, which is not used: {refusal}");
+    }
+    opened
 }
 
 #[cfg(feature = "cuda")]

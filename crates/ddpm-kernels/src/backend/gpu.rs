@@ -99,6 +99,14 @@ where
         (tensor(x_grad), tensor(weight_grad), tensor(bias_grad))
     }
 
+    fn concat_channels(a: Tensor<Self, 4>, b: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        tensor(gpu::concat_channels(float(a), float(b)))
+    }
+
+    fn concat_channels_backward(grad: Tensor<Self, 4>, c_a: usize) -> [Tensor<Self, 4>; 2] {
+        gpu::split_channels(float(grad), c_a).map(tensor)
+    }
+
     fn sum_of_squares(x: Tensor<Self, 1>) -> Tensor<Self, 1> {
         Self::sum_of_all_squares(vec![x]).expect("a sum of one tensor")
     }

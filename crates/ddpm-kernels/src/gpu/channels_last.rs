@@ -1,4 +1,4 @@
-//! Feature maps with channels last, as the kernels for tensor cores read and write them, and back.
+//! Feature maps with channels last, as the kernels for tensor cores read and write them, and back; and matrices turned.
 //!
 //! A cube takes a tile of channels and positions through shared memory, so that both are read and written in runs.
 #![expect(
@@ -9,8 +9,8 @@
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::{
     CubeRuntime,
-    kernel::into_contiguous,
-    ops::{numeric::empty_device_contiguous_dtype, permute_nchw_to_nhwc, permute_nhwc_to_nchw},
+    kernel::{cast, into_contiguous},
+    ops::{numeric::empty_device_contiguous_dtype, permute, permute_nchw_to_nhwc, permute_nhwc_to_nchw},
     tensor::CubeTensor,
 };
 use cubecl::prelude::*;
@@ -183,13 +183,33 @@ pub fn mirrored<R: CubeRuntime>(weight: CubeTensor<R>, dtype: DType) -> CubeTens
     ))
 }
 
+/// `[.., rows, columns]` in f32, as numbers of a type whose columns lie one after another.
+pub fn rows_along<R: CubeRuntime>(x: CubeTensor<R>, dtype: DType) -> CubeTensor<R> {
+    let dims = x.shape();
+    let last = dims.num_dims() - 1;
+    let columns_first = transposed(x.clone());
+    if x.meta.strides()[last] == 1 || !columns_first.is_contiguous() {
+        return cast(into_contiguous(x), dtype);
+    }
+    let matrices = dims[..last - 1].iter().product();
+    turned(columns_first, dtype, [matrices, dims[last], dims[last - 1]], 1, dims)
+}
+
+/// `[.., m, n]` as `[.., n, m]`, by its strides.
+pub fn transposed<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
+    let mut axes: Vec<usize> = (0..x.meta.num_dims()).collect();
+    let last = axes.len() - 1;
+    axes.swap(last - 1, last);
+    permute(x, &axes)
+}
+
 /// `[n, channels, length]` as `[n, length, channels]` of this shape.
 fn turned<R: CubeRuntime>(
     x: CubeTensor<R>,
     dtype: DType,
     [n, channels, length]: [usize; 3],
     taps: usize,
-    shape: [usize; 4],
+    shape: impl Into<Shape>,
 ) -> CubeTensor<R> {
     let x = into_contiguous(x);
     let client = x.client.clone();

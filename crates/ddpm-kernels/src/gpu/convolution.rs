@@ -9,7 +9,8 @@ use cubecl::prelude::*;
 use super::sums::{sum_lanes, sum_vector};
 
 /// What each place of a convolution's kernel is multiplied with, written out as a factor. A cube takes one map of `x`, a unit
-/// some neighbouring columns of one row of the output at a time, whose number divides `out_width`.
+/// some neighbouring columns of one row of the output at a time, whose number divides `out_width`: what the places of one row
+/// of the kernel need is read once.
 ///
 /// `x`: `[n, channels, height, width]`, of which `maps` maps from the image `first` on are taken; `y`:
 /// `[maps / channels / images, channels * kernel height * kernel width, images * out_height * out_width]` in vectors.
@@ -22,13 +23,13 @@ pub fn unfold<X: Float, Y: Float, N: Size>(
     channels: usize,
     height: usize,
     width: usize,
-    kernel_height: usize,
-    kernel_width: usize,
     out_height: usize,
     out_width: usize,
     images: usize,
-    stride: usize,
     padding: usize,
+    #[comptime] kernel_height: usize,
+    #[comptime] kernel_width: usize,
+    #[comptime] stride: usize,
     #[comptime] units: usize,
     #[define(X)] _from: StorageType,
     #[define(Y)] _to: StorageType,
@@ -37,33 +38,68 @@ pub fn unfold<X: Float, Y: Float, N: Size>(
     if map >= maps {
         terminate!();
     }
-    let length = out_height * out_width / N::value();
+    let wide = N::value().comptime();
+    let length = out_height * out_width / wide;
     let (image, channel) = (map / channels, map % channels);
     let (group, place) = (image / images, image % images);
     let from = (first * channels + map) * height * width;
-    let to = ((group * channels + channel) * kernel_height * kernel_width * images + place) * length;
+    let places = comptime!(kernel_height * kernel_width);
+    let to = ((group * channels + channel) * places * images + place) * length;
+    let reach = comptime!((wide - 1) * stride + kernel_width);
+    let mut values = Array::<Y>::new(reach);
     for at in range_stepped(UNIT_POS as usize, length, units) {
-        let position = at * N::value();
+        let position = at * wide;
         // Counted from the edge of the padding.
         let (first_row, first_column) = (position / out_width * stride, position % out_width * stride);
+        #[unroll]
         for i in 0..kernel_height {
             let row = first_row + i;
-            for j in 0..kernel_width {
-                let mut values = Vector::<Y, N>::new(Y::new(0.0));
-                if row >= padding && row < height + padding {
-                    let start = from + (row - padding) * width;
-                    #[unroll]
-                    for k in 0..N::value() {
-                        let column = first_column + k * stride + j;
-                        if column >= padding && column < width + padding {
-                            values[k] = Y::cast_from(x[start + column - padding]);
-                        }
-                    }
+            let inside = row >= padding && row < height + padding;
+            #[unroll]
+            for k in 0..reach {
+                let column = first_column + k;
+                let mut value = Y::new(0.0);
+                if inside && column >= padding && column < width + padding {
+                    value = Y::cast_from(x[from + (row - padding) * width + column - padding]);
                 }
-                y[to + (i * kernel_width + j) * images * length + at] = values;
+                values[k] = value;
+            }
+            #[unroll]
+            for j in 0..kernel_width {
+                let mut vector = Vector::<Y, N>::new(Y::new(0.0));
+                #[unroll]
+                for k in 0..wide {
+                    vector[k] = values[comptime!(k * stride + j)];
+                }
+                y[to + comptime!(i * kernel_width + j) * images * length + at] = vector;
             }
         }
     }
+}
+
+/// Maps as a factor, those of one channel of some images one after another: what [`unfold`] makes for a kernel of one pixel.
+///
+/// `x`: `[n, channels, length]` in vectors, of which those from `first` on are taken; `y`:
+/// `[groups, channels, images, length]` in as wide ones.
+#[cube(launch, address_type = "dynamic")]
+pub fn regroup<X: Float, Y: Float, N: Size>(
+    x: &Array<Vector<X, N>>,
+    y: &mut Array<Vector<Y, N>>,
+    first: usize,
+    channels: usize,
+    images: usize,
+    length: usize,
+    #[define(X)] _from: StorageType,
+    #[define(Y)] _to: StorageType,
+) {
+    let at = ABSOLUTE_POS;
+    if at >= y.len() {
+        terminate!();
+    }
+    let (map, place) = (at / length, at % length);
+    let (image, channel) = (map % images, map / images % channels);
+    let from = (map / images / channels * images + image) * channels + channel;
+    y[at] = Vector::cast_from(x[first + from * length + place]);
 }
 
 /// The sum of the rows of `parts`, each as long as `sums`, which `more` adds to what is there.

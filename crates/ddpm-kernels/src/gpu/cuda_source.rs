@@ -10,8 +10,9 @@ use cubecl::{
 use super::{
     adamw::{adamw_step, sum_squares},
     channels_last::{Added, from_channels_last, to_channels_last},
-    convolution::{sum_maps, sum_parts, unfold},
+    convolution::{regroup, sum_maps, sum_parts, unfold},
     group_norm::{Units, group_norm_backward, group_norm_forward, group_norm_sum_images},
+    joined::{join, split},
 };
 
 /// Some numbers that are read at once.
@@ -149,12 +150,11 @@ fn sum_images() -> String {
     with.source("sum_images", 128)
 }
 
-fn unfolded<F: Float, const WIDTH: usize>() -> String {
+fn unfolded<F: Float, const WIDTH: usize>(stride: usize) -> String {
     let mut with = Arguments::new();
     let (x, y) = (with.input::<f32>(), with.output::<Vector<F, Const<WIDTH>>>());
-    let [first, maps, channels, height, width, kernel_height, kernel_width] =
-        [(); 7].map(|()| with.scalar::<usize>());
-    let [out_height, out_width, images, stride, padding] = [(); 5].map(|()| with.scalar::<usize>());
+    let [first, maps, channels, height, width] = [(); 5].map(|()| with.scalar::<usize>());
+    let [out_height, out_width, images, padding] = [(); 4].map(|()| with.scalar::<usize>());
     let [from, to] = [f32::as_type_native_unchecked(), F::as_type_native_unchecked()];
     unfold::expand::<f32, F, Const<WIDTH>>(
         &mut with.builder.scope,
@@ -166,18 +166,58 @@ fn unfolded<F: Float, const WIDTH: usize>() -> String {
         channels.into(),
         height.into(),
         width.into(),
-        kernel_height.into(),
-        kernel_width.into(),
         out_height.into(),
         out_width.into(),
         images.into(),
-        stride.into(),
         padding.into(),
+        3,
+        3,
+        stride,
         256,
         from.storage_type(),
         to.storage_type(),
     );
-    with.source(&format!("unfold_{}_{WIDTH}", to.size()), 256)
+    with.source(&format!("unfold_{}_{WIDTH}_{stride}", to.size()), 256)
+}
+
+fn regrouped<F: Float, const WIDTH: usize>() -> String {
+    let mut with = Arguments::new();
+    let (x, y) = (with.input::<Wide<WIDTH>>(), with.output::<Vector<F, Const<WIDTH>>>());
+    let [first, channels, images, length] = [(); 4].map(|()| with.scalar::<usize>());
+    let [from, to] = [f32::as_type_native_unchecked(), F::as_type_native_unchecked()];
+    regroup::expand::<f32, F, Const<WIDTH>>(
+        &mut with.builder.scope,
+        WIDTH,
+        x.into(),
+        y.into(),
+        first.into(),
+        channels.into(),
+        images.into(),
+        length.into(),
+        from.storage_type(),
+        to.storage_type(),
+    );
+    with.source(&format!("regroup_{}_{WIDTH}", to.size()), 256)
+}
+
+fn joined<const WIDTH: usize>() -> String {
+    let mut with = Arguments::new();
+    let (a, b) = (with.input::<Wide<WIDTH>>(), with.input::<Wide<WIDTH>>());
+    let y = with.output::<Wide<WIDTH>>();
+    let [of_a, of_b] = [(); 2].map(|()| with.scalar::<usize>());
+    let scope = &mut with.builder.scope;
+    join::expand::<Const<WIDTH>>(scope, WIDTH, a.into(), b.into(), y.into(), of_a.into(), of_b.into());
+    with.source(&format!("join_{WIDTH}"), 256)
+}
+
+fn taken_apart<const WIDTH: usize>() -> String {
+    let mut with = Arguments::new();
+    let y = with.input::<Wide<WIDTH>>();
+    let (a, b) = (with.output::<Wide<WIDTH>>(), with.output::<Wide<WIDTH>>());
+    let [of_a, of_b] = [(); 2].map(|()| with.scalar::<usize>());
+    let scope = &mut with.builder.scope;
+    split::expand::<Const<WIDTH>>(scope, WIDTH, y.into(), a.into(), b.into(), of_a.into(), of_b.into());
+    with.source(&format!("split_{WIDTH}"), 256)
 }
 
 fn parts<const WIDTH: usize>(more: bool) -> String {
@@ -290,8 +330,14 @@ fn every_kernel_has_a_cuda_form() {
         .into_iter()
         .flat_map(|silu| [forward::<1>(silu), forward::<4>(silu), backward::<1>(silu), backward::<4>(silu)]);
     let convolutions = [
-        unfolded::<f32, 1>(),
-        unfolded::<half::bf16, 8>(),
+        unfolded::<f32, 1>(2),
+        unfolded::<half::bf16, 8>(1),
+        regrouped::<f32, 1>(),
+        regrouped::<half::bf16, 4>(),
+        joined::<1>(),
+        joined::<4>(),
+        taken_apart::<1>(),
+        taken_apart::<4>(),
         last::<f32, 1>(1),
         last::<half::bf16, 2>(9),
         first(false, Added::Nothing),
@@ -319,7 +365,9 @@ fn every_kernel_has_a_cuda_form() {
 /// One load of 16 bytes takes four numbers.
 #[test]
 fn wide_kernels_read_four_numbers_at_once() {
-    for source in [forward::<4>(true), backward::<4>(true), step::<4>(), parts::<4>(true), maps::<4>()] {
+    let wide =
+        [forward::<4>(true), backward::<4>(true), step::<4>(), parts::<4>(true), maps::<4>(), joined::<4>()];
+    for source in wide {
         assert!(source.contains("const float_4* __restrict__ buffer_0"), "{source}");
     }
 }

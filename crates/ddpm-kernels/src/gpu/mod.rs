@@ -6,6 +6,7 @@ mod convolution;
 #[cfg(all(test, feature = "cuda"))]
 mod cuda_source;
 mod group_norm;
+mod joined;
 mod launch;
 mod multiply;
 mod optimizer;
@@ -17,11 +18,12 @@ mod weight_grad;
 
 /// A number that changes when what is compiled for a GPU from this crate does: compiled kernels are kept under their names.
 pub const SOURCES: u64 = {
-    let sources: [&[u8]; 5] = [
+    let sources: [&[u8]; 6] = [
         include_bytes!("adamw.rs"),
         include_bytes!("channels_last.rs"),
         include_bytes!("convolution.rs"),
         include_bytes!("group_norm.rs"),
+        include_bytes!("joined.rs"),
         include_bytes!("sums.rs"),
     ];
     // FNV-1a.
@@ -45,9 +47,10 @@ pub type Cuda = burn_cubecl::CubeBackend<cubecl::cuda::CudaRuntime, f32, i32, u8
 #[cfg(feature = "wgpu")]
 pub type Wgpu = burn_cubecl::CubeBackend<burn_wgpu::WgpuRuntime, f32, i32, u32>;
 
-pub(crate) use channels_last::{Added, channels_first, channels_last, mirrored};
+pub(crate) use channels_last::{Added, channels_first, channels_last, mirrored, rows_along, transposed};
+pub(crate) use joined::{concat_channels, split_channels};
 pub(crate) use launch::{normalize, normalize_backward, sum_channels, sum_positions};
-pub(crate) use multiply::multiply;
+pub(crate) use multiply::{is_large, multiply};
 pub(crate) use optimizer::{Parameter, adamw, sum_of_squares};
 pub(crate) use products::{Convolution, has_tf32, input_grad};
 pub(crate) use weight_grad::WeightGrad;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::tiling::{TILINGS, Tiling};
 
 /// Multiplications that make a product large.
-const LARGE: usize = 1 << 28;
+const LARGE: usize = 1 << 30;
 
 /// What a fastest way is found for.
 #[derive(Hash, Eq, PartialEq, Debug, Clone, Serialize, Deserialize, AutotuneKey)]
@@ -54,12 +54,17 @@ pub fn multiply<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>, exact: bool)
     }
     // The numbers that are summed lie one after another in both.
     let along = a.meta.strides()[last] == 1 && b.meta.strides()[last - 1] == 1;
-    let large = dims.num_elements() * of_b[last] >= LARGE;
+    let large = is_large(dims.num_elements(), of_b[last]);
     match (along && a.dtype != DType::F32, large) {
         (false, _) => first(&a, &b, &[simple, unit, Strategy::Naive]),
         (true, false) => first(&a, &b, &[mma(), simple, unit, Strategy::Naive]),
         (true, true) => fastest(a, b),
     }
+}
+
+/// Whether a product of a factor of so many numbers and one of so many columns is large.
+pub const fn is_large(numbers: usize, columns: usize) -> bool {
+    numbers * columns >= LARGE
 }
 
 fn cmma() -> Strategy {

@@ -48,8 +48,9 @@ struct Key {
 }
 
 impl Key {
-    /// Products that make a convolution large.
-    const LARGE: usize = 1 << 28;
+    /// Products that make a convolution large. The maps of tensors by which large ones are loaded are made by the processor,
+    /// which a network of small ones waits for.
+    const LARGE: usize = 1 << 30;
 
     fn is_large(&self) -> bool {
         let &Self { images, x: [c, h, w], weight: [c_out, _, k_h, k_w], stride, .. } = self;

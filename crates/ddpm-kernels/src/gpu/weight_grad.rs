@@ -15,7 +15,7 @@ use burn_cubecl::{
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 use super::{
-    convolution::{sum_parts, unfold},
+    convolution::{regroup, sum_parts, unfold},
     launch::{addresses, cubes, most_units, vector_width},
     multiply::multiply,
 };
@@ -135,6 +135,27 @@ impl Unfold {
             return reshape(maps.clone(), shape);
         }
         let unfolded = empty_device_contiguous_dtype(client.clone(), maps.device.clone(), shape, factor);
+        let (first, types) = (round * groups * images, (maps.dtype.into(), factor.into()));
+        if [k_h, k_w, stride] == [1; 3] && padding == 0 {
+            let wide = vector_width(maps, height * width);
+            let (cube, length) = (CubeDim::new_1d(most_units(client)), height * width / wide);
+            regroup::launch::<R>(
+                client,
+                calculate_cube_count_elemwise(client, groups * channels * images * length, cube),
+                cube,
+                addresses(&[maps, &unfolded]),
+                wide,
+                maps.clone().into_array_arg(),
+                unfolded.clone().into_array_arg(),
+                first * channels * length,
+                channels,
+                images,
+                length,
+                types.0,
+                types.1,
+            );
+            return unfolded;
+        }
         let wide = vector_width(&unfolded, out_w);
         let units = most_units(client).min(((out_h * out_w / wide) as u32).next_power_of_two().max(32));
         let count = groups * images * channels;
@@ -146,21 +167,21 @@ impl Unfold {
             wide,
             maps.clone().into_array_arg(),
             unfolded.clone().into_array_arg(),
-            round * groups * images,
+            first,
             count,
             channels,
             height,
             width,
-            k_h,
-            k_w,
             out_h,
             out_w,
             images,
-            stride,
             padding,
+            k_h,
+            k_w,
+            stride,
             units as usize,
-            maps.dtype.into(),
-            factor.into(),
+            types.0,
+            types.1,
         );
         unfolded
     }

@@ -7,8 +7,8 @@ use crate::{
     Addend, Joined, Kernels, Precision,
     defaults::plus,
     gpu::{
-        Added, Convolution, WeightGrad, channels_first, channels_last, input_grad, mirrored, multiply,
-        sum_channels,
+        Added, Convolution, WeightGrad, channels_first, channels_last, input_grad, is_large, mirrored,
+        multiply, rows_along, sum_channels, transposed,
     },
     ops::{float, tensor},
 };
@@ -23,7 +23,14 @@ where
     R: CubeRuntime,
     B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
 {
-    tensor(multiply(float(B::factor(a)), float(B::factor(b)), exactly()))
+    let (numbers, columns) = (a.shape().num_elements(), b.dims()[D - 1]);
+    if factors() == DType::F32 || !is_large(numbers, columns) {
+        return tensor(multiply(float(B::factor(a)), float(B::factor(b)), exactly()));
+    }
+    // The fastest kernels want what is summed to lie one after another in both.
+    let a = rows_along(float(a), factors());
+    let b = transposed(rows_along(transposed(float(b)), factors()));
+    tensor(multiply(a, b, false))
 }
 
 pub(super) fn convolve<R, B>(

@@ -66,6 +66,19 @@ fn products_are_summed_in_f32() {
 }
 
 #[test]
+fn rows_of_any_matrix_lie_one_after_another() {
+    if device_found() {
+        // More than a tile; batches; turned by its strides, in another way, and not.
+        let x = values([2, 3, 40, 35], 0.1);
+        for x in [x.clone(), x.clone().swap_dims(2, 3), x.clone().swap_dims(1, 3), x.swap_dims(0, 1)] {
+            let found = gpu::rows_along(float(x.clone()), DType::F32);
+            assert_eq!(found.meta.strides()[3], 1);
+            assert_close(tensor(found), x);
+        }
+    }
+}
+
+#[test]
 fn what_is_added_to_a_convolution_agrees() {
     for precision in precisions() {
         // More than a tile of channels and of positions.
@@ -92,6 +105,24 @@ fn sums_of_maps_agree() {
             let turned = x.swap_dims(2, 3);
             let expected = turned.clone().sum_dim(3).sum_dim(2).reshape([dims[0], dims[1]]);
             assert_close(B::sum_pixels(turned), expected);
+        }
+    }
+}
+
+#[test]
+fn channels_are_joined_and_taken_apart() {
+    if device_found() {
+        for [n, c_a, c_b, h, w] in [[1, 1, 1, 1, 1], [3, 5, 7, 3, 3], [2, 8, 4, 4, 8], [70, 6, 1, 9, 10]] {
+            let (a, b) = (values([n, c_a, h, w], 0.1), values([n, c_b, h, w], 0.2));
+            let joined = B::concat_channels(a.clone(), b.clone());
+            assert_close(joined.clone(), Tensor::cat(vec![a.clone(), b.clone()], 1));
+            let [found_a, found_b] = B::concat_channels_backward(joined.clone(), c_a);
+            assert_close(found_a, a);
+            assert_close(found_b, b);
+            // Of a tensor whose order is another than its memory's.
+            let turned = joined.swap_dims(2, 3);
+            let [found_a, _] = B::concat_channels_backward(turned.clone(), c_a);
+            assert_close(found_a, turned.narrow(1, 0, c_a));
         }
     }
 }
