@@ -80,7 +80,7 @@ impl Tiling {
     }
 }
 
-/// Those that were fastest for some product of `cifar-ddpm` in bf16 on an H200, of eight; the last is for products with
+/// Those that were fastest for some product of `cifar-ddpm` in bf16 on an H200, of six; the last is for products with
 /// few tiles.
 pub const TILINGS: [Tiling; 3] = [
     Tiling { name: "64x128", of_plane: [32, 64], planes: [2, 2], loaders: false },
