@@ -100,6 +100,15 @@ fn an_unknown_strategy_is_told_with_the_known_ones() {
     refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &["ewk", "replay-0.1", known]);
 }
 
+/// A run into a directory of that name does not take the name away.
+#[test]
+fn a_directory_hides_no_configuration() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("smoke")).unwrap();
+    refused(&scratch, &["--config", "smoke", "--seeds", "1,1"], &["a seed occurs twice"]);
+    refused(&scratch, &["--config", "./smoke"], &["./smoke", "`default`"]);
+}
+
 #[test]
 fn arguments_are_checked() {
     let scratch = Scratch::new();

@@ -82,11 +82,11 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
 }
 
 fn read(path: &Path) -> Result<(String, String), Failure> {
+    // A directory of that name, an earlier run's perhaps, is no configuration.
+    let is_free = !path.exists() || path.is_dir();
     match path.to_str() {
-        Some("default") if !path.exists() => {
-            return Ok(("configs/default.toml (built in)".into(), DEFAULT.into()));
-        }
-        Some("smoke") if !path.exists() => return Ok(("configs/smoke.toml (built in)".into(), SMOKE.into())),
+        Some("default") if is_free => return Ok(("configs/default.toml (built in)".into(), DEFAULT.into())),
+        Some("smoke") if is_free => return Ok(("configs/smoke.toml (built in)".into(), SMOKE.into())),
         _ => {}
     }
     let refuse = |e: io::Error| {
