@@ -27,10 +27,18 @@ where
     if factors() == DType::F32 || !is_large(numbers, columns) {
         return tensor(multiply(float(B::factor(a)), float(B::factor(b)), exactly()));
     }
-    // The fastest kernels want what is summed to lie one after another in both.
+    product_along(a, b)
+}
+
+/// With what is summed one after another in both factors, as the fastest kernels want it.
+pub(super) fn product_along<R, B, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D>
+where
+    R: CubeRuntime,
+    B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
+{
     let a = rows_along(float(a), factors());
     let b = transposed(rows_along(transposed(float(b)), factors()));
-    tensor(multiply(a, b, false))
+    tensor(multiply(a, b, exactly()))
 }
 
 pub(super) fn convolve<R, B>(

@@ -55,12 +55,15 @@ fn products_are_summed_in_f32() {
         precision.within(|| {
             for (n, k, m) in [(1, 1, 1), (64, 96, 32), (3, 200, 17), (1, 300, 40)] {
                 let (a, b) = (values([n, k], 0.1), values([k, m], 0.2));
-                assert_close(summed::product(a.clone(), b.clone()), rounded(a).matmul(rounded(b)));
+                let expected = rounded(a.clone()).matmul(rounded(b.clone()));
+                assert_close(summed::product(a.clone(), b.clone()), expected.clone());
+                assert_close(summed::product_along(a, b), expected);
             }
             let (q, k) = (values([2, 3, 8, 20], 0.3), values([2, 3, 8, 20], 0.4));
             let turned = q.swap_dims(2, 3);
-            let found = summed::product(turned.clone(), k.clone());
-            assert_close(found, rounded(turned).matmul(rounded(k)));
+            let expected = rounded(turned.clone()).matmul(rounded(k.clone()));
+            assert_close(summed::product(turned.clone(), k.clone()), expected.clone());
+            assert_close(summed::product_along(turned, k), expected);
         });
     }
 }
