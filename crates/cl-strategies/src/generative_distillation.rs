@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use ddpm_core::{
     NoisyBatch, TrainBackend, TrainableDenoiser,
-    noise::{Purpose, indices},
+    noise::{NormalNoise, Purpose, indices},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,7 @@ use ddpm_core::{
     classifier_guidance::NoisyClassifier as Guide,
     ema::EmaConfig,
     nn::{Activation, Conv2d, GroupNorm, Initializer, Linear},
-    noise::{Key, Purpose, indices},
+    noise::{Key, NormalNoise, Purpose, indices},
     unet::sinusoids,
 };
 use schemars::JsonSchema;

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use ddpm_core::{
     CoreError, GaussianDiffusion, TrainBackend, TrainableDenoiser,
     diffusion::Threshold,
-    noise::{Purpose, indices},
+    noise::{NormalNoise, Purpose, indices},
     sampler::{Ancestral, KeyedNoise},
 };
 use rand::Rng;

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use data_streams::ImageDataset;
 use ddpm_core::{
     NoisyBatch, TrainBackend, TrainableDenoiser,
-    noise::{Key, Purpose},
+    noise::{Key, NormalNoise, Purpose},
 };
 use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
 use schemars::JsonSchema;

@@ -8,7 +8,7 @@ use cl_strategies::{ConditionOn, Finetune, StepReport, Trainer, TrainerConfig};
 use data_streams::{DatasetPair, ImageDataset, ImageShape, Joint, StreamBuilder};
 use ddpm_core::{
     Conditioning, Kernels, ProcessConfig, TrainBackend, UNet2D, UNet2DConfig,
-    noise::{Key, Purpose, indices},
+    noise::{Key, NormalNoise, Purpose, indices},
     sampler::{self, Ddim, SampleRequest},
     unet::{DownBlockType, UpBlockType},
 };

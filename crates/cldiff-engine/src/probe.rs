@@ -17,7 +17,7 @@ use ddpm_core::{
     ema::EmaConfig,
     likelihood::{prior_terms, timestep_terms},
     nn::Initializer,
-    noise::{Key, Purpose, indices},
+    noise::{Key, NormalNoise, Purpose, indices},
     parameters::named_parameters,
     sampler::{self, Ddim, SampleRequest},
     schedule::BetaSchedule,

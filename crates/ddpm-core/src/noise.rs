@@ -1,112 +1,28 @@
-//! Keyed randomness: every draw has a purpose and an address, so that it can be repeated anywhere.
-//!
-//! A draw is addressed by (seed, purpose, experience, step, sample). The first four are the 256-bit key of a
-//! ChaCha8 generator and the sample's index is its 64-bit stream number, so distinct addresses never share
-//! numbers, no state has to be saved to resume, and the draw does not depend on the backend, on the number of
-//! threads or on the batch in which a sample was drawn.
+//! Keyed randomness as tensors. The addresses are those of [`keyed_random`].
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
+pub use keyed_random::{Key, Purpose};
 
-/// What a draw is for. Two purposes never share random numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Purpose(u64);
-
-impl Purpose {
-    /// The purpose of this name (its 64-bit FNV-1a hash).
-    pub const fn named(name: &str) -> Self {
-        let bytes = name.as_bytes();
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut i = 0;
-        while i < bytes.len() {
-            hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);
-            i += 1;
-        }
-        Self(hash)
-    }
-
-    /// One of several purposes of this name.
-    #[must_use]
-    pub const fn numbered(self, i: usize) -> Self {
-        Self((self.0 ^ i as u64).wrapping_mul(0x0100_0000_01b3))
-    }
-}
-
-/// The address of a set of draws, all but the index of the sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key {
-    seed: u64,
-    purpose: Purpose,
-    experience: u64,
-    step: u64,
-}
-
-impl Key {
-    /// The key of a seed and a purpose, at experience 0 and step 0.
-    pub const fn new(seed: u64, purpose: Purpose) -> Self {
-        Self { seed, purpose, experience: 0, step: 0 }
-    }
-
-    /// The same address for another purpose.
-    #[must_use]
-    pub const fn purpose(self, purpose: Purpose) -> Self {
-        Self { purpose, ..self }
-    }
-
-    /// The same address for a purpose inside this one: two keys that differ keep differing.
-    #[must_use]
-    pub const fn within(self, inner: Purpose) -> Self {
-        let mixed = (self.purpose.0 ^ inner.0.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { purpose: Purpose(mixed), ..self }
-    }
-
-    /// The same address in another experience.
-    #[must_use]
-    pub const fn experience(self, experience: usize) -> Self {
-        Self { experience: experience as u64, ..self }
-    }
-
-    /// The same address at another step.
-    #[must_use]
-    pub const fn step(self, step: usize) -> Self {
-        Self { step: step as u64, ..self }
-    }
-
-    /// The generator of one sample.
-    pub fn rng(self, sample: u64) -> ChaCha8Rng {
-        let mut seed = [0; 32];
-        for (chunk, word) in
-            seed.chunks_exact_mut(8).zip([self.seed, self.purpose.0, self.experience, self.step])
-        {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-        let mut rng = ChaCha8Rng::from_seed(seed);
-        rng.set_stream(sample);
-        rng
-    }
-
+/// Standard normal tensors of a [`Key`].
+pub trait NormalNoise {
     /// Standard normal noise for the samples `first .. first + n`, each from its own generator.
     ///
     /// # Shapes
     /// - output: `shape` = `[n, c, h, w]`
-    pub fn normal<B: Backend>(self, first: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
+    fn normal<B: Backend>(self, first: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4>;
+
+    /// The numbers of [`normal`](Self::normal), on no device yet.
+    fn normal_data(self, first: u64, shape: [usize; 4]) -> TensorData;
+}
+
+impl NormalNoise for Key {
+    fn normal<B: Backend>(self, first: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
         Tensor::from_data(self.normal_data(first, shape), device)
     }
 
-    /// The numbers of [`normal`](Self::normal), on no device yet.
-    pub fn normal_data(self, first: u64, shape: [usize; 4]) -> TensorData {
-        let per_sample = shape[1..].iter().product();
-        let values = (0..shape[0] as u64)
-            .flat_map(|i| self.rng(first + i).sample_iter::<f32, _>(StandardNormal).take(per_sample))
-            .collect();
+    fn normal_data(self, first: u64, shape: [usize; 4]) -> TensorData {
+        let values = self.normal_values(first, shape[0], shape[1..].iter().product());
         TensorData::new::<f32, _>(values, shape)
-    }
-
-    /// One timestep for each of `n` samples, uniform on `0 .. steps`.
-    pub fn timesteps(self, n: usize, steps: usize) -> Vec<usize> {
-        (0..n as u64).map(|i| self.rng(i).random_range(0..steps)).collect()
     }
 }
 
@@ -118,50 +34,4 @@ pub fn indices<B: Backend>(values: &[usize], device: &B::Device) -> Tensor<B, 1,
     let values: Vec<i32> = values.iter().map(|&v| v as i32).collect();
     let n = values.len();
     Tensor::from_data(TensorData::new(values, [n]), device)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type B = burn_flex::Flex;
-    const KEY: Key = Key::new(7, Purpose::named("noise"));
-
-    fn floats(t: Tensor<B, 4>) -> Vec<f32> {
-        t.into_data().to_vec().unwrap()
-    }
-
-    #[test]
-    fn a_sample_does_not_depend_on_its_batch() {
-        let device = Default::default();
-        let together = floats(KEY.normal::<B>(0, [4, 2, 3, 3], &device));
-        let alone = floats(KEY.normal::<B>(2, [1, 2, 3, 3], &device));
-        assert_eq!(together[36..54], alone[..]);
-    }
-
-    #[test]
-    fn every_part_of_the_address_matters() {
-        let draw = |k: Key, i| k.rng(i).random::<u64>();
-        let base = draw(KEY, 0);
-        for other in [
-            draw(KEY, 1),
-            draw(KEY.step(1), 0),
-            draw(KEY.experience(1), 0),
-            draw(KEY.purpose(Purpose::named("timesteps")), 0),
-            draw(Key::new(8, Purpose::named("noise")), 0),
-        ] {
-            assert_ne!(base, other);
-        }
-    }
-
-    #[test]
-    fn normal_has_the_moments_of_a_standard_normal() {
-        let x = floats(KEY.normal::<B>(0, [64, 1, 32, 32], &Default::default()));
-        let n = x.len() as f64;
-        let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-        let variance = x.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
-        // Five standard errors: 1/sqrt(n) for the mean, sqrt(2/n) for the variance.
-        assert!(mean.abs() < 5.0 / n.sqrt(), "{mean}");
-        assert!((variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{variance}");
-    }
 }

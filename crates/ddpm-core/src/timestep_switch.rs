@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::{
         Conditioning, GaussianDiffusion, UNet2D, UNet2DConfig,
-        noise::{Key, Purpose, indices},
+        noise::{Key, NormalNoise, Purpose, indices},
         sampler::{self, Ancestral, Ddim, SampleRequest, Sampler},
         schedule::BetaSchedule,
     };

@@ -111,7 +111,7 @@ mod tests {
     use burn_flex::Flex;
     use ddpm_core::{
         Denoiser, GaussianDiffusion,
-        noise::{Key, Purpose},
+        noise::{Key, NormalNoise, Purpose},
         schedule::BetaSchedule,
     };
 

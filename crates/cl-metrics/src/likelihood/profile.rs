@@ -6,7 +6,7 @@ use ddpm_core::{
     Denoiser, GaussianDiffusion, Kernels, NoisyBatch,
     diffusion::Threshold,
     likelihood::{prior_terms, timestep_terms},
-    noise::Key,
+    noise::{Key, NormalNoise},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

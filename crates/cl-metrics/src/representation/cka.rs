@@ -93,7 +93,7 @@ fn hsic_unbiased(x: &Gram, y: &Gram) -> f64 {
 mod tests {
     use burn::tensor::TensorData;
     use burn_flex::Flex;
-    use ddpm_core::noise::{Key, Purpose};
+    use ddpm_core::noise::{Key, NormalNoise, Purpose};
 
     use super::*;
 

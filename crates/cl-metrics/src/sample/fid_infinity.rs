@@ -6,7 +6,7 @@
 //! features: the smallest set has a tenth of the samples, or one more than there are features if that is more, but at
 //! most half. The bias from the finite number of *real* images remains.
 
-use ddpm_core::noise::{Key, Purpose};
+use keyed_random::{Key, Purpose};
 
 use super::{
     fid::frechet_distance,

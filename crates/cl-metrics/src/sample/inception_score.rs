@@ -1,7 +1,7 @@
 //! Inception score (Salimans et al. 2016, arXiv 1606.03498, section 4): exp of the mean divergence of a sample's class
 //! probabilities from those of all samples. It knows nothing of the real images.
 
-use ddpm_core::noise::{Key, Purpose};
+use keyed_random::{Key, Purpose};
 use rand::seq::SliceRandom;
 
 use crate::{MetricError, features::FeatureMatrix};

@@ -4,7 +4,7 @@
 //! Two forms: over keyed subsets of equal size, whose mean and (population) standard deviation the literature reports;
 //! and over all rows at once, with the jackknife's standard error of a statistic of two samples (Arvesen 1969).
 
-use ddpm_core::noise::{Key, Purpose};
+use keyed_random::{Key, Purpose};
 use rayon::prelude::*;
 
 use super::pairs::fold_products;

@@ -4,7 +4,7 @@
 //!
 //! Along a direction W_2 is the L2 distance of the quantile functions, exact for sets of different size.
 
-use ddpm_core::noise::{Key, Purpose};
+use keyed_random::{Key, Purpose};
 use rand::Rng;
 use rand_distr::StandardNormal;
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
 //! Random features for tests.
 
-use ddpm_core::noise::{Key, Purpose};
+use keyed_random::{Key, Purpose};
 use rand::Rng;
 use rand_distr::StandardNormal;
 

@@ -5,7 +5,7 @@
 //! are seeds is too narrow: no resample's mean leaves the range of the values, and n differences all have one sign by
 //! mere chance with probability 2^(1-n). A report has to say so; [`chance_of_one_sign`] is that number.
 
-use ddpm_core::noise::{Key, Purpose};
+use keyed_random::{Key, Purpose};
 use rand::Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 

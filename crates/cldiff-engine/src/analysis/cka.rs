@@ -4,7 +4,7 @@
 use cl_metrics::representation::{CkaConfig, Gram, linear_cka};
 use ddpm_core::{
     GaussianDiffusion, TrainBackend,
-    noise::{Key, Purpose, indices},
+    noise::{Key, NormalNoise, Purpose, indices},
 };
 use serde::{Deserialize, Serialize};
 

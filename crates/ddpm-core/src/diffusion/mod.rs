@@ -329,7 +329,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::noise::{Key, Purpose};
+    use crate::noise::{Key, NormalNoise, Purpose};
 
     type B = burn_flex::Flex;
 

@@ -7,7 +7,7 @@ use super::{prior_terms, timestep_terms};
 use crate::{
     Denoiser, GaussianDiffusion, Kernels, NoisyBatch,
     diffusion::Threshold,
-    noise::{Key, Purpose},
+    noise::{Key, NormalNoise, Purpose},
 };
 
 const TIMESTEP: Purpose = Purpose::named("likelihood timestep");

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::{
         diffusion::{ProcessConfig, Variance},
-        noise::{Key, Purpose},
+        noise::{Key, NormalNoise, Purpose},
     };
 
     type B = burn_flex::Flex;

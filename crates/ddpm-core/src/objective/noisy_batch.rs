@@ -6,7 +6,7 @@ use super::TimestepSampler;
 use crate::{
     GaussianDiffusion, Kernels,
     diffusion::column,
-    noise::{Key, Purpose},
+    noise::{Key, NormalNoise, Purpose},
 };
 
 const TIMESTEPS: Purpose = Purpose::named("training timesteps");

@@ -16,7 +16,7 @@ pub use heun::Heun;
 
 use crate::{
     Conditioning, CoreError, Denoiser, GaussianDiffusion, Kernels,
-    noise::{Key, Purpose},
+    noise::{Key, NormalNoise, Purpose},
 };
 
 const X_T: Purpose = Purpose::named("x_T");

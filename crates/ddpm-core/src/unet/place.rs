@@ -30,7 +30,7 @@ impl fmt::Display for Place {
 mod tests {
     use crate::{
         UNet2DConfig,
-        noise::{Key, Purpose, indices},
+        noise::{Key, NormalNoise, Purpose, indices},
     };
 
     #[test]

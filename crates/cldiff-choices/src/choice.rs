@@ -1,0 +1,180 @@
+//! The macros that declare a kind.
+
+use std::sync::Arc;
+
+use serde::{Deserializer, Serialize, Serializer, de::DeserializeSeed};
+
+use crate::{Entry, Options};
+
+/// The [`Entry`] of a type in the list of a kind: `entry!(Square as dyn Shape)`.
+#[macro_export]
+macro_rules! entry {
+    ($Option:ty as dyn $Object:path) => {
+        $crate::Entry::<dyn $Object> {
+            name: <$Option as $crate::Describe>::NAME,
+            summary: <$Option as $crate::Describe>::SUMMARY,
+            citation: <$Option as $crate::Describe>::CITATION,
+            read: |deserializer| {
+                let options: $Option = $crate::private::erased_serde::deserialize(deserializer)?;
+                ::std::result::Result::Ok(::std::sync::Arc::new(options))
+            },
+            schema: |generator| generator.subschema_for::<$Option>(),
+        }
+    };
+}
+
+/// Declares a kind: the type that stands for one choice with its options, and the list of the built-in ones. See the
+/// [crate](crate)'s example.
+#[macro_export]
+macro_rules! choice {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $Choice:ident(dyn $Object:path), kind $kind:literal;
+        $($Option:ty),* $(,)?
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone)]
+        $vis struct $Choice(::std::sync::Arc<dyn $Object>);
+
+        #[allow(dead_code, reason = "a kind need not use all of these")]
+        impl $Choice {
+            /// All choices of this kind.
+            pub fn list() -> &'static $crate::List<dyn $Object> {
+                static LIST: $crate::List<dyn $Object> =
+                    $crate::List::new($kind, &[$($crate::entry!($Option as dyn $Object)),*]);
+                &LIST
+            }
+
+            /// A choice with its options.
+            pub fn of(options: impl $Object) -> Self {
+                Self(::std::sync::Arc::new(options))
+            }
+
+            /// The options, if the choice is of this type.
+            pub fn get<T: 'static>(&self) -> ::std::option::Option<&T> {
+                let options: &dyn ::std::any::Any = &*self.0;
+                options.downcast_ref()
+            }
+
+            /// The options, to be changed.
+            pub fn edit(&mut self) -> &mut dyn $Object {
+                $crate::private::arc_make_mut(&mut self.0)
+            }
+
+            /// The default options of a name; none for an unknown name, and where an option has to be given.
+            pub fn named(name: &str) -> ::std::option::Option<Self> {
+                Self::list().find(name)?.defaults().map(Self)
+            }
+        }
+
+        impl ::std::ops::Deref for $Choice {
+            type Target = dyn $Object;
+
+            fn deref(&self) -> &Self::Target {
+                &*self.0
+            }
+        }
+
+        impl ::std::cmp::PartialEq for $Choice {
+            fn eq(&self, other: &Self) -> bool {
+                let other: &dyn ::std::any::Any = &*other.0;
+                $crate::Options::same(&*self.0, other)
+            }
+        }
+
+        impl $crate::private::serde::Serialize for $Choice {
+            fn serialize<S: $crate::private::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::std::result::Result<S::Ok, S::Error> {
+                $crate::private::serialize(stringify!($Choice), &*self.0, serializer)
+            }
+        }
+
+        impl<'de> $crate::private::serde::Deserialize<'de> for $Choice {
+            fn deserialize<D: $crate::private::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::std::result::Result<Self, D::Error> {
+                use $crate::private::serde::de::{EnumAccess, Error as _, VariantAccess, Visitor};
+                struct OneOf;
+                impl<'de> Visitor<'de> for OneOf {
+                    type Value = $Choice;
+
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        write!(f, concat!("a ", $kind, " as a table with one key, its name"))
+                    }
+
+                    fn visit_enum<A: EnumAccess<'de>>(
+                        self,
+                        access: A,
+                    ) -> ::std::result::Result<$Choice, A::Error> {
+                        let (name, options) = access.variant::<::std::string::String>()?;
+                        // The built-in choices one by one, so that a format can show the place of a mistake.
+                        $(if name == <$Option as $crate::Describe>::NAME {
+                            return options.newtype_variant::<$Option>().map($Choice::of);
+                        })*
+                        match $Choice::list().find(&name) {
+                            Some(entry) => {
+                                options.newtype_variant_seed($crate::private::AddedOptions(entry)).map($Choice)
+                            }
+                            None => {
+                                let names = $Choice::list().names();
+                                Err(A::Error::custom(format_args!(
+                                    "unknown variant `{name}`, expected one of `{}`",
+                                    names.join("`, `")
+                                )))
+                            }
+                        }
+                    }
+                }
+                // No list of variants: it would have to be known when the program is built.
+                deserializer.deserialize_enum(stringify!($Choice), &[], OneOf)
+            }
+        }
+
+        impl $crate::private::schemars::JsonSchema for $Choice {
+            fn schema_name() -> ::std::borrow::Cow<'static, str> {
+                stringify!($Choice).into()
+            }
+
+            fn json_schema(
+                generator: &mut $crate::private::schemars::SchemaGenerator,
+            ) -> $crate::private::schemars::Schema {
+                $crate::one_of(Self::list(), generator)
+            }
+        }
+    };
+}
+
+/// Reads the options of a choice that a program has added.
+pub struct AddedOptions<K: ?Sized + 'static>(pub &'static Entry<K>);
+
+impl<'de, K: ?Sized> DeserializeSeed<'de> for AddedOptions<K> {
+    type Value = Arc<K>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Arc<K>, D::Error> {
+        (self.0.read)(&mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer))
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// Writes a choice as `{ name: options }`, as serde's derive writes an enum's variant.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<K: Options + ?Sized, S: Serializer>(
+    kind: &'static str,
+    options: &K,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    struct Erased<'a, K: ?Sized>(&'a K);
+    impl<K: Options + ?Sized> Serialize for Erased<'_, K> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            erased_serde::serialize(self.0, serializer)
+        }
+    }
+    serializer.serialize_newtype_variant(kind, 0, options.name(), &Erased(options))
+}
+
+#[cfg(test)]
+mod tests;

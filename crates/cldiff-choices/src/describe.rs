@@ -1,0 +1,37 @@
+//! What every choice says of itself, and what every choice's options can do.
+
+use std::{any::Any, fmt::Debug};
+
+use dyn_clone::DynClone;
+use serde::Serialize;
+
+/// What a program knows of a choice beside its options and its behaviour.
+pub trait Describe: 'static {
+    /// The key in a configuration.
+    const NAME: &'static str;
+    /// One sentence without a full stop.
+    const SUMMARY: &'static str;
+    /// The source: authors, year, arXiv number. Empty where no one has to be named.
+    const CITATION: &'static str = "";
+}
+
+/// The options of a choice, without their type: the supertrait of every kind's object-safe trait.
+///
+/// Implemented for every type that is [`Describe`], comparable, cloneable and serialisable.
+pub trait Options: Any + DynClone + Debug + Send + Sync + erased_serde::Serialize {
+    /// The choice's [`NAME`](Describe::NAME).
+    fn name(&self) -> &'static str;
+
+    /// Whether `other` is of the same type and equal.
+    fn same(&self, other: &dyn Any) -> bool;
+}
+
+impl<T: Describe + Clone + Debug + PartialEq + Serialize + Send + Sync> Options for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn same(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<T>().is_some_and(|other| self == other)
+    }
+}
