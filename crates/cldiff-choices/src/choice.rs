@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::{Deserializer, Serialize, Serializer, de::DeserializeSeed};
+use serde::{Deserializer, Serializer, de::DeserializeSeed};
 
-use crate::{Entry, Options};
+use crate::{Entry, Options, Serializable};
 
 /// The [`Entry`] of a type in the list of a kind: `entry!(Square as dyn Shape)`.
 #[macro_export]
@@ -167,13 +167,7 @@ pub fn serialize<K: Options + ?Sized, S: Serializer>(
     options: &K,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    struct Erased<'a, K: ?Sized>(&'a K);
-    impl<K: Options + ?Sized> Serialize for Erased<'_, K> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            erased_serde::serialize(self.0, serializer)
-        }
-    }
-    serializer.serialize_newtype_variant(kind, 0, options.name(), &Erased(options))
+    serializer.serialize_newtype_variant(kind, 0, options.name(), &Serializable(options))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{any::Any, fmt::Debug};
 
 use dyn_clone::DynClone;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What a program knows of a choice beside its options and its behaviour.
 pub trait Describe: 'static {
@@ -33,5 +33,15 @@ impl<T: Describe + Clone + Debug + PartialEq + Serialize + Send + Sync> Options 
 
     fn same(&self, other: &dyn Any) -> bool {
         other.downcast_ref::<T>().is_some_and(|other| self == other)
+    }
+}
+
+/// Options without their type, as serde takes them: the options alone, without their name.
+#[derive(Debug)]
+pub struct Serializable<'a, K: ?Sized>(pub &'a K);
+
+impl<K: Options + ?Sized> Serialize for Serializable<'_, K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        erased_serde::serialize(self.0, serializer)
     }
 }

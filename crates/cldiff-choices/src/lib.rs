@@ -50,7 +50,7 @@ mod describe;
 mod list;
 mod schema;
 
-pub use describe::{Describe, Options};
+pub use describe::{Describe, Options, Serializable};
 pub use list::{Entry, List, ListError};
 pub use schema::one_of;
 

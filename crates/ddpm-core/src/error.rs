@@ -11,7 +11,7 @@ pub enum CoreError {
     /// A value of a configuration that cannot work.
     #[error("`{key}` is {value}: {expected}")]
     Config {
-        /// The key, as it is spelt in the configuration.
+        /// The key, relative to the options that were checked; owners prefix theirs by [`at`](CoreError::at).
         key: String,
         /// The value found there.
         value: String,
@@ -34,6 +34,12 @@ pub enum CoreError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A text whose content is not understood, before anyone has said which file it is from.
+    #[error("{problem}")]
+    Content {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A tensor of a checkpoint that does not fit the model.
     #[error("tensor `{name}`: {problem}")]
     Tensor {
@@ -53,10 +59,24 @@ impl CoreError {
         Self::Tensor { name: name.into(), problem: problem.into() }
     }
 
+    /// The error with its key inside that of `owner`: `steps` becomes `sampler.steps`.
+    #[must_use]
+    pub fn at(self, owner: &str) -> Self {
+        match self {
+            Self::Config { key, value, expected } if key.is_empty() => {
+                Self::Config { key: owner.into(), value, expected }
+            }
+            Self::Config { key, value, expected } => {
+                Self::Config { key: format!("{owner}.{key}"), value, expected }
+            }
+            other => other,
+        }
+    }
+
     /// Names the file that a value or a tensor came from.
     pub(crate) fn in_file(path: impl Into<PathBuf>) -> impl FnOnce(Self) -> Self {
         move |error| match error {
-            Self::Config { .. } | Self::Tensor { .. } => {
+            Self::Config { .. } | Self::Tensor { .. } | Self::Content { .. } => {
                 Self::Format { path: path.into(), problem: error.to_string() }
             }
             other => other,

@@ -5,22 +5,29 @@ mod scheduler;
 mod weights;
 
 use std::{
+    collections::HashMap,
     fs,
     io::Read,
     path::{Path, PathBuf},
 };
 
+use burn::tensor::TensorData;
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::weights::modern_names;
 pub use self::{scheduler::SchedulerConfig, weights::load_tensors};
 use crate::{
-    CoreError, Kernels, ProcessConfig, UNet2D, UNet2DConfig,
+    AnyNetwork, BuildNetwork, CoreError, Kernels, Network, NetworkOptions, ProcessConfig, TrainBackend,
+    UNet2D, UNet2DConfig,
     noise::{Key, Purpose},
-    parameters::with_named_parameters,
+    parameters::{named_parameters, with_named_parameters},
 };
 
 const CONFIG: &str = "config.json";
 const INDEX: &str = "model_index.json";
+/// The directories of the network in a pipeline, of diffusers' and of ours.
+const UNET: &str = "unet";
+const NETWORK: &str = "network";
 const SCHEDULER: &str = "scheduler_config.json";
 /// The betas of a million timesteps have room in it.
 const MOST_JSON: u64 = 64 << 20;
@@ -36,22 +43,29 @@ pub struct Pretrained<B: Kernels> {
     pub scheduler: SchedulerConfig,
 }
 
-/// Writes network and process so that `DDPMPipeline.from_pretrained(dir)` loads them.
+/// Writes network and process as a pipeline: a UNet so that `DDPMPipeline.from_pretrained(dir)` loads it. diffusers has
+/// no pipeline of pixels with another network; such a one is written as `network/` beside `scheduler/`.
 ///
 /// # Errors
-/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a process that diffusers cannot express.
-pub fn save_diffusers<B: Kernels>(
-    unet: &UNet2D<B>,
+/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a process or a network that diffusers cannot
+/// express.
+pub fn save_diffusers<B: Kernels, N: Network<B>>(
+    network: &N,
     process: &ProcessConfig,
     dir: &Path,
 ) -> Result<(), CoreError> {
-    save_unet(unet, &dir.join("unet"))?;
+    let class = network.options().class_name();
+    let is_unet = class == UNet2DConfig::default().class_name();
+    save_network(network, &dir.join(if is_unet { UNET } else { NETWORK }))?;
     save_scheduler(process, &dir.join("scheduler"))?;
+    if !is_unet {
+        return Ok(());
+    }
     let index = json!({
         "_class_name": "DDPMPipeline",
         "_diffusers_version": VERSION,
         "scheduler": ["diffusers", "DDPMScheduler"],
-        "unet": ["diffusers", "UNet2DModel"],
+        "unet": ["diffusers", class],
     });
     write_json(&dir.join(INDEX), &index)
 }
@@ -62,34 +76,51 @@ pub fn save_diffusers<B: Kernels>(
 /// # Errors
 /// As [`load_unet`]; [`CoreError::Format`] for a pipeline or scheduler that is not supported.
 pub fn load_diffusers<B: Kernels>(dir: &Path, device: &B::Device) -> Result<Pretrained<B>, CoreError> {
-    let (unet, scheduler) = parts(dir)?;
-    Ok(Pretrained { unet: load_unet(&unet, device)?, scheduler })
+    let Parts { network, scheduler } = Parts::find(dir)?;
+    Ok(Pretrained { unet: load_unet(&network, device)?, scheduler })
 }
 
-/// Where the network is, and the scheduler's configuration.
-fn parts(dir: &Path) -> Result<(PathBuf, SchedulerConfig), CoreError> {
-    if !dir.is_dir() {
-        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no such directory");
-        return Err(CoreError::Io { path: dir.to_owned(), source: missing });
-    }
-    let index = dir.join(INDEX);
-    let (unet, scheduler) = if index.exists() {
-        let fields = read_json(&index)?;
-        let class = fields.get("_class_name").and_then(Value::as_str).unwrap_or("nothing");
-        if !["DDPMPipeline", "DDIMPipeline"].contains(&class) {
-            let problem = format!("it is a {class}; supported are DDPMPipeline and DDIMPipeline");
-            return Err(CoreError::Format { path: index, problem });
+/// A directory that diffusers or [`save_diffusers`] wrote, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// Where the network is.
+    pub network: PathBuf,
+    /// The process and how diffusers would sample from it; diffusers' defaults where a directory has none.
+    pub scheduler: SchedulerConfig,
+}
+
+impl Parts {
+    /// Looks into a directory.
+    ///
+    /// # Errors
+    /// [`CoreError::Io`] for a directory that is not there, [`CoreError::Format`] for a pipeline or scheduler that is not
+    /// supported.
+    pub fn find(dir: &Path) -> Result<Self, CoreError> {
+        if !dir.is_dir() {
+            let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no such directory");
+            return Err(CoreError::Io { path: dir.to_owned(), source: missing });
         }
-        (dir.join("unet"), dir.join("scheduler").join(SCHEDULER))
-    } else {
-        (dir.to_owned(), dir.join(SCHEDULER))
-    };
-    let scheduler = if scheduler.exists() || index.exists() {
-        SchedulerConfig::read(&scheduler)?
-    } else {
-        SchedulerConfig::default()
-    };
-    Ok((unet, scheduler))
+        let index = dir.join(INDEX);
+        let (network, scheduler) = if index.exists() {
+            let fields = read_json(&index)?;
+            let class = fields.get("_class_name").and_then(Value::as_str).unwrap_or("nothing");
+            if !["DDPMPipeline", "DDIMPipeline"].contains(&class) {
+                let problem = format!("it is a {class}; supported are DDPMPipeline and DDIMPipeline");
+                return Err(CoreError::Format { path: index, problem });
+            }
+            (dir.join(UNET), dir.join("scheduler").join(SCHEDULER))
+        } else if dir.join(NETWORK).join(CONFIG).exists() {
+            (dir.join(NETWORK), dir.join("scheduler").join(SCHEDULER))
+        } else {
+            (dir.to_owned(), dir.join(SCHEDULER))
+        };
+        let scheduler = if scheduler.exists() || index.exists() {
+            SchedulerConfig::read(&scheduler)?
+        } else {
+            SchedulerConfig::default()
+        };
+        Ok(Self { network, scheduler })
+    }
 }
 
 /// The configurations of a directory that [`load_diffusers`] reads, without the weights.
@@ -97,28 +128,73 @@ fn parts(dir: &Path) -> Result<(PathBuf, SchedulerConfig), CoreError> {
 /// # Errors
 /// As [`load_diffusers`].
 pub fn read_configs(dir: &Path) -> Result<(UNet2DConfig, SchedulerConfig), CoreError> {
-    let (unet, scheduler) = parts(dir)?;
-    let path = unet.join(CONFIG);
-    let config = load_config(&path)?;
-    config.validate().map_err(CoreError::in_file(&path))?;
+    let Parts { network, scheduler } = Parts::find(dir)?;
+    let mut config = UNet2DConfig::default();
+    NetworkFile::read(&network)?.fill(&mut config)?;
     Ok((config, scheduler))
 }
 
-/// Writes a network so that `UNet2DModel.from_pretrained(dir)` loads it.
+/// The `config.json` of a network's directory.
+#[derive(Debug, Clone)]
+pub struct NetworkFile {
+    path: PathBuf,
+    fields: Map<String, Value>,
+}
+
+impl NetworkFile {
+    /// Reads the file in a network's directory.
+    ///
+    /// # Errors
+    /// [`CoreError::Io`]; [`CoreError::Format`] for a file that is no JSON object.
+    pub fn read(dir: &Path) -> Result<Self, CoreError> {
+        let path = dir.join(CONFIG);
+        let fields = read_json(&path)?;
+        Ok(Self { path, fields })
+    }
+
+    /// The class of the network; none where the file does not say.
+    pub fn class_name(&self) -> Option<&str> {
+        self.fields.get("_class_name").and_then(Value::as_str)
+    }
+
+    /// The error for a class that nobody knows.
+    pub fn unknown_class(&self, known: &[&str]) -> CoreError {
+        let class = self.class_name().unwrap_or_default();
+        let problem = format!("`_class_name` is \"{class}\", expected \"{}\"", known.join("\" or \""));
+        CoreError::Format { path: self.path.clone(), problem }
+    }
+
+    /// Fills options with the file's, and checks them.
+    ///
+    /// # Errors
+    /// [`CoreError::Format`] for another class of network, for keys and values that are not understood, and for values
+    /// that do not fit each other.
+    pub fn fill(&self, options: &mut dyn NetworkOptions) -> Result<(), CoreError> {
+        if self.class_name().is_some_and(|class| class != options.class_name()) {
+            return Err(self.unknown_class(&[options.class_name()]));
+        }
+        let mut fields = self.fields.clone();
+        fields.retain(|key, _| !key.starts_with('_'));
+        options.take_config(fields).map_err(CoreError::in_file(&self.path))?;
+        options.validate().map_err(CoreError::in_file(&self.path))
+    }
+}
+
+/// Writes a network in the form of its class: for a UNet, `UNet2DModel.from_pretrained(dir)` loads it.
 ///
 /// # Errors
-/// [`CoreError::Io`] if a file cannot be written.
-pub fn save_unet<B: Kernels>(unet: &UNet2D<B>, dir: &Path) -> Result<(), CoreError> {
-    fs::create_dir_all(dir).map_err(CoreError::io(dir))?;
+/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a network that the form cannot express.
+pub fn save_network<B: Kernels, N: Network<B>>(network: &N, dir: &Path) -> Result<(), CoreError> {
+    let options = network.options();
     let mut config = Map::from_iter([
-        ("_class_name".to_owned(), Value::from("UNet2DModel")),
+        ("_class_name".to_owned(), Value::from(options.class_name())),
         ("_diffusers_version".to_owned(), Value::from(VERSION)),
     ]);
-    if let Ok(Value::Object(fields)) = serde_json::to_value(unet.config()) {
-        config.extend(fields);
-    }
+    config.extend(options.to_config()?);
+    let tensors = options.to_file(named_parameters(network).into_iter().collect())?;
+    fs::create_dir_all(dir).map_err(CoreError::io(dir))?;
     write_json(&dir.join(CONFIG), &Value::Object(config))?;
-    weights::save(unet, dir)
+    weights::save(tensors, dir)
 }
 
 /// Writes a process so that `DDPMScheduler.from_pretrained(dir)` loads it.
@@ -130,41 +206,55 @@ pub fn save_scheduler(process: &ProcessConfig, dir: &Path) -> Result<(), CoreErr
     write_json(&dir.join(SCHEDULER), &SchedulerConfig::of(process).to_json())
 }
 
-/// Reads a network that diffusers or [`save_unet`] wrote.
+/// Reads a UNet that diffusers or [`save_network`] wrote.
 ///
 /// # Errors
 /// [`CoreError::Io`] for a file that cannot be read, [`CoreError::Format`] for one that is not what it should be or
-/// holds a tensor that does not fit, [`CoreError::Config`] for an architecture that is not supported.
+/// holds a tensor that does not fit, or an architecture that is not supported.
 pub fn load_unet<B: Kernels>(dir: &Path, device: &B::Device) -> Result<UNet2D<B>, CoreError> {
-    let path = dir.join(CONFIG);
-    let config = load_config(&path)?;
-    config.validate().map_err(CoreError::in_file(&path))?;
+    let mut config = UNet2DConfig::default();
+    NetworkFile::read(dir)?.fill(&mut config)?;
+    let (file, tensors) = read_weights(&config, dir)?;
+    let unet = config.init::<B>(REPLACED, device)?;
+    with_named_parameters(unet, tensors).map_err(CoreError::in_file(&file))
+}
+
+/// Reads the weights of a network whose options were [filled](NetworkFile::fill) from its directory.
+///
+/// # Errors
+/// As [`load_unet`].
+pub fn load_network<B: TrainBackend>(
+    options: &dyn BuildNetwork<B>,
+    dir: &Path,
+    device: &B::Device,
+) -> Result<AnyNetwork<B>, CoreError> {
+    let (file, tensors) = read_weights(options, dir)?;
+    let network = options.build(REPLACED, device)?;
+    with_named_parameters(network, tensors).map_err(CoreError::in_file(&file))
+}
+
+/// Initial values that a checkpoint replaces.
+const REPLACED: Key = Key::new(0, Purpose::named("replaced by the checkpoint"));
+
+/// The weights of a network's directory under the names of its parameters, and their file.
+fn read_weights(
+    options: &dyn NetworkOptions,
+    dir: &Path,
+) -> Result<(PathBuf, HashMap<String, TensorData>), CoreError> {
     let file = weights::find(dir)?;
     let tensors = load_tensors(&file)?;
     // A configuration may claim any size; memory is taken only for what the file holds.
     let held: usize = tensors.values().map(|t| t.shape.num_elements()).sum();
-    if config.least_parameters() > held {
+    if options.least_parameters() > held {
         let problem = format!(
             "the network of {} has at least {} parameters, this file has {held}",
-            path.display(),
-            config.least_parameters()
+            dir.join(CONFIG).display(),
+            options.least_parameters()
         );
         return Err(CoreError::Format { path: file, problem });
     }
-    let unet = config.init::<B>(Key::new(0, Purpose::named("replaced by the checkpoint")), device)?;
-    with_named_parameters(unet, weights::modern_names(tensors)).map_err(CoreError::in_file(&file))
-}
-
-fn load_config(path: &Path) -> Result<UNet2DConfig, CoreError> {
-    let mut fields = read_json(path)?;
-    let format = |problem: String| CoreError::Format { path: path.to_owned(), problem };
-    match fields.get("_class_name") {
-        Some(Value::String(class)) if class != "UNet2DModel" => {
-            return Err(format(format!("`_class_name` is \"{class}\", expected \"UNet2DModel\"")));
-        }
-        _ => fields.retain(|key, _| !key.starts_with('_')),
-    }
-    serde_json::from_value(Value::Object(fields)).map_err(|e| format(e.to_string()))
+    let tensors = options.from_file(tensors).map_err(CoreError::in_file(&file))?;
+    Ok((file, tensors))
 }
 
 fn read_json(path: &Path) -> Result<Map<String, Value>, CoreError> {

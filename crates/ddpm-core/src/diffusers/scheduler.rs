@@ -9,7 +9,6 @@ use super::{VERSION, read_json};
 use crate::{
     CoreError, ProcessConfig,
     diffusion::{Prediction, Threshold, Variance},
-    sampler::{Ancestral, Ddim, DpmSolver, Heun},
     schedule::{BetaSchedule, Spacing},
 };
 
@@ -87,28 +86,7 @@ impl SchedulerConfig {
             .into(),
             ..Self::default()
         };
-        let (name, range) = match &process.schedule {
-            BetaSchedule::Linear { beta_start, beta_end } => ("linear", Some((*beta_start, *beta_end))),
-            BetaSchedule::ScaledLinear { beta_start, beta_end } => {
-                ("scaled_linear", Some((*beta_start, *beta_end)))
-            }
-            // diffusers has no key for another bound: its betas are written one by one.
-            BetaSchedule::SquaredcosCapV2 { max_beta } if *max_beta == 0.999 => ("squaredcos_cap_v2", None),
-            schedule @ BetaSchedule::SquaredcosCapV2 { .. } => {
-                config.trained_betas = schedule.betas(process.timesteps).ok();
-                ("squaredcos_cap_v2", None)
-            }
-            // diffusers' sigmoid keeps its range as well.
-            BetaSchedule::Sigmoid { beta_start, beta_end } => ("sigmoid", Some((*beta_start, *beta_end))),
-            BetaSchedule::Given(betas) => {
-                config.trained_betas = Some(betas.clone());
-                ("linear", None)
-            }
-        };
-        config.beta_schedule = name.into();
-        if let Some((start, end)) = range {
-            (config.beta_start, config.beta_end) = (start, end);
-        }
+        process.schedule.to_scheduler(process.timesteps, &mut config);
         config
     }
 
@@ -128,17 +106,9 @@ impl SchedulerConfig {
     /// # Errors
     /// [`CoreError::Config`] for a schedule or variance that is not supported.
     pub fn process(&self) -> Result<ProcessConfig, CoreError> {
-        let (beta_start, beta_end) = (self.beta_start, self.beta_end);
-        let schedule = match (&self.trained_betas, self.beta_schedule.as_str()) {
-            (Some(betas), _) => BetaSchedule::Given(betas.clone()),
-            (None, "linear") => BetaSchedule::Linear { beta_start, beta_end },
-            (None, "scaled_linear") => BetaSchedule::ScaledLinear { beta_start, beta_end },
-            (None, "squaredcos_cap_v2") => BetaSchedule::cosine(),
-            (None, "sigmoid") => BetaSchedule::Sigmoid { beta_start, beta_end },
-            (None, other) => {
-                let expected = "supported are linear, scaled_linear, squaredcos_cap_v2 and sigmoid";
-                return Err(CoreError::config("beta_schedule", other, expected));
-            }
+        let Some(schedule) = BetaSchedule::from_scheduler(self) else {
+            let expected = "supported are linear, scaled_linear, squaredcos_cap_v2 and sigmoid";
+            return Err(CoreError::config("beta_schedule", &self.beta_schedule, expected));
         };
         let variance = match self.variance_type.as_str() {
             // Both forms draw the same; diffusers' two differ in where they take the logarithm.
@@ -175,35 +145,5 @@ impl SchedulerConfig {
             (false, true) => Threshold::Clip,
             (false, false) => Threshold::None,
         }
-    }
-
-    /// What `DDIMScheduler.from_config` would be.
-    pub fn ddim(&self, steps: usize, eta: f64) -> Ddim {
-        Ddim {
-            steps,
-            eta,
-            spacing: self.timestep_spacing,
-            steps_offset: self.steps_offset,
-            threshold: self.threshold(),
-            to_x_0: self.set_alpha_to_one,
-        }
-    }
-
-    /// What `DDPMScheduler` would be, visiting all timesteps or `steps` of them.
-    pub fn ancestral(&self, steps: Option<usize>) -> Ancestral {
-        let (spacing, steps_offset) = (self.timestep_spacing, self.steps_offset);
-        Ancestral { steps, spacing, steps_offset, threshold: self.threshold() }
-    }
-
-    /// What `DPMSolverMultistepScheduler.from_config` would be, which clips only by dynamic thresholding.
-    pub fn dpm_solver(&self, steps: usize) -> DpmSolver {
-        let threshold = if self.thresholding { self.threshold() } else { Threshold::None };
-        DpmSolver { steps, spacing: self.timestep_spacing, steps_offset: self.steps_offset, threshold }
-    }
-
-    /// What `HeunDiscreteScheduler.from_config` would be.
-    pub fn heun(&self, steps: usize) -> Heun {
-        let threshold = if self.clip_sample { Threshold::Clip } else { Threshold::None };
-        Heun { steps, spacing: self.timestep_spacing, steps_offset: self.steps_offset, threshold }
     }
 }

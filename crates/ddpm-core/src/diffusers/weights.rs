@@ -1,7 +1,7 @@
 //! The weights of a network: safetensors files, read with every size checked.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -10,17 +10,17 @@ use burn::tensor::TensorData;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{CoreError, Kernels, UNet2D, parameters::named_parameters};
+use crate::CoreError;
 
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 const PICKLED: &str = "diffusion_pytorch_model.bin";
 
-/// Writes the parameters under diffusers' names, as f32.
-pub(super) fn save<B: Kernels>(unet: &UNet2D<B>, dir: &Path) -> Result<(), CoreError> {
+/// Writes tensors, as f32, in the order of their names.
+pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(), CoreError> {
     let path = dir.join(WEIGHTS);
     let format =
         |e: safetensors::SafeTensorError| CoreError::Format { path: path.clone(), problem: e.to_string() };
-    let parameters = named_parameters(unet);
+    let parameters: BTreeMap<String, TensorData> = tensors.into_iter().collect();
     let views = parameters
         .iter()
         .map(|(name, data)| Ok((name, TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?)))
@@ -86,7 +86,7 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
 }
 
 /// Renames the parameters of attention as diffusers did in its release 0.15.
-pub(super) fn modern_names(tensors: HashMap<String, TensorData>) -> HashMap<String, TensorData> {
+pub(crate) fn modern_names(tensors: HashMap<String, TensorData>) -> HashMap<String, TensorData> {
     const RENAMED: [(&str, &str); 4] =
         [("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")];
     let rename = |name: String| {

@@ -6,6 +6,7 @@
 
 mod block;
 mod config;
+mod network;
 mod patches;
 
 use burn::{

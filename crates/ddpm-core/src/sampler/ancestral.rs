@@ -2,11 +2,15 @@
 //! Dhariwal 2021, section 4), with noise.
 
 use burn::tensor::{Int, Tensor};
+use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler};
-use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
+use super::{NoiseSource, Progress, Sampler, SamplerOptions};
+use crate::{
+    CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
+    schedule::Spacing,
+};
 
 /// x_{t-1} ~ p(x_{t-1} | x_t) for t = T-1 .. 0; at t = 0 the mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,15 +61,29 @@ impl Ancestral {
     }
 }
 
-impl<B: Kernels> Sampler<B> for Ancestral {
-    fn evaluations(&self, process: &GaussianDiffusion) -> usize {
-        self.steps.unwrap_or(process.timesteps())
+impl Describe for Ancestral {
+    const NAME: &'static str = "ancestral";
+    const SUMMARY: &'static str = "Every timestep, or some, with noise";
+    const CITATION: &'static str = "Ho et al. 2020, arXiv 2006.11239";
+}
+
+impl SamplerOptions for Ancestral {
+    fn evaluations(&self, timesteps: usize) -> usize {
+        self.steps.unwrap_or(timesteps)
     }
 
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
         self.process(process).map(|_| ())
     }
 
+    /// As `DDPMScheduler`, with all timesteps unless told otherwise.
+    fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, _eta: f64) {
+        let (spacing, steps_offset) = (scheduler.timestep_spacing, scheduler.steps_offset);
+        *self = Self { steps, spacing, steps_offset, threshold: scheduler.threshold() };
+    }
+}
+
+impl<B: Kernels> Sampler<B> for Ancestral {
     fn sample(
         &self,
         denoiser: &dyn Denoiser<B>,

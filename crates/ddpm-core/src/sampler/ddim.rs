@@ -1,11 +1,15 @@
 //! DDIM (Song, Meng & Ermon 2021, equation 12): few steps, deterministic unless eta > 0.
 
 use burn::tensor::{Int, Tensor};
+use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler};
-use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
+use super::{NoiseSource, Progress, Sampler, SamplerOptions};
+use crate::{
+    CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
+    schedule::Spacing,
+};
 
 /// The DDIM sampler.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,8 +86,14 @@ impl Ddim {
     }
 }
 
-impl<B: Kernels> Sampler<B> for Ddim {
-    fn evaluations(&self, _process: &GaussianDiffusion) -> usize {
+impl Describe for Ddim {
+    const NAME: &'static str = "ddim";
+    const SUMMARY: &'static str = "Few steps, deterministic unless eta > 0";
+    const CITATION: &'static str = "Song et al. 2021, arXiv 2010.02502";
+}
+
+impl SamplerOptions for Ddim {
+    fn evaluations(&self, _timesteps: usize) -> usize {
         self.steps
     }
 
@@ -91,6 +101,20 @@ impl<B: Kernels> Sampler<B> for Ddim {
         self.timesteps(process).map(|_| ())
     }
 
+    /// As `DDIMScheduler.from_config`, with 50 steps unless told otherwise.
+    fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, eta: f64) {
+        *self = Self {
+            steps: steps.unwrap_or(50),
+            eta,
+            spacing: scheduler.timestep_spacing,
+            steps_offset: scheduler.steps_offset,
+            threshold: scheduler.threshold(),
+            to_x_0: scheduler.set_alpha_to_one,
+        };
+    }
+}
+
+impl<B: Kernels> Sampler<B> for Ddim {
     fn sample(
         &self,
         denoiser: &dyn Denoiser<B>,

@@ -5,11 +5,15 @@
 //! order, the last one ending at x_0.
 
 use burn::tensor::{Int, Tensor};
+use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler};
-use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
+use super::{NoiseSource, Progress, Sampler, SamplerOptions};
+use crate::{
+    CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
+    schedule::Spacing,
+};
 
 /// The DPM-Solver++(2M) sampler.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,8 +76,14 @@ impl DpmSolver {
     }
 }
 
-impl<B: Kernels> Sampler<B> for DpmSolver {
-    fn evaluations(&self, _process: &GaussianDiffusion) -> usize {
+impl Describe for DpmSolver {
+    const NAME: &'static str = "dpm_solver";
+    const SUMMARY: &'static str = "Few steps, second order from one evaluation a step";
+    const CITATION: &'static str = "Lu et al. 2022, arXiv 2211.01095";
+}
+
+impl SamplerOptions for DpmSolver {
+    fn evaluations(&self, _timesteps: usize) -> usize {
         self.steps
     }
 
@@ -81,6 +91,20 @@ impl<B: Kernels> Sampler<B> for DpmSolver {
         self.timesteps(process).map(|_| ())
     }
 
+    /// As `DPMSolverMultistepScheduler.from_config`, which clips only by dynamic thresholding, with 20 steps unless told
+    /// otherwise.
+    fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, _eta: f64) {
+        let threshold = if scheduler.thresholding { scheduler.threshold() } else { Threshold::None };
+        *self = Self {
+            steps: steps.unwrap_or(20),
+            spacing: scheduler.timestep_spacing,
+            steps_offset: scheduler.steps_offset,
+            threshold,
+        };
+    }
+}
+
+impl<B: Kernels> Sampler<B> for DpmSolver {
     fn sample(
         &self,
         denoiser: &dyn Denoiser<B>,

@@ -4,11 +4,15 @@
 //! As diffusers' `HeunDiscreteScheduler`, but linspace spacing visits whole timesteps.
 
 use burn::tensor::{Int, Tensor};
+use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler};
-use crate::{CoreError, Denoiser, GaussianDiffusion, Kernels, diffusion::Threshold, schedule::Spacing};
+use super::{NoiseSource, Progress, Sampler, SamplerOptions};
+use crate::{
+    CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
+    schedule::Spacing,
+};
 
 /// The Heun sampler.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,15 +66,34 @@ impl Heun {
     }
 }
 
-impl<B: Kernels> Sampler<B> for Heun {
-    fn evaluations(&self, _process: &GaussianDiffusion) -> usize {
-        2 * self.steps - 1
+impl Describe for Heun {
+    const NAME: &'static str = "heun";
+    const SUMMARY: &'static str = "Few steps, second order from two evaluations a step";
+    const CITATION: &'static str = "Karras et al. 2022, arXiv 2206.00364";
+}
+
+impl SamplerOptions for Heun {
+    fn evaluations(&self, _timesteps: usize) -> usize {
+        (2 * self.steps).saturating_sub(1)
     }
 
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
         self.timesteps(process).map(|_| ())
     }
 
+    /// As `HeunDiscreteScheduler.from_config`, with 20 steps unless told otherwise.
+    fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, _eta: f64) {
+        let threshold = if scheduler.clip_sample { Threshold::Clip } else { Threshold::None };
+        *self = Self {
+            steps: steps.unwrap_or(20),
+            spacing: scheduler.timestep_spacing,
+            steps_offset: scheduler.steps_offset,
+            threshold,
+        };
+    }
+}
+
+impl<B: Kernels> Sampler<B> for Heun {
     fn sample(
         &self,
         denoiser: &dyn Denoiser<B>,

@@ -1,21 +1,27 @@
-//! Samplers: from noise x_T to images x_0, one file each, one signature.
+//! Samplers: from noise x_T to images x_0, one file each, one signature, and their list.
 
 mod ancestral;
-mod config;
 mod ddim;
 mod dpm_solver;
 mod heun;
 
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
 use burn::tensor::{Int, Tensor};
+use cldiff_choices::{Options, choice};
 
 pub use ancestral::Ancestral;
-pub use config::SamplerConfig;
 pub use ddim::Ddim;
 pub use dpm_solver::DpmSolver;
 pub use heun::Heun;
 
 use crate::{
     Conditioning, CoreError, Denoiser, GaussianDiffusion, Kernels,
+    diffusers::SchedulerConfig,
     noise::{Key, NormalNoise, Purpose},
 };
 
@@ -57,10 +63,10 @@ pub struct Progress {
     pub batch: usize,
 }
 
-/// A way to turn noise into images with a denoiser.
-pub trait Sampler<B: Kernels>: std::fmt::Debug + Send + Sync {
-    /// Denoiser evaluations that one image takes.
-    fn evaluations(&self, process: &GaussianDiffusion) -> usize;
+/// The options of a sampler, and what they say without a denoiser.
+pub trait SamplerOptions: Options {
+    /// Denoiser evaluations that one image takes in a process of so many timesteps.
+    fn evaluations(&self, timesteps: usize) -> usize;
 
     /// Whether the options fit the process.
     ///
@@ -68,6 +74,12 @@ pub trait Sampler<B: Kernels>: std::fmt::Debug + Send + Sync {
     /// [`CoreError::Config`] for the first that does not.
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError>;
 
+    /// Takes the options that diffusers' scheduler of this kind would have for a pretrained model; `eta` is DDIM's.
+    fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, eta: f64);
+}
+
+/// A way to turn noise into images with a denoiser.
+pub trait Sampler<B: Kernels>: SamplerOptions {
     /// Samples x_0 from x_T.
     ///
     /// # Shapes
@@ -84,6 +96,67 @@ pub trait Sampler<B: Kernels>: std::fmt::Debug + Send + Sync {
         noise: &dyn NoiseSource<B>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Tensor<B, 4>, CoreError>;
+}
+
+/// Declares the choice and the making of samplers from one list.
+macro_rules! samplers {
+    ($($Sampler:ident),* $(,)?) => {
+        choice! {
+            /// The choice of a sampler, with its options.
+            pub struct SamplerConfig(dyn SamplerOptions), kind "sampler";
+            $($Sampler),*
+        }
+
+        impl SamplerConfig {
+            fn built_in<B: Kernels>(&self) -> Option<Box<dyn Sampler<B>>> {
+                $(if let Some(sampler) = self.get::<$Sampler>() {
+                    return Some(Box::new(sampler.clone()));
+                })*
+                None
+            }
+        }
+    };
+}
+
+samplers! {
+    Ddim,
+    Ancestral,
+    DpmSolver,
+    Heun,
+}
+
+impl SamplerConfig {
+    /// Makes the sampler.
+    ///
+    /// # Panics
+    /// For a sampler of an outside crate that was [added](add_sampler) for other backends alone.
+    pub fn build<B: Kernels>(&self) -> Box<dyn Sampler<B>> {
+        self.built_in().unwrap_or_else(|| added(&**self))
+    }
+}
+
+/// How the samplers of outside crates are made: `fn(&dyn SamplerOptions) -> Box<dyn Sampler<B>>`, by the types of the
+/// options and of the backend.
+static ADDED: RwLock<Option<HashMap<(TypeId, TypeId), Box<dyn Any + Send + Sync>>>> = RwLock::new(None);
+
+/// Makes a sampler of an outside crate known on a backend; its options have to be
+/// [added](cldiff_choices::List::add) to [`SamplerConfig::list`] besides.
+pub fn add_sampler<B: Kernels, S: Sampler<B> + Clone>() {
+    let make: fn(&dyn SamplerOptions) -> Option<Box<dyn Sampler<B>>> = |options| {
+        let options: &dyn Any = options;
+        options.downcast_ref::<S>().map(|sampler| Box::new(sampler.clone()) as Box<dyn Sampler<B>>)
+    };
+    let mut added = ADDED.write().unwrap_or_else(PoisonError::into_inner);
+    added.get_or_insert_with(HashMap::new).insert((TypeId::of::<S>(), TypeId::of::<B>()), Box::new(make));
+}
+
+fn added<B: Kernels>(options: &dyn SamplerOptions) -> Box<dyn Sampler<B>> {
+    let added = ADDED.read().unwrap_or_else(PoisonError::into_inner);
+    let of_options = (options as &dyn Any).type_id();
+    let make = added.as_ref().and_then(|makers| makers.get(&(of_options, TypeId::of::<B>())));
+    make.and_then(|make| make.downcast_ref::<fn(&dyn SamplerOptions) -> Option<Box<dyn Sampler<B>>>>())
+        .and_then(|make| make(options))
+        .unwrap_or_else(|| panic!("the sampler `{}` was not added for this backend", options.name()))
 }
 
 /// Which samples to draw.

@@ -1,13 +1,42 @@
-//! The linear schedule of Ho et al. 2020 and the scaled linear one of latent diffusion (Rombach et al. 2022).
+//! The linear schedule of Ho et al. 2020.
 
-use super::linspace;
+use cldiff_choices::Describe;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Betas evenly spaced from `start` to `end`.
-pub(super) fn linear(start: f64, end: f64, timesteps: usize) -> Vec<f64> {
-    linspace(start, end, timesteps).collect()
+use super::{FromScheduler, Schedule, linspace};
+use crate::{CoreError, diffusers::SchedulerConfig};
+
+/// Betas evenly spaced between two values.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// beta_0
+    pub beta_start: f64,
+    /// beta_{T-1}
+    pub beta_end: f64,
 }
 
-/// Betas whose square roots are evenly spaced.
-pub(super) fn scaled_linear(start: f64, end: f64, timesteps: usize) -> Vec<f64> {
-    linspace(start.sqrt(), end.sqrt(), timesteps).map(|root| root * root).collect()
+impl Describe for Linear {
+    const NAME: &'static str = "linear";
+    const SUMMARY: &'static str = "Evenly spaced between two values";
+    const CITATION: &'static str = "Ho et al. 2020";
+}
+
+impl Schedule for Linear {
+    fn every_beta(&self, timesteps: usize) -> Result<Vec<f64>, CoreError> {
+        Ok(linspace(self.beta_start, self.beta_end, timesteps).collect())
+    }
+
+    fn to_scheduler(&self, _timesteps: usize, scheduler: &mut SchedulerConfig) {
+        scheduler.beta_schedule = Self::NAME.into();
+        (scheduler.beta_start, scheduler.beta_end) = (self.beta_start, self.beta_end);
+    }
+}
+
+impl FromScheduler for Linear {
+    fn from_scheduler(scheduler: &SchedulerConfig) -> Option<Self> {
+        let SchedulerConfig { beta_start, beta_end, .. } = *scheduler;
+        (scheduler.beta_schedule == Self::NAME).then_some(Self { beta_start, beta_end })
+    }
 }

@@ -1,104 +1,108 @@
-//! Noise schedules: the variances beta_t of the forward process, in f64.
+//! Noise schedules: the variances beta_t of the forward process, in f64; one file each, and their list.
 
 mod cosine;
+mod given;
 mod linear;
+mod scaled_linear;
 mod sigmoid;
 mod spacing;
 mod zero_terminal_snr;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use cldiff_choices::Options;
 
-pub use self::{spacing::Spacing, zero_terminal_snr::rescale_zero_terminal_snr};
-use crate::CoreError;
+pub use self::{
+    cosine::SquaredcosCapV2, given::Given, linear::Linear, scaled_linear::ScaledLinear, sigmoid::Sigmoid,
+    spacing::Spacing, zero_terminal_snr::rescale_zero_terminal_snr,
+};
+use crate::{CoreError, diffusers::SchedulerConfig};
 
 /// More timesteps than any process has: a file that says so is damaged.
 const MOST_TIMESTEPS: usize = 1_000_000;
 
 /// A family of noise schedules, named and parametrised as diffusers' `beta_schedule`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum BetaSchedule {
-    /// Evenly spaced between two values (Ho et al. 2020).
-    Linear {
-        /// beta_0
-        beta_start: f64,
-        /// beta_{T-1}
-        beta_end: f64,
-    },
-    /// Square roots evenly spaced (Rombach et al. 2022, latent diffusion).
-    ScaledLinear {
-        /// beta_0
-        beta_start: f64,
-        /// beta_{T-1}
-        beta_end: f64,
-    },
-    /// alphas_cumprod follows a squared cosine (Nichol & Dhariwal 2021, equation 17).
-    SquaredcosCapV2 {
-        /// The largest beta allowed; the paper's is 0.999.
-        #[serde(default = "default_max_beta")]
-        max_beta: f64,
-    },
-    /// Betas on a sigmoid between two values (Xu et al. 2022, GeoDiff).
-    Sigmoid {
-        /// Lower asymptote.
-        beta_start: f64,
-        /// Upper asymptote.
-        beta_end: f64,
-    },
-    /// Given one by one (diffusers' `trained_betas`).
-    Given(Vec<f64>),
-}
+pub trait Schedule: Options {
+    /// beta_t for t in `0 .. timesteps`, which are at least 2. They are checked afterwards.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for options that do not fit the number of timesteps.
+    fn every_beta(&self, timesteps: usize) -> Result<Vec<f64>, CoreError>;
 
-fn default_max_beta() -> f64 {
-    0.999
-}
-
-impl BetaSchedule {
-    /// The schedule of Ho et al. 2020: 1e-4 to 0.02.
-    pub const fn linear() -> Self {
-        Self::Linear { beta_start: 1e-4, beta_end: 0.02 }
+    /// Whether betas outside (0, 1) are refused here; [`GaussianDiffusion`](crate::GaussianDiffusion) refuses them too.
+    fn is_checked(&self) -> bool {
+        true
     }
 
-    /// The schedule of Nichol & Dhariwal 2021.
-    pub const fn cosine() -> Self {
-        Self::SquaredcosCapV2 { max_beta: 0.999 }
-    }
+    /// Writes the schedule into diffusers' `scheduler_config.json`.
+    fn to_scheduler(&self, timesteps: usize, scheduler: &mut SchedulerConfig);
 
     /// beta_t for t in `0 .. timesteps`.
     ///
     /// # Errors
     /// [`CoreError::Config`] for fewer than 2 timesteps or more than a million, or parameters that give a beta outside
     /// (0, 1).
-    pub fn betas(&self, timesteps: usize) -> Result<Vec<f64>, CoreError> {
+    fn betas(&self, timesteps: usize) -> Result<Vec<f64>, CoreError> {
         if !(2..=MOST_TIMESTEPS).contains(&timesteps) {
             let expected = format!("expected 2 to {MOST_TIMESTEPS}");
             return Err(CoreError::config("timesteps", timesteps, expected));
         }
-        let betas = match self.clone() {
-            Self::Linear { beta_start, beta_end } => linear::linear(beta_start, beta_end, timesteps),
-            Self::ScaledLinear { beta_start, beta_end } => {
-                linear::scaled_linear(beta_start, beta_end, timesteps)
-            }
-            Self::SquaredcosCapV2 { max_beta } => cosine::squaredcos_cap_v2(max_beta, timesteps),
-            Self::Sigmoid { beta_start, beta_end } => sigmoid::sigmoid(beta_start, beta_end, timesteps),
-            Self::Given(betas) if betas.len() == timesteps => return Ok(betas),
-            Self::Given(betas) => {
-                let expected = format!("expected {timesteps}, the number of timesteps");
-                return Err(CoreError::config(
-                    "schedule",
-                    format_args!("a list of {} betas", betas.len()),
-                    expected,
-                ));
-            }
-        };
+        let betas = self.every_beta(timesteps)?;
         match betas.iter().find(|b| !(**b > 0.0 && **b < 1.0)) {
-            Some(beta) => {
+            Some(beta) if self.is_checked() => {
                 let expected = format!("it gives a beta of {beta}, and every beta must lie between 0 and 1");
-                Err(CoreError::config("schedule", self, expected))
+                Err(CoreError::config("schedule", format_args!("{self:?}"), expected))
             }
-            None => Ok(betas),
+            _ => Ok(betas),
         }
+    }
+}
+
+/// A schedule that diffusers has a name for.
+trait FromScheduler: Sized {
+    /// The schedule of a `scheduler_config.json`, if it is of this family.
+    fn from_scheduler(scheduler: &SchedulerConfig) -> Option<Self>;
+}
+
+/// Declares the choice, and the reading of diffusers' files, from one list. A file's own betas go before its schedule.
+macro_rules! schedules {
+    ($($Schedule:ident),* $(,)?) => {
+        cldiff_choices::choice! {
+            /// The choice of a schedule, with its parameters.
+            pub struct BetaSchedule(dyn Schedule), kind "schedule";
+            $($Schedule),*
+        }
+
+        impl BetaSchedule {
+            /// The schedule of a `scheduler_config.json`; none for an unknown one.
+            pub(crate) fn from_scheduler(scheduler: &SchedulerConfig) -> Option<Self> {
+                if let Some(given) = Given::from_scheduler(scheduler) {
+                    return Some(Self::of(given));
+                }
+                $(if let Some(schedule) = $Schedule::from_scheduler(scheduler) {
+                    return Some(Self::of(schedule));
+                })*
+                None
+            }
+        }
+    };
+}
+
+schedules! {
+    Linear,
+    ScaledLinear,
+    SquaredcosCapV2,
+    Sigmoid,
+    Given,
+}
+
+impl BetaSchedule {
+    /// The schedule of Ho et al. 2020: 1e-4 to 0.02.
+    pub fn linear() -> Self {
+        Self::of(Linear { beta_start: 1e-4, beta_end: 0.02 })
+    }
+
+    /// The schedule of Nichol & Dhariwal 2021.
+    pub fn cosine() -> Self {
+        Self::of(SquaredcosCapV2::default())
     }
 }
 
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_beta_of_one_or_more_is_refused() {
-        let err = BetaSchedule::Linear { beta_start: 0.1, beta_end: 1.0 }.betas(10).unwrap_err();
+        let err = BetaSchedule::of(Linear { beta_start: 0.1, beta_end: 1.0 }).betas(10).unwrap_err();
         assert!(err.to_string().contains("between 0 and 1"), "{err}");
         for timesteps in [0, 1, 1_000_001, usize::MAX] {
             let message = BetaSchedule::linear().betas(timesteps).unwrap_err().to_string();

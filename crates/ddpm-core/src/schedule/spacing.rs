@@ -27,7 +27,7 @@ impl Spacing {
     pub fn timesteps(self, all: usize, steps: usize, offset: usize) -> Result<Vec<usize>, CoreError> {
         if steps == 0 || steps > all {
             let expected = format!("expected 1 to {all}, the number of timesteps of the process");
-            return Err(CoreError::config("sampler.steps", steps, expected));
+            return Err(CoreError::config("steps", steps, expected));
         }
         let visited: Vec<usize> = match self {
             Self::Leading => (0..steps).rev().map(|i| i * (all / steps) + offset).collect(),
@@ -43,7 +43,7 @@ impl Spacing {
         };
         if visited[0] >= all {
             let expected = format!("timestep {} would be visited, and the last is {}", visited[0], all - 1);
-            return Err(CoreError::config("sampler.steps_offset", offset, expected));
+            return Err(CoreError::config("steps_offset", offset, expected));
         }
         Ok(visited)
     }
@@ -58,7 +58,7 @@ impl Spacing {
         }
         if steps == 0 || steps >= all {
             let expected = format!("expected 1 to {}, one less than the timesteps of the process", all - 1);
-            return Err(CoreError::config("sampler.steps", steps, expected));
+            return Err(CoreError::config("steps", steps, expected));
         }
         let mut visited = self.timesteps(all, steps + 1, offset)?;
         visited.pop();

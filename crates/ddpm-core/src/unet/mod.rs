@@ -7,6 +7,7 @@ mod attention;
 mod block;
 mod config;
 mod embedding;
+mod network;
 mod place;
 mod resample;
 mod resnet;

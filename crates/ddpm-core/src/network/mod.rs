@@ -1,0 +1,194 @@
+//! Networks: what the data ask of one, how it is made, saved and read back, and the list of those that are built in.
+//!
+//! A network is a [`Module`] that implements [`Denoiser`] and [`Network`], beside an options type that implements
+//! [`Describe`](cldiff_choices::Describe), [`NetworkOptions`] and [`BuildNetwork`]. Programs train an
+//! [`AnyNetwork`], so that a network of an outside crate takes part without their being compiled for it.
+
+mod any;
+mod erased;
+mod record;
+
+use std::collections::HashMap;
+
+use burn::{
+    module::Module,
+    tensor::{Int, Tensor, TensorData},
+};
+use cldiff_choices::{Options, Serializable};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub use self::{any::AnyNetwork, record::NetworkRecord};
+use crate::{CoreError, Denoiser, Kernels, TrainBackend, noise::Key};
+
+/// The networks that are built in, one line each. Hands the list to a macro of the caller:
+/// `built_in_networks! { my_macro! { anything before the list } }`.
+#[macro_export]
+macro_rules! built_in_networks {
+    ($callback:ident! { $($before:tt)* }) => {
+        $callback! {
+            $($before)*
+            $crate::unet::UNet2DConfig,
+            $crate::dit::DiTConfig,
+        }
+    };
+}
+
+/// What the data and the process ask of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// Channels of the images.
+    pub channels: usize,
+    /// Height and width of the images, in pixels.
+    pub size: usize,
+    /// Conditions (classes or tasks, and one for "no label" where labels are dropped); none for an unconditional model.
+    pub conditions: Option<usize>,
+    /// Whether the network predicts a variance beside the mean: twice the channels come out.
+    pub learned_variance: bool,
+}
+
+impl Fit {
+    /// Channels that come out of the network.
+    pub fn out_channels(&self) -> usize {
+        if self.learned_variance { 2 * self.channels } else { self.channels }
+    }
+}
+
+/// What a network takes and gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkShape {
+    /// Channels of x_t.
+    pub in_channels: usize,
+    /// Channels of the prediction.
+    pub out_channels: usize,
+    /// Height and width that it was made for, in pixels; none where its configuration does not say.
+    pub size: Option<usize>,
+    /// Height and width must be multiples of this.
+    pub multiple: usize,
+    /// Whether it takes images of `size` alone.
+    pub fixed_size: bool,
+    /// Rows of its table of conditions; none for an unconditional network.
+    pub conditions: Option<usize>,
+}
+
+/// The options of a network: what a configuration and a checkpoint say of it.
+pub trait NetworkOptions: Options {
+    /// Fills in what the data decide. `given` tells whether a key was set by the user, who may repeat what the data say.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for a given key that contradicts the data.
+    fn fit(&mut self, data: &Fit, given: &dyn Fn(&str) -> bool) -> Result<(), CoreError>;
+
+    /// Checks that the values fit each other.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] that names the first key that does not.
+    fn validate(&self) -> Result<(), CoreError>;
+
+    /// What the network takes and gives.
+    fn shape(&self) -> NetworkShape;
+
+    /// A lower bound of the number of parameters, so that a checkpoint's configuration cannot ask for more memory than
+    /// its weights take.
+    fn least_parameters(&self) -> usize;
+
+    /// The `_class_name` in `config.json` of a directory that holds the network.
+    fn class_name(&self) -> &'static str {
+        self.name()
+    }
+
+    /// The other keys of `config.json`; by default the options under their own names.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for options that the file's form cannot express.
+    fn to_config(&self) -> Result<Map<String, Value>, CoreError> {
+        let json = serde_json::to_value(Serializable(self)).ok();
+        Ok(json.and_then(|value| value.as_object().cloned()).unwrap_or_default())
+    }
+
+    /// Takes over the keys of a `config.json`, those that begin with `_` left out. [`read_config`] does it for options
+    /// that are written under their own names.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for keys and values that are not understood.
+    fn take_config(&mut self, fields: Map<String, Value>) -> Result<(), CoreError>;
+
+    /// The tensors of a checkpoint under the names of its file; by default as they are.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for a network that the file's form cannot express.
+    fn to_file(
+        &self,
+        tensors: HashMap<String, TensorData>,
+    ) -> Result<HashMap<String, TensorData>, CoreError> {
+        Ok(tensors)
+    }
+
+    /// The tensors of a file under the names of the network's parameters; by default as they are.
+    ///
+    /// # Errors
+    /// [`CoreError::Tensor`] for tensors that do not fit.
+    fn from_file(
+        &self,
+        tensors: HashMap<String, TensorData>,
+    ) -> Result<HashMap<String, TensorData>, CoreError> {
+        Ok(tensors)
+    }
+}
+
+/// Options from the fields of a `config.json`.
+///
+/// # Errors
+/// [`CoreError::Config`] for keys and values that are not understood.
+pub fn read_config<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, CoreError> {
+    serde_json::from_value(Value::Object(fields)).map_err(|e| CoreError::Content { problem: e.to_string() })
+}
+
+/// Makes the network of some options, on one backend.
+pub trait BuildNetwork<B: TrainBackend>: NetworkOptions {
+    /// The network with initial values drawn from `key`.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for options that do not fit each other.
+    fn build(&self, key: Key, device: &B::Device) -> Result<AnyNetwork<B>, CoreError>;
+}
+
+/// A network that can say what it was made from, and show its activations.
+pub trait Network<B: Kernels>: Denoiser<B> + Module<B> + 'static {
+    /// What it was made from.
+    fn options(&self) -> &dyn NetworkOptions;
+
+    /// As [`denoise`](Denoiser::denoise), with the activations of its blocks shown to `watch` in the order of the
+    /// forward pass, under the names of their parameters; by default none.
+    ///
+    /// # Shapes
+    /// - as `denoise`; an activation is `[n, features]`
+    fn denoise_watched(
+        &self,
+        x_t: Tensor<B, 4>,
+        t: Tensor<B, 1, Int>,
+        y: Option<Tensor<B, 1, Int>>,
+        watch: &mut dyn FnMut(&str, Tensor<B, 2>),
+    ) -> Tensor<B, 4> {
+        let _ = watch;
+        self.denoise(x_t, t, y)
+    }
+}
+
+/// Fills in one key that the data decide, or checks what was given.
+///
+/// # Errors
+/// [`CoreError::Config`] if a given value is another than `needed`.
+pub fn decide<T: PartialEq + std::fmt::Debug>(
+    key: &str,
+    value: &mut T,
+    needed: T,
+    given: &dyn Fn(&str) -> bool,
+) -> Result<(), CoreError> {
+    if given(key) && *value != needed {
+        let expected = format!("but the data need {needed:?}; leave the key out");
+        return Err(CoreError::config(key, &*value, expected));
+    }
+    *value = needed;
+    Ok(())
+}
