@@ -11,7 +11,7 @@ use burn::{
 };
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
-use cl_strategies::{Step, Strategy, Trainer, TrainerConfig};
+use cl_strategies::{Step, Strategy, StrategyError, Trainer, TrainerConfig};
 use data_streams::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
 use ddpm_core::{
     GaussianDiffusion, TrainBackend, TrainableDenoiser, UNet2DConfig,
@@ -23,12 +23,16 @@ use ddpm_core::{
 struct FrozenClasses;
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for FrozenClasses {
-    fn gradients(&mut self, step: &Step<'_, B, D>, grads: GradientsParams) -> GradientsParams {
+    fn gradients(
+        &mut self,
+        step: &Step<'_, B, D>,
+        grads: GradientsParams,
+    ) -> Result<GradientsParams, StrategyError> {
         let mut dropper = Dropper { path: Vec::new(), grads };
         if step.experience > 0 {
             step.model.visit(&mut dropper);
         }
-        dropper.grads
+        Ok(dropper.grads)
     }
 }
 

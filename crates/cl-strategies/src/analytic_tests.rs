@@ -9,7 +9,7 @@ use ddpm_core::parameters::ParameterVector;
 
 use crate::{
     Der, DerConfig, Ewc, EwcConfig, Fisher, L2, L2Config, Lwf, LwfConfig, Mas, MasConfig, Si, SiConfig,
-    Strategy, gem, project,
+    Strategy, minimise, project,
     test_support::{B, Fixture, Line, gradient, line, parameter},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 fn pull<S: Strategy<B, Line<B>>>(strategy: &mut S, fixture: &Fixture, model: &Line<B>) -> f64 {
     let batch = fixture.batch(model);
     let step = fixture.step(model, &batch);
-    let mut grads = strategy.gradients(&step, gradient(model, 0.0));
+    let mut grads = strategy.gradients(&step, gradient(model, 0.0)).unwrap();
     let found = ddpm_core::parameters::take_gradients::<B, _>(model, &mut grads);
     f64::from(found.to_floats()[0])
 }
@@ -90,9 +90,9 @@ fn synaptic_intelligence_on_a_parabola_is_the_height_lost() {
         let batch = fixture.batch(&model);
         let g = curvature * parameter(&model) as f32;
         let step = fixture.step(&model, &batch);
-        Strategy::<B, Line<B>>::gradients(&mut si, &step, gradient(&model, g));
+        Strategy::<B, Line<B>>::gradients(&mut si, &step, gradient(&model, g)).unwrap();
         model = line(parameter(&model) as f32 - rate * g);
-        Strategy::<B, Line<B>>::after_step(&mut si, &model);
+        Strategy::<B, Line<B>>::after_step(&mut si, &model).unwrap();
     }
     let end = parameter(&model);
     si.after_experience(&fixture.boundary(&model)).unwrap();
@@ -119,7 +119,7 @@ fn distillation_vanishes_at_the_teacher_and_grows_from_it() {
         let model = line(w);
         let batch = fixture.batch(&model);
         let zero = Tensor::<B, 1>::zeros([1], &Default::default());
-        let loss = strategy.loss(&fixture.step(&model, &batch), zero);
+        let loss = strategy.loss(&fixture.step(&model, &batch), zero).unwrap();
         f64::from(loss.into_data().to_vec::<f32>().unwrap()[0])
     };
     let mut lwf = Lwf::<B, Line<B>>::new(LwfConfig { lambda: 2.0 }).unwrap();
@@ -145,7 +145,7 @@ fn the_averaged_projection_solves_the_problem_of_one_constraint() {
     };
     for (g, r) in [([1.0, 2.0, -1.0], [0.5, -2.0, 0.3]), ([1.0, 2.0, 0.0], [1.0, 0.5, 2.0])] {
         let dot = |a: [f32; 3], b: [f32; 3]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-        let v = gem::minimise(&[dot(r, r)], &[dot(g, r)], 0.0)[0];
+        let v = minimise(&[dot(r, r)], &[dot(g, r)], 0.0)[0];
         let expected: Vec<f64> = g.iter().zip(r).map(|(g, r)| f64::from(*g) + v * f64::from(r)).collect();
         let found = project(vector(g), vector(r)).to_floats();
         for (found, expected) in found.iter().zip(&expected) {

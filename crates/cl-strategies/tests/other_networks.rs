@@ -6,7 +6,7 @@ use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
     OptimizerConfig, Replay, ReplayConfig, Trainer, TrainerConfig,
-    buffer::{BufferConfig, Size},
+    buffer::{BufferConfig, ClassBalanced},
 };
 use data_streams::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
 use ddpm_core::{
@@ -50,7 +50,7 @@ fn a_transformer_trains_on_a_stream_and_is_sampled_from() {
         ema: EmaConfig { decay: 0.9, ..EmaConfig::default() },
         ..TrainerConfig::default()
     };
-    let buffer = BufferConfig::ClassBalanced(Size::per_class(3));
+    let buffer = BufferConfig::of(ClassBalanced::per_class(3));
     let mut replay =
         Replay::new(ReplayConfig { rehearsal_coefficient: 0.5, buffer, ..ReplayConfig::default() }).unwrap();
     let mut trainer = Trainer::new(model, process.clone(), options, 0, device).unwrap();

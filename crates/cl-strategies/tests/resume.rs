@@ -13,7 +13,7 @@ use cl_strategies::{
     LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation, Replay,
     ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State, Strategy, StrategyError, TimestepReplay,
     TimestepReplayConfig,
-    buffer::{BufferConfig, Size},
+    buffer::{BufferConfig, ClassBalanced, Herding, Reservoir, Ring},
 };
 use common::{options, stream, trainer};
 use ddpm_core::{UNet2D, objective::TimestepSampling, parameters::named_parameters};
@@ -74,7 +74,7 @@ fn finish(
         trainer.train_experience(&mut *strategy, stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
     }
     let average = trainer.average();
-    let of_first_task = strategy.model_for(0, &average).unwrap_or(average);
+    let of_first_task = strategy.model_for(0, &average).unwrap().unwrap_or(average);
     let floats = |data: burn::tensor::TensorData| data.to_vec::<f32>().unwrap();
     [
         named_parameters(trainer.model()).into_values().flat_map(floats).collect(),
@@ -92,14 +92,16 @@ fn check(name: &str, make: impl Fn() -> Boxed) {
 
 #[test]
 fn rehearsal() {
-    let buffer = BufferConfig::Reservoir { total: 7 };
-    check("replay", move || Box::new(Replay::new(ReplayConfig { buffer, ..Default::default() }).unwrap()));
-    let buffer = BufferConfig::Herding(Size::total(8));
+    let buffer = BufferConfig::of(Reservoir { total: 7 });
+    check("replay", move || {
+        Box::new(Replay::new(ReplayConfig { buffer: buffer.clone(), ..Default::default() }).unwrap())
+    });
+    let buffer = BufferConfig::of(Herding::total(8));
     let emphasis = Emphasis::Forgetting { bins: 4, floor: 0.1 };
     let timesteps = TimestepReplayConfig { buffer, emphasis, ..Default::default() };
-    check("timestep_replay", move || Box::new(TimestepReplay::new(timesteps).unwrap()));
-    let buffer = BufferConfig::ClassBalanced(Size::per_class(2));
-    check("gdumb", move || Box::new(Gdumb::new(GdumbConfig { buffer }).unwrap()));
+    check("timestep_replay", move || Box::new(TimestepReplay::new(timesteps.clone()).unwrap()));
+    let buffer = BufferConfig::of(ClassBalanced::per_class(2));
+    check("gdumb", move || Box::new(Gdumb::new(GdumbConfig { buffer: buffer.clone() }).unwrap()));
     let der = DerPlusPlusConfig { per_experience: 5, ..Default::default() };
     check("der_plus_plus", move || Box::new(Der::<B>::plus_plus(der).unwrap()));
 }
@@ -109,12 +111,14 @@ fn generated_images_and_teachers() {
     for source in [Source::Fresh, Source::Pool { images: 6 }] {
         let generator = GeneratorConfig { source, ..Default::default() };
         let config = GenerativeReplayConfig { generator, ..Default::default() };
-        check("generative_replay", move || Box::new(GenerativeReplay::<B, Model>::new(config).unwrap()));
+        check("generative_replay", move || {
+            Box::new(GenerativeReplay::<B, Model>::new(config.clone()).unwrap())
+        });
     }
     let guidance = ClassifierGuidanceConfig { steps: 2, batch_size: 4, generated: 4, ..Default::default() };
     let generator = GeneratorConfig { guidance: Some(guidance), ..Default::default() };
     let config = GenerativeReplayConfig { generator, ..Default::default() };
-    check("ddgr", move || Box::new(GenerativeReplay::<B, Model>::new(config).unwrap()));
+    check("ddgr", move || Box::new(GenerativeReplay::<B, Model>::new(config.clone()).unwrap()));
     check("generative_distillation", || {
         Box::new(GenerativeDistillation::<B, Model>::new(Default::default()).unwrap())
     });
@@ -141,8 +145,10 @@ fn penalties() {
 
 #[test]
 fn gradients_and_isolation() {
-    let buffer = BufferConfig::Ring { per_experience: 4 };
-    check("a_gem", move || Box::new(AGem::new(AGemConfig { buffer, ..Default::default() }).unwrap()));
+    let buffer = BufferConfig::of(Ring { per_experience: 4 });
+    check("a_gem", move || {
+        Box::new(AGem::new(AGemConfig { buffer: buffer.clone(), ..Default::default() }).unwrap())
+    });
     check("gem", || Box::new(Gem::new(GemConfig { per_experience: 4, ..Default::default() }).unwrap()));
     check("ensemble", || Box::new(Ensemble::<B, Model>::default()));
     check("lora", || Box::new(Lora::<B>::new(LoraConfig { rank: 2, ..Default::default() }).unwrap()));
@@ -153,7 +159,7 @@ fn gradients_and_isolation() {
 fn a_composition() {
     check("l2+replay", || {
         let l2 = L2::<Flex>::new(L2Config { lambda: 1.0 }).unwrap();
-        let buffer = BufferConfig::ClassBalanced(Size::per_class(2));
+        let buffer = BufferConfig::of(ClassBalanced::per_class(2));
         let replay = Replay::new(ReplayConfig { buffer, ..Default::default() }).unwrap();
         Box::new(Compose::new(vec![Box::new(l2) as Boxed, Box::new(replay)]))
     });

@@ -9,7 +9,7 @@ use burn_flex::Flex;
 use cl_strategies::{
     ConditionOn, Ewc, EwcConfig, Finetune, GenerativeReplay, Joint, Replay, ReplayConfig, Strategy, Trainer,
     TrainerConfig,
-    buffer::{BufferConfig, Size},
+    buffer::{BufferConfig, ClassBalanced, Reservoir, Ring},
 };
 use common::{options, trainer};
 use data_streams::{
@@ -65,7 +65,7 @@ fn a_single_pass_sees_every_image_once() {
 #[test]
 fn a_reservoir_fills_itself_where_no_boundary_is_told() {
     let stream = online();
-    let mut replay = replay(BufferConfig::Reservoir { total: 20 });
+    let mut replay = replay(BufferConfig::of(Reservoir { total: 20 }));
     let (_, images) = train(options(), &mut replay, &stream);
     // Every step but the first looks at three stored images as well.
     let steps: u64 = (0..stream.len()).map(|k| options().steps_in(&stream, k) as u64).sum();
@@ -79,7 +79,7 @@ fn what_needs_boundaries_is_refused_where_none_are_told() {
     let stream = online();
     let refused: Vec<Box<dyn Strategy<B, Model>>> = vec![
         Box::new(Ewc::<Flex>::new(EwcConfig::default()).unwrap()),
-        Box::new(replay(BufferConfig::ClassBalanced(Size::per_class(2)))),
+        Box::new(replay(BufferConfig::of(ClassBalanced::per_class(2)))),
     ];
     for mut strategy in refused {
         let mut continued = |_: cl_strategies::StepReport<'_>| ControlFlow::Continue(());
@@ -93,7 +93,7 @@ fn what_needs_boundaries_is_refused_where_none_are_told() {
 #[test]
 fn a_balanced_buffer_keeps_every_domain() {
     let stream = domains();
-    let mut replay = replay(BufferConfig::ClassBalanced(Size::per_class(2)));
+    let mut replay = replay(BufferConfig::of(ClassBalanced::per_class(2)));
     train(options(), &mut replay, &stream);
     assert_eq!(Strategy::<B, Model>::memory(&replay).buffer_bytes, 2 * 10 * 2 * 64);
 }
@@ -117,7 +117,7 @@ fn augmentation_changes_a_training_and_repeats() {
     let stream = domains();
     let with = |horizontal_flip, padding_crop| {
         let augmentation = Augmentation { horizontal_flip, padding_crop };
-        let mut replay = replay(BufferConfig::Ring { per_experience: 5 });
+        let mut replay = replay(BufferConfig::of(Ring { per_experience: 5 }));
         train(TrainerConfig { augmentation, ..options() }, &mut replay, &stream).0
     };
     let plain = with(false, 0);

@@ -1,42 +1,87 @@
-//! Buffers with the same number of images of every class seen, in an order of preference: at random (as in GDumb, Prabhu
-//! et al. 2020) or by herding (Rebuffi et al. 2017). With a size in all, every class gives up its least preferred images
-//! as new classes come.
+//! The same number of images of every class seen, in an order of preference. With a size in all, every class gives up its
+//! least preferred images as new classes come. Buffers differ in the preference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_streams::ImageDataset;
-use ddpm_core::noise::{Key, Purpose};
+use ddpm_core::noise::Key;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::{Buffer, Size, herding, joined};
-use crate::{State, StrategyError};
+use super::{Buffer, joined};
+use crate::{State, StrategyError, check};
 
-const CHOICE: Purpose = Purpose::named("class-balanced buffer");
-
-/// Which images of a class are preferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Preference {
-    Random,
-    Herding,
+/// The size of a buffer that is balanced over classes: one of the two is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Size {
+    /// Images of each class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_class: Option<usize>,
+    /// Images in all, in equal shares for the classes seen so far; older classes give way as new ones come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<usize>,
 }
+
+impl Size {
+    /// So many images of each class.
+    pub const fn per_class(n: usize) -> Self {
+        Self { per_class: Some(n), total: None }
+    }
+
+    /// So many images in all.
+    pub const fn total(n: usize) -> Self {
+        Self { per_class: None, total: Some(n) }
+    }
+
+    /// Checks that one of the two is given, and is not zero.
+    pub(super) fn validate(self) -> Result<(), StrategyError> {
+        match (self.per_class, self.total) {
+            (Some(n), None) => check::at_least_1("per_class", n),
+            (None, Some(n)) => check::at_least_1("total", n),
+            _ => Err(StrategyError::config("", self, "expected one of `per_class` and `total`")),
+        }
+    }
+
+    /// Whether every class of an experience has images enough.
+    pub(super) fn check(self, class_names: &[String], counts: &[usize]) -> Result<(), StrategyError> {
+        let Some(n) = self.per_class else { return Ok(()) };
+        match counts.iter().enumerate().find(|(_, count)| **count > 0 && **count < n) {
+            None => Ok(()),
+            Some((class, count)) => {
+                let expected = format!(
+                    "expected at most {count}, the training images of class \"{}\"",
+                    class_names[class]
+                );
+                Err(StrategyError::config("per_class", n, expected))
+            }
+        }
+    }
+
+    /// Images of each of so many classes.
+    fn quota(self, classes: usize) -> usize {
+        self.per_class.unwrap_or_else(|| self.total.unwrap_or(0) / classes.max(1))
+    }
+}
+
+/// Chooses `n` of the images at some positions of a class, the most preferred first.
+type Choose = fn(data: &ImageDataset, members: &[usize], class: usize, n: usize, key: Key) -> Vec<usize>;
 
 /// A share of every class seen, in every experience that has it.
 #[derive(Debug)]
-pub struct Balanced {
+pub(super) struct Balanced {
+    /// The name of the buffer in a configuration.
+    name: &'static str,
     size: Size,
-    preference: Preference,
+    choose: Choose,
     /// Of each class the most preferred first.
     stored: Option<ImageDataset>,
 }
 
 impl Balanced {
-    /// An empty buffer that chooses at random.
-    pub fn at_random(size: Size) -> Self {
-        Self { size, preference: Preference::Random, stored: None }
-    }
-
-    /// An empty buffer that chooses by herding.
-    pub fn by_herding(size: Size) -> Self {
-        Self { size, preference: Preference::Herding, stored: None }
+    /// An empty buffer.
+    pub fn new(name: &'static str, size: Size, choose: Choose) -> Self {
+        Self { name, size, choose, stored: None }
     }
 
     /// Positions in `data` of `n` images of a group, the most preferred first.
@@ -54,17 +99,10 @@ impl Balanced {
                 data.class_names()[group.class],
                 members.len()
             );
-            return Err(StrategyError::config("buffer.per_class", n, problem));
+            return Err(StrategyError::config("per_class", n, problem).at(self.name));
         }
         let n = n.min(members.len());
-        Ok(match self.preference {
-            Preference::Random => {
-                let mut rng = key.within(CHOICE).rng(group.class as u64);
-                let chosen = rand::seq::index::sample(&mut rng, members.len(), n);
-                chosen.into_iter().map(|i| members[i]).collect()
-            }
-            Preference::Herding => herding::choose(data, &members, n),
-        })
+        Ok((self.choose)(data, &members, group.class, n, key))
     }
 }
 

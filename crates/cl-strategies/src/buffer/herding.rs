@@ -2,10 +2,57 @@
 //! another, each such that the mean of those chosen comes nearest to the mean of the class. Deviation: features are the
 //! pixels themselves, since a denoiser has no classifier whose features would be at hand.
 
+use cldiff_choices::Describe;
 use data_streams::ImageDataset;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Buffer, BufferOptions,
+    balanced::{Balanced, Size},
+};
+use crate::StrategyError;
+
+/// The options of a buffer that is filled by herding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Herding(pub Size);
+
+impl Herding {
+    /// So many images of each class.
+    pub const fn per_class(n: usize) -> Self {
+        Self(Size::per_class(n))
+    }
+
+    /// So many images in all.
+    pub const fn total(n: usize) -> Self {
+        Self(Size::total(n))
+    }
+}
+
+impl Describe for Herding {
+    const NAME: &'static str = "herding";
+    const SUMMARY: &'static str = "As many images of every class (in each experience that has it), such that their mean \
+                                   is near that of the class";
+    const CITATION: &'static str = "Rebuffi et al. 2017, arXiv 1611.07725";
+}
+
+impl BufferOptions for Herding {
+    fn build(&self) -> Box<dyn Buffer> {
+        Box::new(Balanced::new(Self::NAME, self.0, |data, members, _, n, _| choose(data, members, n)))
+    }
+
+    fn validate(&self) -> Result<(), StrategyError> {
+        self.0.validate()
+    }
+
+    fn check(&self, class_names: &[String], counts: &[usize]) -> Result<(), StrategyError> {
+        self.0.check(class_names, counts)
+    }
+}
 
 /// `n` of the images at some positions, the best first.
-pub(super) fn choose(data: &ImageDataset, members: &[usize], n: usize) -> Vec<usize> {
+fn choose(data: &ImageDataset, members: &[usize], n: usize) -> Vec<usize> {
     let size = data.shape().len();
     let mut mean = vec![0.0_f64; size];
     for &i in members {

@@ -1,31 +1,62 @@
 //! Reservoir sampling (Vitter 1985, algorithm R): after any number of images, each of them is as likely to be stored.
 
+use cldiff_choices::Describe;
 use data_streams::ImageDataset;
 use ddpm_core::noise::{Key, Purpose};
 use rand::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::{Buffer, joined};
-use crate::{State, StrategyError};
+use super::{Buffer, BufferOptions, joined};
+use crate::{State, StrategyError, check};
 
 const PLACE: Purpose = Purpose::named("reservoir");
 
-/// A uniform sample of what has passed by.
-#[derive(Debug)]
+/// The options of a reservoir.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Reservoir {
+    /// Images in all.
+    pub total: usize,
+}
+
+impl Describe for Reservoir {
+    const NAME: &'static str = "reservoir";
+    const SUMMARY: &'static str = "Every image that passed by is as likely to be stored";
+    const CITATION: &'static str = "Vitter 1985";
+}
+
+impl BufferOptions for Reservoir {
+    fn build(&self) -> Box<dyn Buffer> {
+        Box::new(Sample::new(self.total))
+    }
+
+    fn is_online(&self) -> bool {
+        true
+    }
+
+    fn validate(&self) -> Result<(), StrategyError> {
+        check::at_least_1("total", self.total)
+    }
+}
+
+/// A uniform sample of the images that have passed by.
+#[derive(Debug)]
+struct Sample {
     total: usize,
     /// Images that have passed by.
     seen: usize,
     stored: Option<ImageDataset>,
 }
 
-impl Reservoir {
+impl Sample {
     /// An empty buffer for `total` images.
-    pub fn new(total: usize) -> Self {
+    fn new(total: usize) -> Self {
         Self { total, seen: 0, stored: None }
     }
 }
 
-impl Buffer for Reservoir {
+impl Buffer for Sample {
     fn absorb(&mut self, data: &ImageDataset, key: Key) -> Result<(), StrategyError> {
         let old = self.stored.as_ref().map_or(0, ImageDataset::len);
         let all = joined(self.stored.take(), data.clone())?;
@@ -76,7 +107,7 @@ mod tests {
         let data = ImageDataset::new("x", shape, vec!["a".into()], (0..20).collect(), vec![0; 20]).unwrap();
         let mut counts = [0.0_f64; 20];
         for seed in 0..2000 {
-            let mut buffer = Reservoir::new(5);
+            let mut buffer = Sample::new(5);
             for (k, portion) in [0..3, 3..11, 11..20].into_iter().enumerate() {
                 let key = Key::new(seed, Purpose::named("test")).experience(k);
                 buffer.absorb(&data.select(&portion.collect::<Vec<_>>()), key).unwrap();

@@ -10,7 +10,7 @@ use cl_strategies::{
     LwfConfig, Mas, MasConfig, Mixing, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation,
     PartialSamplingDistillationConfig, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source,
     Strategy, TimestepReplay, TimestepReplayConfig, Trained, TrainerConfig,
-    buffer::{BufferConfig, Size},
+    buffer::{BufferConfig, ClassBalanced, Herding, Ring},
 };
 use data_streams::Stream;
 use ddpm_core::{UNet2D, ema::EmaConfig, parameters::named_parameters};
@@ -48,7 +48,7 @@ fn numbers<I: ddpm_core::Kernels>(model: &UNet2D<I>) -> Vec<f32> {
 }
 
 fn replay(rehearsal_coefficient: f64) -> Replay {
-    let buffer = BufferConfig::ClassBalanced(Size::per_class(3));
+    let buffer = BufferConfig::of(ClassBalanced::per_class(3));
     Replay::new(ReplayConfig { rehearsal_coefficient, buffer, ..ReplayConfig::default() }).unwrap()
 }
 
@@ -143,7 +143,7 @@ fn rehearsal_that_is_switched_off_is_finetuning() {
             Box::new(
                 TimestepReplay::new(TimestepReplayConfig {
                     rehearsal_coefficient: 0.0,
-                    buffer: BufferConfig::Ring { per_experience: 3 },
+                    buffer: BufferConfig::of(Ring { per_experience: 3 }),
                     ..TimestepReplayConfig::default()
                 })
                 .unwrap(),
@@ -195,7 +195,7 @@ fn rehearsal_that_is_switched_off_is_finetuning() {
 fn what_has_nothing_to_look_back_at_is_finetuning() {
     let stream = stream(1);
     let finetuned = train(&mut Finetune, &stream);
-    let buffer = BufferConfig::ClassBalanced(Size::total(6));
+    let buffer = BufferConfig::of(ClassBalanced::total(6));
     let first: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
         ("a_gem", Box::new(AGem::new(AGemConfig { buffer, ..AGemConfig::default() }).unwrap())),
         ("gem", Box::new(Gem::new(GemConfig::default()).unwrap())),
@@ -220,7 +220,7 @@ fn what_has_nothing_to_look_back_at_is_finetuning() {
 fn what_is_switched_on_is_not_finetuning() {
     let stream = stream(2);
     let finetuned = train(&mut Finetune, &stream).1;
-    let buffer = BufferConfig::Herding(Size::per_class(2));
+    let buffer = BufferConfig::of(Herding::per_class(2));
     let on: Vec<(&str, Box<dyn Strategy<B, Model>>)> = vec![
         ("gdumb", Box::new(Gdumb::new(GdumbConfig { buffer }).unwrap())),
         ("l2", Box::new(L2::<Inner>::new(L2Config { lambda: 1.0 }).unwrap())),
@@ -255,7 +255,7 @@ fn what_is_switched_on_is_not_finetuning() {
 fn a_projection_that_is_never_active_is_finetuning() {
     let stream = stream(2);
     let finetuned = train(&mut Finetune, &stream);
-    let buffer = BufferConfig::Ring { per_experience: 6 };
+    let buffer = BufferConfig::of(Ring { per_experience: 6 });
     assert_eq!(
         train(&mut AGem::new(AGemConfig { buffer, ..AGemConfig::default() }).unwrap(), &stream),
         finetuned
@@ -279,7 +279,7 @@ fn rehearsal_alike_at_all_timesteps_is_replay() {
     let config = TimestepReplayConfig {
         rehearsal_coefficient: 0.5,
         emphasis: Emphasis::Power { exponent: 0.0 },
-        buffer: BufferConfig::ClassBalanced(Size::per_class(3)),
+        buffer: BufferConfig::of(ClassBalanced::per_class(3)),
         batch_size: None,
     };
     assert_eq!(train(&mut TimestepReplay::new(config).unwrap(), &stream), train(&mut replay(0.5), &stream));
@@ -335,12 +335,12 @@ fn isolated_parameters_forget_nothing() {
         for k in 0..3 {
             trainer.train_experience(&mut *strategy, &stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
             let average = trainer.average();
-            let of_task = |j| numbers(&strategy.model_for(j, &average).unwrap());
+            let of_task = |j| numbers(&strategy.model_for(j, &average).unwrap().unwrap());
             learned.push(of_task(k));
             for (j, model) in learned.iter().enumerate() {
                 assert_eq!(&of_task(j), model, "{name}: task {j} after experience {k}");
             }
-            assert!(strategy.model_for(k + 1, &average).is_none(), "{name}");
+            assert!(strategy.model_for(k + 1, &average).unwrap().is_none(), "{name}");
         }
         assert!(learned[0] != learned[1] && learned[1] != learned[2], "{name}");
     }
@@ -357,7 +357,7 @@ fn merged_adapters_answer_for_every_task_alike() {
         trainer.train_experience(&mut lora, &stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
     }
     let average = trainer.average();
-    let of_task = |j| numbers(&Strategy::<B, Model>::model_for(&lora, j, &average).unwrap());
+    let of_task = |j| numbers(&Strategy::<B, Model>::model_for(&lora, j, &average).unwrap().unwrap());
     assert_eq!(of_task(0), of_task(1));
     assert_eq!(Strategy::<B, Model>::memory(&lora).extra_parameters, 0);
 }
@@ -372,7 +372,7 @@ fn packed_tasks_leave_zeros_for_those_to_come() {
     for k in 0..2 {
         trainer.train_experience(&mut packnet, &stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
         let average = trainer.average();
-        let model = Strategy::<B, Model>::model_for(&packnet, k, &average).unwrap();
+        let model = Strategy::<B, Model>::model_for(&packnet, k, &average).unwrap().unwrap();
         let weights = &named_parameters(&model)["mid_block.resnets.0.conv1.weight"];
         zeros.push(weights.iter::<f32>().filter(|weight| *weight == 0.0).count());
     }

@@ -1,0 +1,183 @@
+//! Dark experience replay (Buzzega et al. 2020, arXiv 2004.07211, equations 5 and 6), for a denoiser.
+//!
+//! With each stored image goes a timestep, a noise and what the model predicted there at the end of its experience. DER
+//! holds the model to that prediction: L + alpha |prediction - stored|^2. DER++ adds the ordinary loss on stored images:
+//! + beta L_buffer. Deviation: predictions are stored at the end of an experience, not while it is learned.
+
+use burn::tensor::Tensor;
+use cldiff_choices::Describe;
+use data_streams::ImageDataset;
+use ddpm_core::{
+    TrainBackend, TrainableDenoiser,
+    noise::{Purpose, indices},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions, shared::teacher::Teacher};
+use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check, images};
+
+const STORED: Purpose = Purpose::named("what dark experience replay stores");
+const REPLAYED: Purpose = Purpose::named("replayed batch");
+const SECOND: Purpose = Purpose::named("second draw of dark experience replay");
+
+/// The options of DER.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DerConfig {
+    /// The weight of the stored predictions.
+    pub alpha: f64,
+    /// Images of the buffer in each step; as many as the current batch has if absent.
+    pub batch_size: Option<usize>,
+    /// Images kept of each experience.
+    pub per_experience: usize,
+}
+
+impl Default for DerConfig {
+    fn default() -> Self {
+        Self { alpha: 1.0, batch_size: None, per_experience: 40 }
+    }
+}
+
+impl Describe for DerConfig {
+    const NAME: &'static str = "der";
+    const SUMMARY: &'static str = "Stored predictions at stored images, timesteps and noise";
+    const CITATION: &'static str = "Buzzega et al. 2020, arXiv 2004.07211";
+}
+
+impl StrategyOptions for DerConfig {
+    fn validate(&self) -> Result<(), StrategyError> {
+        check::at_least_0("alpha", self.alpha)?;
+        check::batch_size("batch_size", self.batch_size)?;
+        check::at_least_1("per_experience", self.per_experience)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::looking_back()
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for DerConfig {
+    fn build(&self) -> Result<Box<dyn Strategy<B, D>>, StrategyError> {
+        Ok(Box::new(Der::new(*self)?))
+    }
+}
+
+/// Images of an experience with what was predicted of them.
+#[derive(Debug)]
+struct Stored<B: TrainBackend> {
+    data: ImageDataset,
+    t: Vec<usize>,
+    eps: Tensor<B::InnerBackend, 4>,
+    predictions: Tensor<B::InnerBackend, 4>,
+}
+
+/// DER or DER++.
+#[derive(Debug)]
+pub struct Der<B: TrainBackend> {
+    config: DerPlusPlusConfig,
+    stored: Vec<Stored<B>>,
+    /// The images of all experiences.
+    images: Option<ImageDataset>,
+}
+
+impl<B: TrainBackend> Der<B> {
+    /// DER with nothing stored.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    pub fn new(config: DerConfig) -> Result<Self, StrategyError> {
+        config.validate()?;
+        let DerConfig { alpha, batch_size, per_experience } = config;
+        let config = DerPlusPlusConfig { alpha, beta: 0.0, batch_size, per_experience };
+        Ok(Self::of(config))
+    }
+
+    /// With nothing stored; `config` has been validated.
+    pub(super) fn of(config: DerPlusPlusConfig) -> Self {
+        Self { config, stored: Vec::new(), images: None }
+    }
+
+    fn keep(&mut self, stored: Stored<B>) -> Result<(), StrategyError> {
+        let all: Vec<&ImageDataset> = self.images.iter().chain([&stored.data]).collect();
+        let pooled = ImageDataset::concat(&all);
+        self.images = Some(pooled?);
+        self.stored.push(stored);
+        Ok(())
+    }
+
+    /// The mean squared difference to stored predictions, of one experience drawn for the step.
+    fn dark_loss<D: TrainableDenoiser<B>>(&self, step: &Step<'_, B, D>, n: usize) -> Tensor<B, 1> {
+        use rand::Rng;
+        let key = step.key.within(STORED);
+        let stored = &self.stored[key.rng(0).random_range(0..self.stored.len())];
+        let positions = buffer::draw(stored.data.len(), n, key);
+        let chosen = indices::<B::InnerBackend>(&positions, step.device);
+        let x_0 = images::<B::InnerBackend>(&stored.data, &positions, step.device);
+        let t: Vec<usize> = positions.iter().map(|i| stored.t[*i]).collect();
+        let x_t = step.process.q_sample(x_0, &t, stored.eps.clone().select(0, chosen.clone()));
+        let y = step.condition_on.conditions::<B>(&stored.data, &positions, step.device);
+        step.count_images(n);
+        let channels = x_t.dims()[1];
+        let output = step.process.evaluate(step.model, Tensor::from_inner(x_t), &t, y);
+        let prediction = step.process.split(channels, &t, output).0;
+        let target = stored.predictions.clone().select(0, chosen);
+        (prediction - Tensor::from_inner(target)).powi_scalar(2).mean()
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
+    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
+        let Some(images) = &self.images else { return Ok(loss) };
+        let n = self.config.batch_size.unwrap_or(step.batch.len());
+        let loss = loss + self.dark_loss(step, n).mul_scalar(self.config.alpha);
+        if self.config.beta == 0.0 {
+            return Ok(loss);
+        }
+        let positions = buffer::draw(images.len(), n, step.key.within(SECOND));
+        Ok(loss + step.loss_on(&step.noisy(images, &positions, REPLAYED)).mul_scalar(self.config.beta))
+    }
+
+    fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        let n = self.config.per_experience.min(boundary.experience.train.len());
+        let positions = boundary.draw(n, STORED);
+        let batch = boundary.noisy(&positions, boundary.key.within(STORED));
+        let predictions = Teacher::of(boundary).prediction(boundary.process, &batch);
+        let data = boundary.experience.train.select(&positions);
+        self.keep(Stored { data, t: batch.t, eps: batch.eps.inner(), predictions })
+    }
+
+    fn stored_images(&self) -> Result<Option<ImageDataset>, StrategyError> {
+        Ok(self.images.clone())
+    }
+
+    fn memory(&self) -> HeldMemory {
+        let images = self.images.as_ref().map_or(0, |data| data.len() * data.shape().len());
+        // Noise and prediction are kept beside each image.
+        let numbers: usize = self.stored.iter().map(|stored| 2 * stored.eps.shape().num_elements()).sum();
+        HeldMemory { buffer_bytes: images as u64, extra_parameters: numbers as u64 }
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put("experiences", self.stored.len());
+        for (k, stored) in self.stored.iter().enumerate() {
+            state.put_images(&format!("images.{k}"), Some(&stored.data));
+            state.put(&format!("t.{k}"), &stored.t);
+            state.put_tensor(&format!("eps.{k}"), &stored.eps);
+            state.put_tensor(&format!("predictions.{k}"), &stored.predictions);
+        }
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        for k in 0..state.take("experiences")? {
+            let Some(data) = state.take_images(&format!("images.{k}"), context.data)? else {
+                return Err(StrategyError::state(&format!("images.{k}"), "it is missing"));
+            };
+            let t = state.take(&format!("t.{k}"))?;
+            let eps = state.take_tensor(&format!("eps.{k}"), context.device)?;
+            let predictions = state.take_tensor(&format!("predictions.{k}"), context.device)?;
+            self.keep(Stored { data, t, eps, predictions })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! DER++ (Buzzega et al. 2020, arXiv 2004.07211, equation 6): DER, and the ordinary loss on stored images.
+
+use cldiff_choices::Describe;
+use ddpm_core::{TrainBackend, TrainableDenoiser};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildStrategy, Der, Needs, StrategyOptions};
+use crate::{Strategy, StrategyError, check};
+
+/// The options of DER++.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DerPlusPlusConfig {
+    /// The weight of the stored predictions.
+    pub alpha: f64,
+    /// The weight of the loss on stored images.
+    pub beta: f64,
+    /// Images of the buffer in each step, for each of the two; as many as the current batch has if absent.
+    pub batch_size: Option<usize>,
+    /// Images kept of each experience.
+    pub per_experience: usize,
+}
+
+impl Default for DerPlusPlusConfig {
+    fn default() -> Self {
+        Self { alpha: 0.5, beta: 0.5, batch_size: None, per_experience: 40 }
+    }
+}
+
+impl Describe for DerPlusPlusConfig {
+    const NAME: &'static str = "der_plus_plus";
+    const SUMMARY: &'static str = "Dark experience replay, and the ordinary loss on stored images";
+    const CITATION: &'static str = "Buzzega et al. 2020, arXiv 2004.07211";
+}
+
+impl StrategyOptions for DerPlusPlusConfig {
+    fn validate(&self) -> Result<(), StrategyError> {
+        check::at_least_0("alpha", self.alpha)?;
+        check::at_least_0("beta", self.beta)?;
+        check::batch_size("batch_size", self.batch_size)?;
+        check::at_least_1("per_experience", self.per_experience)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::looking_back()
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for DerPlusPlusConfig {
+    fn build(&self) -> Result<Box<dyn Strategy<B, D>>, StrategyError> {
+        Ok(Box::new(Der::plus_plus(*self)?))
+    }
+}
+
+impl<B: TrainBackend> Der<B> {
+    /// DER++ with nothing stored.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    pub fn plus_plus(config: DerPlusPlusConfig) -> Result<Self, StrategyError> {
+        config.validate()?;
+        Ok(Self::of(config))
+    }
+}

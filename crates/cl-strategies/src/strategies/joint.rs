@@ -1,0 +1,59 @@
+//! Joint training: every step draws from the data of the whole stream. The upper bound.
+//!
+//! It takes as many steps as the others, evaluated after each K-th of them, so that its curves share their axis.
+
+use cldiff_choices::Describe;
+use data_streams::{ImageDataset, Stream};
+use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildStrategy, Needs, StrategyOptions};
+use crate::{Observer, Strategy, StrategyError};
+
+/// The options of joint training: none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JointConfig {}
+
+impl Describe for JointConfig {
+    const NAME: &'static str = "joint";
+    const SUMMARY: &'static str = "All data from the start: the upper bound";
+}
+
+impl StrategyOptions for JointConfig {
+    fn validate(&self) -> Result<(), StrategyError> {
+        Ok(())
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for JointConfig {
+    fn build(&self) -> Result<Box<dyn Strategy<B, D>>, StrategyError> {
+        Ok(Box::new(Joint))
+    }
+}
+
+/// All data from the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Joint;
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Joint {
+    fn training_data(&self, stream: &Stream, _k: usize) -> Result<Option<ImageDataset>, StrategyError> {
+        Ok(Some(stream.all_train()))
+    }
+
+    fn observer(&mut self) -> Option<&mut dyn Observer> {
+        Some(self)
+    }
+}
+
+/// It keeps nothing.
+impl Observer for Joint {
+    fn observe(&mut self, _arrived: &ImageDataset, _key: Key) -> Result<(), StrategyError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! What an experience trains beside frozen weights. The adapters see the model through its gradients alone,
+//! `d up = s dW down^T` and `d down = s up^T dW` with s = alpha / rank, so that any network can have them without a
+//! change. A convolution's weight is the matrix `[c_out, c_in k k]`.
+
+use burn::{
+    module::{AutodiffModule, Module, Param},
+    optim::GradientsParams,
+    tensor::{Tensor, TensorData, backend::Backend},
+};
+use ddpm_core::{
+    Kernels, TrainBackend,
+    noise::Key,
+    parameters::{ParameterVector, gradients_from, parameter_names},
+};
+use rand::Rng;
+
+use super::{
+    super::shared::parts::{is_attention, is_class_embedding},
+    LoraConfig, Trained,
+};
+
+/// The part that a parameter of the model plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Rows and columns, if it has an adapter.
+    matrix: Option<[usize; 2]>,
+    /// Whether it is trained itself.
+    trained: bool,
+}
+
+/// The parts of a model's parameters, in their order.
+pub(super) fn parts<B: Backend, M: Module<B>>(config: &LoraConfig, model: &M) -> Vec<Part> {
+    let part = |(name, shape): (String, Vec<usize>)| {
+        let adapted = match shape.len() {
+            4 => config.convolution,
+            2 => config.attention && is_attention(&name),
+            _ => false,
+        };
+        let matrix = || [shape[0], shape[1..].iter().product()];
+        Part {
+            matrix: (adapted && config.rank > 0).then(matrix),
+            trained: config.train == Trained::Everything || is_class_embedding(&name),
+        }
+    };
+    parameter_names(model).into_iter().map(part).collect()
+}
+
+/// Adapters, and values in the place of frozen ones; each list in the order of the model's parameters.
+#[derive(Module, Debug)]
+pub(super) struct Delta<B: Backend> {
+    /// `[rank, columns]`
+    down: Vec<Param<Tensor<B, 2>>>,
+    /// `[rows, rank]`
+    up: Vec<Param<Tensor<B, 2>>>,
+    /// Flat.
+    values: Vec<Param<Tensor<B, 1>>>,
+}
+
+impl<B: TrainBackend> Delta<B> {
+    /// One that changes nothing yet: `up` is zero, `down` uniform as in a linear layer.
+    pub fn new(
+        parts: &[Part],
+        rank: usize,
+        base: &ParameterVector<B::InnerBackend>,
+        key: Key,
+        device: &B::Device,
+    ) -> Self {
+        let mut delta = Self { down: Vec::new(), up: Vec::new(), values: Vec::new() };
+        for (i, (part, (_, value))) in parts.iter().zip(base.entries()).enumerate() {
+            if let Some([rows, columns]) = part.matrix {
+                let rank = rank.min(rows).min(columns);
+                let (mut rng, bound) = (key.rng(i as u64), 1.0 / (columns as f32).sqrt());
+                let down: Vec<f32> = (0..rank * columns).map(|_| rng.random_range(-bound..bound)).collect();
+                let down = Tensor::from_data(TensorData::new(down, [rank, columns]), device);
+                delta.down.push(Param::from_tensor(down));
+                delta.up.push(Param::from_tensor(Tensor::zeros([rows, rank], device)));
+            }
+            if part.trained {
+                delta.values.push(Param::from_tensor(Tensor::from_inner(value.clone())));
+            }
+        }
+        delta
+    }
+
+    /// Its gradients, from those of the weights.
+    pub fn gradients(
+        &self,
+        parts: &[Part],
+        of_weights: ParameterVector<B::InnerBackend>,
+        scale: f64,
+    ) -> GradientsParams {
+        let inner = self.valid();
+        let mut adapters = inner.down.iter().zip(&inner.up);
+        let (mut downs, mut ups, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (part, (id, grad)) in parts.iter().zip(of_weights.into_entries()) {
+            if let Some(shape) = part.matrix {
+                let (down, up) = adapters.next().expect("an adapter for each such weight");
+                let grad = grad.clone().reshape(shape).mul_scalar(scale);
+                let product = B::InnerBackend::product_in_f32;
+                downs.push((down.id, product(up.val().transpose(), grad.clone()).flatten(0, 1)));
+                ups.push((up.id, product(grad, down.val().transpose()).flatten(0, 1)));
+            }
+            if part.trained {
+                values.push((id, grad));
+            }
+        }
+        let entries = downs.into_iter().chain(ups).chain(values).collect();
+        gradients_from::<B, _>(self, ParameterVector::from_entries(entries))
+    }
+}
+
+impl<I: Kernels> Delta<I> {
+    /// The weights with the adapters added and the values put in.
+    pub fn applied(&self, parts: &[Part], base: &ParameterVector<I>, scale: f64) -> ParameterVector<I> {
+        let mut adapters = self.down.iter().zip(&self.up);
+        let mut values = self.values.iter();
+        let mut weight = |part: &Part, frozen: &Tensor<I, 1>| {
+            let value = if part.trained {
+                values.next().expect("a value for each that is trained").val()
+            } else {
+                frozen.clone()
+            };
+            if part.matrix.is_none() {
+                return value;
+            }
+            let (down, up) = adapters.next().expect("an adapter for each such weight");
+            let product: Tensor<I, 1> = I::product_in_f32(up.val(), down.val()).flatten(0, 1);
+            value + product.mul_scalar(scale)
+        };
+        let entries = parts.iter().zip(base.entries());
+        ParameterVector::from_entries(entries.map(|(part, (id, value))| (id, weight(part, value))).collect())
+    }
+}

@@ -1,0 +1,94 @@
+//! Learning without forgetting (Li & Hoiem 2016, arXiv 1606.09282), for a denoiser: knowledge distillation from the
+//! model at the end of the last experience, on the current noisy images. L + lambda |eps(x_t) - eps_teacher(x_t)|^2.
+
+use burn::tensor::Tensor;
+use cldiff_choices::Describe;
+use ddpm_core::{TrainBackend, TrainableDenoiser};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildStrategy, Needs, StrategyOptions, shared::teacher::Teacher};
+use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+
+/// The options of learning without forgetting.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LwfConfig {
+    /// The weight of the distillation.
+    pub lambda: f64,
+}
+
+impl Default for LwfConfig {
+    fn default() -> Self {
+        Self { lambda: 1.0 }
+    }
+}
+
+impl Describe for LwfConfig {
+    const NAME: &'static str = "lwf";
+    const SUMMARY: &'static str = "The last model's predictions at current noisy images";
+    const CITATION: &'static str = "Li & Hoiem 2016, arXiv 1606.09282";
+}
+
+impl StrategyOptions for LwfConfig {
+    fn validate(&self) -> Result<(), StrategyError> {
+        check::at_least_0("lambda", self.lambda)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::looking_back()
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for LwfConfig {
+    fn build(&self) -> Result<Box<dyn Strategy<B, D>>, StrategyError> {
+        Ok(Box::new(Lwf::new(*self)?))
+    }
+}
+
+/// Learning without forgetting.
+#[derive(Debug)]
+pub struct Lwf<B: TrainBackend, D: TrainableDenoiser<B>> {
+    config: LwfConfig,
+    teacher: Option<Teacher<B, D>>,
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Lwf<B, D> {
+    /// Without a teacher, before the first experience.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    pub fn new(config: LwfConfig) -> Result<Self, StrategyError> {
+        config.validate()?;
+        Ok(Self { config, teacher: None })
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lwf<B, D> {
+    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
+        Ok(match &self.teacher {
+            None => loss,
+            Some(teacher) => {
+                loss + teacher.distillation_loss(step, step.batch).mul_scalar(self.config.lambda)
+            }
+        })
+    }
+
+    fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        self.teacher = Some(Teacher::of(boundary));
+        Ok(())
+    }
+
+    fn memory(&self) -> HeldMemory {
+        HeldMemory { buffer_bytes: 0, extra_parameters: self.teacher.as_ref().map_or(0, Teacher::len) }
+    }
+
+    fn save(&self, state: &mut State) {
+        Teacher::save(self.teacher.as_ref(), state);
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.teacher = Teacher::restore(state, context)?;
+        Ok(())
+    }
+}

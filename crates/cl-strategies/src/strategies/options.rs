@@ -1,0 +1,59 @@
+//! A strategy's options: all that a program knows of it before there is a model.
+
+use cldiff_choices::Options;
+use data_streams::Stream;
+use ddpm_core::{ProcessConfig, TrainBackend, TrainableDenoiser};
+
+use super::needs::Needs;
+use crate::{Strategy, StrategyError, TrainerConfig};
+
+/// The training that a strategy is to be part of.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// How the model is trained.
+    pub training: &'a TrainerConfig,
+    /// The diffusion process.
+    pub process: &'a ProcessConfig,
+    /// The data, if they are there already.
+    pub stream: Option<&'a Stream>,
+}
+
+/// The options of a strategy.
+pub trait StrategyOptions: Options {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for the first option out of range.
+    fn validate(&self) -> Result<(), StrategyError>;
+
+    /// Requirements on the training, the model and the data.
+    fn needs(&self) -> Needs;
+
+    /// Checks the options against a training, beyond the [needs](Self::needs).
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for the first option that does not fit, [`StrategyError::Training`] for an option of
+    /// the training.
+    fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        let _ = setting;
+        Ok(())
+    }
+
+    /// Checks ranges, fit and needs, with the strategy's name before the keys of its options.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate), [`check`](Self::check) and [`Needs::check`].
+    fn check_all(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        let checked = self.validate().and_then(|()| self.check(setting));
+        checked.and_then(|()| self.needs().check(setting)).map_err(|error| error.at(self.name()))
+    }
+}
+
+/// Makes a strategy from its options, for a backend and a network.
+pub trait BuildStrategy<B: TrainBackend, D: TrainableDenoiser<B> + 'static>: StrategyOptions {
+    /// The strategy before the first experience.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    fn build(&self) -> Result<Box<dyn Strategy<B, D>>, StrategyError>;
+}

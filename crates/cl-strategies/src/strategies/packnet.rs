@@ -1,0 +1,289 @@
+//! PackNet (Mallya & Lazebnik 2018, arXiv 1711.05769, section 3): several tasks in one network, each in weights of its
+//! own. An experience trains the weights that are free, prunes those of each layer whose magnitude is smallest, and trains
+//! what is left again; then these weights are its own and never change, and the pruned ones are free for the next. A task
+//! is asked with its own weights and those of the tasks before it, all others being zero.
+//!
+//! As in the paper, biases and norms belong to the first experience. Deviation: the table of class embeddings is trained in
+//! every experience and kept for each, since the paper has an output layer for each task in its place.
+
+use burn::{
+    optim::GradientsParams,
+    tensor::{Tensor, TensorData, backend::Backend},
+};
+use cldiff_choices::Describe;
+use ddpm_core::{
+    TrainBackend, TrainableDenoiser,
+    parameters::{
+        ParameterVector, gradients_from, parameter_names, take_gradients, with_inner_parameters,
+        with_parameters,
+    },
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildStrategy, Needs, Setting, StrategyOptions, shared::parts::is_class_embedding};
+use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, TrainerConfig, check};
+
+/// The owner of weights that no experience has taken.
+const FREE: u8 = u8::MAX;
+
+/// The options of PackNet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PacknetConfig {
+    /// The share of an experience's free weights that it gives up.
+    pub prune_share: f64,
+    /// The share of an experience's steps that come after pruning.
+    pub retrain_share: f64,
+}
+
+impl Default for PacknetConfig {
+    fn default() -> Self {
+        Self { prune_share: 0.5, retrain_share: 0.25 }
+    }
+}
+
+impl Describe for PacknetConfig {
+    const NAME: &'static str = "packnet";
+    const SUMMARY: &'static str = "Weights of its own for each task, found by pruning";
+    const CITATION: &'static str = "Mallya & Lazebnik 2018, arXiv 1711.05769";
+}
+
+impl StrategyOptions for PacknetConfig {
+    fn validate(&self) -> Result<(), StrategyError> {
+        check::share("prune_share", self.prune_share)?;
+        if (0.0..1.0).contains(&self.retrain_share) {
+            return Ok(());
+        }
+        let expected = "expected 0 or more and below 1";
+        Err(StrategyError::config("retrain_share", self.retrain_share, expected))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::boundaries()
+    }
+
+    fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        check_training(setting.training)
+    }
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for PacknetConfig {
+    fn build(&self) -> Result<Box<dyn Strategy<B, D>>, StrategyError> {
+        Ok(Box::new(Packnet::<B::InnerBackend>::new(*self)?))
+    }
+}
+
+/// Whether a training leaves the weights of finished experiences alone.
+fn check_training(training: &TrainerConfig) -> Result<(), StrategyError> {
+    let decay = training.optimizer.weight_decay;
+    if decay == 0.0 {
+        return Ok(());
+    }
+    let expected = "expected 0 with packnet: decay would change the weights of finished experiences";
+    Err(StrategyError::training("optimizer.weight_decay", decay, expected))
+}
+
+/// The part that a parameter plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Its weights are shared out among experiences.
+    Packed,
+    /// The first experience's.
+    First,
+    /// Trained in every experience, and kept for each.
+    Each,
+}
+
+/// PackNet.
+#[derive(Debug)]
+pub struct Packnet<I: Backend> {
+    config: PacknetConfig,
+    /// For each parameter the experience that each of its weights belongs to.
+    owners: Vec<Vec<u8>>,
+    /// 1 where the experience that is going on may train, else 0.
+    trainable: Option<ParameterVector<I>>,
+    /// The weights of finished experiences, zero where they are free.
+    packed: Option<ParameterVector<I>>,
+    /// Of each finished experience, the parameters that every one has for itself.
+    each: Vec<Vec<Tensor<I, 1>>>,
+}
+
+impl<I: Backend> Packnet<I> {
+    /// PackNet before the first experience.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for options out of range.
+    pub fn new(config: PacknetConfig) -> Result<Self, StrategyError> {
+        config.validate()?;
+        Ok(Self { config, owners: Vec::new(), trainable: None, packed: None, each: Vec::new() })
+    }
+
+    /// 1 where `yes` of a parameter's part and a weight's owner, else 0.
+    fn mask(
+        &self,
+        parts: &[Part],
+        like: &ParameterVector<I>,
+        yes: impl Fn(Part, u8) -> bool,
+    ) -> ParameterVector<I> {
+        let mask = |((part, owners), (id, value)): ((&Part, &Vec<u8>), (_, &Tensor<I, 1>))| {
+            let ones: Vec<f32> = owners.iter().map(|&owner| f32::from(u8::from(yes(*part, owner)))).collect();
+            (id, Tensor::from_floats(&ones[..], &value.device()))
+        };
+        let all = parts.iter().zip(&self.owners).zip(like.entries());
+        ParameterVector::from_entries(all.map(mask).collect())
+    }
+
+    /// Gives experience `k` the free weights of largest magnitude in each parameter, and leaves the others free.
+    fn prune(&mut self, parts: &[Part], weights: &ParameterVector<I>, k: usize) {
+        for ((part, owners), (_, weights)) in parts.iter().zip(&mut self.owners).zip(weights.entries()) {
+            let free: Vec<usize> = (0..owners.len()).filter(|&i| owners[i] == FREE).collect();
+            let magnitudes: Vec<f32> = weights.to_data().iter::<f32>().map(f32::abs).collect();
+            let mut ranked = free;
+            ranked.sort_by(|&a, &b| magnitudes[b].total_cmp(&magnitudes[a]));
+            let share = match part {
+                Part::Packed => 1.0 - self.config.prune_share,
+                Part::First => 1.0,
+                Part::Each => 0.0,
+            };
+            ranked.truncate((ranked.len() as f64 * share).ceil() as usize);
+            ranked.into_iter().for_each(|i| owners[i] = k as u8);
+        }
+    }
+
+    /// The weights that some owners have, others zero; where every experience has its own, `each`.
+    fn chosen(
+        &self,
+        parts: &[Part],
+        weights: ParameterVector<I>,
+        each: Option<&Vec<Tensor<I, 1>>>,
+        yes: impl Fn(u8) -> bool,
+    ) -> ParameterVector<I> {
+        let mask = self.mask(parts, &weights, |part, owner| part == Part::Each || yes(owner));
+        let masked = weights.zip(mask, |weight, mask| weight * mask);
+        let mut each = each.into_iter().flatten();
+        let entries = masked.into_entries().into_iter().zip(parts);
+        let pick = |((id, value), part): ((_, Tensor<I, 1>), &Part)| match part {
+            Part::Each => (id, each.next().cloned().unwrap_or(value)),
+            Part::Packed | Part::First => (id, value),
+        };
+        ParameterVector::from_entries(entries.map(pick).collect())
+    }
+}
+
+fn parts<B: Backend, M: burn::module::Module<B>>(model: &M) -> Vec<Part> {
+    let part = |(name, shape): (String, Vec<usize>)| match shape.len() {
+        _ if is_class_embedding(&name) => Part::Each,
+        0 | 1 => Part::First,
+        _ => Part::Packed,
+    };
+    parameter_names(model).into_iter().map(part).collect()
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::InnerBackend> {
+    fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        check_training(boundary.training)?;
+        if boundary.k >= usize::from(FREE) {
+            return Err(StrategyError::config("", boundary.k + 1, "expected at most 255 experiences"));
+        }
+        let theta = ParameterVector::of(&boundary.model.valid());
+        if self.owners.is_empty() {
+            self.owners = theta.entries().map(|(_, value)| vec![FREE; value.dims()[0]]).collect();
+        }
+        self.trainable = Some(self.mask(&parts(boundary.model), &theta, |_, owner| owner == FREE));
+        Ok(())
+    }
+
+    fn start_from(&mut self, boundary: &Boundary<'_, B, D>) -> Result<Option<D>, StrategyError> {
+        let model = || boundary.model.clone();
+        Ok(self.packed.clone().map(|packed| with_inner_parameters::<B, D>(model(), packed)))
+    }
+
+    fn replace(&mut self, boundary: &Boundary<'_, B, D>, step: usize) -> Result<Option<D>, StrategyError> {
+        let steps = boundary.training.steps_per_experience;
+        let retrained = (steps as f64 * self.config.retrain_share) as usize;
+        if retrained == 0 || step != steps - retrained {
+            return Ok(None);
+        }
+        let (parts, theta) = (parts(boundary.model), ParameterVector::of(&boundary.model.valid()));
+        let k = boundary.k as u8;
+        self.prune(&parts, &theta, boundary.k);
+        self.trainable = Some(self.mask(&parts, &theta, |part, owner| part == Part::Each || owner == k));
+        let kept = self.chosen(&parts, theta, None, |owner| owner != FREE);
+        Ok(Some(with_inner_parameters::<B, D>(boundary.model.clone(), kept)))
+    }
+
+    fn gradients(
+        &mut self,
+        step: &Step<'_, B, D>,
+        mut grads: GradientsParams,
+    ) -> Result<GradientsParams, StrategyError> {
+        let Some(trainable) = &self.trainable else { return Ok(grads) };
+        let of_loss = take_gradients::<B, D>(step.model, &mut grads);
+        let masked = of_loss.zip(trainable.clone(), |grad, mask| grad * mask);
+        Ok(gradients_from::<B, D>(step.model, masked))
+    }
+
+    fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        let (parts, average) = (parts(boundary.model), ParameterVector::of(&boundary.averaged()));
+        if !self.owners.iter().flatten().any(|owner| usize::from(*owner) == boundary.k) {
+            self.prune(&parts, &average, boundary.k);
+        }
+        let each = parts.iter().zip(average.entries()).filter(|(part, _)| **part == Part::Each);
+        self.each.push(each.map(|(_, (_, value))| value.clone()).collect());
+        self.packed = Some(self.chosen(&parts, average, None, |owner| owner != FREE));
+        self.trainable = None;
+        Ok(())
+    }
+
+    fn model_for(
+        &self,
+        task: usize,
+        average: &D::InnerModule,
+    ) -> Result<Option<D::InnerModule>, StrategyError> {
+        let Some((packed, each)) = self.packed.clone().zip(self.each.get(task)) else { return Ok(None) };
+        let parts = parts(average);
+        let weights = self.chosen(&parts, packed, Some(each), |owner| usize::from(owner) <= task);
+        Ok(Some(with_parameters(average.clone(), weights)))
+    }
+
+    /// The owners, a byte each, count as a quarter of a number; and the embeddings of finished experiences.
+    fn memory(&self) -> HeldMemory {
+        let owners = self.owners.iter().map(Vec::len).sum::<usize>().div_ceil(4);
+        let each: usize = self.each.iter().skip(1).flatten().map(|value| value.dims()[0]).sum();
+        HeldMemory { buffer_bytes: 0, extra_parameters: (owners + each) as u64 }
+    }
+
+    fn save(&self, state: &mut State) {
+        let owners: Vec<u8> = self.owners.iter().flatten().copied().collect();
+        let count = owners.len();
+        state.tensors.insert("owners".into(), TensorData::new(owners, [count]));
+        state.put_vector("trainable", self.trainable.as_ref());
+        state.put_vector("packed", self.packed.as_ref());
+        state.put("each", self.each.iter().map(Vec::len).collect::<Vec<_>>());
+        for (k, values) in self.each.iter().enumerate() {
+            for (i, value) in values.iter().enumerate() {
+                state.put_tensor(&format!("each.{k}.{i}"), value);
+            }
+        }
+    }
+
+    fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        let owners = state.tensors.remove("owners").map(|data| data.iter::<u8>().collect::<Vec<_>>());
+        let mut owners = owners.unwrap_or_default().into_iter();
+        let like = context.parameters();
+        if owners.len() == like.len() {
+            self.owners =
+                like.entries().map(|(_, value)| owners.by_ref().take(value.dims()[0]).collect()).collect();
+        } else if owners.len() > 0 {
+            return Err(StrategyError::state("owners", "there is not one for each parameter of the model"));
+        }
+        self.trainable = state.take_vector("trainable", &like)?;
+        self.packed = state.take_vector("packed", &like)?;
+        for (k, count) in state.take::<Vec<usize>>("each")?.into_iter().enumerate() {
+            let value = |i| state.take_tensor(&format!("each.{k}.{i}"), context.device);
+            self.each.push((0..count).map(value).collect::<Result<_, _>>()?);
+        }
+        Ok(())
+    }
+}

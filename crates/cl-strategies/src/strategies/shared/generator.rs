@@ -1,0 +1,308 @@
+//! Images that a teacher draws instead of stored ones: fresh for every step, or from a pool drawn once an experience.
+
+use std::collections::BTreeSet;
+
+use burn::tensor::Tensor;
+use data_streams::ImageShape;
+use ddpm_core::{
+    Conditioning, CoreError, Denoiser, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
+    classifier_guidance::ClassifierGuided,
+    noise::{Key, Purpose, indices},
+    sampler::{self, SampleRequest, SamplerConfig},
+};
+use rand::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    noisy_classifier::{ClassifierGuidanceConfig, Labelled, NoisyClassifier},
+    teacher::Teacher,
+};
+use crate::{Boundary, ConditionOn, Restore, Setting, State, Step, StrategyError, buffer, check, images};
+
+const LABELS: Purpose = Purpose::named("labels of generated images");
+const GENERATED: Purpose = Purpose::named("generated images");
+const CLASSIFIER: Purpose = Purpose::named("training of a guiding classifier");
+const NOISY: Purpose = Purpose::named("noise on generated images");
+
+/// When images are drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// New ones in every step.
+    #[default]
+    Fresh,
+    /// From so many, drawn once before each experience: a tenth of the cost, but a limited choice.
+    Pool {
+        /// How many.
+        images: usize,
+    },
+}
+
+/// How images are drawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeneratorConfig {
+    /// When.
+    pub source: Source,
+    /// How.
+    pub sampler: SamplerConfig,
+    /// At most so many at a time.
+    pub sample_batch: usize,
+    /// A classifier of noisy images guides samples towards their classes; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<ClassifierGuidanceConfig>,
+}
+
+impl Default for GeneratorConfig {
+    fn default() -> Self {
+        let ddim = sampler::Ddim { steps: 10, ..sampler::Ddim::default() };
+        Self { source: Source::Fresh, sampler: SamplerConfig::Ddim(ddim), sample_batch: 256, guidance: None }
+    }
+}
+
+impl GeneratorConfig {
+    /// Checks the ranges.
+    pub(crate) fn validate(&self) -> Result<(), StrategyError> {
+        if let Source::Pool { images } = self.source {
+            check::at_least_1("source.pool.images", images)?;
+        }
+        let guidance = self.guidance.map_or(Ok(()), |guidance| guidance.validate());
+        guidance.map_err(|error| error.at("guidance"))?;
+        check::at_least_1("sample_batch", self.sample_batch)
+    }
+
+    /// Whether images of classes are asked for, and why.
+    pub(crate) fn needs_classes(&self) -> Option<&'static str> {
+        self.guidance.map(|_| "a classifier guides towards classes")
+    }
+
+    /// Whether the sampler fits the process of a training; a process that cannot be built is told by its owner.
+    pub(crate) fn check_setting(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        setting.process.build().map_or(Ok(()), |process| self.check_process(&process))
+    }
+
+    /// Whether the sampler fits the process.
+    pub(crate) fn check_process(&self, process: &GaussianDiffusion) -> Result<(), StrategyError> {
+        self.sampler.check(process).map_err(|error| self.of_sampler(error))
+    }
+
+    /// An error of the sampler, with the sampler's name before the key of its option.
+    fn of_sampler(&self, error: CoreError) -> StrategyError {
+        let error = match StrategyError::from(error) {
+            StrategyError::Config { key, value, expected } => {
+                let key = key.strip_prefix("sampler.").unwrap_or(&key).to_owned();
+                StrategyError::Config { key, value, expected }
+            }
+            other => other,
+        };
+        error.at(self.sampler.name()).at("sampler")
+    }
+}
+
+/// A teacher with what it takes to draw from it.
+#[derive(Debug)]
+pub(crate) struct Generator<B: TrainBackend, D: TrainableDenoiser<B>> {
+    config: GeneratorConfig,
+    teacher: Option<Teacher<B, D>>,
+    classifier: Option<NoisyClassifier<B>>,
+    /// Conditions that can be asked for: classes, or tasks where the model is told these.
+    seen: BTreeSet<usize>,
+    shape: Option<ImageShape>,
+    pool: Option<Images<B>>,
+}
+
+/// Images in [-1, 1] and the classes that were asked for.
+#[derive(Debug, Clone)]
+struct Images<B: TrainBackend> {
+    x_0: Tensor<B::InnerBackend, 4>,
+    labels: Vec<usize>,
+}
+
+impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
+    pub fn new(config: GeneratorConfig) -> Self {
+        Self { config, teacher: None, classifier: None, seen: BTreeSet::new(), shape: None, pool: None }
+    }
+
+    /// Makes the model at the end of an experience the teacher, trains the classifier and fills the pool.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for a sampler that does not fit the process.
+    pub fn learn(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        self.config.check_process(boundary.process)?;
+        if let Some(guidance) = self.config.guidance {
+            self.classifier = Some(self.trained_classifier(&guidance, boundary)?);
+        }
+        self.remember(boundary);
+        if let Source::Pool { images } = self.config.source {
+            let key = boundary.key.within(GENERATED);
+            self.pool =
+                Some(self.draw(boundary.process, boundary.condition_on, images, key, boundary.device)?);
+        }
+        Ok(())
+    }
+
+    /// Makes the model at the end of an experience the teacher.
+    pub fn remember(&mut self, boundary: &Boundary<'_, B, D>) {
+        match boundary.condition_on {
+            ConditionOn::Task => self.seen.extend([boundary.k]),
+            ConditionOn::Class | ConditionOn::None => self.seen.extend(&boundary.experience.classes),
+        }
+        self.shape = Some(boundary.experience.train.shape());
+        self.teacher = Some(Teacher::of(boundary));
+    }
+
+    /// The classifier after another experience: trained on its images, and on those that the teacher draws of the past.
+    fn trained_classifier(
+        &mut self,
+        config: &ClassifierGuidanceConfig,
+        boundary: &Boundary<'_, B, D>,
+    ) -> Result<NoisyClassifier<B>, StrategyError> {
+        let Boundary { process, condition_on, key, device, .. } = *boundary;
+        let (data, key) = (&boundary.experience.train, key.within(CLASSIFIER));
+        let current = boundary.draw(data.len().min(config.steps * config.batch_size), CLASSIFIER);
+        let labels = current.iter().map(|&i| data.label(i)).collect();
+        let mut sets = vec![Labelled { x_0: images::<B::InnerBackend>(data, &current, device), labels }];
+        if self.teacher.is_some() {
+            let past = self.draw(process, condition_on, config.generated, key, device)?;
+            sets.push(Labelled { x_0: past.x_0, labels: past.labels });
+        }
+        let classifier = self.classifier.take().unwrap_or_else(|| {
+            let (channels, classes) = (data.shape().channels, data.class_names().len());
+            NoisyClassifier::new(config, channels, classes, key, device)
+        });
+        Ok(classifier.train(config, &sets, process, key, device))
+    }
+
+    /// The teacher, once there is one.
+    pub fn teacher(&self) -> Option<&Teacher<B, D>> {
+        self.teacher.as_ref()
+    }
+
+    /// `n` images with noise and timesteps; none before the first experience has ended.
+    ///
+    /// # Errors
+    /// Those of the sampler.
+    pub fn noisy_batch(
+        &self,
+        step: &Step<'_, B, D>,
+        n: usize,
+    ) -> Result<Option<NoisyBatch<B>>, StrategyError> {
+        if self.teacher.is_none() {
+            return Ok(None);
+        }
+        let images = match &self.pool {
+            Some(pool) => {
+                let positions = buffer::draw(pool.x_0.dims()[0], n, step.key);
+                Images {
+                    x_0: pool.x_0.clone().select(0, indices(&positions, step.device)),
+                    labels: positions.iter().map(|i| pool.labels[*i]).collect(),
+                }
+            }
+            None => {
+                let key = step.key.within(GENERATED);
+                self.draw(step.process, step.condition_on, n, key, step.device)?
+            }
+        };
+        let conditional = step.condition_on != ConditionOn::None;
+        let y = conditional.then(|| indices(&images.labels, step.device));
+        let x_0 = Tensor::from_inner(images.x_0);
+        let key = step.key.within(NOISY);
+        Ok(Some(NoisyBatch::sampled(step.process, step.timesteps, x_0, y, key)))
+    }
+
+    /// Conditions to ask for: those seen, each as likely.
+    pub fn classes(&self, condition_on: ConditionOn, n: usize, key: Key) -> Option<Vec<usize>> {
+        (condition_on != ConditionOn::None).then(|| self.labels(n, key))
+    }
+
+    fn labels(&self, n: usize, key: Key) -> Vec<usize> {
+        let seen: Vec<usize> = self.seen.iter().copied().collect();
+        let draw = |i: usize| seen[key.within(LABELS).rng(i as u64).random_range(0..seen.len())];
+        (0..n).map(draw).collect()
+    }
+
+    /// The shape of the images, once there were any.
+    pub fn shape(&self) -> Option<ImageShape> {
+        self.shape
+    }
+
+    /// `n` images of conditions seen.
+    ///
+    /// # Errors
+    /// Those of the sampler.
+    fn draw(
+        &self,
+        process: &GaussianDiffusion,
+        condition_on: ConditionOn,
+        n: usize,
+        key: Key,
+        device: &B::Device,
+    ) -> Result<Images<B>, StrategyError> {
+        let Some((teacher, shape)) = self.teacher.as_ref().zip(self.shape) else {
+            return Err(StrategyError::state("teacher", "it is missing: nothing was learned yet"));
+        };
+        let (labels, conditional) = (self.labels(n, key), condition_on != ConditionOn::None);
+        let asked = conditional || self.classifier.is_some();
+        let request = SampleRequest {
+            count: n,
+            batch: self.config.sample_batch,
+            shape: [shape.channels, shape.height, shape.width],
+            conditioning: if asked { Conditioning::Classes(labels.clone()) } else { Conditioning::None },
+            key,
+        };
+        let model: &dyn Denoiser<B::InnerBackend> = &teacher.model;
+        let scale = self.config.guidance.map_or(0.0, |guidance| guidance.scale);
+        let guided = self.classifier.as_ref().map(|classifier| ClassifierGuided::<B> {
+            denoiser: model,
+            conditional,
+            classifier,
+            process,
+            scale,
+        });
+        let model = guided.as_ref().map_or(model, |guided| guided);
+        let sampler = self.config.sampler.build::<B::InnerBackend>();
+        let x_0 = sampler::draw(&*sampler, model, process, &request, device, &mut |_| ())
+            .map_err(|error| self.config.of_sampler(error))?;
+        Ok(Images { x_0: x_0.clamp(-1.0, 1.0), labels })
+    }
+
+    /// Adds teacher and pool to a checkpoint.
+    pub fn save(&self, state: &mut State) {
+        Teacher::save(self.teacher.as_ref(), state);
+        state.put("seen", &self.seen);
+        state.put("shape", self.shape);
+        if let Some(pool) = &self.pool {
+            state.put_tensor("pool", &pool.x_0);
+            state.put("pool_labels", &pool.labels);
+        }
+        if let Some(classifier) = &self.classifier {
+            state.put_module("classifier", classifier);
+        }
+    }
+
+    /// Takes them out again.
+    pub fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        self.teacher = Teacher::restore(state, context)?;
+        self.seen = state.take("seen")?;
+        self.shape = state.take("shape")?;
+        if state.has("pool") {
+            let x_0 = state.take_tensor("pool", context.device)?;
+            self.pool = Some(Images { x_0, labels: state.take("pool_labels")? });
+        }
+        if let Some(guidance) = self.config.guidance {
+            let (channels, classes) = (context.data.shape().channels, context.data.class_names().len());
+            let key = Key::new(0, CLASSIFIER);
+            let like = NoisyClassifier::new(&guidance, channels, classes, key, context.device);
+            self.classifier = state.take_module("classifier", like)?;
+        }
+        Ok(())
+    }
+
+    /// Numbers that are kept.
+    pub fn len(&self) -> u64 {
+        let pool = self.pool.as_ref().map_or(0, |pool| pool.x_0.shape().num_elements() as u64);
+        let classifier = self.classifier.as_ref().map_or(0, NoisyClassifier::len);
+        self.teacher.as_ref().map_or(0, Teacher::len) + pool + classifier
+    }
+}

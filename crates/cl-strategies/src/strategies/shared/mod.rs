@@ -1,0 +1,8 @@
+//! Parts that several strategies share.
+
+pub(super) mod generator;
+pub(super) mod mixing;
+pub(super) mod noisy_classifier;
+pub(super) mod parts;
+pub(super) mod penalty;
+pub(super) mod teacher;

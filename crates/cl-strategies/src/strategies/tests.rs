@@ -1,0 +1,194 @@
+use std::fmt::Debug;
+
+use burn_autodiff::Autodiff;
+use burn_flex::Flex;
+use cldiff_choices::Describe;
+use data_streams::{
+    ClassIncremental, DatasetPair, Drift, Online, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig,
+};
+use ddpm_core::{ProcessConfig, UNet2D};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::*;
+use crate::{
+    ConditionOn, Strategy, StrategyError, TrainerConfig,
+    buffer::{BufferConfig, ClassBalanced, Herding, Reservoir},
+};
+
+type B = Autodiff<Flex>;
+type Model = UNet2D<B>;
+
+/// What the engine asks of every entry.
+trait Listed:
+    Describe
+    + Default
+    + Clone
+    + Debug
+    + PartialEq
+    + Serialize
+    + DeserializeOwned
+    + JsonSchema
+    + StrategyOptions
+    + BuildStrategy<B, Model>
+{
+}
+
+impl<T> Listed for T where
+    T: Describe
+        + Default
+        + Clone
+        + Debug
+        + PartialEq
+        + Serialize
+        + DeserializeOwned
+        + JsonSchema
+        + StrategyOptions
+        + BuildStrategy<B, Model>
+{
+}
+
+/// The name of an entry, its needs, and the strategy that its defaults make.
+fn built<T: Listed>() -> (&'static str, Needs, Box<dyn Strategy<B, Model>>) {
+    let options = T::default();
+    options.validate().unwrap();
+    assert!(!T::SUMMARY.is_empty() && !T::SUMMARY.ends_with('.'), "{}", T::NAME);
+    let text = serde_json::to_string(&options).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&text).unwrap(), options, "{}", T::NAME);
+    assert_eq!(serde_json::from_str::<T>("{}").unwrap(), options, "{}", T::NAME);
+    assert!(serde_json::from_str::<T>(r#"{"no such option":1}"#).is_err(), "{}", T::NAME);
+    (T::NAME, options.needs(), options.build().unwrap())
+}
+
+macro_rules! all {
+    ({} $($Config:ty),*) => { vec![$(built::<$Config>()),*] };
+}
+
+fn all() -> Vec<(&'static str, Needs, Box<dyn Strategy<B, Model>>)> {
+    crate::built_in_strategies!(all! {})
+}
+
+#[test]
+fn every_strategy_is_built_from_its_defaults() {
+    let names: Vec<&str> = all().iter().map(|(name, ..)| *name).collect();
+    assert_eq!(
+        names.join(" "),
+        "joint cumulative ensemble finetune gdumb replay timestep_replay generative_replay \
+         generative_distillation partial_sampling_distillation lwf der der_plus_plus l2 ewc online_ewc si mas rwalk \
+         a_gem gem lora packnet"
+    );
+}
+
+/// The options' answer, which is asked before there is a model, is that of the strategy.
+#[test]
+fn a_strategy_observes_where_its_options_need_no_boundaries() {
+    for (name, needs, mut strategy) in all() {
+        assert_eq!(strategy.observer().is_none(), needs.boundaries, "{name}");
+    }
+    let buffer = BufferConfig::of(Reservoir { total: 5 });
+    let replay = ReplayConfig { buffer: buffer.clone(), ..ReplayConfig::default() };
+    let shares = ReplayConfig { mixing: Mixing::TaskShares, ..replay.clone() };
+    for (options, boundaries) in [(replay, false), (shares, true)] {
+        assert_eq!(options.needs().boundaries, boundaries);
+        let mut strategy = BuildStrategy::<B, Model>::build(&options).unwrap();
+        assert_eq!(strategy.observer().is_none(), boundaries);
+    }
+    let a_gem = AGemConfig { buffer: buffer.clone(), ..AGemConfig::default() };
+    assert!(!a_gem.needs().boundaries);
+    let emphasis = Emphasis::Power { exponent: 1.0 };
+    let by_power = TimestepReplayConfig { buffer, emphasis, ..TimestepReplayConfig::default() };
+    assert!(!by_power.needs().boundaries);
+}
+
+fn data() -> DatasetPair {
+    let glyphs = GlyphsConfig { size: 8, train_per_class: 6, eval_per_class: 2, ..GlyphsConfig::default() };
+    glyphs.build().unwrap()
+}
+
+fn message(
+    options: &dyn StrategyOptions,
+    training: &TrainerConfig,
+    timesteps: usize,
+    stream: Option<&Stream>,
+) -> String {
+    let process = ProcessConfig { timesteps, ..ProcessConfig::default() };
+    let checked = options.check_all(&Setting { training, process: &process, stream });
+    checked.map_err(|error| error.training_at("training").to_string()).err().unwrap_or_default()
+}
+
+#[test]
+fn options_that_do_not_fit_the_training_are_named() {
+    let training = TrainerConfig::default();
+    let replay = GenerativeReplayConfig::default();
+    assert_eq!(message(&replay, &training, 1000, None), "");
+    let short = message(&replay, &training, 5, None);
+    assert!(short.starts_with("`generative_replay.generator.sampler.ddim.steps` is 10"), "{short}");
+    let short = message(&PartialSamplingDistillationConfig::default(), &training, 5, None);
+    assert!(short.starts_with("`partial_sampling_distillation.steps` is 20"), "{short}");
+
+    let by_task = TrainerConfig { condition_on: ConditionOn::Task, ..training };
+    assert_eq!(message(&replay, &by_task, 1000, None), "");
+    let generator = GeneratorConfig { guidance: Some(Default::default()), ..GeneratorConfig::default() };
+    let guided = GenerativeDistillationConfig { generator, ..Default::default() };
+    let told = message(&guided, &by_task, 1000, None);
+    let expected = "expected `class` or `none`: a classifier guides towards classes";
+    assert_eq!(told, format!("`training.condition_on` is task: {expected}"));
+
+    let mut decaying = training;
+    decaying.optimizer.weight_decay = 0.5;
+    let decay = message(&PacknetConfig::default(), &decaying, 1000, None);
+    assert!(decay.starts_with("`training.optimizer.weight_decay` is 0.5: expected 0"), "{decay}");
+}
+
+#[test]
+fn streams_that_do_not_fit_are_refused_before_the_training() {
+    let training = TrainerConfig::default();
+    let stream = ClassIncremental::default().build(data()).unwrap();
+    let gdumb = GdumbConfig { buffer: BufferConfig::of(Herding::per_class(9)) };
+    let few = message(&gdumb, &training, 1000, Some(&stream));
+    assert!(few.starts_with("`gdumb.buffer.herding.per_class` is 9: expected at most 6"), "{few}");
+    let replay = ReplayConfig { buffer: BufferConfig::of(ClassBalanced::per_class(2)), ..Default::default() };
+    assert_eq!(message(&replay, &training, 1000, Some(&stream)), "");
+
+    let online = Online { stream: Box::new(ClassIncremental::default()), drift: Drift::default(), seed: 1 };
+    let online = online.build(data()).unwrap();
+    let untold = message(&replay, &training, 1000, Some(&online));
+    assert_eq!(
+        untold,
+        "`replay` is part of a strategy on an online stream: expected a strategy that is not told where experiences end: \
+         joint, cumulative, finetune, replay with a reservoir, timestep_replay with emphasis by power and a reservoir, \
+         a_gem with a reservoir"
+    );
+    assert_eq!(message(&FinetuneConfig {}, &training, 1000, Some(&online)), "");
+    let reservoir = ReplayConfig { buffer: BufferConfig::of(Reservoir { total: 5 }), ..Default::default() };
+    assert_eq!(message(&reservoir, &training, 1000, Some(&online)), "");
+}
+
+#[test]
+fn options_out_of_range_have_relative_keys() {
+    let generator = GeneratorConfig { source: Source::Pool { images: 0 }, ..GeneratorConfig::default() };
+    let guidance = ClassifierGuidanceConfig { channels: 3, ..Default::default() };
+    let guided = GeneratorConfig { guidance: Some(guidance), ..GeneratorConfig::default() };
+    let of = |result: Result<(), StrategyError>| result.unwrap_err().to_string();
+    for (found, key) in [
+        (
+            of(ReplayConfig { rehearsal_coefficient: -1.0, ..Default::default() }.validate()),
+            "rehearsal_coefficient",
+        ),
+        (
+            of(AGemConfig { buffer: BufferConfig::of(ClassBalanced::total(0)), batch_size: None }.validate()),
+            "buffer.class_balanced.total",
+        ),
+        (
+            of(GenerativeReplayConfig { generator, ..Default::default() }.validate()),
+            "generator.source.pool.images",
+        ),
+        (
+            of(GenerativeReplayConfig { generator: guided, ..Default::default() }.validate()),
+            "generator.guidance.channels",
+        ),
+        (of(TrainerConfig { batch_size: 0, ..Default::default() }.validate()), "batch_size"),
+    ] {
+        assert!(found.starts_with(&format!("`{key}` is ")), "{found}");
+    }
+}

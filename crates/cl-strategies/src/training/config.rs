@@ -1,0 +1,170 @@
+//! How long and on what a model trains.
+
+use data_streams::{Arrival, Augmentation, Stream};
+use ddpm_core::{AdamWConfig, Objective, ema::EmaConfig, objective::TimestepSampling};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ConditionOn, StrategyError};
+
+/// AdamW (Loshchilov & Hutter 2019) and what is done to the gradients before it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// The learning rate, once warm.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises linearly, at the start of the stream only.
+    pub warmup_steps: usize,
+    /// Decay of the first moment.
+    pub beta_1: f32,
+    /// Decay of the second moment.
+    pub beta_2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Joint norm above which gradients are scaled down; absent: never.
+    pub clip_grad_norm: Option<f64>,
+    /// Whether the moments start anew with each experience.
+    pub reset_each_experience: bool,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 2e-4,
+            warmup_steps: 0,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip_grad_norm: Some(1.0),
+            reset_each_experience: false,
+        }
+    }
+}
+
+/// What becomes of a step whose loss or gradients are not finite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDivergence {
+    /// The training ends with an error, as soon as a loss that is [read](TrainerConfig::log_every) shows it.
+    #[default]
+    Stop,
+    /// The step is left out and counted; a hundred in a row end the training. Loss and gradients of every step are read.
+    Skip,
+}
+
+/// How long and on what a model trains.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainerConfig {
+    /// Optimiser steps in each experience.
+    pub steps_per_experience: usize,
+    /// Images of the current data in each step.
+    pub batch_size: usize,
+    /// The loss is read, checked and reported every so many steps.
+    pub log_every: usize,
+    /// What is done with a step whose loss or gradients are not finite.
+    pub on_divergence: OnDivergence,
+    /// What the model is conditioned on.
+    pub condition_on: ConditionOn,
+    /// The share of the labels that are replaced by a class for "no label", so that the model can be guided.
+    pub label_dropout: f64,
+    /// The loss.
+    pub objective: Objective,
+    /// At which timesteps a batch is trained.
+    pub timestep_sampling: TimestepSampling,
+    /// What is done to images before each step.
+    #[serde(skip_serializing_if = "Augmentation::is_none")]
+    pub augmentation: Augmentation,
+    /// The optimiser.
+    pub optimizer: OptimizerConfig,
+    /// The moving average, which is the model that is evaluated.
+    pub ema: EmaConfig,
+}
+
+impl Default for TrainerConfig {
+    fn default() -> Self {
+        Self {
+            steps_per_experience: 2000,
+            batch_size: 64,
+            log_every: 20,
+            on_divergence: OnDivergence::Stop,
+            condition_on: ConditionOn::Class,
+            label_dropout: 0.0,
+            objective: Objective::default(),
+            timestep_sampling: TimestepSampling::default(),
+            augmentation: Augmentation::default(),
+            optimizer: OptimizerConfig::default(),
+            ema: EmaConfig::default(),
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// The constants of AdamW.
+    pub fn adamw(&self) -> AdamWConfig {
+        let Self { beta_1, beta_2, epsilon, weight_decay, .. } = *self;
+        AdamWConfig { beta_1, beta_2, epsilon, weight_decay }
+    }
+}
+
+impl TrainerConfig {
+    /// Optimiser steps in experience `k` of a stream: `steps_per_experience`, or, where every image comes once, its
+    /// batches.
+    pub fn steps_in(&self, stream: &Stream, k: usize) -> usize {
+        match stream.arrival() {
+            Arrival::Epochs => self.steps_per_experience,
+            Arrival::Once => stream.experiences()[k].train.len().div_ceil(self.batch_size.max(1)),
+        }
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] that names the first key out of range.
+    pub fn validate(&self) -> Result<(), StrategyError> {
+        let counts = [
+            ("steps_per_experience", self.steps_per_experience),
+            ("batch_size", self.batch_size),
+            ("log_every", self.log_every),
+        ];
+        if let Some((key, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
+            return Err(StrategyError::config(key, value, "expected at least 1"));
+        }
+        let o = &self.optimizer;
+        let in_range = [
+            (
+                "learning_rate",
+                o.learning_rate,
+                o.learning_rate.is_finite() && o.learning_rate > 0.0,
+                "above 0",
+            ),
+            ("beta_1", f64::from(o.beta_1), (0.0..1.0).contains(&o.beta_1), "0 or more and below 1"),
+            ("beta_2", f64::from(o.beta_2), (0.0..1.0).contains(&o.beta_2), "0 or more and below 1"),
+            ("epsilon", f64::from(o.epsilon), o.epsilon.is_finite() && o.epsilon > 0.0, "above 0"),
+            ("weight_decay", f64::from(o.weight_decay), o.weight_decay >= 0.0, "0 or more"),
+            (
+                "clip_grad_norm",
+                o.clip_grad_norm.unwrap_or(1.0),
+                o.clip_grad_norm.is_none_or(|n| n > 0.0),
+                "above 0",
+            ),
+        ];
+        for (key, value, fine, expected) in in_range {
+            if !fine {
+                let key = format!("optimizer.{key}");
+                return Err(StrategyError::config(&key, value, format!("expected a number {expected}")));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.label_dropout) {
+            let expected = "expected a probability, 0 to 1";
+            return Err(StrategyError::config("label_dropout", self.label_dropout, expected));
+        }
+        if !(0.0..1.0).contains(&self.ema.decay) {
+            return Err(StrategyError::config("ema.decay", self.ema.decay, "expected 0 or more and below 1"));
+        }
+        Ok(())
+    }
+}

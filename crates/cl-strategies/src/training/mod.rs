@@ -1,0 +1,17 @@
+//! The loop that trains, and the hooks that a strategy has in it.
+
+mod batch;
+mod boundary;
+mod compose;
+mod config;
+mod step;
+mod strategy;
+mod trainer;
+
+pub use batch::{ConditionOn, LabelDropout, images};
+pub use boundary::Boundary;
+pub use compose::Compose;
+pub use config::{OnDivergence, OptimizerConfig, TrainerConfig};
+pub use step::Step;
+pub use strategy::{HeldMemory, Observer, StepTaker, Strategy};
+pub use trainer::{Position, StepReport, Trainer};
