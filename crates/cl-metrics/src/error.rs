@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use data_streams::DataError;
 use thiserror::Error;
 
+use crate::sample::Need;
+
 /// An error of this crate.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -12,12 +14,26 @@ pub enum MetricError {
     /// An option that cannot work.
     #[error("`{key}` is {value}: {expected}")]
     Config {
-        /// The key, as it is spelt in the configuration.
+        /// The key, relative to the options that were checked.
         key: String,
         /// The value found there.
         value: String,
         /// What would be accepted.
         expected: String,
+    },
+    /// Something that a metric asks for without having said so in its needs.
+    #[error("{need} are not known here")]
+    NotKnown {
+        /// What is not known.
+        need: Need,
+    },
+    /// A set of images that is not what a comparison needs.
+    #[error("{name}: {problem}")]
+    Set {
+        /// What its owner calls the set.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// Too few images for the metric.
     #[error("{metric} needs at least {needed} images, got {found}")]
@@ -73,6 +89,7 @@ pub enum MetricError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// From a network or its file.
+    #[cfg(feature = "networks")]
     #[error(transparent)]
     Core(#[from] ddpm_core::CoreError),
 }
@@ -80,5 +97,35 @@ pub enum MetricError {
 impl MetricError {
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
+    }
+
+    /// The same error, of options that stand under `owner`: `steps` becomes `owner.steps`, and an empty key `owner`.
+    /// An error that has no key stays as it is.
+    #[must_use]
+    pub fn at(self, owner: &str) -> Self {
+        match self {
+            Self::Config { key, value, expected } if key.is_empty() => {
+                Self::Config { key: owner.to_owned(), value, expected }
+            }
+            Self::Config { key, value, expected } => {
+                Self::Config { key: format!("{owner}.{key}"), value, expected }
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_stands_before_the_key_of_its_options() {
+        let error =
+            |key: &str| MetricError::config(key, 0, "expected at least 1").at("evaluation.classifier");
+        assert_eq!(error("epochs").to_string(), "`evaluation.classifier.epochs` is 0: expected at least 1");
+        assert_eq!(error("").to_string(), "`evaluation.classifier` is 0: expected at least 1");
+        let other = MetricError::Width { a: 1, b: 2 };
+        assert_eq!(other.to_string(), MetricError::Width { a: 1, b: 2 }.at("evaluation").to_string());
     }
 }

@@ -72,7 +72,7 @@ impl HybridSamplingConfig {
             return Ok(());
         }
         Err(MetricError::Config {
-            key: "evaluation.hybrid_sampling.thresholds".into(),
+            key: "thresholds".into(),
             value: format!("{:?}", self.thresholds),
             expected:
                 "expected shares of the timesteps, rising and between 0 and 1, such as [0.25, 0.5]; 0 and 1 \

@@ -94,15 +94,8 @@ proptest! {
         let mut order: Vec<usize> = (0..40).collect();
         order.sort_by_key(|&i| keys[i]);
         let shuffled = samples.select(&order);
-        let wanted = [
-            SampleMetric::Fid,
-            SampleMetric::Kid,
-            SampleMetric::Precision,
-            SampleMetric::Recall,
-            SampleMetric::Density,
-            SampleMetric::Coverage,
-            SampleMetric::Swd,
-        ];
+        let wanted = ["fid", "kid", "precision", "recall", "density", "coverage", "swd"]
+            .map(|name| SampleMetric::named(name).unwrap());
         let of = |set: &FeatureMatrix| {
             let with_pixels = |features| ImageSet { pixels: Some(features), ..ImageSet::of_features(features) };
             measure(&wanted, &with_pixels(&real), &with_pixels(set), None).unwrap()

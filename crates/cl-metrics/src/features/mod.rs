@@ -1,6 +1,11 @@
 //! Features: what images look like to a network, in which distributions of images are compared.
+//!
+//! The networks themselves, the classifier and Inception-v3, need the crate's feature `features`; pixels and an
+//! extractor of one's own do not.
 
+#[cfg(feature = "features")]
 pub mod classifier;
+#[cfg(feature = "features")]
 pub mod inception;
 mod pixels;
 

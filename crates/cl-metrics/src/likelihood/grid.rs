@@ -34,14 +34,10 @@ impl TimestepGrid {
     pub fn new(timesteps: usize, bins: usize, points_per_bin: usize) -> Result<Self, MetricError> {
         if bins == 0 || bins > timesteps {
             let expected = format!("expected 1 to {timesteps}, the number of timesteps");
-            return Err(MetricError::config("evaluation.likelihood.bins", bins, expected));
+            return Err(MetricError::config("bins", bins, expected));
         }
         if points_per_bin == 0 {
-            return Err(MetricError::config(
-                "evaluation.likelihood.points_per_bin",
-                0,
-                "expected at least 1",
-            ));
+            return Err(MetricError::config("points_per_bin", 0, "expected at least 1"));
         }
         let edges: Vec<usize> = (0..=bins).map(|b| b * timesteps / bins).collect();
         let points = edges

@@ -1,8 +1,35 @@
 //! Accuracy of a classifier on conditional samples: how often it sees the class that was asked for. A model that has
 //! forgotten a class draws something else under its label.
 
-use super::frequencies::refuse_nothing;
-use crate::MetricError;
+use cldiff_choices::Describe;
+
+use super::{Metric, Need, Sets, Values, frequencies::refuse_nothing};
+use crate::{MetricError, summary::Direction};
+
+/// Accuracy as a metric of samples of a conditional model.
+#[derive(Debug, Clone, Copy)]
+pub struct Accuracy;
+
+impl Describe for Accuracy {
+    const NAME: &'static str = "accuracy";
+    const SUMMARY: &'static str =
+        "How often the classifier sees the class that was asked for; null for unconditional models";
+}
+
+impl Metric for Accuracy {
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::RequestedClasses, Need::ClassProbabilities]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let seen = sets.class_probabilities()?.argmax();
+        Ok(vec![(Self::NAME, conditional_accuracy(sets.requested_classes()?, &seen)?)])
+    }
+}
 
 /// The share of samples in which the class that was asked for is seen.
 ///
@@ -12,7 +39,7 @@ use crate::MetricError;
 /// # Panics
 /// If there are not as many requests as samples.
 pub fn conditional_accuracy(requested: &[usize], seen: &[usize]) -> Result<f64, MetricError> {
-    refuse_nothing("accuracy", requested, seen)?;
+    refuse_nothing(Accuracy::NAME, requested, seen)?;
     assert_eq!(requested.len(), seen.len(), "one request for each sample");
     let right = requested.iter().zip(seen).filter(|(r, s)| r == s).count();
     Ok(right as f64 / seen.len() as f64)

@@ -2,16 +2,101 @@
 //! sample lies, and the share of real images with a sample in their ball. Unlike precision and recall they take balls
 //! around real images only, so that one stray sample does not cover half the space.
 
+use cldiff_choices::Describe;
+
 use super::{
+    Comparison, Metric, Need, Parameter, Sets, Takes, Values,
     neighbours::{check_widths, squared_radii},
     pairs::fold_squared_distances,
 };
-use crate::{MetricError, features::FeatureMatrix};
+use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const NAME: &str = "density-coverage";
+const CITATION: &str = "Naeem et al. 2020, arXiv 2002.09797";
 
 /// The neighbours that the paper takes.
 pub const NEIGHBOURS: usize = 5;
+
+/// Density as a metric of samples.
+#[derive(Debug, Clone, Copy)]
+pub struct Density;
+
+/// Coverage as a metric of samples, which is found together with density.
+#[derive(Debug, Clone, Copy)]
+pub struct Coverage;
+
+impl Describe for Density {
+    const NAME: &'static str = "density";
+    const SUMMARY: &'static str = "How densely samples lie among the 5 nearest neighbours of real images";
+    const CITATION: &'static str = CITATION;
+}
+
+impl Describe for Coverage {
+    const NAME: &'static str = "coverage";
+    const SUMMARY: &'static str = "Real images with a sample among their 5 nearest neighbours";
+    const CITATION: &'static str = CITATION;
+}
+
+impl Metric for Density {
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Features]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let (real, generated) = sets.features();
+        both(real, generated, NEIGHBOURS)
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+impl Metric for Coverage {
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        Density.needs()
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        Density.measure(sets)
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Density.comparison()
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: "density_coverage",
+    aliases: &[],
+    summary: "Density and coverage: A real, B generated",
+    takes: Takes::Pair,
+    parameters: &[K],
+    compare: |sets, given| {
+        let (a, b) = sets.features()?;
+        both(a, b, given.count(&K))
+    },
+};
+
+const K: Parameter = Parameter {
+    name: "k",
+    placeholder: "K",
+    meaning: "The nearest neighbour that a ball reaches to",
+    default: Some(NEIGHBOURS as u64),
+};
+
+fn both(real: &FeatureMatrix, generated: &FeatureMatrix, k: usize) -> Result<Values, MetricError> {
+    let found = density_coverage(real, generated, k)?;
+    Ok(vec![(Density::NAME, found.density), (Coverage::NAME, found.coverage)])
+}
 
 /// Both numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,10 +5,57 @@
 //! and small directions are not lost in the rounding of large ones, as they are among the eigenvalues of S_1 S_2.
 //! Biased upwards for few samples (see [`floor`](super::floor) and [`fid_infinity`](super::fid_infinity)).
 
+use cldiff_choices::Describe;
 use faer::MatRef;
 
-use super::moments::{Gaussian, Moments};
-use crate::{MetricError, features::FeatureMatrix, linalg};
+use super::{
+    Comparison, Metric, Need, SampleMetric, Sets, Takes, Values,
+    moments::{Gaussian, Moments},
+};
+use crate::{MetricError, features::FeatureMatrix, linalg, summary::Direction};
+
+/// FID as a metric of samples.
+#[derive(Debug, Clone, Copy)]
+pub struct Fid;
+
+impl SampleMetric {
+    /// The Fréchet distance, which hybrid sampling is measured by.
+    pub const FID: Self = Self::of(&Fid);
+}
+
+impl Describe for Fid {
+    const NAME: &'static str = "fid";
+    const SUMMARY: &'static str = "Fréchet distance of features of samples and held-out images";
+    const CITATION: &'static str = "Heusel et al. 2017, arXiv 1706.08500";
+}
+
+impl Metric for Fid {
+    fn direction(&self) -> Direction {
+        Direction::LowerIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Features]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let samples = Moments::of(sets.generated.features).gaussian()?;
+        Ok(vec![(Self::NAME, frechet_distance(&*sets.real_gaussian()?, &samples)?)])
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: Fid::NAME,
+    aliases: &[],
+    summary: "Fréchet distance of features",
+    takes: Takes::Pair,
+    parameters: &[],
+    compare: |sets, _| Ok(vec![(Fid::NAME, frechet_distance(&*sets.a.gaussian()?, &*sets.b.gaussian()?)?)]),
+};
 
 /// The Fréchet distance of two Gaussians.
 ///

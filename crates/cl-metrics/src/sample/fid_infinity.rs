@@ -6,13 +6,15 @@
 //! features: the smallest set has a tenth of the samples, or one more than there are features if that is more, but at
 //! most half. The bias from the finite number of *real* images remains.
 
+use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
 
 use super::{
+    Comparison, Metric, Need, Parameter, SEED, Sets, Takes, Values,
     fid::frechet_distance,
     moments::{Gaussian, Moments},
 };
-use crate::{MetricError, features::FeatureMatrix};
+use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const SUBSETS: Purpose = Purpose::named("FID at infinity");
 
@@ -20,6 +22,61 @@ const SUBSETS: Purpose = Purpose::named("FID at infinity");
 pub const POINTS: usize = 15;
 /// Below this a line through so many points says nothing.
 const FEWEST: usize = 16;
+
+/// FID at infinity as a metric of samples. It takes several FIDs, and is not among the defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct FidInfinity;
+
+impl Describe for FidInfinity {
+    const NAME: &'static str = "fid_infinity";
+    const SUMMARY: &'static str = "FID extrapolated to infinitely many samples; not among the defaults";
+    const CITATION: &'static str = "Chong & Forsyth 2020, arXiv 1911.07023";
+}
+
+impl Metric for FidInfinity {
+    fn direction(&self) -> Direction {
+        Direction::LowerIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Features]
+    }
+
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let found = fid_infinity(&*sets.real_gaussian()?, sets.generated.features, POINTS, SEED)?;
+        Ok(vec![(Self::NAME, found)])
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: FidInfinity::NAME,
+    aliases: &[],
+    summary: "FID of B extrapolated to infinitely many samples",
+    takes: Takes::Pair,
+    parameters: &[POINTS_GIVEN, SEED_GIVEN],
+    compare: |sets, given| {
+        let (points, seed) = (given.count(&POINTS_GIVEN), given.number(&SEED_GIVEN));
+        let found = fid_infinity(&*sets.a.gaussian()?, sets.b.features()?, points, seed)?;
+        Ok(vec![(FidInfinity::NAME, found)])
+    },
+};
+
+const POINTS_GIVEN: Parameter = Parameter {
+    name: "points",
+    placeholder: "N",
+    meaning: "Numbers of samples on the line",
+    default: Some(POINTS as u64),
+};
+
+const SEED_GIVEN: Parameter = Parameter::seed("The seed of the subsets");
 
 /// The extrapolated value, at `points` numbers of samples in sets drawn from `seed`. It may fall below zero.
 ///

@@ -12,6 +12,11 @@ pub(super) fn frequencies(labels: &[usize], classes: usize, smoothing: f64) -> V
     counts.into_iter().map(|count| count / total).collect()
 }
 
+/// The number of classes that occur in two sets, or lie below those that do.
+pub(super) fn classes(a: &[usize], b: &[usize]) -> usize {
+    a.iter().chain(b).max().map_or(0, |largest| largest + 1)
+}
+
 pub(super) fn refuse_nothing(metric: &'static str, a: &[usize], b: &[usize]) -> Result<(), MetricError> {
     if a.is_empty() || b.is_empty() {
         return Err(MetricError::TooFew { metric, needed: 1, found: 0 });

@@ -1,16 +1,74 @@
 //! Inception score (Salimans et al. 2016, arXiv 1606.03498, section 4): exp of the mean divergence of a sample's class
 //! probabilities from those of all samples. It knows nothing of the real images.
 
+use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
 use rand::seq::SliceRandom;
 
-use crate::{MetricError, features::FeatureMatrix};
+use super::{Comparison, Metric, Need, Parameter, SEED, Sets, Takes, Values};
+use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const SPLITS: Purpose = Purpose::named("inception score");
 
+/// Inception score as a metric of samples, in one split. It says little about forgetting, and is not among the defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct InceptionScore;
+
+impl Describe for InceptionScore {
+    const NAME: &'static str = "inception_score";
+    const SUMMARY: &'static str =
+        "Inception score of class probabilities, in one split; not among the defaults";
+    const CITATION: &'static str = "Salimans et al. 2016, arXiv 1606.03498";
+}
+
+impl Metric for InceptionScore {
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::ClassProbabilities]
+    }
+
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        Ok(vec![(Self::NAME, inception_score(sets.class_probabilities()?, 1, SEED)?.score)])
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: InceptionScore::NAME,
+    aliases: &[],
+    summary: "Inception score of A alone, or of B where both are given",
+    takes: Takes::One,
+    parameters: &[SPLITS_GIVEN, SEED_GIVEN],
+    compare: |sets, given| {
+        let (splits, seed) = (given.count(&SPLITS_GIVEN), given.number(&SEED_GIVEN));
+        let found = inception_score(&*sets.b.class_probabilities()?, splits, seed)?;
+        Ok(vec![(InceptionScore::NAME, found.score), ("inception_score_std", found.deviation)])
+    },
+};
+
+const SPLITS_GIVEN: Parameter = Parameter {
+    name: "splits",
+    placeholder: "N",
+    meaning: "Parts of the samples, whose mean and standard deviation are given",
+    default: Some(10),
+};
+
+const SEED_GIVEN: Parameter =
+    Parameter::seed("The seed of the order in which samples are dealt to the parts");
+
 /// The score's mean and (population) standard deviation over splits of the samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct InceptionScore {
+pub struct ScoreOfSplits {
     /// The mean over splits.
     pub score: f64,
     /// The standard deviation over splits.
@@ -26,7 +84,7 @@ pub fn inception_score(
     probabilities: &FeatureMatrix,
     splits: usize,
     seed: u64,
-) -> Result<InceptionScore, MetricError> {
+) -> Result<ScoreOfSplits, MetricError> {
     let mut order: Vec<usize> = (0..probabilities.rows()).collect();
     order.shuffle(&mut Key::new(seed, SPLITS).rng(0));
     score_of(probabilities, &order, splits)
@@ -39,11 +97,11 @@ pub fn inception_score(
 pub fn inception_score_in_order(
     probabilities: &FeatureMatrix,
     splits: usize,
-) -> Result<InceptionScore, MetricError> {
+) -> Result<ScoreOfSplits, MetricError> {
     score_of(probabilities, &(0..probabilities.rows()).collect::<Vec<_>>(), splits)
 }
 
-fn score_of(p: &FeatureMatrix, order: &[usize], splits: usize) -> Result<InceptionScore, MetricError> {
+fn score_of(p: &FeatureMatrix, order: &[usize], splits: usize) -> Result<ScoreOfSplits, MetricError> {
     if splits == 0 {
         return Err(MetricError::config("splits", 0, "expected at least 1"));
     }
@@ -55,7 +113,7 @@ fn score_of(p: &FeatureMatrix, order: &[usize], splits: usize) -> Result<Incepti
         (0..splits).map(|i| score_of_part(p, &order[i * n / splits..(i + 1) * n / splits])).collect();
     let mean = scores.iter().sum::<f64>() / splits as f64;
     let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / splits as f64;
-    Ok(InceptionScore { score: mean, deviation: variance.sqrt() })
+    Ok(ScoreOfSplits { score: mean, deviation: variance.sqrt() })
 }
 
 fn score_of_part(p: &FeatureMatrix, rows: &[usize]) -> f64 {

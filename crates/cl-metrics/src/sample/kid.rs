@@ -4,18 +4,86 @@
 //! Two forms: over keyed subsets of equal size, whose mean and (population) standard deviation the literature reports;
 //! and over all rows at once, with the jackknife's standard error of a statistic of two samples (Arvesen 1969).
 
+use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
 use rayon::prelude::*;
 
-use super::pairs::fold_products;
-use crate::{MetricError, features::FeatureMatrix};
+use super::{Comparison, Metric, Need, Parameter, Sets, Takes, Values, pairs::fold_products};
+use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
-const NAME: &str = "kid";
 const SUBSETS: Purpose = Purpose::named("kernel inception distance");
+
+/// Images in a subset, where there are so many.
+const SUBSET_SIZE: usize = 1000;
+
+/// KID as a metric of samples, over all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Kid;
+
+impl Describe for Kid {
+    const NAME: &'static str = "kid";
+    const SUMMARY: &'static str = "Kernel Inception distance over all samples, unbiased";
+    const CITATION: &'static str = "Bińkowski et al. 2018, arXiv 1801.01401";
+}
+
+impl Metric for Kid {
+    fn direction(&self) -> Direction {
+        Direction::LowerIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Features]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let (real, generated) = sets.features();
+        Ok(vec![(Self::NAME, kid_of_all(real, generated)?.kid)])
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: Kid::NAME,
+    aliases: &[],
+    summary: "Kernel Inception distance",
+    takes: Takes::Pair,
+    parameters: &[SUBSETS_GIVEN, SUBSET_SIZE_GIVEN, SEED_GIVEN],
+    compare: |sets, given| {
+        let (a, b) = sets.features()?;
+        let found = match given.count(&SUBSETS_GIVEN) {
+            0 => kid_of_all(a, b)?,
+            subsets => {
+                let usual = || SUBSET_SIZE.min(a.rows()).min(b.rows());
+                let size = given.get(&SUBSET_SIZE_GIVEN).map_or_else(usual, |size| size as usize);
+                kid_of_subsets(a, b, subsets, size, given.number(&SEED_GIVEN))?
+            }
+        };
+        Ok(vec![(Kid::NAME, found.kid), ("kid_std", found.deviation)])
+    },
+};
+
+const SUBSETS_GIVEN: Parameter = Parameter {
+    name: "subsets",
+    placeholder: "N",
+    meaning: "Pairs of subsets, whose mean and standard deviation are given; 0: all rows at once, with the standard error",
+    default: Some(100),
+};
+
+const SUBSET_SIZE_GIVEN: Parameter = Parameter {
+    name: "subset_size",
+    placeholder: "N",
+    meaning: "Images in a subset [default: 1000, or as many as the smaller set has]",
+    default: None,
+};
+
+const SEED_GIVEN: Parameter = Parameter::seed("The seed of the subsets");
 
 /// An estimate and how uncertain it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Kid {
+pub struct KidEstimate {
     /// The mean over subsets, or the estimate over all rows.
     pub kid: f64,
     /// The standard deviation over subsets, or the standard error.
@@ -34,7 +102,7 @@ pub fn kid_of_subsets(
     subsets: usize,
     size: usize,
     seed: u64,
-) -> Result<Kid, MetricError> {
+) -> Result<KidEstimate, MetricError> {
     check(real, generated, size.max(2))?;
     if subsets == 0 || size < 2 {
         let (key, value) = if subsets == 0 { ("subsets", subsets) } else { ("subset_size", size) };
@@ -55,17 +123,17 @@ pub fn kid_of_subsets(
         .collect();
     let mean = estimates.iter().sum::<f64>() / subsets as f64;
     let variance = estimates.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / subsets as f64;
-    Ok(Kid { kid: mean, deviation: variance.sqrt() })
+    Ok(KidEstimate { kid: mean, deviation: variance.sqrt() })
 }
 
 /// The estimate over all rows and its standard error.
 ///
 /// # Errors
 /// [`MetricError::Width`]; [`MetricError::TooFew`] below three rows.
-pub fn kid_of_all(real: &FeatureMatrix, generated: &FeatureMatrix) -> Result<Kid, MetricError> {
+pub fn kid_of_all(real: &FeatureMatrix, generated: &FeatureMatrix) -> Result<KidEstimate, MetricError> {
     check(real, generated, 3)?;
     let sums = Sums::of(real, generated);
-    Ok(Kid { kid: sums.estimate(), deviation: sums.standard_error() })
+    Ok(KidEstimate { kid: sums.estimate(), deviation: sums.standard_error() })
 }
 
 fn check(a: &FeatureMatrix, b: &FeatureMatrix, needed: usize) -> Result<(), MetricError> {
@@ -73,7 +141,7 @@ fn check(a: &FeatureMatrix, b: &FeatureMatrix, needed: usize) -> Result<(), Metr
         return Err(MetricError::Width { a: a.width(), b: b.width() });
     }
     let found = a.rows().min(b.rows());
-    if found < needed { Err(MetricError::TooFew { metric: NAME, needed, found }) } else { Ok(()) }
+    if found < needed { Err(MetricError::TooFew { metric: Kid::NAME, needed, found }) } else { Ok(()) }
 }
 
 /// Sums of the kernel over one row with all others: of its own set, and of the other.
@@ -149,7 +217,7 @@ mod tests {
 
     #[test]
     fn it_is_unbiased_and_its_standard_error_is_the_spread_over_draws() {
-        let draws: Vec<Kid> = (0..200)
+        let draws: Vec<KidEstimate> = (0..200)
             .map(|seed| {
                 let (a, b) =
                     (gaussian_rows(60, 4, 1.0, 0.0, 2 * seed), gaussian_rows(40, 4, 1.0, 0.0, 2 * seed + 1));

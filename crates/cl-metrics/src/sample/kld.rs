@@ -1,11 +1,58 @@
 //! Whether samples have the classes that the data have: the Kullback-Leibler divergence of class frequencies, as in
 //! the literature on generative replay (Thanh-Tung & Tran 2020; Masip et al., arXiv 2311.14028).
 
-use super::frequencies::{frequencies, refuse_nothing};
-use crate::MetricError;
+use cldiff_choices::Describe;
+
+use super::{
+    Comparison, Metric, Need, Sets, Takes, Values,
+    frequencies::{classes, frequencies, refuse_nothing},
+};
+use crate::{MetricError, summary::Direction};
 
 /// Added to the number of samples of each class.
 const SMOOTHING: f64 = 0.5;
+
+/// KLD of class frequencies as a metric of samples.
+#[derive(Debug, Clone, Copy)]
+pub struct Kld;
+
+impl Describe for Kld {
+    const NAME: &'static str = "kld";
+    const SUMMARY: &'static str = "Divergence of class frequencies, by the classifier's choice on samples";
+    const CITATION: &'static str = "Masip et al. 2023, arXiv 2311.14028";
+}
+
+impl Metric for Kld {
+    fn direction(&self) -> Direction {
+        Direction::LowerIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::RealClasses, Need::ClassProbabilities]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let probabilities = sets.class_probabilities()?;
+        let seen = probabilities.argmax();
+        Ok(vec![(Self::NAME, kld(&*sets.real_classes()?, &seen, probabilities.width())?)])
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: Kld::NAME,
+    aliases: &[],
+    summary: "Kullback-Leibler divergence of class frequencies: A real, B generated",
+    takes: Takes::Pair,
+    parameters: &[],
+    compare: |sets, _| {
+        let (real, seen) = (sets.a.classes()?, sets.b.classes_seen()?);
+        Ok(vec![(Kld::NAME, kld(&real, &seen, classes(&real, &seen))?)])
+    },
+};
 
 /// KL(real frequencies || frequencies of the classes seen in the samples), in nats.
 ///
@@ -17,7 +64,7 @@ const SMOOTHING: f64 = 0.5;
 /// # Panics
 /// If a class is not below `classes`.
 pub fn kld(real: &[usize], seen: &[usize], classes: usize) -> Result<f64, MetricError> {
-    refuse_nothing("kld", real, seen)?;
+    refuse_nothing(Kld::NAME, real, seen)?;
     let (p, q) = (frequencies(real, classes, 0.0), frequencies(seen, classes, SMOOTHING));
     Ok(p.iter().zip(&q).filter(|(p, _)| **p > 0.0).map(|(p, q)| p * (p / q).ln()).sum())
 }

@@ -9,16 +9,60 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
+use cldiff_choices::Describe;
 use data_streams::ImageDataset;
 
-use super::{neighbours::check_widths, pairs::fold_squared_distances};
-use crate::{MetricError, features::FeatureMatrix};
+use super::{
+    Comparison, Metric, Need, Sets, Takes, Values, neighbours::check_widths, pairs::fold_squared_distances,
+};
+use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
-const NAME: &str = "memorisation";
+/// Memorisation of a strategy's stored images as a metric of samples, in their pixels.
+#[derive(Debug, Clone, Copy)]
+pub struct Memorisation;
+
+impl Describe for Memorisation {
+    const NAME: &'static str = "memorisation";
+    const SUMMARY: &'static str = "Distance of samples to the strategy's stored images, relative to that of held-out \
+        images: copies are near 0; null without a buffer";
+    const CITATION: &'static str = "after Meehan et al. 2020, arXiv 2004.05675";
+}
+
+impl Metric for Memorisation {
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Pixels, Need::StoredImages]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let ((_, generated), stored) = (sets.pixels()?, sets.stored()?);
+        Ok(vec![(Self::NAME, memorisation(stored.pixels, generated, stored.held_out)?.ratio)])
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: Memorisation::NAME,
+    aliases: &["memorization"],
+    summary: "How near samples (B) come to stored images (A), relative to held-out images; of images in their pixels",
+    takes: Takes::PairAndHeldOut,
+    parameters: &[],
+    compare: |sets, _| {
+        let (stored, generated) = sets.features()?;
+        let found = memorisation(stored, generated, sets.held_out()?.features()?)?;
+        Ok(vec![(Memorisation::NAME, found.ratio), ("memorised_share", found.share)])
+    },
+};
 
 /// How much of a buffer the samples repeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Memorisation {
+pub struct NearestRatio {
     /// Mean distance of samples to their nearest stored image over that of held-out images.
     pub ratio: f64,
     /// The share of samples nearer to a stored image than all but 1% of held-out images are.
@@ -34,23 +78,23 @@ pub fn memorisation(
     stored: &FeatureMatrix,
     generated: &FeatureMatrix,
     held_out: &FeatureMatrix,
-) -> Result<Memorisation, MetricError> {
+) -> Result<NearestRatio, MetricError> {
     check_widths(stored, generated)?;
     check_widths(stored, held_out)?;
     if [stored, generated, held_out].iter().any(|set| set.rows() == 0) {
-        return Err(MetricError::TooFew { metric: NAME, needed: 1, found: 0 });
+        return Err(MetricError::TooFew { metric: Memorisation::NAME, needed: 1, found: 0 });
     }
     let (samples, mut fresh) = (nearest(generated, stored), nearest(held_out, stored));
     let mean = |distances: &[f64]| distances.iter().sum::<f64>() / distances.len() as f64;
     if mean(&fresh) == 0.0 {
         let problem = "every held-out image is among the stored ones".to_owned();
-        return Err(MetricError::Numerics { metric: NAME, problem });
+        return Err(MetricError::Numerics { metric: Memorisation::NAME, problem });
     }
     let ratio = mean(&samples) / mean(&fresh);
     fresh.sort_unstable_by(f64::total_cmp);
     let threshold = fresh[fresh.len() / 100];
     let nearer = samples.iter().filter(|distance| **distance < threshold).count();
-    Ok(Memorisation { ratio, share: nearer as f64 / samples.len() as f64 })
+    Ok(NearestRatio { ratio, share: nearer as f64 / samples.len() as f64 })
 }
 
 /// What a model was asked for, so that what it may answer with is known.
@@ -171,7 +215,7 @@ mod tests {
     fn copies_are_found_and_fresh_images_are_not() {
         let (stored, held_out) = (gaussian_rows(50, 6, 1.0, 0.0, 1), gaussian_rows(300, 6, 1.0, 0.0, 2));
         let copies = memorisation(&stored, &stored, &held_out).unwrap();
-        assert_eq!(copies, Memorisation { ratio: 0.0, share: 1.0 });
+        assert_eq!(copies, NearestRatio { ratio: 0.0, share: 1.0 });
         let fresh = memorisation(&stored, &gaussian_rows(300, 6, 1.0, 0.0, 3), &held_out).unwrap();
         assert!((fresh.ratio - 1.0).abs() < 0.1 && fresh.share < 0.05, "{fresh:?}");
         let half = FeatureMatrix::concat(&[&stored, &gaussian_rows(50, 6, 1.0, 0.0, 3)]).unwrap();

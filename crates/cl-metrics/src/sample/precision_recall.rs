@@ -2,16 +2,101 @@
 //! inside the balls around real images, and of real images inside the balls around samples. A ball reaches to the k-th
 //! nearest neighbour of its centre in the same set; its border belongs to it.
 
+use cldiff_choices::Describe;
+
 use super::{
+    Comparison, Metric, Need, Parameter, Sets, Takes, Values,
     neighbours::{check_widths, squared_radii},
     pairs::fold_squared_distances,
 };
-use crate::{MetricError, features::FeatureMatrix};
+use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const NAME: &str = "precision-recall";
+const CITATION: &str = "Kynkäänniemi et al. 2019, arXiv 1904.06991";
 
 /// The neighbours that the paper takes.
 pub const NEIGHBOURS: usize = 3;
+
+/// Precision as a metric of samples.
+#[derive(Debug, Clone, Copy)]
+pub struct Precision;
+
+/// Recall as a metric of samples, which is found together with precision.
+#[derive(Debug, Clone, Copy)]
+pub struct Recall;
+
+impl Describe for Precision {
+    const NAME: &'static str = "precision";
+    const SUMMARY: &'static str = "Samples among the 3 nearest neighbours of real images";
+    const CITATION: &'static str = CITATION;
+}
+
+impl Describe for Recall {
+    const NAME: &'static str = "recall";
+    const SUMMARY: &'static str = "Real images among the 3 nearest neighbours of samples";
+    const CITATION: &'static str = CITATION;
+}
+
+impl Metric for Precision {
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Features]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let (real, generated) = sets.features();
+        both(real, generated, NEIGHBOURS)
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+impl Metric for Recall {
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        Precision.needs()
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        Precision.measure(sets)
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Precision.comparison()
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: "precision_recall",
+    aliases: &[],
+    summary: "Improved precision and recall: A real, B generated",
+    takes: Takes::Pair,
+    parameters: &[K],
+    compare: |sets, given| {
+        let (a, b) = sets.features()?;
+        both(a, b, given.count(&K))
+    },
+};
+
+const K: Parameter = Parameter {
+    name: "k",
+    placeholder: "K",
+    meaning: "The nearest neighbour that a ball reaches to",
+    default: Some(NEIGHBOURS as u64),
+};
+
+fn both(real: &FeatureMatrix, generated: &FeatureMatrix, k: usize) -> Result<Values, MetricError> {
+    let found = precision_recall(real, generated, k)?;
+    Ok(vec![(Precision::NAME, found.precision), (Recall::NAME, found.recall)])
+}
 
 /// Both shares.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,18 +4,70 @@
 //!
 //! Along a direction W_2 is the L2 distance of the quantile functions, exact for sets of different size.
 
+use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
 use rand::Rng;
 use rand_distr::StandardNormal;
 use rayon::prelude::*;
 
-use super::neighbours::check_widths;
-use crate::{MetricError, features::FeatureMatrix};
+use super::{Comparison, Metric, Need, Parameter, SEED, Sets, Takes, Values, neighbours::check_widths};
+use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const DIRECTIONS: Purpose = Purpose::named("sliced Wasserstein distance");
 
 /// Directions, when nothing says how many.
 pub const PROJECTIONS: usize = 256;
+
+/// Sliced Wasserstein distance as a metric of samples, in their pixels.
+#[derive(Debug, Clone, Copy)]
+pub struct Swd;
+
+impl Describe for Swd {
+    const NAME: &'static str = "swd";
+    const SUMMARY: &'static str = "Sliced Wasserstein distance of pixels, in no network's features";
+    const CITATION: &'static str = "Bonneel et al. 2015";
+}
+
+impl Metric for Swd {
+    fn direction(&self) -> Direction {
+        Direction::LowerIsBetter
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Pixels]
+    }
+
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
+        let (real, generated) = sets.pixels()?;
+        Ok(vec![(Self::NAME, sliced_wasserstein(real, generated, PROJECTIONS, SEED)?)])
+    }
+
+    fn comparison(&self) -> Option<&'static Comparison> {
+        Some(&COMPARISON)
+    }
+}
+
+static COMPARISON: Comparison = Comparison {
+    name: Swd::NAME,
+    aliases: &[],
+    summary: "Sliced Wasserstein distance, of images in their pixels",
+    takes: Takes::Pair,
+    parameters: &[PROJECTIONS_GIVEN, SEED_GIVEN],
+    compare: |sets, given| {
+        let (a, b) = sets.features()?;
+        let (projections, seed) = (given.count(&PROJECTIONS_GIVEN), given.number(&SEED_GIVEN));
+        Ok(vec![(Swd::NAME, sliced_wasserstein(a, b, projections, seed)?)])
+    },
+};
+
+const PROJECTIONS_GIVEN: Parameter = Parameter {
+    name: "projections",
+    placeholder: "N",
+    meaning: "Random directions",
+    default: Some(PROJECTIONS as u64),
+};
+
+const SEED_GIVEN: Parameter = Parameter::seed("The seed of the directions");
 
 /// The distance along `projections` directions drawn from `seed`.
 ///
@@ -33,7 +85,7 @@ pub fn sliced_wasserstein(
     }
     let fewest = a.rows().min(b.rows());
     if fewest == 0 {
-        return Err(MetricError::TooFew { metric: "swd", needed: 1, found: 0 });
+        return Err(MetricError::TooFew { metric: Swd::NAME, needed: 1, found: 0 });
     }
     let key = Key::new(seed, DIRECTIONS);
     let squared: Vec<f64> = (0..projections as u64)

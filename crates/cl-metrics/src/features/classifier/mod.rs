@@ -69,10 +69,9 @@ impl ClassifierConfig {
     /// # Errors
     /// [`MetricError::Config`] that names the first key out of range.
     pub fn validate(&self) -> Result<(), MetricError> {
-        let key = |name: &str| format!("evaluation.classifier.{name}");
         if self.channels.is_empty() || self.channels.iter().any(|&c| c == 0 || c % NORM_GROUPS != 0) {
             let expected = format!("expected one or more multiples of {NORM_GROUPS}");
-            return Err(MetricError::config(&key("channels"), &self.channels, expected));
+            return Err(MetricError::config("channels", &self.channels, expected));
         }
         let counts = [
             ("features", self.features),
@@ -81,11 +80,11 @@ impl ClassifierConfig {
             ("max_train_images", self.max_train_images),
         ];
         if let Some((name, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
-            return Err(MetricError::config(&key(name), value, "expected at least 1"));
+            return Err(MetricError::config(name, value, "expected at least 1"));
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return Err(MetricError::config(
-                &key("learning_rate"),
+                "learning_rate",
                 self.learning_rate,
                 "expected a number above 0",
             ));

@@ -1,0 +1,101 @@
+use super::*;
+use crate::{
+    features::FeatureMatrix,
+    sample::{Need, test_data::gaussian_rows},
+};
+
+const NEEDS: [Need; 6] = [
+    Need::Features,
+    Need::ClassProbabilities,
+    Need::Pixels,
+    Need::RealClasses,
+    Need::RequestedClasses,
+    Need::StoredImages,
+];
+
+/// Real images, samples, the samples' probabilities of two classes, and labels of both.
+struct Known {
+    real: FeatureMatrix,
+    samples: FeatureMatrix,
+    probabilities: FeatureMatrix,
+    labels: Vec<usize>,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self {
+            real: gaussian_rows(60, 4, 1.0, 0.0, 1),
+            samples: gaussian_rows(50, 4, 1.0, 0.0, 2),
+            probabilities: FeatureMatrix::new(2, [[0.9, 0.1], [0.2, 0.8]].concat().repeat(25)).unwrap(),
+            labels: vec![0; 60],
+        }
+    }
+
+    /// What is measured where no more than `known` is known.
+    fn measure(&self, wanted: &[SampleMetric], known: &[Need]) -> BTreeMap<SampleMetric, f64> {
+        let knows = |need| known.contains(&need);
+        let real = ImageSet {
+            labels: knows(Need::RealClasses).then_some(&self.labels),
+            pixels: knows(Need::Pixels).then_some(&self.real),
+            ..ImageSet::of_features(&self.real)
+        };
+        let samples = ImageSet {
+            class_probabilities: knows(Need::ClassProbabilities).then_some(&self.probabilities),
+            labels: knows(Need::RequestedClasses).then_some(&self.labels[..50]),
+            pixels: knows(Need::Pixels).then_some(&self.samples),
+            ..ImageSet::of_features(&self.samples)
+        };
+        let stored = Stored { pixels: &self.samples, held_out: &self.real };
+        measure(wanted, &real, &samples, knows(Need::StoredImages).then_some(stored)).unwrap()
+    }
+}
+
+fn names(found: &BTreeMap<SampleMetric, f64>) -> Vec<&'static str> {
+    found.keys().map(|metric| metric.name()).collect()
+}
+
+#[test]
+fn all_that_is_known_is_measured_and_nothing_else() {
+    let (sets, all) = (Known::new(), SampleMetric::all());
+    let plain = sets.measure(&all, &[Need::Features]);
+    assert_eq!(names(&plain), ["fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage"]);
+    let found = sets.measure(&all, &NEEDS);
+    assert_eq!(found.len(), all.len());
+    let value = |name: &str| found[&SampleMetric::named(name).unwrap()];
+    assert_eq!((value("accuracy"), value("ard"), value("memorisation")), (0.5, 0.5, 0.0));
+    let recall = SampleMetric::named("recall").unwrap();
+    assert_eq!(names(&sets.measure(&[recall, recall], &NEEDS)), ["recall"]);
+}
+
+#[test]
+fn a_metric_needs_what_it_says_and_nothing_else() {
+    let sets = Known::new();
+    for metric in SampleMetric::all() {
+        assert_eq!(names(&sets.measure(&[metric], metric.needs())), [metric.name()]);
+        for left_out in metric.needs().iter().filter(|need| **need != Need::Features) {
+            let rest: Vec<Need> = metric.needs().iter().copied().filter(|need| need != left_out).collect();
+            assert!(sets.measure(&[metric], &rest).is_empty(), "{metric:?} without {left_out}");
+        }
+    }
+}
+
+#[test]
+fn classes_that_are_not_labelled_are_those_that_the_classifier_sees() {
+    let Known { real, samples, probabilities, .. } = Known::new();
+    let seen = ImageSet { class_probabilities: Some(&probabilities), ..ImageSet::of_features(&real) };
+    let samples = ImageSet { class_probabilities: Some(&probabilities), ..ImageSet::of_features(&samples) };
+    let ard = SampleMetric::named("ard").unwrap();
+    assert_eq!(measure(&[ard], &seen, &samples, None).unwrap()[&ard], 0.0);
+}
+
+#[test]
+fn too_few_images_leave_a_metric_out_and_other_widths_are_an_error() {
+    let (a, few) = (gaussian_rows(60, 4, 1.0, 0.0, 1), gaussian_rows(2, 4, 1.0, 0.0, 2));
+    let (a, few) = (ImageSet::of_features(&a), ImageSet::of_features(&few));
+    let found = measure(&SampleMetric::defaults(), &a, &few, None).unwrap();
+    assert_eq!(names(&found), ["fid", "density", "coverage"]);
+    let wide = gaussian_rows(60, 5, 1.0, 0.0, 2);
+    let wide = ImageSet::of_features(&wide);
+    let kid = SampleMetric::named("kid").unwrap();
+    assert!(matches!(measure(&[kid], &a, &wide, None), Err(MetricError::Width { .. })));
+}

@@ -1,0 +1,92 @@
+//! A metric of samples: how it describes itself, and how it is measured.
+
+use std::fmt;
+
+use cldiff_choices::Describe;
+
+use super::{Comparison, Sets};
+use crate::{MetricError, summary::Direction};
+
+/// Names and values of what was measured.
+pub type Values = Vec<(&'static str, f64)>;
+
+/// The description of a metric, without its type. Implemented for every type that is [`Describe`].
+pub trait Described {
+    /// The name in configurations and results.
+    fn name(&self) -> &'static str;
+
+    /// One sentence without a full stop.
+    fn summary(&self) -> &'static str;
+
+    /// The source: authors, year, arXiv number. Empty where no one has to be named.
+    fn citation(&self) -> &'static str;
+}
+
+impl<T: Describe> Described for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn summary(&self) -> &'static str {
+        T::SUMMARY
+    }
+
+    fn citation(&self) -> &'static str {
+        T::CITATION
+    }
+}
+
+/// A number that says how good samples are. The [crate's](crate) documentation defines one.
+pub trait Metric: Described + Sync {
+    /// Which way is better.
+    fn direction(&self) -> Direction;
+
+    /// What has to be known for a measurement. A metric is left out where one of its needs is not known.
+    fn needs(&self) -> &'static [Need];
+
+    /// Whether a benchmark measures it unless told otherwise: the metrics that cost little and speak of forgetting.
+    fn is_default(&self) -> bool {
+        true
+    }
+
+    /// The metric, and others that are found on the way to it.
+    ///
+    /// # Errors
+    /// [`MetricError::TooFew`] and [`MetricError::Numerics`] leave the metric out; others end the measurement.
+    fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError>;
+
+    /// How the metric is computed from sets of images alone; none where it takes more than that.
+    fn comparison(&self) -> Option<&'static Comparison> {
+        None
+    }
+}
+
+/// Something that a metric needs to know. In the order of what it takes to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// Features of the real images and the samples.
+    Features,
+    /// The probability that a classifier gives each class, for the samples.
+    ClassProbabilities,
+    /// Pixels of the real images and the samples.
+    Pixels,
+    /// The classes of the real images, as labelled or as a classifier sees them.
+    RealClasses,
+    /// The classes that the samples were asked for.
+    RequestedClasses,
+    /// The images that a strategy stored, and what they are compared with.
+    StoredImages,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Features => "features",
+            Self::ClassProbabilities => "class probabilities of the samples",
+            Self::Pixels => "pixels",
+            Self::RealClasses => "classes of the real images",
+            Self::RequestedClasses => "requested classes",
+            Self::StoredImages => "stored images",
+        })
+    }
+}
