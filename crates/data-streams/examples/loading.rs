@@ -1,17 +1,19 @@
 //! How long a data set of idx files takes to be ready, and how much memory: `cargo run -p data-streams --example loading
 //! -- DIRECTORY`. Peak memory is that of the whole process, where Linux tells it.
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use data_streams::{
-    Augmentation, DataError, EpochOrder, Loader, Order, PixelFormat, Prefetcher, Published, Split,
+    Augmentation, DataConfig, DataError, EpochOrder, Loader, Order, PixelFormat, Places, Prefetcher, Split,
+    dataset::fashion_mnist::FashionMnistConfig,
 };
 
 fn main() -> Result<(), DataError> {
     let dir = std::env::args().nth(1).unwrap_or_else(|| ".".into());
     let before = peak();
     let started = Instant::now();
-    let data = Published::FashionMnist.load_split(Path::new(&dir), Split::Train, None)?;
+    let config = DataConfig::of(FashionMnistConfig { dir: Some(dir.into()), pad_to: None });
+    let data = config.build_split(&Places::default(), Split::Train)?;
     let loaded = started.elapsed();
     let decoded = (data.len() * data.shape().len()) as f64 / 1e6;
     println!("{} images of {}: {:.3} s", data.len(), data.shape(), loaded.as_secs_f64());

@@ -4,11 +4,14 @@
 //! (arXiv 1512.03385, section 4.2) train on CIFAR-10. What happens to an image depends on its key alone: not on the
 //! images beside it, nor on threads.
 
+use keyed_random::{Key, Purpose};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, ImageShape, key};
+use crate::{DataError, ImageShape};
+
+const AUGMENTING: Purpose = Purpose::tagged(*b"augments");
 
 /// What is done to training images at random.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,15 +42,15 @@ impl Augmentation {
         *self == Self::default()
     }
 
-    /// Whether the options suit images of a shape; `key` is where they stand in the configuration.
+    /// Whether the options suit images of a shape.
     ///
     /// # Errors
     /// [`DataError::Config`] for a crop that could miss the image.
-    pub fn check(&self, shape: ImageShape, key: &str) -> Result<(), DataError> {
+    pub fn check(&self, shape: ImageShape) -> Result<(), DataError> {
         let side = shape.height.min(shape.width);
         if self.padding_crop > side / 2 {
             let expected = format!("expected at most {}, half of the image's side", side / 2);
-            return Err(DataError::config(&format!("{key}.padding_crop"), self.padding_crop, expected));
+            return Err(DataError::config("padding_crop", self.padding_crop, expected));
         }
         Ok(())
     }
@@ -61,8 +64,9 @@ impl Augmentation {
         if self.is_none() {
             return;
         }
-        let mut rng = key::rng(key.seed, *b"augments", key.experience, key.step);
-        rng.set_stream(key.sample);
+        let address = Key::new(key.seed, AUGMENTING);
+        let address = address.experience(key.experience as usize).step(key.step as usize);
+        let mut rng = address.rng(key.sample);
         // All are drawn, wanted or not, so that one option does not change the other's draws.
         let flip = rng.random::<bool>();
         let reach = self.padding_crop as i64;
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn a_crop_cannot_miss_the_image() {
         let wide = Augmentation { padding_crop: 2, ..Default::default() };
-        let message = wide.check(SHAPE, "training.augmentation").unwrap_err().to_string();
+        let message = wide.check(SHAPE).unwrap_err().at("training.augmentation").to_string();
         assert!(
             message.contains("`training.augmentation.padding_crop` is 2: expected at most 1"),
             "{message}"

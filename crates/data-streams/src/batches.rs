@@ -1,9 +1,10 @@
 //! The order in which training data are visited: shuffled epochs, or once as they arrive, with no state but the
 //! position.
 
+use keyed_random::{Key, Purpose};
 use rand::seq::SliceRandom;
 
-use crate::key;
+const ORDERING: Purpose = Purpose::tagged(*b"ordering");
 
 /// Every epoch is a permutation that depends on (seed, experience, epoch) alone, so that the batch of any step can
 /// be told without those before it: a resumed run sees the data that the uninterrupted one would have seen.
@@ -47,7 +48,8 @@ impl EpochOrder {
 
     fn permutation(&self, epoch: u64) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.len as u32).collect();
-        order.shuffle(&mut key::rng(self.seed, *b"ordering", self.experience, epoch));
+        let key = Key::new(self.seed, ORDERING).experience(self.experience as usize).step(epoch as usize);
+        order.shuffle(&mut key.rng(0));
         order
     }
 }

@@ -1,4 +1,7 @@
 //! What can be wrong with data, said so that a user can mend it.
+//!
+//! Keys are relative to the options that an error is about; each owner of options puts its own name before them with
+//! [`DataError::at`]. Flags of a program, and advice that needs to know the program, are the program's to add.
 
 use std::path::PathBuf;
 
@@ -11,19 +14,23 @@ pub enum DataError {
     /// An option that cannot work.
     #[error("`{key}` is {value}: {expected}")]
     Config {
-        /// The key, as it is spelt in the configuration.
+        /// The key, relative to the options: `experiences`.
         key: String,
         /// The value found there.
         value: String,
         /// What would be accepted.
         expected: String,
     },
+    /// A stream of several data sets, asked for of one.
+    #[error("expected several data sets, joined, and {name} is one alone")]
+    OneDataSet {
+        /// The place of the stream's options, relative to the options that hold them; empty for the stream itself.
+        key: String,
+        /// The data set.
+        name: String,
+    },
     /// A data set whose files are not where they were looked for.
-    #[error(
-        "no {name} in {dir}: looked for {file} (gzipped or not); `cldiff data fetch {name}` gets the published files, \
-         or name their directory with --data-dir or the key `dir`",
-        dir = dir.display()
-    )]
+    #[error("no {name} in {dir}: looked for {file} (gzipped or not)", dir = dir.display())]
     Missing {
         /// The data set.
         name: String,
@@ -103,12 +110,13 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 impl DataError {
-    pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
+    /// A value that cannot work, with what would be accepted.
+    pub fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
     }
 
     /// A value that was left out and is needed.
-    pub(crate) fn needed(key: &str, expected: impl Into<String>) -> Self {
+    pub fn needed(key: &str, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: "not set".into(), expected: expected.into() }
     }
 
@@ -117,16 +125,36 @@ impl DataError {
         matches!(self, Self::Missing { .. } | Self::Absent { .. })
     }
 
-    /// The same mistake of something that stands inside something else: its key begins with `outer` in place of
-    /// `inner`.
-    #[must_use]
-    pub fn inside(self, inner: &str, outer: &str) -> Self {
+    /// The key of the options that are wrong.
+    pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Config { key, value, expected } => {
-                let rest = key.strip_prefix(inner).unwrap_or(&key);
-                Self::Config { key: format!("{outer}{rest}"), value, expected }
-            }
-            other => other,
+            Self::Config { key, .. } | Self::OneDataSet { key, .. } => Some(key),
+            _ => None,
         }
+    }
+
+    /// The same mistake in options that `owner` holds: the key `size` becomes `glyphs.size`, and an empty key `glyphs`.
+    #[must_use]
+    pub fn at(mut self, owner: &str) -> Self {
+        if let Self::Config { key, .. } | Self::OneDataSet { key, .. } = &mut self {
+            *key = if key.is_empty() { owner.to_owned() } else { format!("{owner}.{key}") };
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_owner_puts_its_name_before_a_key() {
+        let size = DataError::config("size", 7, "expected 8 to 64").at("glyphs").at("data");
+        assert_eq!(size.to_string(), "`data.glyphs.size` is 7: expected 8 to 64");
+        let whole = DataError::OneDataSet { key: String::new(), name: "mnist".into() };
+        assert_eq!(whole.at("data_set_sequence").at("stream").key(), Some("stream.data_set_sequence"));
+        let file = DataError::Absent { path: "a".into(), problem: "no such file".into() };
+        assert_eq!(file.key(), None);
+        assert_eq!(file.at("data").to_string(), "a: no such file");
     }
 }

@@ -38,10 +38,10 @@ impl Gram {
     /// The products of every two images' activations, less their mean over images.
     ///
     /// # Shapes
-    /// - `activations`: `[n, c, h, w]`
-    pub fn of<B: Kernels>(activations: Tensor<B, 4>) -> Self {
-        let [n, ..] = activations.dims();
-        let flat: Tensor<B, 2> = activations.flatten(1, 3);
+    /// - `activations`: `[n, features]`
+    pub fn of<B: Kernels>(activations: Tensor<B, 2>) -> Self {
+        let [n, _] = activations.dims();
+        let flat = activations;
         let centred = flat.clone() - flat.mean_dim(0);
         let products = B::product_in_f32(centred.clone(), centred.transpose());
         let values = products.into_data().convert::<f64>().iter::<f64>().collect();

@@ -1,72 +1,32 @@
-//! CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in the binary form in which they are published: records of a label (of
+//! The binary form of CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in which they are published: records of a label (of
 //! CIFAR-100 two, of which the second is the class) and 3 x 32 x 32 bytes, channel after channel.
 
 use std::path::{Path, PathBuf};
 
 use super::{DatasetPair, ImageDataset, ImageShape, Split, file};
-use crate::DataError;
-
-/// The classes of CIFAR-10.
-pub const CIFAR10_CLASSES: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-
-/// The hundred fine classes of CIFAR-100, in the order of their labels.
-#[rustfmt::skip]
-pub const CIFAR100_CLASSES: [&str; 100] = [
-    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed",
-    "bee", "beetle", "bicycle", "bottle", "bowl", "boy",
-    "bridge", "bus", "butterfly", "camel", "can", "castle",
-    "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud",
-    "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur",
-    "dolphin", "elephant", "flatfish", "forest", "fox", "girl",
-    "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower",
-    "leopard", "lion", "lizard", "lobster", "man", "maple_tree",
-    "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange",
-    "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree",
-    "plain", "plate", "poppy", "porcupine", "possum", "rabbit",
-    "raccoon", "ray", "road", "rocket", "rose", "sea",
-    "seal", "shark", "shrew", "skunk", "skyscraper", "snail",
-    "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper",
-    "table", "tank", "telephone", "television", "tiger", "tractor",
-    "train", "trout", "tulip", "turtle", "wardrobe", "whale",
-    "willow_tree", "wolf", "woman", "worm",
-];
+use crate::{Archive, DataError, RemoteFile, Unpack};
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
 /// More than a published file has.
 const MOST_BYTES: usize = 1 << 28;
 
-/// Which of the two sets.
+/// How one of the two data sets lies in its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cifar {
-    /// Ten classes; `data_batch_*.bin` and `test_batch.bin`, or any files `*train*.bin` and `*test*.bin`.
-    Ten,
-    /// A hundred classes; `train.bin` and `test.bin`.
-    Hundred,
+pub struct Cifar {
+    /// The data set.
+    pub name: &'static str,
+    /// Bytes of a record before its pixels; the last is the class.
+    pub label_bytes: usize,
+    /// The names of the classes.
+    pub classes: &'static [&'static str],
+    /// A file of the training images, and one of those for evaluation, as they are published.
+    pub examples: [&'static str; 2],
 }
 
 impl Cifar {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ten => "cifar10",
-            Self::Hundred => "cifar100",
-        }
-    }
-
-    /// Bytes of a record before its pixels.
-    fn labels(self) -> usize {
-        match self {
-            Self::Ten => 1,
-            Self::Hundred => 2,
-        }
-    }
-
-    fn class_names(self) -> Vec<String> {
-        match self {
-            Self::Ten => CIFAR10_CLASSES.map(str::to_owned).to_vec(),
-            Self::Hundred => CIFAR100_CLASSES.map(str::to_owned).to_vec(),
-        }
+    fn record_bytes(self) -> usize {
+        self.label_bytes + SHAPE.len()
     }
 }
 
@@ -88,7 +48,8 @@ pub fn load_cifar_split(dir: &Path, cifar: Cifar, split: Split) -> Result<ImageD
     for path in cifar_files(dir, cifar, split)? {
         records(&path, cifar, &mut pixels, &mut labels)?;
     }
-    ImageDataset::new(cifar.name(), SHAPE, cifar.class_names(), pixels, labels)
+    let classes = cifar.classes.iter().map(|&class| class.to_owned()).collect();
+    ImageDataset::new(cifar.name, SHAPE, classes, pixels, labels)
 }
 
 /// The files of a split, in the order of their names.
@@ -103,15 +64,23 @@ pub fn cifar_files(dir: &Path, cifar: Cifar, split: Split) -> Result<Vec<PathBuf
     };
     let files = file::matching(dir, |name| is_binary(name) && belongs(name))?;
     if files.is_empty() {
-        let file = match (cifar, split) {
-            (Cifar::Ten, Split::Train) => "data_batch_1.bin",
-            (Cifar::Ten, Split::Eval) => "test_batch.bin",
-            (Cifar::Hundred, Split::Train) => "train.bin",
-            (Cifar::Hundred, Split::Eval) => "test.bin",
-        };
-        return Err(DataError::Missing { name: cifar.name().into(), dir: dir.into(), file: file.into() });
+        let [train, eval] = cifar.examples;
+        let file = if split == Split::Train { train } else { eval };
+        return Err(DataError::Missing { name: cifar.name.into(), dir: dir.into(), file: file.into() });
     }
     Ok(files)
+}
+
+/// The archive of a data set, as its publishers offer it.
+pub(super) fn archive(name: &str, bytes: u64, sha256: &str, members: Vec<String>) -> RemoteFile {
+    let mirrors = ["https://www.cs.toronto.edu/~kriz", "https://cave.cs.toronto.edu/kriz"];
+    RemoteFile {
+        name: name.into(),
+        bytes: Some(bytes),
+        sha256: sha256.into(),
+        urls: mirrors.iter().map(|mirror| format!("{mirror}/{name}")).collect(),
+        unpack: Some(Unpack { archive: Archive::TarGz, members }),
+    }
 }
 
 fn records(
@@ -121,27 +90,25 @@ fn records(
     labels: &mut Vec<usize>,
 ) -> Result<(), DataError> {
     let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
-    let (bytes, size) = (file::read_all(path, MOST_BYTES)?, cifar.labels() + SHAPE.len());
+    let (bytes, size) = (file::read_all(path, MOST_BYTES)?, cifar.record_bytes());
     if bytes.is_empty() || bytes.len() % size != 0 {
         let problem = format!(
             "truncated: {} bytes are not a whole number of records of {size} bytes, as {} has them",
             bytes.len(),
-            cifar.name()
+            cifar.name
         );
         return Err(format(problem));
     }
-    let classes = cifar.class_names().len();
+    let classes = cifar.classes.len();
     for (i, record) in bytes.chunks_exact(size).enumerate() {
-        let label = usize::from(record[cifar.labels() - 1]);
+        let label = usize::from(record[cifar.label_bytes - 1]);
         if label >= classes {
-            let problem = format!(
-                "label {label} of record {i} is out of range: {} has {classes} classes",
-                cifar.name()
-            );
+            let problem =
+                format!("label {label} of record {i} is out of range: {} has {classes} classes", cifar.name);
             return Err(format(problem));
         }
         labels.push(label);
-        pixels.extend_from_slice(&record[cifar.labels()..]);
+        pixels.extend_from_slice(&record[cifar.label_bytes..]);
     }
     Ok(())
 }
@@ -152,7 +119,10 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::*;
+    use super::{
+        super::{cifar10::CIFAR10, cifar100::CIFAR100},
+        *,
+    };
 
     fn record(label: u8, value: u8) -> Vec<u8> {
         [vec![label], vec![value; SHAPE.len()]].concat()
@@ -165,7 +135,7 @@ mod tests {
         write("data_batch_2.bin", record(9, 2));
         write("data_batch_1.bin", [record(3, 1), record(4, 7)].concat());
         write("test_batch.bin", record(0, 5));
-        let pair = load_cifar_pair(dir.path(), Cifar::Ten).unwrap();
+        let pair = load_cifar_pair(dir.path(), CIFAR10).unwrap();
         assert_eq!(pair.train.labels(), [3, 4, 9]);
         assert_eq!(pair.train.pixels_of(1), [7; 3072]);
         assert_eq!((pair.eval.len(), pair.eval.shape()), (1, SHAPE));
@@ -174,13 +144,13 @@ mod tests {
     #[test]
     fn damaged_and_missing_files_are_named() {
         let dir = TempDir::new().unwrap();
-        let load = || load_cifar_pair(dir.path(), Cifar::Ten).unwrap_err().to_string();
+        let load = || load_cifar_pair(dir.path(), CIFAR10).unwrap_err().to_string();
         assert!(load().contains("data_batch_1.bin"), "{}", load());
         fs::write(dir.path().join("data_batch_1.bin"), &record(3, 1)[1..]).unwrap();
         assert!(load().contains("data_batch_1.bin") && load().contains("truncated"), "{}", load());
         fs::write(dir.path().join("data_batch_1.bin"), record(10, 1)).unwrap();
         assert!(load().contains("label 10 of record 0"), "{}", load());
-        assert!(load_cifar_pair(&dir.path().join("nowhere"), Cifar::Hundred).is_err());
+        assert!(load_cifar_pair(&dir.path().join("nowhere"), CIFAR100).is_err());
     }
 
     #[test]
@@ -189,6 +159,6 @@ mod tests {
         let bytes = [vec![19, 77], vec![4; SHAPE.len()]].concat();
         fs::write(dir.path().join("train.bin"), &bytes).unwrap();
         fs::write(dir.path().join("test.bin"), &bytes).unwrap();
-        assert_eq!(load_cifar_pair(dir.path(), Cifar::Hundred).unwrap().train.labels(), [77]);
+        assert_eq!(load_cifar_pair(dir.path(), CIFAR100).unwrap().train.labels(), [77]);
     }
 }

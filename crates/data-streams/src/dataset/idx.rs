@@ -6,23 +6,7 @@ use super::{
     DatasetPair, ImageDataset, ImageShape, Split,
     file::{open, read_expected},
 };
-use crate::DataError;
-
-/// The classes of MNIST.
-pub const MNIST_CLASSES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-/// The classes of Fashion-MNIST, in the words of its authors.
-pub const FASHION_MNIST_CLASSES: [&str; 10] = [
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-];
+use crate::{DataError, RemoteFile};
 
 const IMAGE_MAGIC: u32 = 0x0000_0803;
 const LABEL_MAGIC: u32 = 0x0000_0801;
@@ -33,9 +17,6 @@ const MOST_BYTES: usize = 1 << 30;
 const MOST_IMAGES: usize = 1 << 24;
 /// Larger than any model here takes.
 const LARGEST_PADDED: usize = 1024;
-
-/// The hiragana of KMNIST, one of each of ten rows.
-pub const KMNIST_CLASSES: [&str; 10] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"];
 
 /// How a data set lies in idx files.
 #[derive(Debug, Clone)]
@@ -123,6 +104,26 @@ impl IdxSource {
         };
         labels.iter().enumerate().map(class).collect()
     }
+}
+
+/// A size and a SHA-256 for each of the four files that are called as MNIST's are: training images and labels, test
+/// images and labels.
+pub type FourFiles = [(u64, &'static str); 4];
+
+/// Four files that are called as MNIST's are, as each of some mirrors offers them.
+pub fn four_files(mirrors: &[&str], files: FourFiles) -> Vec<RemoteFile> {
+    let names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"];
+    let file = |(stem, (bytes, sha256)): (&str, (u64, &str))| {
+        let name = format!("{stem}-ubyte.gz");
+        RemoteFile {
+            bytes: Some(bytes),
+            sha256: sha256.into(),
+            urls: mirrors.iter().map(|mirror| format!("{mirror}/{name}")).collect(),
+            unpack: None,
+            name,
+        }
+    };
+    names.into_iter().zip(files).map(file).collect()
 }
 
 /// Reads both splits of a data set whose files are called as MNIST's are.
@@ -223,7 +224,10 @@ mod tests {
     use proptest::prelude::*;
     use tempfile::TempDir;
 
-    use super::*;
+    use super::{
+        super::{fashion_mnist::FASHION_MNIST_CLASSES, mnist::MNIST_CLASSES},
+        *,
+    };
 
     fn idx(magic: u32, sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
         let words = [&[magic], sizes].concat();
@@ -310,7 +314,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_named_with_its_directory() {
         let message = error_after(|dir| fs::remove_file(dir.join("t10k-labels-idx1-ubyte.gz")).unwrap());
-        assert!(message.contains("t10k-labels-idx1-ubyte.gz") && message.contains("--data-dir"), "{message}");
+        assert!(message.contains("no tiny in") && message.contains("t10k-labels-idx1-ubyte.gz"), "{message}");
     }
 
     #[test]

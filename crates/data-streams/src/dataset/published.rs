@@ -2,124 +2,74 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    DatasetPair, ImageDataset, Split,
-    cifar::{Cifar, cifar_files, load_cifar_split},
-    digits::{digits_file, load_digits_split},
-    emnist::EmnistSplit,
-    idx::{FASHION_MNIST_CLASSES, IdxSource, KMNIST_CLASSES, MNIST_CLASSES},
-};
-use crate::DataError;
+use cldiff_choices::Options;
 
-/// A public data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    /// Digits by hand (LeCun et al. 1998).
-    Mnist,
-    /// Clothes (Xiao et al. 2017, arXiv 1708.07747).
-    FashionMnist,
-    /// Cursive hiragana (Clanuwat et al. 2018, arXiv 1812.01718).
-    Kmnist,
-    /// Letters and digits by hand (Cohen et al. 2017, arXiv 1702.05373).
-    Emnist(EmnistSplit),
-    /// Photographs in 10 classes (Krizhevsky 2009).
-    Cifar10,
-    /// Photographs in 100 classes (Krizhevsky 2009).
-    Cifar100,
-    /// 8 x 8 digits (Alpaydin & Kaynak 1998).
-    Digits,
-}
+use super::{DataConfig, DatasetOptions, DatasetPair, ImageDataset, Places, Split};
+use crate::{DataError, RemoteFile};
 
-/// The form of the published files.
-enum Form {
-    Idx(IdxSource),
-    Cifar(Cifar),
-    Digits,
-}
+/// The options of a data set that is read from files that its authors publish. They are [`DatasetOptions`] too.
+pub trait PublishedSet: Options {
+    /// The directory of the files that the options name.
+    fn dir(&self) -> Option<&Path>;
 
-impl Published {
-    /// All of them; EMNIST in the division that is its default.
-    pub const ALL: [Self; 7] = [
-        Self::Mnist,
-        Self::FashionMnist,
-        Self::Kmnist,
-        Self::Emnist(EmnistSplit::Balanced),
-        Self::Cifar10,
-        Self::Cifar100,
-        Self::Digits,
-    ];
+    /// As [`DatasetOptions::contents`].
+    fn contents(&self) -> &'static str;
 
-    /// As its directory is called.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mnist => "mnist",
-            Self::FashionMnist => "fashion-mnist",
-            Self::Kmnist => "kmnist",
-            Self::Emnist(_) => "emnist",
-            Self::Cifar10 => "cifar10",
-            Self::Cifar100 => "cifar100",
-            Self::Digits => "digits",
-        }
-    }
+    /// As [`DatasetOptions::licence`].
+    fn licence(&self) -> &'static str;
 
-    /// The data set of a name: `fashion-mnist` or `fashion_mnist`; `emnist-letters` is a division of EMNIST.
-    pub fn named(name: &str) -> Option<Self> {
-        let name = name.replace('_', "-");
-        if let Some(split) = name.strip_prefix("emnist-") {
-            return EmnistSplit::ALL.into_iter().find(|s| s.name() == split).map(Self::Emnist);
-        }
-        Self::ALL.into_iter().find(|published| published.name() == name)
-    }
-
-    fn form(self) -> Form {
-        match self {
-            Self::Mnist => Form::Idx(IdxSource::like_mnist("mnist", &MNIST_CLASSES)),
-            Self::FashionMnist => Form::Idx(IdxSource::like_mnist("fashion-mnist", &FASHION_MNIST_CLASSES)),
-            Self::Kmnist => Form::Idx(IdxSource::like_mnist("kmnist", &KMNIST_CLASSES)),
-            Self::Emnist(split) => Form::Idx(split.source()),
-            Self::Cifar10 => Form::Cifar(Cifar::Ten),
-            Self::Cifar100 => Form::Cifar(Cifar::Hundred),
-            Self::Digits => Form::Digits,
-        }
-    }
+    /// The files that its publishers offer.
+    fn remote_files(&self) -> Vec<RemoteFile>;
 
     /// The files of a split, as they lie in `dir`.
     ///
     /// # Errors
     /// [`DataError::Missing`] for a file that is not there.
-    pub fn files(self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
-        match self.form() {
-            Form::Idx(source) => Ok(source.files(dir, split)?.into()),
-            Form::Cifar(cifar) => cifar_files(dir, cifar, split),
-            Form::Digits => Ok(vec![digits_file(dir, split)?]),
-        }
-    }
+    fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError>;
 
-    /// Reads one split, and no file of the other. `pad_to` adds zeros around the images of idx files.
+    /// Reads one split, and no file of the other.
     ///
     /// # Errors
     /// [`DataError`] for files that are missing or damaged.
-    pub fn load_split(
-        self,
-        dir: &Path,
-        split: Split,
-        pad_to: Option<usize>,
-    ) -> Result<ImageDataset, DataError> {
-        match self.form() {
-            Form::Idx(source) => source.load(dir, split, pad_to),
-            Form::Cifar(cifar) => load_cifar_split(dir, cifar, split),
-            Form::Digits => load_digits_split(dir, split),
-        }
+    fn load_split(&self, dir: &Path, split: Split) -> Result<ImageDataset, DataError>;
+
+    /// As [`DatasetOptions::divisions`].
+    fn divisions(&self) -> Vec<(&'static str, DataConfig)> {
+        Vec::new()
+    }
+}
+
+/// What a directory of the data set `name` is called, and the data set itself where the program names it: with hyphens.
+pub(super) fn public_name(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+impl<T: PublishedSet> DatasetOptions for T {
+    fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {
+        DatasetPair::new(self.build_split(places, Split::Train)?, self.build_split(places, Split::Eval)?)
     }
 
-    /// Reads both splits.
-    ///
-    /// # Errors
-    /// As [`Published::load_split`].
-    pub fn load(self, dir: &Path, pad_to: Option<usize>) -> Result<DatasetPair, DataError> {
-        DatasetPair::new(
-            self.load_split(dir, Split::Train, pad_to)?,
-            self.load_split(dir, Split::Eval, pad_to)?,
-        )
+    fn build_split(&self, places: &Places, split: Split) -> Result<ImageDataset, DataError> {
+        self.load_split(&places.located(&public_name(self.name()), self.dir()), split)
+    }
+
+    fn own_dir(&self) -> Option<&Path> {
+        self.dir()
+    }
+
+    fn contents(&self) -> &'static str {
+        PublishedSet::contents(self)
+    }
+
+    fn licence(&self) -> &'static str {
+        PublishedSet::licence(self)
+    }
+
+    fn published(&self) -> Option<&dyn PublishedSet> {
+        Some(self)
+    }
+
+    fn divisions(&self) -> Vec<(&'static str, DataConfig)> {
+        PublishedSet::divisions(self)
     }
 }

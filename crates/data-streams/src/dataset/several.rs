@@ -2,12 +2,23 @@
 //!
 //! Sizes and channels that differ are reconciled as the options say, never silently: grey becomes colour by repeating
 //! its channel, colour becomes grey by the luminance of ITU-R BT.601.
+//!
+//! ```toml
+//! [data.several]
+//! parts = [{ mnist = {} }, { glyphs = { size = 28 } }]
+//! size = 28
+//! fit = "pad"
+//! channels = 1
+//! ```
 
+use cldiff_choices::Describe;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetPair, ImageDataset, ImageShape, Part, resample};
+use super::{
+    DataConfig, DatasetOptions, DatasetPair, ImageDataset, ImageShape, Part, Places, Split, resample,
+};
 use crate::DataError;
 
 /// More bytes of images than this are refused.
@@ -34,6 +45,70 @@ pub struct Reconcile {
     pub channels: Option<usize>,
 }
 
+/// The options of the data set: those to join, and what shape their images get.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeveralConfig {
+    /// The data sets, in the order of their classes; the `dir` of a part goes before a data directory that is given for
+    /// the run.
+    pub parts: Vec<DataConfig>,
+    /// Height and width of all images, 4 to 1024; needed where the parts differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    /// How images get that size: "pad" (zeros around) or "resize" (bilinear).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Resizing>,
+    /// 1 (colour becomes grey by the weights of ITU-R BT.601) or 3 (grey becomes colour); needed where the parts
+    /// differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+}
+
+impl Describe for SeveralConfig {
+    const NAME: &'static str = "several";
+    const SUMMARY: &'static str = "Several data sets as one, whose classes stay distinct";
+}
+
+impl DatasetOptions for SeveralConfig {
+    fn check(&self) -> Result<(), DataError> {
+        if self.parts.is_empty() {
+            return Err(no_parts());
+        }
+        self.each_part(DataConfig::check).map(drop)
+    }
+
+    fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {
+        let pairs = self.each_part(|part| part.build(&places_of(part, places)))?;
+        join(&pairs, self.reconcile())
+    }
+
+    fn build_split(&self, places: &Places, split: Split) -> Result<ImageDataset, DataError> {
+        let sets = self.each_part(|part| part.build_split(&places_of(part, places), split))?;
+        join_split(&sets.iter().collect::<Vec<_>>(), self.reconcile())
+    }
+}
+
+impl SeveralConfig {
+    fn reconcile(&self) -> Reconcile {
+        Reconcile { size: self.size, fit: self.fit, channels: self.channels }
+    }
+
+    /// Does something with each part; a mistake in one of them has its place in the key.
+    fn each_part<T>(&self, act: impl Fn(&DataConfig) -> Result<T, DataError>) -> Result<Vec<T>, DataError> {
+        let one = |(i, part)| act(part).map_err(|error| error.at(&format!("parts.{i}")));
+        self.parts.iter().enumerate().map(one).collect()
+    }
+}
+
+/// The places of a part: one directory cannot be that of several parts, so that their own goes first.
+fn places_of(part: &DataConfig, places: &Places) -> Places {
+    if part.own_dir().is_some() { places.without_data_dir() } else { places.clone() }
+}
+
+fn no_parts() -> DataError {
+    DataError::needed("parts", "expected at least one data set")
+}
+
 /// Joins data sets; the classes of each follow those of the ones before it.
 ///
 /// # Errors
@@ -51,7 +126,7 @@ pub fn join(parts: &[DatasetPair], reconcile: Reconcile) -> Result<DatasetPair, 
 /// As [`join`].
 pub fn join_split(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageDataset, DataError> {
     if sets.is_empty() {
-        return Err(DataError::needed("data.several.parts", "expected at least one data set"));
+        return Err(no_parts());
     }
     let shape = common_shape(sets, reconcile)?;
     let (parts, class_names) = names(sets);
@@ -60,7 +135,7 @@ pub fn join_split(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageD
     let Some(total) = total else {
         let expected =
             format!("{images} images of {shape} are too many: expected at most {MOST_BYTES} bytes");
-        return Err(DataError::config("data.several.size", shape.height, expected));
+        return Err(DataError::config("size", shape.height, expected));
     };
     let (mut pixels, mut labels) = (vec![0; total], Vec::with_capacity(images));
     let mut rest = pixels.as_mut_slice();
@@ -85,11 +160,11 @@ fn common_shape(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageSha
     let first = sets[0].shape();
     let channels = match reconcile.channels {
         Some(channels @ (1 | 3)) => channels,
-        Some(other) => return Err(DataError::config("data.several.channels", other, "expected 1 or 3")),
+        Some(other) => return Err(DataError::config("channels", other, "expected 1 or 3")),
         None if sets.iter().all(|set| set.shape().channels == first.channels) => first.channels,
         None => {
             let expected = format!("the data sets have different channels ({}): expected 1 or 3", has());
-            return Err(DataError::needed("data.several.channels", expected));
+            return Err(DataError::needed("channels", expected));
         }
     };
     let same = |set: &&ImageDataset| (set.shape().height, set.shape().width) == (first.height, first.width);
@@ -101,10 +176,10 @@ fn common_shape(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageSha
             "the data sets have different sizes ({}): expected 4 to 1024, and `fit` = \"pad\" or \"resize\"",
             has()
         );
-        return Err(DataError::needed("data.several.size", expected));
+        return Err(DataError::needed("size", expected));
     };
     if !(4..=1024).contains(&size) {
-        return Err(DataError::config("data.several.size", size, "expected 4 to 1024"));
+        return Err(DataError::config("size", size, "expected 4 to 1024"));
     }
     let others = sets.iter().filter(|set| (set.shape().height, set.shape().width) != (size, size));
     for set in others {
@@ -114,7 +189,7 @@ fn common_shape(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageSha
             Some(Resizing::Pad) => {
                 let expected =
                     format!("\"pad\" makes no image smaller, and {} is {}", set.name(), set.shape());
-                return Err(DataError::config("data.several.size", size, expected));
+                return Err(DataError::config("size", size, expected));
             }
             None => {
                 let expected = format!(
@@ -122,7 +197,7 @@ fn common_shape(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageSha
                     set.name(),
                     set.shape()
                 );
-                return Err(DataError::needed("data.several.fit", expected));
+                return Err(DataError::needed("fit", expected));
             }
         }
     }
@@ -211,12 +286,12 @@ mod tests {
         let (grey, colour) = (set("grey", (1, 4), &["x"], 9), set("colour", (3, 8), &["y"], 40));
         let sets = [&grey, &colour];
         let none = Reconcile::default();
-        assert!(message(&sets, none).contains("`data.several.channels` is not set"));
+        assert!(message(&sets, none).contains("`channels` is not set"));
         let channels = Reconcile { channels: Some(3), ..none };
         let told = message(&sets, channels);
-        assert!(told.contains("`data.several.size` is not set") && told.contains("colour 3x8x8"), "{told}");
+        assert!(told.contains("`size` is not set") && told.contains("colour 3x8x8"), "{told}");
         let size = Reconcile { size: Some(8), ..channels };
-        assert!(message(&sets, size).contains("`data.several.fit` is not set"));
+        assert!(message(&sets, size).contains("`fit` is not set"));
         let small = Reconcile { size: Some(6), fit: Some(Resizing::Pad), ..channels };
         assert!(message(&sets, small).contains("no image smaller"));
         assert!(message(&sets, Reconcile { channels: Some(2), ..none }).contains("1 or 3"));

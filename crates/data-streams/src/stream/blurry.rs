@@ -6,13 +6,25 @@
 //! N / 100) is disjoint. Of each other class a share of the training images (M / 100) is spread evenly over the other
 //! experiences. What is measured against are the classes of an experience itself. Deviation: the paper's stream is
 //! seen once; here that is [`Online`](super::Online) around this one.
+//!
+//! ```toml
+//! [stream.blurry]
+//! experiences = 5
+//! disjoint = 0.5
+//! blurry = 0.1
+//! ```
 
+use cldiff_choices::Describe;
+use keyed_random::{Key, Purpose};
 use rand::{Rng, seq::SliceRandom};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassIncremental, ClassOrder, Stream, StreamBuilder};
-use crate::{DataError, DatasetPair, ImageDataset, key};
+use crate::{DataError, DatasetPair, ImageDataset};
+
+const CHOOSING: Purpose = Purpose::tagged(*b"disjoint");
+const MOVING: Purpose = Purpose::tagged(*b"blurring");
 
 /// Experiences that overlap in some of their classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +53,7 @@ impl Blurry {
     /// Whether each class is disjoint.
     fn disjoint_classes(&self, classes: usize) -> Vec<bool> {
         let mut order: Vec<usize> = (0..classes).collect();
-        order.shuffle(&mut key::rng(self.seed, *b"disjoint", 0, 0));
+        order.shuffle(&mut Key::new(self.seed, CHOOSING).rng(0));
         let count = (classes as f64 * self.disjoint).round() as usize;
         let mut disjoint = vec![false; classes];
         order[..count].iter().for_each(|&class| disjoint[class] = true);
@@ -55,7 +67,7 @@ impl Blurry {
         let others = self.experiences - 1;
         let disjoint = self.disjoint_classes(owner.len());
         for class in (0..owner.len()).filter(|&class| others > 0 && !disjoint[class]) {
-            let mut rng = key::rng(self.seed, *b"blurring", class as u64, 0);
+            let mut rng = Key::new(self.seed, MOVING).experience(class).rng(0);
             let mut members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
             members.shuffle(&mut rng);
             let moving = (members.len() as f64 * self.blurry).round() as usize;
@@ -70,11 +82,17 @@ impl Blurry {
     }
 }
 
+impl Describe for Blurry {
+    const NAME: &'static str = "blurry";
+    const SUMMARY: &'static str = "i-Blurry: some classes in one experience only, the others a little in all";
+    const CITATION: &'static str = "Koh et al. 2022, arXiv 2110.10031";
+}
+
 impl StreamBuilder for Blurry {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
         for (name, share) in [("disjoint", self.disjoint), ("blurry", self.blurry)] {
             if !(0.0..=1.0).contains(&share) {
-                return Err(DataError::config(&format!("stream.blurry.{name}"), share, "expected 0 to 1"));
+                return Err(DataError::config(name, share, "expected 0 to 1"));
             }
         }
         let own = ClassIncremental {
@@ -82,8 +100,7 @@ impl StreamBuilder for Blurry {
             sizes: Vec::new(),
             class_order: self.class_order.clone(),
         };
-        let own =
-            own.build(data.clone()).map_err(|e| e.inside("stream.class_incremental", "stream.blurry"))?;
+        let own = own.build(data.clone())?;
         let mut owner = vec![0; data.train.class_names().len()];
         for (k, e) in own.experiences().iter().enumerate() {
             e.classes.iter().for_each(|&class| owner[class] = k);
@@ -156,13 +173,9 @@ mod tests {
     #[test]
     fn options_out_of_range_are_named() {
         let message = |config: Blurry| config.build(data(2)).unwrap_err().to_string();
-        assert!(message(Blurry { disjoint: 1.5, ..Default::default() }).contains("`stream.blurry.disjoint`"));
-        assert!(
-            message(Blurry { blurry: f64::NAN, ..Default::default() }).contains("`stream.blurry.blurry`")
-        );
-        assert!(
-            message(Blurry { experiences: 3, ..Default::default() }).contains("`stream.blurry.experiences`")
-        );
+        assert!(message(Blurry { disjoint: 1.5, ..Default::default() }).starts_with("`disjoint`"));
+        assert!(message(Blurry { blurry: f64::NAN, ..Default::default() }).starts_with("`blurry`"));
+        assert!(message(Blurry { experiences: 3, ..Default::default() }).starts_with("`experiences`"));
         // Where all images of a class go elsewhere, others must come.
         let all = |disjoint| Blurry { experiences: 10, disjoint, blurry: 1.0, ..Default::default() };
         assert!(all(0.0).build(data(20)).is_ok());

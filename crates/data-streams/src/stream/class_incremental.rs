@@ -1,5 +1,12 @@
 //! Class-incremental streams (van de Ven & Tolias 2019): each experience has classes that no other has.
+//!
+//! ```toml
+//! [stream.class_incremental]
+//! experiences = 5
+//! class_order = { shuffled = { seed = 1 } }
+//! ```
 
+use cldiff_choices::Describe;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -25,8 +32,8 @@ pub enum ClassOrder {
 }
 
 impl ClassOrder {
-    /// The classes of a data set in this order; `key` is where the order stands in the configuration.
-    pub(super) fn of(&self, classes: usize, key: &str) -> Result<Vec<usize>, DataError> {
+    /// The classes of a data set in this order.
+    pub(super) fn of(&self, classes: usize) -> Result<Vec<usize>, DataError> {
         let mut order: Vec<usize> = (0..classes).collect();
         match self {
             Self::Natural => {}
@@ -39,7 +46,7 @@ impl ClassOrder {
                     let expected = format!(
                         "expected each of the {classes} classes 0 to {last} once; `subset` leaves classes out"
                     );
-                    return Err(DataError::config(&format!("{key}.given"), given, expected));
+                    return Err(DataError::config("given", given, expected));
                 }
                 order.clone_from(given);
             }
@@ -75,7 +82,7 @@ impl ClassIncremental {
             if sum != classes || self.sizes.contains(&0) {
                 let expected =
                     format!("expected numbers above 0 that add up to the {classes} classes of {name}");
-                return Err(DataError::config("stream.class_incremental.sizes", &self.sizes, expected));
+                return Err(DataError::config("sizes", &self.sizes, expected));
             }
             return Ok(self.sizes.clone());
         }
@@ -86,21 +93,23 @@ impl ClassIncremental {
                 "it does not divide the {classes} classes of {name}; expected one of {}, or `sizes`",
                 divisors.join(", ")
             );
-            return Err(DataError::config(
-                "stream.class_incremental.experiences",
-                self.experiences,
-                expected,
-            ));
+            return Err(DataError::config("experiences", self.experiences, expected));
         }
         Ok(vec![classes / self.experiences; self.experiences])
     }
+}
+
+impl Describe for ClassIncremental {
+    const NAME: &'static str = "class_incremental";
+    const SUMMARY: &'static str = "A share of the classes in each experience";
+    const CITATION: &'static str = "van de Ven & Tolias 2019, arXiv 1904.07734";
 }
 
 impl StreamBuilder for ClassIncremental {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
         let classes = data.train.class_names().len();
         let sizes = self.sizes(classes, data.train.name())?;
-        let order = self.class_order.of(classes, "stream.class_incremental.class_order")?;
+        let order = self.class_order.of(classes).map_err(|e| e.at("class_order"))?;
         let experiences = class_experiences(&data, &order, &sizes);
         Stream::new(format!("{}, class-incremental", data.train.name()), data, experiences)
     }
@@ -184,7 +193,7 @@ mod tests {
         assert_eq!(stream.experiences()[3].eval.tasks(), [3; 4]);
         for wrong in [&[0, 1][..], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 8], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 10]] {
             let message = given(wrong).unwrap_err().to_string();
-            assert!(message.contains("`stream.class_incremental.class_order.given`"), "{message}");
+            assert!(message.starts_with("`class_order.given`"), "{message}");
         }
     }
 

@@ -1,5 +1,12 @@
 //! One data set after another: an experience, or several class-incremental ones, for each part of a joined data set.
+//!
+//! ```toml
+//! [stream.data_set_sequence]
+//! experiences_per_set = 2
+//! order = [1, 0]
+//! ```
 
+use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +42,7 @@ impl DataSetSequence {
         sorted.sort_unstable();
         if sorted != all {
             let expected = format!("expected each of the {parts} data sets 0 to {} once", parts - 1);
-            return Err(DataError::config("stream.data_set_sequence.order", &self.order, expected));
+            return Err(DataError::config("order", &self.order, expected));
         }
         Ok(self.order.clone())
     }
@@ -51,7 +58,7 @@ impl DataSetSequence {
         let (n, splits) = (classes.len(), self.experiences_per_set);
         if splits == 0 || n % splits != 0 {
             let expected = format!("it does not divide the {n} classes of {}", part.name);
-            return Err(DataError::config("stream.data_set_sequence.experiences_per_set", splits, expected));
+            return Err(DataError::config("experiences_per_set", splits, expected));
         }
         let mut experiences = class_experiences(data, &classes, &vec![n / splits; splits]);
         for e in &mut experiences {
@@ -61,15 +68,19 @@ impl DataSetSequence {
     }
 }
 
+impl Describe for DataSetSequence {
+    const NAME: &'static str = "data_set_sequence";
+    const SUMMARY: &'static str = "One data set after another: the parts of a `several` data set";
+}
+
 impl StreamBuilder for DataSetSequence {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
         let parts = data.train.parts();
         if parts.len() < 2 {
-            let expected = "expected several data sets: list them under `data.several.parts`";
-            return Err(DataError::config("stream.data_set_sequence", data.train.name(), expected));
+            return Err(DataError::OneDataSet { key: String::new(), name: data.train.name().into() });
         }
-        let classes =
-            self.class_order.of(data.train.class_names().len(), "stream.data_set_sequence.class_order")?;
+        let classes = self.class_order.of(data.train.class_names().len());
+        let classes = classes.map_err(|e| e.at("class_order"))?;
         let mut experiences = Vec::new();
         for k in self.order(parts.len())? {
             experiences.extend(self.experiences(&data, &parts[k], &classes)?);
@@ -129,6 +140,6 @@ mod tests {
         assert!(message(twice, data()).contains("0 to 1 once"));
         let single =
             GlyphsConfig { train_per_class: 3, eval_per_class: 2, ..Default::default() }.build().unwrap();
-        assert!(message(DataSetSequence::default(), single).contains("data.several.parts"));
+        assert!(message(DataSetSequence::default(), single).contains("glyphs is one alone"));
     }
 }

@@ -1,4 +1,7 @@
 //! Streams: sequences of experiences, each with training data that are there for its duration only.
+//!
+//! [`StreamConfig`] is the choice of one, with its options; its [list](StreamConfig::list) is open. A stream of one's own
+//! is a type with options that implements [`Describe`](cldiff_choices::Describe) and [`StreamBuilder`].
 
 mod blurry;
 mod class_incremental;
@@ -7,7 +10,12 @@ mod domain_incremental;
 mod joint;
 mod online;
 mod sampling;
+mod sequence;
 mod subset;
+#[cfg(test)]
+mod tests;
+
+use cldiff_choices::{Options, choice};
 
 pub use blurry::Blurry;
 pub use class_incremental::{ClassIncremental, ClassOrder};
@@ -15,144 +23,45 @@ pub use data_set_sequence::DataSetSequence;
 pub use domain_incremental::{Domain, DomainIncremental, DomainLabels};
 pub use joint::Joint;
 pub use online::{Drift, Online};
+pub use sequence::{Arrival, Experience, Stream};
 pub use subset::Subset;
 
-use crate::{DataError, DatasetPair, ImageDataset, ImageShape};
+use crate::{DataError, DatasetPair};
 
-/// One stretch of a stream; a task, where boundaries are known.
-#[derive(Debug, Clone)]
-pub struct Experience {
-    /// What it is called.
-    pub name: String,
-    /// Its classes, as numbered by the source: those of `eval`. Training images may be of others where experiences
-    /// overlap ([`Blurry`], [`Online`]).
-    pub classes: Vec<usize>,
-    /// What can be trained on.
-    pub train: ImageDataset,
-    /// What is measured against.
-    pub eval: ImageDataset,
+choice! {
+    /// The choice of a stream, with its options.
+    pub struct StreamConfig(dyn StreamBuilder), kind "stream";
+    ClassIncremental,
+    DataSetSequence,
+    DomainIncremental,
+    Blurry,
+    Online,
+    Subset,
+    Joint,
 }
 
-/// How training images arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
-    /// All images of an experience are there for its duration, and are visited in shuffled epochs.
-    Epochs,
-    /// Every image comes once, in the order of `Experience::train`.
-    Once,
-}
-
-/// A sequence of experiences over one data set.
-#[derive(Debug, Clone)]
-pub struct Stream {
-    name: String,
-    source: DatasetPair,
-    experiences: Vec<Experience>,
-    arrival: Arrival,
-    tells_boundaries: bool,
-}
-
-/// The most experiences that an image's tag can tell apart.
-const MOST_EXPERIENCES: usize = 1 << 16;
-
-/// A way to turn a data set into a stream.
-pub trait StreamBuilder {
+/// The options of a stream: a way to turn a data set into one.
+pub trait StreamBuilder: Options {
     /// Makes the stream.
     ///
     /// # Errors
-    /// [`DataError::Config`] for options that do not fit the data.
+    /// [`DataError::Config`] for options that do not fit the data; its key is relative to these options.
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError>;
 }
 
-impl Stream {
-    /// A stream of given experiences over `source`, whose images are tagged with the experience's position.
+impl StreamConfig {
+    /// Makes the stream.
     ///
     /// # Errors
-    /// [`DataError::Inconsistent`] if there are none or too many, or one has no images.
-    pub fn new(
-        name: String,
-        source: DatasetPair,
-        mut experiences: Vec<Experience>,
-    ) -> Result<Self, DataError> {
-        for (k, e) in experiences.iter_mut().enumerate().take(MOST_EXPERIENCES) {
-            (e.train, e.eval) = (e.train.with_task(k), e.eval.with_task(k));
-        }
-        Self::tagged(name, source, experiences)
+    /// As [`StreamBuilder::build`], with the stream's name before the key.
+    pub fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
+        let stream: &dyn StreamBuilder = &**self;
+        stream.build(data).map_err(|error| error.at(self.name()))
     }
+}
 
-    /// A stream whose images are tagged already.
-    fn tagged(name: String, source: DatasetPair, experiences: Vec<Experience>) -> Result<Self, DataError> {
-        if experiences.len() > MOST_EXPERIENCES {
-            let problem = format!("{} experiences: expected at most {MOST_EXPERIENCES}", experiences.len());
-            return Err(DataError::Inconsistent { name, problem });
-        }
-        if experiences.is_empty() {
-            return Err(DataError::Inconsistent { name, problem: "the stream has no experiences".into() });
-        }
-        if let Some(e) = experiences.iter().find(|e| e.train.is_empty() || e.eval.is_empty()) {
-            let problem = format!(
-                "experience \"{}\" has {} training and {} evaluation images",
-                e.name,
-                e.train.len(),
-                e.eval.len()
-            );
-            return Err(DataError::Inconsistent { name, problem });
-        }
-        Ok(Self { name, source, experiences, arrival: Arrival::Epochs, tells_boundaries: true })
-    }
-
-    /// How training images arrive.
-    pub fn arrival(&self) -> Arrival {
-        self.arrival
-    }
-
-    /// Whether strategies are told where an experience ends.
-    pub fn tells_boundaries(&self) -> bool {
-        self.tells_boundaries
-    }
-
-    /// What the stream is called.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The shape of every image.
-    pub fn shape(&self) -> ImageShape {
-        self.source.train.shape()
-    }
-
-    /// The names of all classes of the source.
-    pub fn class_names(&self) -> &[String] {
-        self.source.train.class_names()
-    }
-
-    /// The experiences in their order.
-    pub fn experiences(&self) -> &[Experience] {
-        &self.experiences
-    }
-
-    /// The number of experiences.
-    pub fn len(&self) -> usize {
-        self.experiences.len()
-    }
-
-    /// Whether there are no experiences, which [`Stream::new`] does not allow.
-    pub fn is_empty(&self) -> bool {
-        self.experiences.is_empty()
-    }
-
-    /// The training images of all experiences.
-    pub fn all_train(&self) -> ImageDataset {
-        self.pool(|e| &e.train)
-    }
-
-    /// The evaluation images of all experiences.
-    pub fn all_eval(&self) -> ImageDataset {
-        self.pool(|e| &e.eval)
-    }
-
-    fn pool(&self, split: impl Fn(&Experience) -> &ImageDataset) -> ImageDataset {
-        let parts: Vec<&ImageDataset> = self.experiences.iter().map(split).collect();
-        ImageDataset::concat(&parts).expect("the experiences of a stream are views of one source")
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self::of(ClassIncremental::default())
     }
 }

@@ -6,13 +6,24 @@
 //! Images keep the tag of the task that they are from. `gaussian` is the schedule of Shanahan et al. 2021 (arXiv
 //! 2105.13327) between two neighbours: each task's share is a bell curve, here around the ends of the window with a
 //! third of it as standard deviation.
+//!
+//! ```toml
+//! [stream.online]
+//! stream = { class_incremental = { experiences = 5 } }
+//! drift = { linear = { width = 0.5 } }
+//! ```
 
+use cldiff_choices::Describe;
+use keyed_random::{Key, Purpose};
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Experience, Stream, StreamBuilder, sampling::fixed_size_sample};
-use crate::{DataError, DatasetPair, ImageDataset, key};
+use super::{Arrival, Experience, Stream, StreamBuilder, StreamConfig, sampling::fixed_size_sample};
+use crate::{DataError, DatasetPair, ImageDataset};
+
+const ARRIVING: Purpose = Purpose::tagged(*b"arriving");
+const DRIFTING: Purpose = Purpose::tagged(*b"drifting");
 
 /// How one task passes into the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,22 +70,21 @@ impl Drift {
 /// Another stream, seen once.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(bound = "S: JsonSchema + Serialize + Default")]
-pub struct Online<S> {
+pub struct Online {
     /// The stream that gives the tasks.
-    pub stream: Box<S>,
+    pub stream: StreamConfig,
     /// How one task passes into the next.
     pub drift: Drift,
     /// The seed of the order of arrival.
     pub seed: u64,
 }
 
-impl<S> Online<S> {
+impl Online {
     /// The images of all experiences in their order of arrival.
     fn arriving(&self, experiences: &[Experience]) -> Result<ImageDataset, DataError> {
         let shuffled = |(k, e): (usize, &Experience)| {
             let mut order: Vec<usize> = (0..e.train.len()).collect();
-            order.shuffle(&mut key::rng(self.seed, *b"arriving", k as u64, 0));
+            order.shuffle(&mut Key::new(self.seed, ARRIVING).experience(k).rng(0));
             e.train.select(&order)
         };
         let parts: Vec<ImageDataset> = experiences.iter().enumerate().map(shuffled).collect();
@@ -85,17 +95,18 @@ impl<S> Online<S> {
             boundary += neighbours[0].len();
             let shorter = neighbours[0].len().min(neighbours[1].len());
             let half = (self.drift.width() * shorter as f64 / 2.0).floor() as usize;
-            self.mix(&mut order[boundary - half..boundary + half], k as u64);
+            self.mix(&mut order[boundary - half..boundary + half], k);
         }
         Ok(all.select(&order))
     }
 
     /// Mixes a window whose first half is of one task, and its second of the next.
-    fn mix(&self, window: &mut [usize], k: u64) {
+    fn mix(&self, window: &mut [usize], k: usize) {
         let slots = window.len();
         let place = |i: usize| (i as f64 + 0.5) / slots as f64;
         let probabilities = (0..slots).map(|i| self.drift.probability(place(i))).collect();
-        let is_next = fixed_size_sample(probabilities, &mut key::rng(self.seed, *b"drifting", k, 0));
+        let key = Key::new(self.seed, DRIFTING).experience(k);
+        let is_next = fixed_size_sample(probabilities, &mut key.rng(0));
         let (old, next) = window.split_at(slots / 2);
         let mixed: Vec<usize> = {
             let (mut old, mut next) = (old.iter().copied(), next.iter().copied());
@@ -106,16 +117,23 @@ impl<S> Online<S> {
     }
 }
 
-impl<S: StreamBuilder> StreamBuilder for Online<S> {
+impl Describe for Online {
+    const NAME: &'static str = "online";
+    const SUMMARY: &'static str = "Another stream seen once, in order of arrival, with no boundaries told and gradual \
+                                   drift if asked for";
+    const CITATION: &'static str = "Shanahan et al. 2021, arXiv 2105.13327";
+}
+
+impl StreamBuilder for Online {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
         let width = self.drift.width();
         if !matches!(self.drift, Drift::None) && (width.is_nan() || width <= 0.0 || width > 1.0) {
             let kind = if matches!(self.drift, Drift::Linear { .. }) { "linear" } else { "gaussian" };
             let expected = "expected a number above 0 and at most 1";
-            let key = format!("stream.online.drift.{kind}.width");
+            let key = format!("drift.{kind}.width");
             return Err(DataError::config(&key, width, expected));
         }
-        let inner = self.stream.build(data).map_err(|e| e.inside("stream", "stream.online.stream"))?;
+        let inner = self.stream.build(data).map_err(|e| e.at("stream"))?;
         let mut experiences = inner.experiences().to_vec();
         let all = self.arriving(&experiences)?;
         let mut first = 0;
@@ -124,9 +142,9 @@ impl<S: StreamBuilder> StreamBuilder for Online<S> {
             first += e.train.len();
             e.train = all.select(&positions);
         }
-        let mut stream = Stream::tagged(format!("{}, online", inner.name), inner.source, experiences)?;
-        (stream.arrival, stream.tells_boundaries) = (Arrival::Once, false);
-        Ok(stream)
+        let stream =
+            Stream::tagged(format!("{}, online", inner.name()), inner.source().clone(), experiences)?;
+        Ok(stream.arriving(Arrival::Once, false))
     }
 }
 
@@ -143,8 +161,8 @@ mod tests {
             .unwrap()
     }
 
-    fn online(drift: Drift, seed: u64) -> Online<ClassIncremental> {
-        Online { stream: Box::new(ClassIncremental { experiences: 5, ..Default::default() }), drift, seed }
+    fn online(drift: Drift, seed: u64) -> Online {
+        Online { stream: StreamConfig::default(), drift, seed }
     }
 
     fn arrival(stream: &Stream) -> ImageDataset {
@@ -221,11 +239,11 @@ mod tests {
     fn widths_out_of_range_are_named() {
         for width in [0.0, -1.0, 1.5, f64::NAN] {
             let message = online(Drift::Gaussian { width }, 0).build(data()).unwrap_err().to_string();
-            assert!(message.contains("`stream.online.drift.gaussian.width`"), "{message}");
+            assert!(message.starts_with("`drift.gaussian.width`"), "{message}");
         }
         let inner = ClassIncremental { experiences: 3, ..Default::default() };
-        let stream = Online { stream: Box::new(inner), ..Default::default() };
+        let stream = Online { stream: StreamConfig::of(inner), ..Default::default() };
         let message = stream.build(data()).unwrap_err().to_string();
-        assert!(message.contains("`stream.online.stream.class_incremental.experiences`"), "{message}");
+        assert!(message.starts_with("`stream.class_incremental.experiences`"), "{message}");
     }
 }

@@ -31,8 +31,9 @@ pub(super) fn fixed_size_sample(mut p: Vec<f64>, rng: &mut impl Rng) -> Vec<bool
 
 #[cfg(test)]
 mod tests {
+    use keyed_random::{Key, Purpose};
+
     use super::*;
-    use crate::key;
 
     #[test]
     fn every_sample_has_its_size_and_every_unit_its_probability() {
@@ -40,7 +41,8 @@ mod tests {
         let mut counts = [0_u32; 20];
         let runs = 4000;
         for run in 0..runs {
-            let drawn = fixed_size_sample(p.clone(), &mut key::rng(run, *b"sampling", 0, 0));
+            let key = Key::new(run, Purpose::tagged(*b"sampling"));
+            let drawn = fixed_size_sample(p.clone(), &mut key.rng(0));
             assert_eq!(drawn.iter().filter(|&&d| d).count(), 10);
             counts.iter_mut().zip(drawn).for_each(|(count, drawn)| *count += u32::from(drawn));
         }

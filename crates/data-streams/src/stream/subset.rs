@@ -1,18 +1,25 @@
 //! A part of any stream: some of its experiences, some of its classes, so many images of each.
+//!
+//! ```toml
+//! [stream.subset]
+//! stream = { class_incremental = { experiences = 5 } }
+//! experiences = [0, 2, 4]
+//! train_per_class = 100
+//! ```
 
+use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Experience, Stream, StreamBuilder};
+use super::{Experience, Stream, StreamBuilder, StreamConfig};
 use crate::{DataError, DatasetPair, ImageDataset};
 
 /// What is kept of another stream.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(bound = "S: JsonSchema + Serialize + Default")]
-pub struct Subset<S> {
+pub struct Subset {
     /// The stream that a part is taken of.
-    pub stream: Box<S>,
+    pub stream: StreamConfig,
     /// The experiences that are kept, from 0, in the order in which they then come; all, if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub experiences: Vec<usize>,
@@ -27,7 +34,7 @@ pub struct Subset<S> {
     pub eval_per_class: Option<usize>,
 }
 
-impl<S> Subset<S> {
+impl Subset {
     fn check(&self, stream: &Stream) -> Result<(), DataError> {
         let within = |key: &str, values: &[usize], n: usize| {
             let mut sorted = values.to_vec();
@@ -35,7 +42,7 @@ impl<S> Subset<S> {
             let repeated = sorted.windows(2).any(|pair| pair[0] == pair[1]);
             if repeated || sorted.last().is_some_and(|last| *last >= n) {
                 let expected = format!("expected some of 0 to {}, each once", n - 1);
-                return Err(DataError::config(&format!("stream.subset.{key}"), values, expected));
+                return Err(DataError::config(key, values, expected));
             }
             Ok(())
         };
@@ -45,7 +52,7 @@ impl<S> Subset<S> {
             [("train_per_class", self.train_per_class), ("eval_per_class", self.eval_per_class)]
         {
             if value == Some(0) {
-                return Err(DataError::config(&format!("stream.subset.{key}"), 0, "expected at least 1"));
+                return Err(DataError::config(key, 0, "expected at least 1"));
             }
         }
         Ok(())
@@ -72,9 +79,14 @@ impl<S> Subset<S> {
     }
 }
 
-impl<S: StreamBuilder> StreamBuilder for Subset<S> {
+impl Describe for Subset {
+    const NAME: &'static str = "subset";
+    const SUMMARY: &'static str = "A part of another stream: experiences, classes, images of a class";
+}
+
+impl StreamBuilder for Subset {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
-        let inner = self.stream.build(data).map_err(|e| e.inside("stream", "stream.subset.stream"))?;
+        let inner = self.stream.build(data).map_err(|e| e.at("stream"))?;
         self.check(&inner)?;
         let mut chosen: Vec<usize> =
             if self.experiences.is_empty() { (0..inner.len()).collect() } else { self.experiences.clone() };
@@ -91,16 +103,16 @@ impl<S: StreamBuilder> StreamBuilder for Subset<S> {
             }
         };
         let experiences = chosen.iter().map(experience).collect();
-        let mut stream = Stream::tagged(format!("{}, a part", inner.name), inner.source, experiences)?;
-        (stream.arrival, stream.tells_boundaries) = (inner.arrival, inner.tells_boundaries);
-        Ok(stream)
+        let stream =
+            Stream::tagged(format!("{}, a part", inner.name()), inner.source().clone(), experiences)?;
+        Ok(stream.arriving(inner.arrival(), inner.tells_boundaries()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arrival, ClassIncremental, Drift, Online, dataset::glyphs::GlyphsConfig};
+    use crate::{Arrival, Drift, Online, dataset::glyphs::GlyphsConfig};
 
     fn data() -> DatasetPair {
         GlyphsConfig { train_per_class: 20, eval_per_class: 4, size: 8, ..Default::default() }
@@ -108,11 +120,8 @@ mod tests {
             .unwrap()
     }
 
-    fn subset() -> Subset<ClassIncremental> {
-        Subset {
-            stream: Box::new(ClassIncremental { experiences: 5, ..Default::default() }),
-            ..Default::default()
-        }
+    fn subset() -> Subset {
+        Subset::default()
     }
 
     #[test]
@@ -135,12 +144,8 @@ mod tests {
 
     #[test]
     fn a_part_of_an_online_stream_is_online_and_has_no_images_of_tasks_left_out() {
-        let online = Online {
-            stream: Box::new(ClassIncremental { experiences: 5, ..Default::default() }),
-            drift: Drift::Linear { width: 1.0 },
-            seed: 0,
-        };
-        let part = Subset { stream: Box::new(online), experiences: vec![2, 3], ..Default::default() };
+        let online = Online { drift: Drift::Linear { width: 1.0 }, ..Default::default() };
+        let part = Subset { stream: StreamConfig::of(online), experiences: vec![2, 3], ..Default::default() };
         let stream = part.build(data()).unwrap();
         assert_eq!((stream.arrival(), stream.tells_boundaries()), (Arrival::Once, false));
         let first = &stream.experiences()[0].train;
@@ -150,11 +155,9 @@ mod tests {
 
     #[test]
     fn what_is_not_there_cannot_be_kept() {
-        let message = |part: Subset<ClassIncremental>| part.build(data()).unwrap_err().to_string();
+        let message = |part: Subset| part.build(data()).unwrap_err().to_string();
         assert!(message(Subset { experiences: vec![5], ..subset() }).contains("0 to 4"));
-        assert!(
-            message(Subset { experiences: vec![1, 1], ..subset() }).contains("`stream.subset.experiences`")
-        );
+        assert!(message(Subset { experiences: vec![1, 1], ..subset() }).starts_with("`experiences`"));
         assert!(message(Subset { classes: vec![10], ..subset() }).contains("0 to 9"));
         assert!(message(Subset { train_per_class: Some(0), ..subset() }).contains("train_per_class"));
         let nothing = Subset { experiences: vec![0], classes: vec![9], ..subset() };

@@ -57,7 +57,7 @@ pub struct GeneratorConfig {
 impl Default for GeneratorConfig {
     fn default() -> Self {
         let ddim = sampler::Ddim { steps: 10, ..sampler::Ddim::default() };
-        Self { source: Source::Fresh, sampler: SamplerConfig::Ddim(ddim), sample_batch: 256, guidance: None }
+        Self { source: Source::Fresh, sampler: SamplerConfig::of(ddim), sample_batch: 256, guidance: None }
     }
 }
 
@@ -89,14 +89,7 @@ impl GeneratorConfig {
 
     /// An error of the sampler, with the sampler's name before the key of its option.
     fn of_sampler(&self, error: CoreError) -> StrategyError {
-        let error = match StrategyError::from(error) {
-            StrategyError::Config { key, value, expected } => {
-                let key = key.strip_prefix("sampler.").unwrap_or(&key).to_owned();
-                StrategyError::Config { key, value, expected }
-            }
-            other => other,
-        };
-        error.at(self.sampler.name()).at("sampler")
+        StrategyError::from(error).at(self.sampler.name()).at("sampler")
     }
 }
 

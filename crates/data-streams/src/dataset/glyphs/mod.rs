@@ -2,10 +2,19 @@
 //!
 //! Every image is a function of (seed, split, index) alone: the symbol's strokes go through a random affine and a
 //! smooth elastic distortion and are drawn with a random width and brightness. Any size, grey or in colour.
+//!
+//! ```toml
+//! [data.glyphs]
+//! size = 16
+//! train_per_class = 500
+//! eval_per_class = 200
+//! ```
 
 mod distort;
 mod strokes;
 
+use cldiff_choices::Describe;
+use keyed_random::{Key, Purpose};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -16,8 +25,8 @@ use self::{
     distort::Distortion,
     strokes::{CLASSES, strokes},
 };
-use super::{DatasetPair, ImageDataset, ImageShape};
-use crate::{DataError, key};
+use super::{DatasetOptions, DatasetPair, ImageDataset, ImageShape, Places};
+use crate::DataError;
 
 /// More bytes of images than this are refused.
 const MOST_BYTES: usize = 1 << 33;
@@ -44,14 +53,15 @@ impl Default for GlyphsConfig {
     }
 }
 
-impl GlyphsConfig {
-    /// Draws the data set.
-    ///
-    /// # Errors
-    /// [`DataError::Config`] for options out of range.
-    pub fn build(&self) -> Result<DatasetPair, DataError> {
+impl Describe for GlyphsConfig {
+    const NAME: &'static str = "glyphs";
+    const SUMMARY: &'static str = "Ten symbols, drawn by the program itself";
+}
+
+impl DatasetOptions for GlyphsConfig {
+    fn check(&self) -> Result<(), DataError> {
         let refuse = |key: &str, value: usize, expected: &str| {
-            Err(DataError::config(&format!("data.glyphs.{key}"), value, format!("expected {expected}")))
+            Err(DataError::config(key, value, format!("expected {expected}")))
         };
         match self {
             Self { size, .. } if !(8..=64).contains(size) => refuse("size", *size, "8 to 64"),
@@ -68,11 +78,36 @@ impl GlyphsConfig {
             Self { eval_per_class: n, .. } if self.bytes(*n) > MOST_BYTES => {
                 refuse("eval_per_class", *n, &format!("at most {MOST_BYTES} bytes of such images"))
             }
-            _ => Ok(DatasetPair {
-                train: self.split(0, self.train_per_class)?,
-                eval: self.split(1, self.eval_per_class)?,
-            }),
+            _ => Ok(()),
         }
+    }
+
+    fn build(&self, _places: &Places) -> Result<DatasetPair, DataError> {
+        Self::build(self)
+    }
+
+    fn adapt(&mut self, channels: usize, size: Option<usize>) {
+        (self.channels, self.size) = (channels, size.unwrap_or(self.size));
+    }
+
+    fn contents(&self) -> &'static str {
+        "Symbols drawn by the program, 8x8 to 64x64, grey or colour, 10 classes"
+    }
+
+    fn licence(&self) -> &'static str {
+        "that of cldiff"
+    }
+}
+
+impl GlyphsConfig {
+    /// Draws the data set.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] for options out of range.
+    pub fn build(&self) -> Result<DatasetPair, DataError> {
+        self.check()?;
+        let (train, eval) = (self.split(0, self.train_per_class)?, self.split(1, self.eval_per_class)?);
+        Ok(DatasetPair { train, eval })
     }
 
     /// Bytes of a split, of options that are in range.
@@ -80,7 +115,7 @@ impl GlyphsConfig {
         per_class * CLASSES.len() * self.channels * self.size * self.size
     }
 
-    fn split(&self, split: u64, per_class: usize) -> Result<ImageDataset, DataError> {
+    fn split(&self, split: usize, per_class: usize) -> Result<ImageDataset, DataError> {
         let shape = ImageShape { channels: self.channels, height: self.size, width: self.size };
         let count = per_class * CLASSES.len();
         let mut pixels = vec![0; count * shape.len()];
@@ -92,10 +127,8 @@ impl GlyphsConfig {
         ImageDataset::new("glyphs", shape, names, pixels, labels)
     }
 
-    fn rng(&self, split: u64, index: u64) -> ChaCha8Rng {
-        let mut rng = key::rng(self.seed, DRAWING, split, 0);
-        rng.set_stream(index);
-        rng
+    fn rng(&self, split: usize, index: u64) -> ChaCha8Rng {
+        Key::new(self.seed, DRAWING).experience(split).rng(index)
     }
 
     /// Draws one symbol into a black image.
@@ -127,7 +160,7 @@ impl GlyphsConfig {
 
 const COUNT: std::ops::RangeInclusive<usize> = 1..=100_000;
 /// Tells these keys apart from others with the same seed.
-const DRAWING: [u8; 8] = *b"glyphs01";
+const DRAWING: Purpose = Purpose::tagged(*b"glyphs01");
 
 /// The distance of a point to a polyline.
 fn distance_to(line: &[[f32; 2]], p: [f32; 2]) -> f32 {
@@ -205,7 +238,7 @@ mod tests {
     #[test]
     fn options_out_of_range_are_named() {
         let message = |config: GlyphsConfig| config.build().unwrap_err().to_string();
-        assert!(message(GlyphsConfig { size: 7, ..Default::default() }).contains("data.glyphs.size"));
+        assert!(message(GlyphsConfig { size: 7, ..Default::default() }).starts_with("`size` is 7"));
         assert!(message(GlyphsConfig { channels: 2, ..Default::default() }).contains("1 or 3"));
         assert!(message(GlyphsConfig { eval_per_class: 0, ..Default::default() }).contains("eval_per_class"));
     }

@@ -3,12 +3,20 @@
 //! `DIR/train/CLASS/*` and `DIR/test/CLASS/*` (`eval` or `val` will do), or `DIR/CLASS/*`, of which a share is held
 //! out. Classes are in the order of their names; hidden files are ignored. As in torchvision's `ImageFolder`, a
 //! picture's EXIF orientation is not applied.
+//!
+//! ```toml
+//! [data.image_folder]
+//! dir = "DIRECTORY"
+//! size = 32
+//! fit = "crop"
+//! ```
 
 mod decode;
 mod find;
 
 use std::path::{Path, PathBuf};
 
+use cldiff_choices::Describe;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +25,7 @@ use self::{
     decode::{Target, decode, dimensions},
     find::{Listing, find},
 };
-use super::{DatasetPair, ImageDataset, ImageShape, Split};
+use super::{DatasetOptions, DatasetPair, ImageDataset, ImageShape, Places, Split};
 use crate::DataError;
 
 /// Larger than any model here takes.
@@ -42,7 +50,7 @@ pub enum Fit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImageFolderConfig {
-    /// The directory; `--data-dir` goes before it.
+    /// The directory; a data directory that is given for the run goes before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
     /// Height and width in pixels, 4 to 1024; needed unless `fit` is "exact".
@@ -111,24 +119,47 @@ impl ImageFolderConfig {
         ImageDataset::new(&name, shape, classes, pixels, files.iter().map(|(_, label)| *label).collect())
     }
 
+    fn folder<'a>(&'a self, places: &'a Places) -> Result<&'a Path, DataError> {
+        let dir = places.data_dir.as_deref().or(self.dir.as_deref());
+        dir.ok_or_else(|| DataError::needed("dir", "expected a directory of pictures"))
+    }
+}
+
+impl Describe for ImageFolderConfig {
+    const NAME: &'static str = "image_folder";
+    const SUMMARY: &'static str = "A directory of pictures, one directory a class";
+}
+
+impl DatasetOptions for ImageFolderConfig {
     fn check(&self) -> Result<(), DataError> {
-        let key = |key: &str| format!("data.image_folder.{key}");
         match self {
             Self { size: Some(size), .. } if !(4..=LARGEST).contains(size) => {
-                Err(DataError::config(&key("size"), size, "expected 4 to 1024"))
+                Err(DataError::config("size", size, "expected 4 to 1024"))
             }
             Self { size: None, fit: Fit::Crop | Fit::Stretch, .. } => Err(DataError::needed(
-                &key("size"),
+                "size",
                 "expected 4 to 1024 pixels, or fit = \"exact\" for pictures of one size",
             )),
             Self { channels, .. } if ![1, 3].contains(channels) => {
-                Err(DataError::config(&key("channels"), channels, "expected 1 or 3"))
+                Err(DataError::config("channels", channels, "expected 1 or 3"))
             }
             Self { eval_share: share, .. } if !(*share > 0.0 && *share < 1.0) => {
-                Err(DataError::config(&key("eval_share"), share, "expected a number between 0 and 1"))
+                Err(DataError::config("eval_share", share, "expected a number between 0 and 1"))
             }
             _ => Ok(()),
         }
+    }
+
+    fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {
+        self.load(self.folder(places)?)
+    }
+
+    fn build_split(&self, places: &Places, split: Split) -> Result<ImageDataset, DataError> {
+        self.load_split(self.folder(places)?, split)
+    }
+
+    fn own_dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
     }
 }
 

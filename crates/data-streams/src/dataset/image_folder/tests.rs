@@ -176,8 +176,8 @@ proptest! {
 fn options_out_of_range_are_named() {
     let dir = divided();
     for (config, expected) in [
-        (ImageFolderConfig { size: None, ..config() }, "`data.image_folder.size` is not set"),
-        (ImageFolderConfig { size: Some(2), ..config() }, "`data.image_folder.size` is 2"),
+        (ImageFolderConfig { size: None, ..config() }, "`size` is not set"),
+        (ImageFolderConfig { size: Some(2), ..config() }, "`size` is 2"),
         (ImageFolderConfig { channels: 2, ..config() }, "expected 1 or 3"),
         (ImageFolderConfig { eval_share: 1.0, ..config() }, "between 0 and 1"),
     ] {

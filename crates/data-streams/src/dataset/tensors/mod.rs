@@ -1,15 +1,23 @@
 //! Images that are arrays already: `images` (u8, N x C x H x W or N x H x W x C) and `labels` (integers, N) of a
 //! safetensors file or a NumPy `.npz`, one file for each split.
+//!
+//! ```toml
+//! [data.tensors]
+//! train = "train.safetensors"
+//! eval = "eval.safetensors"
+//! layout = "nchw"
+//! ```
 
 mod npz;
 mod safetensors_file;
 
 use std::path::{Path, PathBuf};
 
+use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetPair, ImageDataset, ImageShape, Split};
+use super::{DatasetOptions, DatasetPair, ImageDataset, ImageShape, Places, Split};
 use crate::DataError;
 
 /// More bytes of images than this are refused.
@@ -34,7 +42,7 @@ pub enum Layout {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TensorsConfig {
-    /// The file to train on, `.safetensors` or `.npz`; within `--data-dir`, if that is given.
+    /// The file to train on, `.safetensors` or `.npz`; within the data directory, if one is given for the run.
     pub train: PathBuf,
     /// The file that is held out.
     pub eval: PathBuf,
@@ -56,6 +64,21 @@ pub(super) struct Arrays {
     pub pixels: Vec<u8>,
     /// The labels.
     pub labels: Vec<i128>,
+}
+
+impl Describe for TensorsConfig {
+    const NAME: &'static str = "tensors";
+    const SUMMARY: &'static str = "Arrays `images` and `labels` of a safetensors file or a NumPy .npz";
+}
+
+impl DatasetOptions for TensorsConfig {
+    fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {
+        self.load(places.data_dir.as_deref())
+    }
+
+    fn build_split(&self, places: &Places, split: Split) -> Result<ImageDataset, DataError> {
+        self.load_split(places.data_dir.as_deref(), split)
+    }
 }
 
 impl TensorsConfig {

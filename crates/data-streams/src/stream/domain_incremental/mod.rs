@@ -3,9 +3,16 @@
 //! Each experience has all images of the data set under one transformation: rotated (Lopez-Paz & Ranzato 2017, arXiv
 //! 1706.08840), with its pixels permuted (Goodfellow et al. 2013, arXiv 1312.6211), inverted, blurred, or with another
 //! contrast. The transformed images are made once, so that an image keeps its identity whatever the view.
+//!
+//! ```toml
+//! [stream.domain_incremental]
+//! domains = ["identity", { rotation = { degrees = 90.0 } }, { permutation = { seed = 1 } }]
+//! labels = "shared"
+//! ```
 
 mod transform;
 
+use cldiff_choices::Describe;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,7 +96,7 @@ impl std::fmt::Display for Domain {
 
 impl DomainIncremental {
     fn check(&self) -> Result<(), DataError> {
-        let key = "stream.domain_incremental.domains";
+        let key = "domains";
         if self.domains.is_empty() {
             return Err(DataError::config(key, &self.domains, "expected at least one domain"));
         }
@@ -122,7 +129,7 @@ impl DomainIncremental {
                 "{} images of {shape} in so many domains are more than {MOST_BYTES} bytes: expected fewer",
                 data.len()
             );
-            return Err(DataError::config("stream.domain_incremental.domains", domains, expected));
+            return Err(DataError::config("domains", domains, expected));
         };
         let mut pixels = vec![0; bytes];
         for (domain, to) in self.domains.iter().zip(pixels.chunks_exact_mut(bytes / domains)) {
@@ -156,6 +163,12 @@ impl DomainIncremental {
         };
         (self.domains.iter().flat_map(named).collect(), self.domains.iter().enumerate().map(part).collect())
     }
+}
+
+impl Describe for DomainIncremental {
+    const NAME: &'static str = "domain_incremental";
+    const SUMMARY: &'static str = "All classes in each experience, seen otherwise";
+    const CITATION: &'static str = "van de Ven & Tolias 2019, arXiv 1904.07734";
 }
 
 impl StreamBuilder for DomainIncremental {
@@ -225,7 +238,7 @@ mod tests {
         };
         assert!(message(vec![]).contains("at least one"));
         let blur = vec![Domain::Identity, Domain::Blur { sigma: 0.0 }];
-        assert!(message(blur).contains("`stream.domain_incremental.domains.1.blur.sigma`"));
+        assert!(message(blur).starts_with("`domains.1.blur.sigma`"));
         assert!(message(vec![Domain::Rotation { degrees: f64::INFINITY }]).contains("-360 to 360"));
         assert!(message(vec![Domain::Contrast { factor: -1.0 }]).contains("0 to 100"));
     }

@@ -1,9 +1,12 @@
 //! The transformations of images, each a pure function of the pixels.
 
+use keyed_random::{Key, Purpose};
 use rand::seq::SliceRandom;
 
 use super::Domain;
-use crate::{ImageShape, key};
+use crate::ImageShape;
+
+const PERMUTING: Purpose = Purpose::tagged(*b"permuted");
 
 /// A transformation of images of one shape, with what is the same for all of them worked out.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl Transform {
             Domain::Contrast { factor } => Kind::Contrast(factor),
             Domain::Permutation { seed } => {
                 let mut order: Vec<usize> = (0..shape.height * shape.width).collect();
-                order.shuffle(&mut key::rng(seed, *b"permuted", 0, 0));
+                order.shuffle(&mut Key::new(seed, PERMUTING).rng(0));
                 Kind::Permutation(order)
             }
         };

@@ -1,0 +1,32 @@
+//! The shape of an image.
+
+use serde::{Deserialize, Serialize};
+
+/// Channels, height and width of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageShape {
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl ImageShape {
+    /// Bytes of an image.
+    pub fn len(self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Whether an image has no pixels.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}

@@ -1,0 +1,150 @@
+//! A stream itself: a sequence of experiences over one data set.
+
+use crate::{DataError, DatasetPair, ImageDataset, ImageShape};
+
+/// One stretch of a stream; a task, where boundaries are known.
+#[derive(Debug, Clone)]
+pub struct Experience {
+    /// What it is called.
+    pub name: String,
+    /// Its classes, as numbered by the source: those of `eval`. Training images may be of others where experiences
+    /// overlap.
+    pub classes: Vec<usize>,
+    /// What can be trained on.
+    pub train: ImageDataset,
+    /// What is measured against.
+    pub eval: ImageDataset,
+}
+
+/// How training images arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// All images of an experience are there for its duration, and are visited in shuffled epochs.
+    Epochs,
+    /// Every image comes once, in the order of `Experience::train`.
+    Once,
+}
+
+/// A sequence of experiences over one data set.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    name: String,
+    source: DatasetPair,
+    experiences: Vec<Experience>,
+    arrival: Arrival,
+    tells_boundaries: bool,
+}
+
+/// The most experiences that an image's tag can tell apart.
+const MOST_EXPERIENCES: usize = 1 << 16;
+
+impl Stream {
+    /// A stream of given experiences over `source`, whose images are tagged with the experience's position.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] if there are none or too many, or one has no images.
+    pub fn new(
+        name: String,
+        source: DatasetPair,
+        mut experiences: Vec<Experience>,
+    ) -> Result<Self, DataError> {
+        for (k, e) in experiences.iter_mut().enumerate().take(MOST_EXPERIENCES) {
+            (e.train, e.eval) = (e.train.with_task(k), e.eval.with_task(k));
+        }
+        Self::tagged(name, source, experiences)
+    }
+
+    /// A stream whose images are tagged already: that of a stream made from another.
+    ///
+    /// # Errors
+    /// As [`Stream::new`].
+    pub fn tagged(
+        name: String,
+        source: DatasetPair,
+        experiences: Vec<Experience>,
+    ) -> Result<Self, DataError> {
+        if experiences.len() > MOST_EXPERIENCES {
+            let problem = format!("{} experiences: expected at most {MOST_EXPERIENCES}", experiences.len());
+            return Err(DataError::Inconsistent { name, problem });
+        }
+        if experiences.is_empty() {
+            return Err(DataError::Inconsistent { name, problem: "the stream has no experiences".into() });
+        }
+        if let Some(e) = experiences.iter().find(|e| e.train.is_empty() || e.eval.is_empty()) {
+            let problem = format!(
+                "experience \"{}\" has {} training and {} evaluation images",
+                e.name,
+                e.train.len(),
+                e.eval.len()
+            );
+            return Err(DataError::Inconsistent { name, problem });
+        }
+        Ok(Self { name, source, experiences, arrival: Arrival::Epochs, tells_boundaries: true })
+    }
+
+    /// The same stream, whose images arrive in a way, with the ends of experiences told or not.
+    #[must_use]
+    pub fn arriving(self, arrival: Arrival, tells_boundaries: bool) -> Self {
+        Self { arrival, tells_boundaries, ..self }
+    }
+
+    /// The data set that the experiences are of.
+    pub fn source(&self) -> &DatasetPair {
+        &self.source
+    }
+
+    /// How training images arrive.
+    pub fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    /// Whether strategies are told where an experience ends.
+    pub fn tells_boundaries(&self) -> bool {
+        self.tells_boundaries
+    }
+
+    /// What the stream is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The shape of every image.
+    pub fn shape(&self) -> ImageShape {
+        self.source.train.shape()
+    }
+
+    /// The names of all classes of the source.
+    pub fn class_names(&self) -> &[String] {
+        self.source.train.class_names()
+    }
+
+    /// The experiences in their order.
+    pub fn experiences(&self) -> &[Experience] {
+        &self.experiences
+    }
+
+    /// The number of experiences.
+    pub fn len(&self) -> usize {
+        self.experiences.len()
+    }
+
+    /// Whether there are no experiences, which [`Stream::new`] does not allow.
+    pub fn is_empty(&self) -> bool {
+        self.experiences.is_empty()
+    }
+
+    /// The training images of all experiences.
+    pub fn all_train(&self) -> ImageDataset {
+        self.pool(|e| &e.train)
+    }
+
+    /// The evaluation images of all experiences.
+    pub fn all_eval(&self) -> ImageDataset {
+        self.pool(|e| &e.eval)
+    }
+
+    fn pool(&self, split: impl Fn(&Experience) -> &ImageDataset) -> ImageDataset {
+        let parts: Vec<&ImageDataset> = self.experiences.iter().map(split).collect();
+        ImageDataset::concat(&parts).expect("the experiences of a stream are views of one source")
+    }
+}
