@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::{Deserializer, Serializer, de::DeserializeSeed};
+use serde::{
+    Deserialize, Deserializer, Serializer,
+    de::{DeserializeSeed, Error},
+};
 
-use crate::{Entry, Options, Serializable};
+use crate::{Entry, List, Options, Serializable};
 
 /// The [`Entry`] of a type in the list of a kind: `entry!(Square as dyn Shape)`.
 #[macro_export]
@@ -14,6 +17,7 @@ macro_rules! entry {
             name: <$Option as $crate::Describe>::NAME,
             summary: <$Option as $crate::Describe>::SUMMARY,
             citation: <$Option as $crate::Describe>::CITATION,
+            bare: <$Option as $crate::Describe>::BARE,
             read: |deserializer| {
                 let options: $Option = $crate::private::erased_serde::deserialize(deserializer)?;
                 ::std::result::Result::Ok(::std::sync::Arc::new(options))
@@ -95,40 +99,45 @@ macro_rules! choice {
             fn deserialize<D: $crate::private::serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> ::std::result::Result<Self, D::Error> {
-                use $crate::private::serde::de::{EnumAccess, Error as _, VariantAccess, Visitor};
+                use $crate::private::serde::de::{Error as _, MapAccess, Visitor};
                 struct OneOf;
                 impl<'de> Visitor<'de> for OneOf {
                     type Value = $Choice;
 
                     fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                        write!(f, concat!("a ", $kind, " as a table with one key, its name"))
+                        write!(f, concat!("a ", $kind, ": a table with one key, its name"))
                     }
 
-                    fn visit_enum<A: EnumAccess<'de>>(
+                    fn visit_str<E: $crate::private::serde::de::Error>(
                         self,
-                        access: A,
+                        name: &str,
+                    ) -> ::std::result::Result<$Choice, E> {
+                        $crate::private::bare($Choice::list(), name).map($Choice).map_err(E::custom)
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(
+                        self,
+                        mut map: A,
                     ) -> ::std::result::Result<$Choice, A::Error> {
-                        let (name, options) = access.variant::<::std::string::String>()?;
+                        let known = $crate::private::KnownName($Choice::list());
+                        let Some(name) = map.next_key_seed(known)? else {
+                            return Err(A::Error::custom(concat!("expected the name of a ", $kind)));
+                        };
                         // The built-in choices one by one, so that a format can show the place of a mistake.
-                        $(if name == <$Option as $crate::Describe>::NAME {
-                            return options.newtype_variant::<$Option>().map($Choice::of);
-                        })*
-                        match $Choice::list().find(&name) {
-                            Some(entry) => {
-                                options.newtype_variant_seed($crate::private::AddedOptions(entry)).map($Choice)
+                        let choice = match name {
+                            $(<$Option as $crate::Describe>::NAME => {
+                                $Choice::of(map.next_value::<$Option>()?)
+                            })*
+                            name => {
+                                let entry = $Choice::list().find(name).expect("a name of the list");
+                                $Choice(map.next_value_seed($crate::private::AddedOptions(entry))?)
                             }
-                            None => {
-                                let names = $Choice::list().names();
-                                Err(A::Error::custom(format_args!(
-                                    "unknown variant `{name}`, expected one of `{}`",
-                                    names.join("`, `")
-                                )))
-                            }
-                        }
+                        };
+                        map.next_key_seed($crate::private::NoOther($kind, name))?;
+                        Ok(choice)
                     }
                 }
-                // No list of variants: it would have to be known when the program is built.
-                deserializer.deserialize_enum(stringify!($Choice), &[], OneOf)
+                deserializer.deserialize_any(OneOf)
             }
         }
 
@@ -146,6 +155,46 @@ macro_rules! choice {
     };
 }
 
+/// A key that is the name of a choice in a list.
+pub struct KnownName<K: ?Sized + 'static>(pub &'static List<K>);
+
+impl<'de, K: ?Sized> DeserializeSeed<'de> for KnownName<K> {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'static str, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        self.0.find(&name).map(|entry| entry.name).ok_or_else(|| Error::custom(unknown(self.0, &name)))
+    }
+}
+
+fn unknown<K: ?Sized>(list: &List<K>, name: &str) -> String {
+    format!("unknown variant `{name}`, expected one of `{}`", list.names().join("`, `"))
+}
+
+/// The end of a table with one key.
+pub struct NoOther(pub &'static str, pub &'static str);
+
+impl<'de> DeserializeSeed<'de> for NoOther {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let (Self(kind, name), other) = (self, String::deserialize(deserializer)?);
+        Err(Error::custom(format_args!("expected one {kind}, found `{other}` beside `{name}`")))
+    }
+}
+
+/// The choice of a name that stands alone.
+///
+/// # Errors
+/// A message for an unknown name, and for the name of a choice that has options.
+pub fn bare<K: ?Sized>(list: &'static List<K>, name: &str) -> Result<Arc<K>, String> {
+    let entry = list.find(name).ok_or_else(|| unknown(list, name))?;
+    match entry.defaults() {
+        Some(options) if entry.bare => Ok(options),
+        _ => Err(format!("`{name}` has options: expected the table {{ {name} = {{ ... }} }}")),
+    }
+}
+
 /// Reads the options of a choice that a program has added.
 pub struct AddedOptions<K: ?Sized + 'static>(pub &'static Entry<K>);
 
@@ -153,12 +202,11 @@ impl<'de, K: ?Sized> DeserializeSeed<'de> for AddedOptions<K> {
     type Value = Arc<K>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Arc<K>, D::Error> {
-        (self.0.read)(&mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer))
-            .map_err(serde::de::Error::custom)
+        (self.0.read)(&mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer)).map_err(Error::custom)
     }
 }
 
-/// Writes a choice as `{ name: options }`, as serde's derive writes an enum's variant.
+/// Writes a choice as `{ name: options }`, or as its name if it has none, as serde's derive writes an enum's variant.
 ///
 /// # Errors
 /// Those of the serializer.
@@ -167,6 +215,9 @@ pub fn serialize<K: Options + ?Sized, S: Serializer>(
     options: &K,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
+    if options.is_bare() {
+        return serializer.serialize_unit_variant(kind, 0, options.name());
+    }
     serializer.serialize_newtype_variant(kind, 0, options.name(), &Serializable(options))
 }
 

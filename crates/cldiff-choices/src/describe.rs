@@ -13,6 +13,8 @@ pub trait Describe: 'static {
     const SUMMARY: &'static str;
     /// The source: authors, year, arXiv number. Empty where no one has to be named.
     const CITATION: &'static str = "";
+    /// Whether it is written as its name alone, since it has no options.
+    const BARE: bool = false;
 }
 
 /// The options of a choice, without their type: the supertrait of every kind's object-safe trait.
@@ -22,6 +24,9 @@ pub trait Options: Any + DynClone + Debug + Send + Sync + erased_serde::Serializ
     /// The choice's [`NAME`](Describe::NAME).
     fn name(&self) -> &'static str;
 
+    /// The choice's [`BARE`](Describe::BARE).
+    fn is_bare(&self) -> bool;
+
     /// Whether `other` is of the same type and equal.
     fn same(&self, other: &dyn Any) -> bool;
 }
@@ -29,6 +34,10 @@ pub trait Options: Any + DynClone + Debug + Send + Sync + erased_serde::Serializ
 impl<T: Describe + Clone + Debug + PartialEq + Serialize + Send + Sync> Options for T {
     fn name(&self) -> &'static str {
         T::NAME
+    }
+
+    fn is_bare(&self) -> bool {
+        T::BARE
     }
 
     fn same(&self, other: &dyn Any) -> bool {

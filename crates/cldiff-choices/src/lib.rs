@@ -56,7 +56,7 @@ pub use schema::one_of;
 
 #[doc(hidden)]
 pub mod private {
-    pub use crate::choice::{AddedOptions, serialize};
+    pub use crate::choice::{AddedOptions, KnownName, NoOther, bare, serialize};
     pub use ::dyn_clone::arc_make_mut;
     pub use ::erased_serde;
     pub use ::schemars;

@@ -14,6 +14,8 @@ pub struct Entry<K: ?Sized> {
     pub summary: &'static str,
     /// The source; empty where no one has to be named.
     pub citation: &'static str,
+    /// Whether it is written as its name alone.
+    pub bare: bool,
     /// Reads the options.
     pub read: fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<Arc<K>, erased_serde::Error>,
     /// The JSON Schema of the options.

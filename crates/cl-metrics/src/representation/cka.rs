@@ -97,11 +97,12 @@ mod tests {
 
     use super::*;
 
-    fn random(seed: u64, n: usize, features: usize) -> Tensor<Flex, 4> {
-        Key::new(seed, Purpose::named("cka")).normal(0, [n, features, 1, 1], &Default::default())
+    fn random(seed: u64, n: usize, features: usize) -> Tensor<Flex, 2> {
+        let key = Key::new(seed, Purpose::named("cka"));
+        key.normal::<Flex>(0, [n, features, 1, 1], &Default::default()).flatten(1, 3)
     }
 
-    fn cka(x: &Tensor<Flex, 4>, y: &Tensor<Flex, 4>, debiased: bool) -> f64 {
+    fn cka(x: &Tensor<Flex, 2>, y: &Tensor<Flex, 2>, debiased: bool) -> f64 {
         linear_cka(&Gram::of(x.clone()), &Gram::of(y.clone()), debiased).unwrap()
     }
 
@@ -110,7 +111,7 @@ mod tests {
         // From NumPy: ||Y^T X||_F^2 / (||X^T X||_F ||Y^T Y||_F) of the columns less their means, and Song et al.'s estimate.
         let of = |values: Vec<f32>, columns: usize| {
             let n = values.len() / columns;
-            Tensor::<Flex, 4>::from_data(TensorData::new(values, [n, columns, 1, 1]), &Default::default())
+            Tensor::<Flex, 2>::from_data(TensorData::new(values, [n, columns]), &Default::default())
         };
         let x = of(vec![1.0, 2.0, 0.5, -1.0, 3.0, 0.0, -2.0, 1.5, 0.0, 0.5], 2);
         let y = of(vec![0.0, 1.0, 2.0, 1.0, -1.0, 0.5, 3.0, 1.0, 1.0, -2.0, 0.5, 0.0, 0.25, 1.0, -1.0], 3);
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_does_not_vary_or_is_too_few_has_none() {
-        let constant = Gram::of(Tensor::<Flex, 4>::ones([6, 3, 2, 2], &Default::default()));
+        let constant = Gram::of(Tensor::<Flex, 2>::ones([6, 12], &Default::default()));
         assert_eq!(linear_cka(&constant, &constant, false), None);
         let three = Gram::of(random(0, 3, 5));
         assert_eq!(linear_cka(&three, &three, true), None);

@@ -67,10 +67,27 @@ impl Shape for Circle {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Point {}
+
+impl Describe for Point {
+    const NAME: &'static str = "point";
+    const SUMMARY: &'static str = "No extent";
+    const BARE: bool = true;
+}
+
+impl Shape for Point {
+    fn area(&self) -> f64 {
+        0.0
+    }
+}
+
 crate::choice! {
     struct ShapeConfig(dyn Shape), kind "shape";
     Square,
     Scaled,
+    Point,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,9 +114,22 @@ fn mistakes_are_shown_at_their_place() {
     let wrong = error("[shape.square]\nside = 1.0\ncorner = 4\n");
     assert!(wrong.contains("line 3") && wrong.contains("unknown field `corner`"), "{wrong}");
     let unknown = error("[shape.blob]\n");
-    assert!(unknown.contains("unknown variant `blob`, expected one of `square`, `scaled`"), "{unknown}");
+    assert!(unknown.contains("unknown variant `blob`, expected one of `square`, `scaled`, `point`"), "{unknown}");
     let inner = error("[shape.scaled]\nby = 1.0\n[shape.scaled.shape.square]\nside = \"x\"\n");
     assert!(inner.contains("line 4"), "{inner}");
+}
+
+#[test]
+fn a_choice_without_options_is_its_name() {
+    let drawing: Drawing = toml::from_str("shape = \"point\"\n").unwrap();
+    assert_eq!(toml::to_string(&drawing).unwrap(), "shape = \"point\"\n");
+    assert_eq!(toml::from_str::<Drawing>("shape = { point = {} }").unwrap(), drawing);
+    let error = |text: &str| toml::from_str::<Drawing>(text).unwrap_err().to_string();
+    assert!(error("shape = \"square\"").contains("`square` has options"));
+    assert!(error("shape = \"blob\"").contains("unknown variant `blob`"));
+    assert!(error("shape = { point = {}, square = {} }").contains("found `square` beside `point`"));
+    assert!(error("shape = {}").contains("the name of a shape"));
+    assert!(error("shape = 3").contains("a table with one key"));
 }
 
 #[test]
