@@ -7,7 +7,7 @@ use burn_autodiff::Autodiff;
 use cl_strategies::{ConditionOn, Finetune, StepReport, Trainer, TrainerConfig};
 use data_streams::{DatasetPair, ImageDataset, ImageShape, Joint, StreamBuilder};
 use ddpm_core::{
-    Conditioning, Kernels, ProcessConfig, TrainBackend, UNet2D, UNet2DConfig,
+    AnyNetwork, BuildNetwork, Conditioning, Denoiser, Kernels, ProcessConfig, TrainBackend, UNet2DConfig,
     noise::{Key, NormalNoise, Purpose, indices},
     sampler::{self, Ddim, SampleRequest},
     unet::{DownBlockType, UpBlockType},
@@ -142,7 +142,8 @@ pub(crate) fn run<B: Kernels>(
     tell: &mut dyn FnMut(Measurement),
 ) -> Result<(), EngineError> {
     let batch = job.workload.batch(on_gpu);
-    let unet = job.workload.network().init::<Autodiff<B>>(Key::new(0, MODEL), device)?;
+    let key = Key::new(0, MODEL);
+    let unet = BuildNetwork::<Autodiff<B>>::build(&job.workload.network(), key, device)?;
     let mut trainer = Trainer::new(
         unet,
         ProcessConfig::default().build()?,
@@ -171,7 +172,7 @@ pub(crate) fn run<B: Kernels>(
         (x_t, indices(&vec![500; n], device), conditions(n))
     };
     let denoise = |(x_t, t, condition): &(Tensor<B, 4>, Tensor<B, 1, Int>, Option<Tensor<B, 1, Int>>)| {
-        unet.forward(x_t.clone(), t.clone(), condition.clone())
+        unet.denoise(x_t.clone(), t.clone(), condition.clone())
     };
     if job.forward {
         let (input, calls) = (noisy(batch), steps_between_reads(on_gpu));
@@ -209,12 +210,12 @@ fn steps_between_reads(on_gpu: bool) -> usize {
 /// Steps of the product's own training loop, on images of noise, timed from one reading of the loss to the next.
 fn train<B: TrainBackend>(
     job: &BenchmarkJob,
-    trainer: &mut Trainer<B, UNet2D<B>>,
+    trainer: &mut Trainer<B, AnyNetwork<B>>,
     (batch, steps): (usize, usize),
     device: &B::Device,
     tell: &mut dyn FnMut(Measurement),
 ) -> Result<(), EngineError> {
-    let stream = Joint.build(noise(&job.workload.network(), 4 * batch)?)?;
+    let stream = Joint {}.build(noise(&job.workload.network(), 4 * batch)?)?;
     let mut last = Instant::now();
     let mut times = Vec::new();
     let mut observe = |step: StepReport| {

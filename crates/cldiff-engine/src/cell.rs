@@ -8,28 +8,29 @@ use std::time::Instant;
 use burn::module::AutodiffModule;
 use cl_strategies::{Compose, Position, State, StepReport, Strategy, StrategyError, Trainer};
 use data_streams::Stream;
-use ddpm_core::{
-    Denoiser, TrainBackend, UNet2D, diffusers,
-    noise::{Key, Purpose},
-};
+use ddpm_core::{AnyNetwork, Denoiser, TrainBackend, diffusers};
 
 use crate::{
     CellObserver, CellOutcome, CellSpec, Cost, EngineError, Evaluation, Moment, Phase, Reference, Tick,
     analysis::Analyst,
-    build,
     evaluate::{Evaluator, TaskModels},
     memory,
 };
 
-const MODEL: Purpose = Purpose::named("model");
+/// What a cell trains and with what, made on its backend.
+pub(crate) struct Parts<'a, B: TrainBackend> {
+    pub network: AnyNetwork<B>,
+    pub strategy: Compose<B, AnyNetwork<B>>,
+    pub device: &'a B::Device,
+}
 
 /// A cell that is going on.
 pub(crate) struct Cell<'a, B: TrainBackend> {
     spec: &'a CellSpec,
     stream: &'a Stream,
     device: &'a B::Device,
-    trainer: Trainer<B, UNet2D<B>>,
-    strategy: Compose<B, UNet2D<B>>,
+    trainer: Trainer<B, AnyNetwork<B>>,
+    strategy: Compose<B, AnyNetwork<B>>,
     evaluator: Evaluator<'a, B::InnerBackend>,
     analyst: Analyst<'a, B>,
     /// Those that are finished: of the experiences 0, 1 and so on.
@@ -46,13 +47,11 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         spec: &'a CellSpec,
         stream: &'a Stream,
         reference: &'a Reference,
-        device: &'a B::Device,
+        parts: Parts<'a, B>,
     ) -> Result<Self, EngineError> {
-        memory::reset_peak();
-        let unet = spec.model.init::<B>(Key::new(spec.seed, MODEL), device)?;
+        let Parts { network, strategy, device } = parts;
         let process = spec.process.build()?;
-        let trainer = Trainer::new(unet, process, spec.training, spec.seed, device.clone())?;
-        let strategy = build::strategy::<B, UNet2D<B>>(&spec.strategy)?;
+        let trainer = Trainer::new(network, process, spec.training, spec.seed, device.clone())?;
         let evaluator = Evaluator::<B::InnerBackend>::new(spec, reference, device)?;
         let analyst = Analyst::<B>::new(spec, reference, evaluator.edges(), device);
         let (evaluations, cost) = (Vec::new(), Cost::default());
@@ -143,20 +142,24 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let Self { spec, stream, trainer, strategy, evaluator, analyst, evaluations, cost, .. } = self;
         // Burn initialises parameters lazily and a clone initialises anew; these are all initialised by now.
         let average = trainer.average();
-        let of_task = |j| Strategy::<B, UNet2D<B>>::model_for(strategy, j, &average);
-        let boxed = |j| of_task(j).map(|model| Box::new(model) as Box<dyn Denoiser<B::InnerBackend>>);
-        let models = TaskModels::new(&average, (0..stream.len()).map(boxed).collect());
-        let stored = Strategy::<B, UNet2D<B>>::stored_images(strategy);
+        let of_task = |j| Strategy::<B, AnyNetwork<B>>::model_for(strategy, j, &average);
+        let boxed = |j| {
+            let own = of_task(j)?;
+            Ok(own.map(|model| Box::new(model) as Box<dyn Denoiser<B::InnerBackend>>))
+        };
+        let own = (0..stream.len()).map(boxed).collect::<Result<_, StrategyError>>()?;
+        let models = TaskModels::new(&average, own);
+        let stored = Strategy::<B, AnyNetwork<B>>::stored_images(strategy)?;
         let process = trainer.process();
         let mut evaluation = evaluator.evaluate(&models, process, k, stored.as_ref(), observer, cost)?;
-        let asked = |j| of_task(j).unwrap_or_else(|| average.clone());
+        let asked = |j| Ok(of_task(j)?.unwrap_or_else(|| average.clone()));
         evaluation.analyses =
             analyst.after(&asked, process, evaluator, (evaluations, &evaluation), observer, cost)?;
-        let held = Strategy::<B, UNet2D<B>>::memory(strategy);
+        let held = Strategy::<B, AnyNetwork<B>>::memory(strategy);
         (cost.buffer_bytes, cost.extra_parameters) = (held.buffer_bytes, held.extra_parameters);
-        let model = &asked(k);
+        let model = &asked(k)?;
         observer.evaluated(&evaluation, &|dir| {
-            diffusers::save_unet(model, dir)?;
+            diffusers::save_network(model, dir)?;
             Ok(diffusers::save_scheduler(&spec.process, dir)?)
         })?;
         evaluations.push(evaluation);

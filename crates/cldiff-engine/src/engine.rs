@@ -2,15 +2,19 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
-use cl_metrics::{features::FeatureExtractor, likelihood::TimestepProfile, sample::SampleMetric};
+use cl_metrics::{
+    features::FeatureExtractor,
+    likelihood::{TimestepGrid, TimestepProfile},
+    sample::SampleMetric,
+};
 use cl_strategies::State;
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Analyses, BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorChoice, HostImages,
-    Measurement, PrecisionConfig, PredictJob, Reference, SampleJob,
+    Analyses, BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorContext,
+    FeaturesConfig, HostImages, Measurement, PrecisionConfig, PredictJob, Reference, SampleJob,
 };
 
 /// A backend on a device, ready to run cells.
@@ -47,8 +51,8 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Metric`] for weights that cannot be read or options out of range.
     fn extractor(
         &self,
-        choice: &ExtractorChoice,
-        cache: Option<&Path>,
+        features: &FeaturesConfig,
+        context: &ExtractorContext<'_>,
     ) -> Result<Box<dyn FeatureExtractor>, EngineError>;
 
     /// What a run computes, in small and on fixed numbers, by which backends are compared.
@@ -274,14 +278,27 @@ impl Workload {
         let rehearsed = spec.strategy.looks_back();
         let replayed = if rehearsed { current - current / tasks.max(1) as u64 } else { 0 };
         let evaluation = &spec.evaluation;
-        let evaluations = crate::build::sampler_evaluations(evaluation, spec.process.timesteps);
+        let evaluations = sampler_evaluations(evaluation, spec.process.timesteps);
         let sets = tasks * (tasks + 1) / 2 + evaluation.hybrid_sampling.draws(tasks);
         let draws = (sets * evaluation.samples_per_task * evaluations) as u64;
-        let points = crate::build::grid_points(evaluation, spec.process.timesteps);
+        let points = grid_points(evaluation, spec.process.timesteps);
         // Once more for the untrained model.
         let looks = ((tasks + 1) * tasks * evaluation.likelihood.images_per_task * points) as u64;
         Self(3 * (current + replayed) + draws + looks + views(evaluation, tasks))
     }
+}
+
+/// Denoiser evaluations that one sample takes.
+fn sampler_evaluations(evaluation: &EvaluationConfig, timesteps: usize) -> usize {
+    let passes = evaluation.sampler.evaluations(timesteps);
+    if evaluation.guidance.is_some() { 2 * passes } else { passes }
+}
+
+/// Timesteps at which each image's losses are evaluated.
+fn grid_points(evaluation: &EvaluationConfig, timesteps: usize) -> usize {
+    let likelihood = &evaluation.likelihood;
+    TimestepGrid::new(timesteps, likelihood.bins, likelihood.points_per_bin)
+        .map_or(0, |grid| grid.points().len())
 }
 
 /// Passes that gradients and activations take, where they are asked for; a gradient counts for three.

@@ -1,19 +1,24 @@
 //! What is done with a finished model: samples, predictions, bits per dimension. The model is a directory that diffusers
 //! or this project wrote.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::{
+    module::AutodiffModule,
+    tensor::{Tensor, TensorData},
+};
+use burn_autodiff::Autodiff;
 use data_streams::ImageDataset;
 use ddpm_core::{
-    Conditioning, CoreError, Denoiser, GaussianDiffusion, Guided, Kernels, UNet2D,
-    diffusers::{Pretrained, load_diffusers, save_diffusers},
+    AnyNetwork, Conditioning, CoreError, Denoiser, GaussianDiffusion, Guided, Kernels,
+    diffusers::{NetworkFile, Parts, SchedulerConfig, load_network, save_diffusers},
     likelihood::{self, BitsPerDimension, LikelihoodRequest},
+    network::NetworkShape,
     noise::{Key, Purpose, indices},
-    sampler::{self, SampleRequest},
+    sampler::{self, SampleRequest, SamplerConfig},
 };
 
-use crate::{EngineError, build};
+use crate::{EngineError, ModelConfig, NetworkConfig, everywhere::Home};
 
 const SAMPLES: Purpose = Purpose::named("sample");
 const BITS: Purpose = Purpose::named("bits per dimension");
@@ -27,19 +32,6 @@ pub struct HostImages {
     pub values: Vec<f32>,
 }
 
-/// The samplers that a pretrained model can be used with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SamplerKind {
-    /// Few steps, deterministic unless eta > 0.
-    Ddim,
-    /// Every timestep, or some, with noise.
-    Ancestral,
-    /// DPM-Solver++(2M).
-    DpmSolver,
-    /// Heun's method.
-    Heun,
-}
-
 /// Which samples to draw from which model.
 #[derive(Debug, Clone)]
 pub struct SampleJob {
@@ -51,8 +43,8 @@ pub struct SampleJob {
     pub batch: usize,
     /// Their class; a class-conditional model without it gives its classes in turn.
     pub class: Option<usize>,
-    /// The sampler.
-    pub sampler: SamplerKind,
+    /// The sampler, of which the kind counts: its options are those of the model's scheduler.
+    pub sampler: SamplerConfig,
     /// Its steps; each sampler has its default.
     pub steps: Option<usize>,
     /// The noise of DDIM.
@@ -107,23 +99,42 @@ fn to_host<B: Kernels>(images: Tensor<B, 4>) -> HostImages {
     HostImages { shape, values: images.into_data().convert::<f32>().iter::<f32>().collect() }
 }
 
-/// The model and its process.
-fn load<B: Kernels>(
-    model: &std::path::Path,
-    device: &B::Device,
-) -> Result<(Pretrained<B>, GaussianDiffusion), EngineError> {
-    let pretrained = load_diffusers::<B>(model, device)?;
-    let process = pretrained.scheduler.process()?.build()?;
-    Ok((pretrained, process))
+/// A model in a directory, with its process.
+struct Pretrained<B: Home> {
+    network: AnyNetwork<B>,
+    shape: NetworkShape,
+    scheduler: SchedulerConfig,
+    process: GaussianDiffusion,
+}
+
+/// Reads a model of any network of the list.
+fn load<B: Home>(model: &Path, device: &B::Device) -> Result<Pretrained<B>, EngineError> {
+    let Parts { network, scheduler } = Parts::find(model)?;
+    let file = NetworkFile::read(&network)?;
+    // A file that does not say is a UNet's, as those of old releases are.
+    let mut options = match file.class_name() {
+        None => ModelConfig::default().0,
+        Some(class) => {
+            NetworkConfig::of_class(class).ok_or_else(|| file.unknown_class(&NetworkConfig::classes()))?
+        }
+    };
+    file.fill(options.edit())?;
+    let built = load_network::<Autodiff<B>>(B::network(&*options), &network, device)?;
+    let process = scheduler.process()?.build()?;
+    Ok(Pretrained { network: built.valid(), shape: options.shape(), scheduler, process })
 }
 
 /// Channels and size that a model takes; its own size where the images say nothing else.
-fn check_images<B: Kernels>(unet: &UNet2D<B>, key: &str, shape: [usize; 4]) -> Result<(), EngineError> {
-    let config = unet.config();
+fn check_images(model: &NetworkShape, key: &str, shape: [usize; 4]) -> Result<(), EngineError> {
     let [_, c, h, w] = shape;
-    let multiple = 1 << (config.block_out_channels.len() - 1);
-    if c != config.in_channels {
-        return Err(misfit(key, shape, format!("the model takes {} channels", config.in_channels)));
+    let multiple = model.multiple;
+    if c != model.in_channels {
+        return Err(misfit(key, shape, format!("the model takes {} channels", model.in_channels)));
+    }
+    if let (true, Some(size)) = (model.fixed_size, model.size)
+        && [h, w] != [size; 2]
+    {
+        return Err(misfit(key, shape, format!("the model takes images of {size} x {size} pixels alone")));
     }
     if h == 0 || w == 0 || h % multiple != 0 || w % multiple != 0 {
         let expected = format!("height and width must be multiples of {multiple} for this model");
@@ -132,8 +143,8 @@ fn check_images<B: Kernels>(unet: &UNet2D<B>, key: &str, shape: [usize; 4]) -> R
     Ok(())
 }
 
-fn check_class<B: Kernels>(unet: &UNet2D<B>, key: &str, class: usize) -> Result<(), EngineError> {
-    match unet.config().num_class_embeds {
+fn check_class(model: &NetworkShape, key: &str, class: usize) -> Result<(), EngineError> {
+    match model.conditions {
         None => Err(misfit(key, class, "the model is unconditional: leave the class out".into())),
         Some(n) if class >= n => Err(misfit(key, class, format!("expected 0 to {}", n - 1))),
         Some(_) => Ok(()),
@@ -141,23 +152,22 @@ fn check_class<B: Kernels>(unet: &UNet2D<B>, key: &str, class: usize) -> Result<
 }
 
 /// Draws samples.
-pub(crate) fn sample<B: Kernels>(
+pub(crate) fn sample<B: Home>(
     job: &SampleJob,
     device: &B::Device,
     progress: &mut dyn FnMut(sampler::Progress),
 ) -> Result<HostImages, EngineError> {
-    let (Pretrained { unet, scheduler }, process) = load::<B>(&job.model, device)?;
-    let config = unet.config();
-    let [h, w] = match (&job.x_t, config.sample_size) {
+    let Pretrained { network, shape, scheduler, process } = load::<B>(&job.model, device)?;
+    let [h, w] = match (&job.x_t, shape.size) {
         (Some(x_t), _) => [x_t.shape[2], x_t.shape[3]],
         (None, Some(size)) => [size; 2],
         (None, None) => {
-            let expected = "the model's configuration names no size: give the noise by --x-T".to_owned();
+            let expected = "the model's configuration names no size: give the initial noise".to_owned();
             return Err(misfit("sample_size", "null", expected));
         }
     };
     if let Some(x_t) = &job.x_t {
-        check_images(&unet, "x_T", x_t.shape)?;
+        check_images(&shape, "x_T", x_t.shape)?;
         if x_t.shape[0] != job.count {
             return Err(misfit("x_T", x_t.shape, format!("expected {} images, as asked for", job.count)));
         }
@@ -165,16 +175,17 @@ pub(crate) fn sample<B: Kernels>(
     let request = SampleRequest {
         count: job.count,
         batch: job.batch,
-        shape: [config.in_channels, h, w],
-        conditioning: conditioning(&unet, job)?,
+        shape: [shape.in_channels, h, w],
+        conditioning: conditioning(&shape, job)?,
         key: Key::new(job.seed, SAMPLES),
     };
-    let sampler = build::pretrained_sampler(job.sampler, job.steps, job.eta, &scheduler);
-    let sampler = sampler.build::<B>();
+    let mut sampler = job.sampler.clone();
+    sampler.edit().follow(&scheduler, job.steps, job.eta);
     sampler.check(&process)?;
-    let model: &dyn Denoiser<B> = &unet;
+    let sampler = sampler.build::<B>();
+    let model: &dyn Denoiser<B> = &network;
     let guided = job.guidance.map(|scale| {
-        Guided::new(model, scale, config.num_class_embeds.map_or(0, |classes| classes.saturating_sub(1)))
+        Guided::new(model, scale, shape.conditions.map_or(0, |classes| classes.saturating_sub(1)))
     });
     let model = guided.as_ref().map_or(model, |guided| guided);
     let x_0 = match &job.x_t {
@@ -187,12 +198,12 @@ pub(crate) fn sample<B: Kernels>(
     Ok(to_host(x_0))
 }
 
-fn conditioning<B: Kernels>(unet: &UNet2D<B>, job: &SampleJob) -> Result<Conditioning, EngineError> {
+fn conditioning(model: &NetworkShape, job: &SampleJob) -> Result<Conditioning, EngineError> {
     if let Some(class) = job.class {
-        check_class(unet, "class", class)?;
+        check_class(model, "class", class)?;
         return Ok(Conditioning::Classes(vec![class; job.count]));
     }
-    match (unet.config().num_class_embeds, job.guidance) {
+    match (model.conditions, job.guidance) {
         (None, None) => Ok(Conditioning::None),
         (None, Some(scale)) => {
             Err(misfit("guidance", scale, "the model is unconditional: there is nothing to guide".into()))
@@ -208,20 +219,16 @@ fn conditioning<B: Kernels>(unet: &UNet2D<B>, job: &SampleJob) -> Result<Conditi
 }
 
 /// Writes a model as a pipeline.
-pub(crate) fn export<B: Kernels>(
-    model: &std::path::Path,
-    to: &std::path::Path,
-    device: &B::Device,
-) -> Result<(), EngineError> {
-    let Pretrained { unet, scheduler } = load_diffusers::<B>(model, device)?;
-    Ok(save_diffusers(&unet, &scheduler.process()?, to)?)
+pub(crate) fn export<B: Home>(model: &Path, to: &Path, device: &B::Device) -> Result<(), EngineError> {
+    let Pretrained { network, scheduler, .. } = load::<B>(model, device)?;
+    Ok(save_diffusers(&network, &scheduler.process()?, to)?)
 }
 
 /// What a model predicts.
-pub(crate) fn predict<B: Kernels>(job: &PredictJob, device: &B::Device) -> Result<HostImages, EngineError> {
-    let (Pretrained { unet, .. }, process) = load::<B>(&job.model, device)?;
+pub(crate) fn predict<B: Home>(job: &PredictJob, device: &B::Device) -> Result<HostImages, EngineError> {
+    let Pretrained { network, shape, process, .. } = load::<B>(&job.model, device)?;
     let n = job.x_t.shape[0];
-    check_images(&unet, "x_t", job.x_t.shape)?;
+    check_images(&shape, "x_t", job.x_t.shape)?;
     if job.t.len() != n {
         return Err(misfit("t", job.t.len(), format!("expected {n} timesteps, one for each image")));
     }
@@ -232,8 +239,8 @@ pub(crate) fn predict<B: Kernels>(job: &PredictJob, device: &B::Device) -> Resul
         if y.len() != n {
             return Err(misfit("y", y.len(), format!("expected {n} classes, one for each image")));
         }
-        y.iter().try_for_each(|&class| check_class(&unet, "y", class))?;
-    } else if unet.config().num_class_embeds.is_some() {
+        y.iter().try_for_each(|&class| check_class(&shape, "y", class))?;
+    } else if shape.conditions.is_some() {
         return Err(misfit(
             "y",
             "missing",
@@ -241,21 +248,21 @@ pub(crate) fn predict<B: Kernels>(job: &PredictJob, device: &B::Device) -> Resul
         ));
     }
     let y = job.y.as_ref().map(|y| indices(y, device));
-    Ok(to_host(unet.forward(to_tensor(&job.x_t, device), indices(&job.t, device), y)))
+    Ok(to_host(network.denoise(to_tensor(&job.x_t, device), indices(&job.t, device), y)))
 }
 
 /// The likelihood of images.
-pub(crate) fn bits_per_dimension<B: Kernels>(
+pub(crate) fn bits_per_dimension<B: Home>(
     job: &BitsJob,
     device: &B::Device,
     progress: &mut dyn FnMut(f64),
 ) -> Result<BitsPerDimension, EngineError> {
-    let (Pretrained { unet, scheduler }, process) = load::<B>(&job.model, device)?;
-    let (shape, n) = (job.images.shape(), job.images.len());
-    check_images(&unet, "images", [n, shape.channels, shape.height, shape.width])?;
-    let conditional = unet.config().num_class_embeds.is_some();
+    let Pretrained { network, shape, scheduler, process } = load::<B>(&job.model, device)?;
+    let (images, n) = (job.images.shape(), job.images.len());
+    check_images(&shape, "images", [n, images.channels, images.height, images.width])?;
+    let conditional = shape.conditions.is_some();
     if conditional {
-        job.images.labels().iter().try_for_each(|&class| check_class(&unet, "labels", class))?;
+        job.images.labels().iter().try_for_each(|&class| check_class(&shape, "labels", class))?;
     }
     let request = LikelihoodRequest {
         stride: job.stride,
@@ -274,7 +281,8 @@ pub(crate) fn bits_per_dimension<B: Kernels>(
             done += 1.0;
             progress(done / total);
         };
-        let part = likelihood::bits_per_dimension(&unet, &process, x_0, y, &request, first as u64, &mut tick);
+        let part =
+            likelihood::bits_per_dimension(&network, &process, x_0, y, &request, first as u64, &mut tick);
         result = Some(result.map_or_else(|| part.clone(), |sum| sum.pool(&part)));
     }
     result.ok_or_else(|| misfit("images", 0, "expected at least one image".into()))

@@ -7,24 +7,26 @@
 mod analysis;
 mod backend;
 mod benchmark;
-mod build;
 mod cell;
 mod check;
 mod engine;
 mod error;
 mod evaluate;
-mod extractor;
+mod everywhere;
+pub mod features;
 mod generate;
 mod memory;
+mod network;
 mod parity;
 mod probe;
 mod reference;
 mod spec;
+mod strategy;
 
 pub use analysis::{Analyses, CkaTable};
-pub use backend::{BackendChoice, cpu_features, open};
+pub use backend::{Backend, cpu_features, open};
 pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
-pub use check::{Misfit, check_evaluation, check_strategy};
+pub use check::{Misfit, check_evaluation};
 pub use ddpm_core::ProcessConfig;
 pub use ddpm_core::sampler::SamplerConfig;
 pub use engine::{
@@ -32,10 +34,11 @@ pub use engine::{
     TaskValues, Tick, Workload,
 };
 pub use error::EngineError;
-pub use extractor::ExtractorChoice;
-pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, SamplerKind};
+pub use everywhere::{EveryFeatures, EveryNetwork, EveryStrategy};
+pub use features::{ExtractorContext, FeaturesConfig};
+pub use generate::{BitsJob, HostImages, PredictJob, SampleJob};
+pub use network::{ModelConfig, NetworkConfig};
 pub use parity::{Difference, Rounding};
 pub use reference::{Reference, ReferenceSummary};
-pub use spec::{
-    CellSpec, EvaluationConfig, FeaturesConfig, NoOptions, PrecisionConfig, StrategySpec, TermInfo,
-};
+pub use spec::{CellSpec, EvaluationConfig, PrecisionConfig};
+pub use strategy::{StrategySpec, StrategyTerm};

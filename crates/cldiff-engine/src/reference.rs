@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,14 +11,14 @@ use cl_metrics::{
     MetricError,
     features::{Described, FeatureExtractor, FeatureMatrix, pixels},
     sample::{
-        ImageSet, SampleMetric, floor, measure,
+        ImageSet, Need, SampleMetric, floor, measure,
         moments::{Gaussian, Moments},
     },
 };
-use data_streams::{ImageDataset, Stream};
+use data_streams::{DatasetPair, ImageDataset, Stream};
 use ddpm_kernels::Precision;
 
-use crate::{EngineError, EvaluationConfig};
+use crate::{EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, everywhere::Home};
 
 /// The features of the eval split of each task, and what extracts more of them.
 #[derive(Debug)]
@@ -73,6 +74,22 @@ pub struct ReferenceSummary {
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
 }
 
+/// What the cells of a run are measured against. The weights of the features are looked at before the classifier is
+/// trained: a mistake costs no time.
+pub(crate) fn prepare<B: Home>(
+    stream: &Stream,
+    evaluation: &EvaluationConfig,
+    cache: Option<&Path>,
+    device: &B::Device,
+) -> Result<Reference, EngineError> {
+    let data = DatasetPair { train: stream.all_train(), eval: stream.all_eval() };
+    let context = ExtractorContext { classifier: &evaluation.classifier, data: Some(&data), cache };
+    let build = |features: &FeaturesConfig| B::features(&**features).build(&context, device);
+    let others = Some(&evaluation.features).filter(|features| !features.is_classifier());
+    let features = others.map(build).transpose()?;
+    Reference::new(build(&FeaturesConfig::default())?, features, stream, evaluation)
+}
+
 impl Reference {
     /// Describes the eval split of every task.
     pub(crate) fn new(
@@ -122,7 +139,7 @@ impl Reference {
     ) -> Result<BTreeMap<String, Vec<Option<f64>>>, EngineError> {
         // Real images are no samples of a strategy.
         let wanted: Vec<SampleMetric> =
-            evaluation.metrics.iter().copied().filter(|m| *m != SampleMetric::Memorisation).collect();
+            evaluation.metrics.iter().copied().filter(|m| !m.needs().contains(&Need::StoredImages)).collect();
         let (mut floors, tasks) = (BTreeMap::new(), self.tasks.len());
         let mut note = |name: String, at: usize, value: f64| {
             floors.entry(name).or_insert_with(|| vec![None; tasks])[at] = Some(value);

@@ -3,12 +3,12 @@
 
 use cl_metrics::representation::{CkaConfig, Gram, linear_cka};
 use ddpm_core::{
-    GaussianDiffusion, TrainBackend,
+    GaussianDiffusion, Network, TrainBackend,
     noise::{Key, NormalNoise, Purpose, indices},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Analyst, Model, tell};
+use super::{Analyst, Model, ModelOf, tell};
 use crate::{CellObserver, Cost, EngineError};
 
 const CKA: Purpose = Purpose::named("evaluation activations");
@@ -27,7 +27,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
     pub(super) fn cka(
         &self,
         config: &CkaConfig,
-        model: &dyn Fn(usize) -> Model<B>,
+        model: &ModelOf<'_, B>,
         process: &GaussianDiffusion,
         k: usize,
         observer: &mut dyn CellObserver,
@@ -36,7 +36,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let mut table = CkaTable::default();
         for j in 0..k {
             let old = self.models[j].as_ref().expect("models are kept for this");
-            let new = model(j);
+            let new = model(j)?;
             let mut by_block: Vec<Vec<Option<f64>>> = Vec::new();
             for bin in self.edges.windows(2) {
                 let t = usize::midpoint(bin[0], bin[1] - 1);
@@ -69,8 +69,8 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let eps = Key::new(0, CKA).experience(j).step(t).normal(0, x_0.dims(), self.device);
         let x_t = process.q_sample(x_0, &ts, eps);
         let mut grams = Vec::new();
-        model.forward_watched(x_t, indices(&ts, self.device), y, |place, activation| {
-            grams.push((place.to_string(), Gram::of(activation.clone())));
+        model.denoise_watched(x_t, indices(&ts, self.device), y, &mut |place, activation| {
+            grams.push((place.to_owned(), Gram::of(activation)));
         });
         grams
     }

@@ -5,7 +5,7 @@
 use cl_metrics::representation::{GradientConfig, cosine, gradient_in};
 use cl_strategies::Trainer;
 use ddpm_core::{
-    TrainBackend, UNet2D,
+    AnyNetwork, TrainBackend,
     noise::{Key, Purpose},
 };
 
@@ -19,7 +19,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
     pub(super) fn gradients(
         &self,
         config: GradientConfig,
-        trainer: &Trainer<B, UNet2D<B>>,
+        trainer: &Trainer<B, AnyNetwork<B>>,
         k: usize,
         observer: &mut dyn CellObserver,
         cost: &mut Cost,

@@ -10,14 +10,14 @@ use cl_metrics::{
 use cl_strategies::ConditionOn;
 use ddpm_core::{Denoiser, GaussianDiffusion, TimestepSwitch, TrainBackend};
 
-use super::{Analyst, Model, fid_of};
+use super::{Analyst, Model, ModelOf, fid_of};
 use crate::{CellObserver, Cost, EngineError, Evaluation, evaluate::Evaluator};
 
 impl<B: TrainBackend> Analyst<'_, B> {
     /// The curve of every task that is asked for, with `model` of the task as the new one.
     pub(super) fn hybrid(
         &self,
-        model: &dyn Fn(usize) -> Model<B>,
+        model: &ModelOf<'_, B>,
         process: &GaussianDiffusion,
         evaluator: &Evaluator<'_, B::InnerBackend>,
         (earlier, evaluation): (&[Evaluation], &Evaluation),
@@ -29,7 +29,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let mut curves = Vec::new();
         for (task, before) in earlier.iter().enumerate().filter(|(task, _)| config.tasks().contains(task)) {
             let Some(old) = &self.models[task] else { continue };
-            let new = &model(task);
+            let new = &model(task)?;
             let mut fid = |noisy: &Model<B>, clear: &Model<B>, threshold| {
                 let switch = TimestepSwitch::new(noisy, clear, threshold);
                 self.fid_on(task, &switch, process, evaluator, observer, cost)
@@ -37,7 +37,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
             // A conditional model's own samples of the task are measured already, with the same noise. Those of an
             // unconditional one are sorted by the classifier among the samples of all tasks, and are others.
             let conditional = self.spec.training.condition_on != ConditionOn::None;
-            let ends = if conditional && self.spec.evaluation.metrics.contains(&SampleMetric::Fid) {
+            let ends = if conditional && self.spec.evaluation.metrics.contains(&SampleMetric::FID) {
                 (fid_of(before, task), fid_of(evaluation, task))
             } else {
                 (fid(old, old, 0)?, fid(new, new, 0)?)

@@ -16,7 +16,7 @@ use cl_metrics::{
     sample::SampleMetric,
 };
 use cl_strategies::{State, StrategyError, Trainer, images};
-use ddpm_core::{GaussianDiffusion, TrainBackend, UNet2D};
+use ddpm_core::{AnyNetwork, GaussianDiffusion, TrainBackend};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -44,7 +44,10 @@ pub struct Analyses {
 }
 
 /// A network without autodiff, as it was at some moment.
-type Model<B> = UNet2D<<B as burn::tensor::backend::AutodiffBackend>::InnerBackend>;
+type Model<B> = AnyNetwork<<B as burn::tensor::backend::AutodiffBackend>::InnerBackend>;
+
+/// The model that is asked about a task.
+type ModelOf<'a, B> = dyn Fn(usize) -> Result<Model<B>, StrategyError> + 'a;
 
 /// Keeps what later experiences are compared with.
 pub(crate) struct Analyst<'a, B: TrainBackend> {
@@ -126,7 +129,7 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
     /// [`EngineError::Interrupted`] if the observer breaks.
     pub(crate) fn before(
         &mut self,
-        trainer: &Trainer<B, UNet2D<B>>,
+        trainer: &Trainer<B, AnyNetwork<B>>,
         evaluator: &Evaluator<'_, B::InnerBackend>,
         k: usize,
         observer: &mut dyn CellObserver,
@@ -151,7 +154,7 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
     /// [`EngineError::Interrupted`] if the observer breaks, [`EngineError::Metric`] from the metrics.
     pub(crate) fn after(
         &mut self,
-        model: &dyn Fn(usize) -> Model<B>,
+        model: &ModelOf<'_, B>,
         process: &GaussianDiffusion,
         evaluator: &Evaluator<'_, B::InnerBackend>,
         (earlier, evaluation): (&[Evaluation], &Evaluation),
@@ -159,7 +162,8 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         cost: &mut Cost,
     ) -> Result<Analyses, EngineError> {
         let k = evaluation.experience;
-        self.models.push(self.needs_model_of(k).then(|| model(k)));
+        let kept = if self.needs_model_of(k) { Some(model(k)?) } else { None };
+        self.models.push(kept);
         let mut found = std::mem::take(&mut self.found);
         found.forgetting = forgetting(earlier, evaluation);
         if let Some(config) = self.spec.evaluation.cka {
@@ -198,7 +202,7 @@ fn misfit(name: &str, problem: &str) -> StrategyError {
 
 /// FID on a task; none where it was not measured.
 fn fid_of(evaluation: &Evaluation, task: usize) -> Option<f64> {
-    evaluation.metrics.get(&SampleMetric::Fid).and_then(|values| values.tasks[task])
+    evaluation.metrics.get(&SampleMetric::FID).and_then(|values| values.tasks[task])
 }
 
 /// Tells of passes through the network, and counts them.

@@ -1,0 +1,122 @@
+//! Choices that exist on every backend of this program.
+//!
+//! A strategy, a network and a feature extractor are generic over the backend; a configuration is not. These traits
+//! say "made on each of the backends that are built in", so that one object in a configuration can be made on the
+//! backend that a run is given. They are implemented for every type that has the generic implementation.
+
+use cl_strategies::{BuildStrategy, StrategyOptions};
+use ddpm_core::{AnyNetwork, BuildNetwork, Kernels, NetworkOptions};
+
+use crate::{
+    backend::{cuda, flex, ndarray, wgpu},
+    features::{BuildExtractor, FeaturesOptions},
+};
+use burn_autodiff::Autodiff;
+
+/// A strategy's options, made on any backend.
+pub trait EveryStrategy:
+    StrategyOptions + flex::StrategyHere + ndarray::StrategyHere + cuda::StrategyHere + wgpu::StrategyHere
+{
+}
+
+impl<T> EveryStrategy for T where
+    T: StrategyOptions + flex::StrategyHere + ndarray::StrategyHere + cuda::StrategyHere + wgpu::StrategyHere
+{
+}
+
+/// A network's options, made on any backend.
+pub trait EveryNetwork:
+    NetworkOptions + flex::NetworkHere + ndarray::NetworkHere + cuda::NetworkHere + wgpu::NetworkHere
+{
+}
+
+impl<T> EveryNetwork for T where
+    T: NetworkOptions + flex::NetworkHere + ndarray::NetworkHere + cuda::NetworkHere + wgpu::NetworkHere
+{
+}
+
+/// A feature extractor's options, made on any backend.
+pub trait EveryFeatures:
+    FeaturesOptions + flex::FeaturesHere + ndarray::FeaturesHere + cuda::FeaturesHere + wgpu::FeaturesHere
+{
+}
+
+impl<T> EveryFeatures for T where
+    T: FeaturesOptions + flex::FeaturesHere + ndarray::FeaturesHere + cuda::FeaturesHere + wgpu::FeaturesHere
+{
+}
+
+/// A backend on which choices are made.
+pub(crate) trait Home: Kernels {
+    /// The strategy's options as this backend makes them.
+    fn strategy(
+        options: &dyn EveryStrategy,
+    ) -> &dyn BuildStrategy<Autodiff<Self>, AnyNetwork<Autodiff<Self>>>;
+
+    /// The network's options as this backend makes them.
+    fn network(options: &dyn EveryNetwork) -> &dyn BuildNetwork<Autodiff<Self>>;
+
+    /// The extractor's options as this backend makes them.
+    fn features(options: &dyn EveryFeatures) -> &dyn BuildExtractor<Self>;
+}
+
+/// Declares, in a backend's file, what it is to be made there. Without the backend's feature everything is.
+macro_rules! here {
+    ($feature:literal, $Backend:ty) => {
+        #[cfg(feature = $feature)]
+        mod here {
+            use burn_autodiff::Autodiff;
+            use cl_strategies::BuildStrategy;
+            use ddpm_core::{AnyNetwork, BuildNetwork};
+
+            use crate::{
+                everywhere::{EveryFeatures, EveryNetwork, EveryStrategy, Home},
+                features::BuildExtractor,
+            };
+
+            type Train = Autodiff<$Backend>;
+
+            /// A strategy that can be made on this backend.
+            pub trait StrategyHere: BuildStrategy<Train, AnyNetwork<Train>> {}
+            impl<T: BuildStrategy<Train, AnyNetwork<Train>>> StrategyHere for T {}
+
+            /// A network that can be made on this backend.
+            pub trait NetworkHere: BuildNetwork<Train> {}
+            impl<T: BuildNetwork<Train>> NetworkHere for T {}
+
+            /// A feature extractor that can be made on this backend.
+            pub trait FeaturesHere: BuildExtractor<$Backend> {}
+            impl<T: BuildExtractor<$Backend>> FeaturesHere for T {}
+
+            impl Home for $Backend {
+                fn strategy(options: &dyn EveryStrategy) -> &dyn BuildStrategy<Train, AnyNetwork<Train>> {
+                    options
+                }
+
+                fn network(options: &dyn EveryNetwork) -> &dyn BuildNetwork<Train> {
+                    options
+                }
+
+                fn features(options: &dyn EveryFeatures) -> &dyn BuildExtractor<$Backend> {
+                    options
+                }
+            }
+        }
+        #[cfg(not(feature = $feature))]
+        mod here {
+            /// Every strategy: this backend is not built in.
+            pub trait StrategyHere {}
+            impl<T> StrategyHere for T {}
+
+            /// Every network: this backend is not built in.
+            pub trait NetworkHere {}
+            impl<T> NetworkHere for T {}
+
+            /// Every feature extractor: this backend is not built in.
+            pub trait FeaturesHere {}
+            impl<T> FeaturesHere for T {}
+        }
+        pub use here::{FeaturesHere, NetworkHere, StrategyHere};
+    };
+}
+pub(crate) use here;

@@ -1,0 +1,172 @@
+//! A strategy as a configuration has it: the composition of some terms.
+
+use std::fmt;
+
+use cl_strategies::{Setting, StrategyError};
+use cldiff_choices::{Describe, Serializable, choice, private::AddedOptions};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, Error, MapAccess, Visitor},
+    ser::SerializeMap,
+};
+
+use crate::EveryStrategy;
+
+macro_rules! terms {
+    ({} $($Config:ty),*) => {
+        choice! {
+            /// A term that strategies are composed of, with its options.
+            pub struct StrategyTerm(dyn EveryStrategy), kind "strategy";
+            $($Config),*
+        }
+
+        impl StrategyTerm {
+            /// Reads the options of a term whose name is in the list.
+            fn read<'de, A: MapAccess<'de>>(name: &str, map: &mut A) -> Result<Self, A::Error> {
+                // The built-in terms one by one, so that a format can show the place of a mistake.
+                $(if name == <$Config as Describe>::NAME {
+                    return map.next_value::<$Config>().map(Self::of);
+                })*
+                let entry = Self::list().find(name).ok_or_else(|| A::Error::custom("no such strategy"))?;
+                map.next_value_seed(AddedOptions(entry)).map(Self)
+            }
+        }
+    };
+}
+cl_strategies::built_in_strategies!(terms! {});
+
+/// A strategy: the composition of its terms, which are applied in the order of the list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StrategySpec {
+    /// Name in tables and file names; made from the terms if absent.
+    pub label: Option<String>,
+    terms: Vec<StrategyTerm>,
+}
+
+impl StrategySpec {
+    /// The composition of some terms.
+    pub fn of(mut terms: Vec<StrategyTerm>) -> Self {
+        terms.sort_by_key(|term| StrategyTerm::list().position(term.name()));
+        Self { label: None, terms }
+    }
+
+    /// The strategy with the default options of one term.
+    pub fn named(name: &str) -> Option<Self> {
+        StrategyTerm::named(name).map(|term| Self::of(vec![term]))
+    }
+
+    /// The terms in the order in which they are applied.
+    pub fn terms(&self) -> &[StrategyTerm] {
+        &self.terms
+    }
+
+    /// The names of the terms, joined by `+`.
+    pub fn name(&self) -> String {
+        self.terms.iter().map(|term| term.name()).collect::<Vec<_>>().join("+")
+    }
+
+    /// Name in tables and file names.
+    pub fn label(&self) -> String {
+        self.label.clone().unwrap_or_else(|| self.name())
+    }
+
+    /// Whether a step looks at other images beside the current ones.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.terms.iter().any(|term| term.needs().looks_back)
+    }
+
+    /// Checks the options of every term against a training, a process, and the data if these are known.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for the first that does not fit, with the term's name before its key;
+    /// [`StrategyError::Training`] for an option of the training that a term cannot work with.
+    pub fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        self.terms.iter().try_for_each(|term| term.check_all(setting))
+    }
+}
+
+impl Serialize for StrategySpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(label) = &self.label {
+            map.serialize_entry(LABEL, label)?;
+        }
+        for term in &self.terms {
+            map.serialize_entry(term.name(), &Serializable(&**term))?;
+        }
+        map.end()
+    }
+}
+
+const LABEL: &str = "label";
+
+impl<'de> Deserialize<'de> for StrategySpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Terms)
+    }
+}
+
+struct Terms;
+
+impl<'de> Visitor<'de> for Terms {
+    type Value = StrategySpec;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table with the terms of a strategy")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StrategySpec, A::Error> {
+        let (mut label, mut terms) = (None, Vec::new());
+        while let Some(name) = map.next_key_seed(TermName)? {
+            if name == LABEL {
+                label = Some(map.next_value()?);
+            } else {
+                terms.push(StrategyTerm::read(&name, &mut map)?);
+            }
+        }
+        Ok(StrategySpec { label, ..StrategySpec::of(terms) })
+    }
+}
+
+/// A key of a `[[strategy]]`.
+struct TermName;
+
+impl<'de> DeserializeSeed<'de> for TermName {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let known = StrategyTerm::list().names();
+        if key == LABEL || known.contains(&key.as_str()) {
+            return Ok(key);
+        }
+        Err(D::Error::custom(format_args!(
+            "unknown field `{key}`, expected one of `{LABEL}`, `{}`",
+            known.join("`, `")
+        )))
+    }
+}
+
+impl JsonSchema for StrategySpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StrategySpec".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = serde_json::Map::new();
+        let meaning = "Name in tables and file names; made from the terms if absent.";
+        properties.insert(LABEL.into(), serde_json::json!({ "description": meaning, "type": "string" }));
+        for entry in StrategyTerm::list().entries() {
+            let options = (entry.schema)(generator);
+            let term = serde_json::json!({ "description": entry.summary, "allOf": [options] });
+            properties.insert(entry.name.into(), term);
+        }
+        json_schema!({
+            "type": "object",
+            "description": "A strategy: the composition of its terms, which are applied in the order of the list.",
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
+}
