@@ -214,7 +214,7 @@ fn train<B: TrainBackend>(
     device: &B::Device,
     tell: &mut dyn FnMut(Measurement),
 ) -> Result<(), EngineError> {
-    let stream = Joint.build(noise(&job.workload.network(), 4 * batch)?)?;
+    let stream = Joint {}.build(noise(&job.workload.network(), 4 * batch)?)?;
     let mut last = Instant::now();
     let mut times = Vec::new();
     let mut observe = |step: StepReport| {
