@@ -2,18 +2,16 @@
 
 use cl_metrics::sample::SampleMetric;
 use cl_strategies::buffer::BufferConfig;
+use cldiff_choices::{Entry, List};
 use cldiff_engine::{SamplerConfig, StrategySpec};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use data_streams::{DataConfig, StreamConfig};
 use ddpm_core::schedule::BetaSchedule;
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, SchemaGenerator, schema_for};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{
-    args::Listed,
-    config::{DataConfig, StreamConfig},
-    failure::Failure,
-};
+use crate::{args::Listed, failure::Failure};
 
 /// Something that can be chosen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,8 +73,8 @@ pub fn choices(what: Listed) -> Vec<Choice> {
     match what {
         Listed::Strategies => strategies(),
         Listed::Buffers => variants::<BufferConfig>(),
-        Listed::Streams => variants::<StreamConfig>(),
-        Listed::DataSets => variants::<DataConfig>(),
+        Listed::Streams => of_list(StreamConfig::list()),
+        Listed::DataSets => of_list(DataConfig::list()),
         Listed::Samplers => variants::<SamplerConfig>(),
         Listed::Schedules => variants::<BetaSchedule>(),
         Listed::Metrics => metrics(),
@@ -194,6 +192,21 @@ impl Schema {
             _ => "table".into(),
         }
     }
+}
+
+/// The choices of a list, with their options.
+fn of_list<K: ?Sized>(list: &List<K>) -> Vec<Choice> {
+    let mut generator = SchemaGenerator::default();
+    let entries = list.entries();
+    let schemas: Vec<Value> = entries.iter().map(|entry| (entry.schema)(&mut generator).to_value()).collect();
+    let schema = Schema { root: json!({ "$defs": generator.definitions() }) };
+    let choice = |(entry, options): (&Entry<K>, &Value)| Choice {
+        name: entry.name.into(),
+        summary: entry.summary.into(),
+        citation: entry.citation.into(),
+        options: schema.options(options),
+    };
+    entries.into_iter().zip(&schemas).map(choice).collect()
 }
 
 /// The alternatives of an externally tagged enum.

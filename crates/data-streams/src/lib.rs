@@ -82,6 +82,11 @@ pub mod stream;
 #[cfg(test)]
 mod test_support;
 
+/// The example of the README, compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use batches::{ArrivalOrder, EpochOrder};
 pub use dataset::{

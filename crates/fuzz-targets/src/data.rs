@@ -10,10 +10,13 @@ use std::{
 use data_streams::{
     Archive, DataError, ImageDataset, Split, Unpack,
     dataset::{
-        cifar::{Cifar, load_cifar_split},
+        cifar::load_cifar_split,
+        cifar10::CIFAR10,
+        cifar100::CIFAR100,
         digits::load_digits_split,
-        idx::{IdxSource, MNIST_CLASSES},
+        idx::IdxSource,
         image_folder::{Fit, ImageFolderConfig},
+        mnist::MNIST_CLASSES,
         tensors::{Layout, TensorsConfig},
     },
     fetch::unpack,
@@ -83,7 +86,8 @@ pub fn idx(data: &[u8]) {
 /// Records of CIFAR-10 or CIFAR-100.
 pub fn cifar(data: &[u8]) {
     let (choice, records) = choice(data);
-    let (cifar, labels) = if choice & 1 == 0 { (Cifar::Ten, 1) } else { (Cifar::Hundred, 2) };
+    let cifar = if choice & 1 == 0 { CIFAR10 } else { CIFAR100 };
+    let labels = cifar.label_bytes;
     in_directory(|dir| {
         write(&dir.join("train.bin"), records);
         let set = load_cifar_split(dir, cifar, Split::Train);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::schema_for;
 
-use super::{Config, load};
+use super::{Config, advised, load};
 use crate::{args::RunArgs, failure::Failure};
 
 /// Checks files as a run would before it begins.
@@ -22,6 +22,7 @@ pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> 
             // Data are not part of a configuration: they may be on the machine that runs it.
             Err(missing) if missing.is_missing() => {
                 loaded.check_without_data()?;
+                let missing = advised(&missing);
                 println!("{}: fine, but for what depends on its data: {missing}", file.display());
             }
             Err(error) => return Err(loaded.data_mistake(&error)),

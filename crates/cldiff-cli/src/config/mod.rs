@@ -10,12 +10,13 @@ mod resolve;
 
 use cl_strategies::TrainerConfig;
 use cldiff_engine::{CellSpec, EvaluationConfig, PrecisionConfig, ProcessConfig, StrategySpec};
+use data_streams::{DataConfig, StreamConfig};
 use ddpm_core::UNet2DConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use compare::first_difference;
-pub use data::{DataConfig, StreamConfig, fetched, located};
+pub use data::{advised, named_split, places};
 pub use load::{Loaded, load};
 
 /// A whole configuration, as `config.toml` of a run directory holds it.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::StrategyError;
 use cldiff_engine::{FeaturesConfig, StrategySpec};
-use data_streams::{DataError, Stream, StreamBuilder};
+use data_streams::{DataError, Stream};
 use ddpm_core::{
     CoreError,
     diffusion::Variance,
@@ -13,6 +13,7 @@ use ddpm_core::{
 
 use super::{
     Config, Loaded, SCHEMA,
+    data::{advised, places},
     names::{label_problem, run_problem},
 };
 use crate::{failure::Failure, weights::default_weights};
@@ -43,23 +44,20 @@ impl Loaded {
     /// # Errors
     /// [`DataError`] for files that are missing or damaged, and for options out of range.
     pub fn stream(&self, data_dir: Option<&Path>) -> Result<Stream, DataError> {
-        let data = self.config.data.build(data_dir)?;
+        let data = self.config.data.build(&places(data_dir)).map_err(|error| error.at("data"))?;
         let shape = data.train.shape();
         if shape.height != shape.width {
             let problem = format!("its images are {shape}: a model here needs as many rows as columns");
             return Err(DataError::Inconsistent { name: data.train.name().into(), problem });
         }
-        self.config.stream.build(data)
+        self.config.stream.build(data).map_err(|error| error.at("stream"))
     }
 
     /// A mistake that the data have shown, named with its place.
     pub fn data_mistake(&self, error: &DataError) -> Failure {
-        match error {
-            DataError::Config { key, .. } if key.contains('.') => self.mistake(key, error),
-            DataError::Config { key, .. } => {
-                self.mistake(&format!("{}.{key}", self.config.data.key()), error)
-            }
-            _ => Failure::mistake(error),
+        match error.key() {
+            Some(key) => self.mistake(key, advised(error)),
+            None => Failure::mistake(advised(error)),
         }
     }
 

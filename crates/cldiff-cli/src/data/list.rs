@@ -6,10 +6,10 @@ use std::{
 };
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use data_streams::{Published, Split, dataset::emnist::EmnistSplit};
+use data_streams::{DataConfig, Places, PublishedSet, Split};
 use serde::Serialize;
 
-use crate::{config::located, failure::Failure};
+use crate::{config::places, failure::Failure};
 
 /// One data set, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -30,17 +30,8 @@ struct Entry {
 }
 
 pub(super) fn list(data_dir: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let mut entries = vec![Entry {
-        name: "glyphs".into(),
-        summary: "Symbols drawn by the program, 8x8 to 64x64, grey or colour, 10 classes".into(),
-        licence: "that of cldiff".into(),
-        dir: None,
-        present: true,
-        files: Vec::new(),
-        bytes: 0,
-        download_bytes: Some(0),
-    }];
-    entries.extend(Published::ALL.map(|published| entry(published, data_dir)));
+    let places = places(data_dir);
+    let entries: Vec<Entry> = DataConfig::without_options().iter().map(|set| entry(set, &places)).collect();
     if json {
         println!("{}", serde_json::to_string_pretty(&entries).map_err(|e| Failure::Other(e.into()))?);
         return Ok(());
@@ -63,29 +54,48 @@ pub(super) fn list(data_dir: Option<&Path>, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn entry(published: Published, data_dir: Option<&Path>) -> Entry {
-    let dir = located(published, None, data_dir);
-    let splits = |published: Published| {
+fn entry(set: &DataConfig, places: &Places) -> Entry {
+    let contents = match set.contents() {
+        "" => DataConfig::list().find(set.name()).map_or("", |entry| entry.summary),
+        contents => contents,
+    };
+    let drawn = Entry {
+        name: set.public_name(),
+        summary: contents.into(),
+        licence: set.licence().into(),
+        dir: None,
+        present: true,
+        files: Vec::new(),
+        bytes: 0,
+        download_bytes: Some(0),
+    };
+    match set.published() {
+        Some(published) => read_from_files(drawn, set, published, places),
+        None => drawn,
+    }
+}
+
+fn read_from_files(entry: Entry, set: &DataConfig, published: &dyn PublishedSet, places: &Places) -> Entry {
+    let dir = places.located(&entry.name, None);
+    let splits = |published: &dyn PublishedSet| {
         [Split::Train, Split::Eval].map(|split| published.files(&dir, split).unwrap_or_default())
     };
-    // Any division of EMNIST will do.
-    let divisions: Vec<Published> = match published {
-        Published::Emnist(_) => EmnistSplit::ALL.map(Published::Emnist).to_vec(),
-        other => vec![other],
-    };
-    let found: Vec<_> = divisions.into_iter().map(splits).collect();
+    // Any division will do: `fetch` gets them all.
+    let divisions = set.divisions();
+    let mut found: Vec<_> =
+        divisions.iter().filter_map(|(_, division)| division.published()).map(splits).collect();
+    if divisions.is_empty() {
+        found.push(splits(published));
+    }
     let present = found.iter().any(|splits| splits.iter().all(|files| !files.is_empty()));
     let files: Vec<PathBuf> = found.into_iter().flatten().flatten().collect();
-    let remote = published.remote_files();
     Entry {
-        name: published.name().into(),
-        summary: published.summary().into(),
-        licence: published.licence().into(),
         bytes: files.iter().filter_map(|file| fs::metadata(file).ok()).map(|m| m.len()).sum(),
-        download_bytes: remote.iter().map(|file| file.bytes).sum(),
+        download_bytes: published.remote_files().iter().map(|file| file.bytes).sum(),
         present,
         files,
         dir: Some(dir),
+        ..entry
     }
 }
 

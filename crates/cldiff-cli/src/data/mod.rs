@@ -8,7 +8,7 @@ mod statistics;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use data_streams::Published;
+use data_streams::DataConfig;
 
 use crate::{download::DownloadArgs, failure::Failure};
 
@@ -93,7 +93,17 @@ pub fn data(command: &DataCommand) -> Result<(), Failure> {
     }
 }
 
-/// The names of the public data sets, for messages.
+/// The names of the data sets that need no options, for messages.
 fn names() -> String {
-    Published::ALL.map(Published::name).join(", ")
+    listed_names(DataConfig::without_options())
+}
+
+/// The names of the data sets that can be fetched, for messages.
+fn published_names() -> String {
+    let sets = DataConfig::without_options();
+    listed_names(sets.into_iter().filter(|set| set.published().is_some()))
+}
+
+fn listed_names(sets: impl IntoIterator<Item = DataConfig>) -> String {
+    sets.into_iter().map(|set| set.public_name()).collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use data_streams::{
-    DataError, ImageDataset, Split,
+    DataConfig, DataError, ImageDataset, Split,
     dataset::image_folder::{Fit, ImageFolderConfig},
 };
 
@@ -12,7 +12,12 @@ use super::{
     ShowArgs, SplitArg, names,
     statistics::{Statistics, statistics},
 };
-use crate::{config::DataConfig, failure::Failure, generate::output::check_file, run::grid};
+use crate::{
+    config::{advised, places},
+    failure::Failure,
+    generate::output::check_file,
+    run::grid,
+};
 
 /// A larger grid would be no picture to look at.
 const MOST_PIXELS: usize = 1 << 26;
@@ -57,16 +62,17 @@ fn load(args: &ShowArgs, split: Split) -> Result<ImageDataset, Failure> {
             args.source
         )))
     };
-    if let Some(config) = DataConfig::named(&args.source) {
-        return match args.size {
-            Some(_) => refuse("--size"),
-            None => config.build_split(args.data_dir.as_deref(), split).map_err(Failure::mistake),
-        };
+    if let Some(config) = DataConfig::of_name(&args.source) {
+        if args.size.is_some() {
+            return refuse("--size");
+        }
+        let places = places(args.data_dir.as_deref());
+        return config.build_split(&places, split).map_err(|error| Failure::mistake(advised(&error)));
     }
     let dir = PathBuf::from(&args.source);
     match &args.data_dir {
         _ if !dir.is_dir() => Err(Failure::mistake(format!(
-            "{}: no data set of that name, and no such directory; expected glyphs, {} or a directory with one \
+            "{}: no data set of that name, and no such directory; expected {} or a directory with one \
              directory of pictures a class",
             args.source,
             names()

@@ -14,7 +14,7 @@ use serde_json::json;
 use self::{output::Output, tensors::Tensors};
 use crate::{
     args::{BpdArgs, ExportArgs, ModelArgs, PredictArgs, SampleArgs},
-    config::DataConfig,
+    config::{advised, named_split, places},
     failure::Failure,
     run::progress::Progress,
 };
@@ -183,19 +183,16 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
             .map_err(|e| Failure::mistake(format!("{}: {e}", args.images)));
     }
     let told = |problem: String| Failure::mistake(format!("--images {}: {problem}", args.images));
-    let Some(named) = DataConfig::named_split(&args.images) else {
+    let Some(named) = named_split(&args.images) else {
         return Err(told(
             "expected a .safetensors file, or a data set; `cldiff data list` names those".to_owned(),
         ));
     };
     let (mut data, split) = named.map_err(told)?;
-    if let DataConfig::Glyphs(glyphs) = &mut data {
-        // What is drawn can be drawn as the model needs it.
-        let config = config(&args.model)?;
-        glyphs.size = config.sample_size.unwrap_or(glyphs.size);
-        glyphs.channels = config.in_channels;
-    }
-    data.build_split(args.data_dir.as_deref(), split).map_err(|error| told(error.to_string()))
+    // What is drawn can be drawn as the model needs it.
+    let model = config(&args.model)?;
+    data.edit().adapt(model.in_channels, model.sample_size);
+    data.build_split(&places(args.data_dir.as_deref()), split).map_err(|error| told(advised(&error)))
 }
 
 /// The model's configuration: one that cannot be read is told before a backend is looked for.

@@ -8,7 +8,11 @@ use super::{
     args::{FeaturesArg, Options},
     set::{Content, Set},
 };
-use crate::{failure::Failure, weights::default_weights};
+use crate::{
+    config::{advised, places},
+    failure::Failure,
+    weights::default_weights,
+};
 
 /// Extracts the features of all sets of images and says what they are called; `usual` where nothing is asked for.
 pub(super) fn extract(
@@ -76,7 +80,8 @@ fn extractor(
                      or give --features pixels or inception",
                 ));
             };
-            let data = config.build(options.data_dir.as_deref()).map_err(Failure::mistake)?;
+            let places = places(options.data_dir.as_deref());
+            let data = config.build(&places).map_err(|error| Failure::mistake(advised(&error)))?;
             one_shape(sets, &data.train)?;
             ExtractorChoice::Classifier(ClassifierConfig::default(), Box::new(data))
         }

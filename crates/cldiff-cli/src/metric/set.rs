@@ -7,10 +7,13 @@ use cl_metrics::{
     features::{FeatureExtractor, FeatureMatrix},
     sample::moments::{Gaussian, Moments},
 };
-use data_streams::ImageDataset;
+use data_streams::{DataConfig, ImageDataset};
 
 use super::{directory, files, npz};
-use crate::{config::DataConfig, failure::Failure};
+use crate::{
+    config::{advised, named_split, places},
+    failure::Failure,
+};
 
 /// A set of images, or what is left of one.
 pub(crate) struct Set {
@@ -26,7 +29,7 @@ pub(crate) struct Set {
 /// What is known of a set.
 pub(crate) enum Content {
     /// The images, and the data set that they are of.
-    Images { images: ImageDataset, data: Option<Box<DataConfig>> },
+    Images { images: ImageDataset, data: Option<DataConfig> },
     /// Features and class probabilities, from a file or `extracted` from images.
     Features { features: FeatureMatrix, probabilities: Option<FeatureMatrix>, extracted: bool },
     /// Mean and covariance.
@@ -49,16 +52,17 @@ impl Set {
     }
 
     fn of_data_set(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
-        let Some(named) = DataConfig::named_split(argument) else {
+        let Some(named) = named_split(argument) else {
             return Err(Failure::mistake(format!(
                 "{argument}: no such directory, no .safetensors or .npz file, and no data set; `cldiff list data-sets` names those"
             )));
         };
         let (config, split) = named.map_err(|problem| Failure::mistake(format!("{argument}: {problem}")))?;
-        let images =
-            config.build_split(data_dir, split).map_err(|e| Failure::mistake(format!("{argument}: {e}")))?;
+        let images = config
+            .build_split(&places(data_dir), split)
+            .map_err(|error| Failure::mistake(format!("{argument}: {}", advised(&error))))?;
         let labels = Some(images.labels());
-        let content = Content::Images { images, data: Some(Box::new(config)) };
+        let content = Content::Images { images, data: Some(config) };
         Ok(Self { name: argument.into(), content, labels, features: None })
     }
 

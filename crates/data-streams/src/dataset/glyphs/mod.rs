@@ -196,6 +196,14 @@ mod tests {
         assert_eq!(few.train.counts_per_class(), [8; 10]);
     }
 
+    /// Another way to draw, or other keys, would change every number that was ever measured on this set.
+    #[test]
+    fn the_default_images_are_those_of_the_first_release() {
+        let eval = GlyphsConfig { train_per_class: 1, ..GlyphsConfig::default() }.build().unwrap().eval;
+        let sum: u64 = (0..eval.len()).flat_map(|i| eval.pixels_of(i)).map(|&p| u64::from(p)).sum();
+        assert_eq!((eval.len(), sum), (2000, 22_149_981));
+    }
+
     #[test]
     fn every_symbol_is_on_the_canvas_at_every_size() {
         for (size, channels) in [(8, 1), (16, 3), (64, 1)] {
