@@ -30,7 +30,7 @@ impl NetworkConfig {
     /// The default options of the network whose directories say that they hold this class.
     pub fn of_class(class: &str) -> Option<Self> {
         let names = Self::list().names().into_iter();
-        names.filter_map(Self::named).find(|network| network.class_name() == class)
+        names.filter_map(Self::named).find(|network| network.reads_class(class))
     }
 
     /// The classes of all networks.

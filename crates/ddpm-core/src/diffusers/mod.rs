@@ -170,12 +170,13 @@ impl NetworkFile {
     /// [`CoreError::Format`] for another class of network, for keys and values that are not understood, and for values
     /// that do not fit each other.
     pub fn fill(&self, options: &mut dyn NetworkOptions) -> Result<(), CoreError> {
-        if self.class_name().is_some_and(|class| class != options.class_name()) {
+        let class = self.class_name().unwrap_or(options.class_name());
+        if !options.reads_class(class) {
             return Err(self.unknown_class(&[options.class_name()]));
         }
         let mut fields = self.fields.clone();
         fields.retain(|key, _| !key.starts_with('_'));
-        options.take_config(fields).map_err(CoreError::in_file(&self.path))?;
+        options.take_config(class, fields).map_err(CoreError::in_file(&self.path))?;
         options.validate().map_err(CoreError::in_file(&self.path))
     }
 }

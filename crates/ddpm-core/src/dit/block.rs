@@ -13,7 +13,7 @@ use crate::{
     nn::{Initializer, Linear},
 };
 
-/// Added to the variance in every layer norm.
+/// Added to the variance in every layer norm but the second of a block, whose is [`DiTConfig::norm_eps`].
 const EPS: f64 = 1e-6;
 
 /// A linear map of the condition to shifts, scales and gates, all zero: at first no block changes its input. The
@@ -36,11 +36,16 @@ fn modulate<B: Kernels, const PARTS: usize>(
 ///
 /// # Shapes
 /// - `x`: `[n, length, width]`, `shift`, `scale`: `[n, 1, width]`
-fn adaptive_norm<B: Kernels>(x: Tensor<B, 3>, shift: Tensor<B, 3>, scale: Tensor<B, 3>) -> Tensor<B, 3> {
+fn adaptive_norm<B: Kernels>(
+    x: Tensor<B, 3>,
+    shift: Tensor<B, 3>,
+    scale: Tensor<B, 3>,
+    eps: f64,
+) -> Tensor<B, 3> {
     let ([n, length, width], device) = (x.dims(), x.device());
     // A group norm of single tokens with one group, which every backend has with its backward pass.
     let (ones, zeros) = (Tensor::ones([width], &device), Tensor::zeros([width], &device));
-    let normed = B::group_norm(x.reshape([n * length, width]), ones, zeros, 1, EPS);
+    let normed = B::group_norm(x.reshape([n * length, width]), ones, zeros, 1, eps);
     normed.reshape([n, length, width]) * (scale + 1.0) + shift
 }
 
@@ -51,6 +56,8 @@ pub(super) struct Block<B: Backend> {
     attn: SelfAttention<B>,
     mlp: Mlp<B>,
     adaLN_modulation: Vec<Option<Linear<B>>>,
+    #[module(skip)]
+    norm_eps: f64,
 }
 
 impl<B: Kernels> Block<B> {
@@ -65,6 +72,7 @@ impl<B: Kernels> Block<B> {
             },
             mlp: Mlp { fc1: Linear::xavier(width, inner, init), fc2: Linear::xavier(inner, width, init) },
             adaLN_modulation: modulation(width, 6, init),
+            norm_eps: config.norm_eps,
         }
     }
 
@@ -73,8 +81,8 @@ impl<B: Kernels> Block<B> {
     pub(super) fn forward(&self, x: Tensor<B, 3>, condition: &Tensor<B, 2>) -> Tensor<B, 3> {
         let [shift_a, scale_a, gate_a, shift_m, scale_m, gate_m] =
             modulate(&self.adaLN_modulation, condition);
-        let x = x.clone() + gate_a * self.attn.forward(adaptive_norm(x, shift_a, scale_a));
-        x.clone() + gate_m * self.mlp.forward(adaptive_norm(x, shift_m, scale_m))
+        let x = x.clone() + gate_a * self.attn.forward(adaptive_norm(x, shift_a, scale_a, EPS));
+        x.clone() + gate_m * self.mlp.forward(adaptive_norm(x, shift_m, scale_m, self.norm_eps))
     }
 }
 
@@ -135,6 +143,6 @@ impl<B: Kernels> FinalLayer<B> {
     /// - `x`: `[n, length, width]`, `condition`: `[n, width]`; output: `[n, length, patch * patch * c]`
     pub(super) fn forward(&self, x: Tensor<B, 3>, condition: &Tensor<B, 2>) -> Tensor<B, 3> {
         let [shift, scale] = modulate(&self.adaLN_modulation, condition);
-        self.linear.forward(adaptive_norm(x, shift, scale))
+        self.linear.forward(adaptive_norm(x, shift, scale, EPS))
     }
 }

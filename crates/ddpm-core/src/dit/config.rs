@@ -1,4 +1,4 @@
-//! The configuration of the transformer, with the names of the published code's arguments.
+//! The configuration of the transformer, with the names of the published code's arguments; the two last have diffusers'.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,11 @@ pub struct DiTConfig {
     pub num_classes: Option<usize>,
     /// Whether twice the channels come out, for a learned variance.
     pub learn_sigma: bool,
+    /// Added to the variance in the layer norm before each block's two-layer network; the other norms add 1e-6.
+    pub norm_eps: f64,
+    /// Subtracted from the number of frequencies in their exponent's denominator: 0 as in the published code, 1 as in
+    /// diffusers' `DiTTransformer2DModel`.
+    pub freq_shift: usize,
 }
 
 impl Default for DiTConfig {
@@ -43,6 +48,8 @@ impl Default for DiTConfig {
             mlp_ratio: 4.0,
             num_classes: None,
             learn_sigma: false,
+            norm_eps: 1e-6,
+            freq_shift: 0,
         }
     }
 }
@@ -92,6 +99,16 @@ impl DiTConfig {
         }
         if !(self.mlp_ratio.is_finite() && self.mlp_ratio * self.hidden_size as f64 >= 1.0) {
             return Err(CoreError::config("mlp_ratio", self.mlp_ratio, "expected above 0"));
+        }
+        self.validate_numerics()
+    }
+
+    fn validate_numerics(&self) -> Result<(), CoreError> {
+        if !(self.norm_eps.is_finite() && self.norm_eps > 0.0) {
+            return Err(CoreError::config("norm_eps", self.norm_eps, "expected above 0"));
+        }
+        if self.freq_shift > 1 {
+            return Err(CoreError::config("freq_shift", self.freq_shift, "expected 0 or 1"));
         }
         Ok(())
     }

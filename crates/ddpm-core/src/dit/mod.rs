@@ -3,9 +3,11 @@
 //!
 //! Deviations: a network without classes is conditioned on the timestep alone; the positional embedding is not a
 //! parameter, as it is never trained; what comes out are the image's channels, or twice as many with a learned variance.
+//! [`diffusers`] has the form in which diffusers keeps a class-conditional one.
 
 mod block;
 mod config;
+pub mod diffusers;
 mod network;
 mod patches;
 
@@ -93,20 +95,41 @@ impl<B: Kernels> DiT<B> {
         t: Tensor<B, 1, Int>,
         y: Option<Tensor<B, 1, Int>>,
     ) -> Tensor<B, 4> {
+        self.forward_watched(x_t, t, y, &mut |_, _| {})
+    }
+
+    /// [`forward`](Self::forward), which shows `watch` the tokens that enter the first block (`x_embedder`, with their
+    /// positions) and those that leave each block (`blocks.0`, `blocks.1`, ...), in this order.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward); the watched activations are `[n, tokens, hidden_size]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_watched(
+        &self,
+        x_t: Tensor<B, 4>,
+        t: Tensor<B, 1, Int>,
+        y: Option<Tensor<B, 1, Int>>,
+        watch: &mut dyn FnMut(&str, Tensor<B, 3>),
+    ) -> Tensor<B, 4> {
         let (config, device) = (&self.config, x_t.device());
         let side = config.input_size / config.patch_size;
         assert_eq!(x_t.dims()[2..], [config.input_size; 2], "the DiT was made for images of another size");
         let mut x = self.x_embedder.forward(x_t) + positions::<B>(config.hidden_size, side, &device);
+        watch("x_embedder", x.clone());
         let condition = B::silu(self.embed(t, y));
-        for block in &self.blocks {
+        for (i, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &condition);
+            watch(&format!("blocks.{i}"), x.clone());
         }
         unpatchify(self.final_layer.forward(x, &condition), side, config.patch_size)
     }
 
     fn embed(&self, t: Tensor<B, 1, Int>, y: Option<Tensor<B, 1, Int>>) -> Tensor<B, 2> {
         let mlp: Vec<&Linear<B>> = self.t_embedder.mlp.iter().flatten().collect();
-        let emb = mlp[1].forward(B::silu(mlp[0].forward(sinusoids(t, FREQUENCIES, true, 0))));
+        let sinusoids = sinusoids(t, FREQUENCIES, true, self.config.freq_shift);
+        let emb = mlp[1].forward(B::silu(mlp[0].forward(sinusoids)));
         match (&self.y_embedder, y) {
             (Some(table), Some(y)) => emb + table.embedding_table.forward(y),
             (None, None) => emb,
@@ -119,5 +142,38 @@ impl<B: Kernels> DiT<B> {
 impl<B: Kernels> Denoiser<B> for DiT<B> {
     fn denoise(&self, x_t: Tensor<B, 4>, t: Tensor<B, 1, Int>, y: Option<Tensor<B, 1, Int>>) -> Tensor<B, 4> {
         self.forward(x_t, t, y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DiTConfig;
+    use crate::{
+        noise::{Key, NormalNoise, Purpose, indices},
+        parameters::{ParameterVector, with_parameters},
+    };
+
+    #[test]
+    fn every_block_is_watched_in_order_and_watching_changes_nothing() {
+        type B = burn_flex::Flex;
+        let device = Default::default();
+        let key = Key::new(0, Purpose::named("watched"));
+        let config = DiTConfig { input_size: 8, hidden_size: 16, depth: 3, ..DiTConfig::default() };
+        let dit = config.init::<B>(key, &device).unwrap();
+        // The gates of a new network are zero: its blocks change nothing.
+        let parameters = ParameterVector::of(&dit);
+        let random = parameters.with_floats(&key.normal_values(0, 1, parameters.len()));
+        let dit = with_parameters(dit, random);
+        let x = key.normal::<B>(0, [2, 1, 8, 8], &device);
+        let t = || indices::<B>(&[3, 900], &device);
+        let mut seen = Vec::new();
+        let output = dit.forward_watched(x.clone(), t(), None, &mut |place, activation| {
+            seen.push((place.to_owned(), activation.dims()));
+        });
+        let unwatched = dit.forward(x, t(), None);
+        assert!(unwatched.clone().abs().max().into_scalar() > 0.0);
+        assert_eq!(output.into_data(), unwatched.into_data());
+        let expected = ["x_embedder", "blocks.0", "blocks.1", "blocks.2"];
+        assert_eq!(seen, expected.map(|name| (name.to_owned(), [2, 4, 16])));
     }
 }

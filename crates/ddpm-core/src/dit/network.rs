@@ -1,14 +1,39 @@
 //! The transformer as a choice: what the data decide, what it takes, how it is made and kept on disk.
+//!
+//! A class-conditional network is kept in the form of diffusers' `DiTTransformer2DModel`. One that diffusers' class does not
+//! compute, an unconditional one for example, is kept as [`OWN_CLASS`]: the keys of [`DiTConfig`] in `config.json`, and
+//! the parameters under their names in the published code.
 
+use std::collections::HashMap;
+
+use burn::tensor::{Int, Tensor, TensorData};
 use cldiff_choices::Describe;
 use serde_json::{Map, Value};
 
-use super::{DiT, DiTConfig};
+use super::{
+    DiT, DiTConfig,
+    diffusers::{
+        CLASS, config_from_diffusers, config_to_diffusers, names_from_diffusers, names_to_diffusers,
+    },
+};
 use crate::{
     CoreError, Kernels, TrainBackend,
     network::{AnyNetwork, BuildNetwork, Fit, Network, NetworkOptions, NetworkShape, decide, read_config},
     noise::Key,
 };
+
+/// The `_class_name` of a network that diffusers' class does not compute.
+pub const OWN_CLASS: &str = "DiT";
+
+/// A name that only diffusers' form has.
+const OF_DIFFUSERS: &str = "transformer_blocks.";
+
+impl DiTConfig {
+    /// Whether diffusers' class computes this network.
+    fn is_of_diffusers(&self) -> bool {
+        config_to_diffusers(self).is_ok()
+    }
+}
 
 impl Describe for DiTConfig {
     const NAME: &'static str = "dit";
@@ -47,9 +72,36 @@ impl NetworkOptions for DiTConfig {
         width.saturating_mul(width).saturating_mul(10).saturating_mul(self.depth).saturating_add(classes)
     }
 
-    fn take_config(&mut self, fields: Map<String, Value>) -> Result<(), CoreError> {
-        *self = read_config(fields)?;
+    fn class_name(&self) -> &'static str {
+        if self.is_of_diffusers() { CLASS } else { OWN_CLASS }
+    }
+
+    fn reads_class(&self, class: &str) -> bool {
+        [CLASS, OWN_CLASS].contains(&class)
+    }
+
+    fn to_config(&self) -> Result<Map<String, Value>, CoreError> {
+        if self.is_of_diffusers() {
+            return config_to_diffusers(self);
+        }
+        let fields = serde_json::to_value(self).ok();
+        Ok(fields.and_then(|fields| fields.as_object().cloned()).unwrap_or_default())
+    }
+
+    fn take_config(&mut self, class: &str, fields: Map<String, Value>) -> Result<(), CoreError> {
+        *self = if class == CLASS { config_from_diffusers(&fields)? } else { read_config(fields)? };
         Ok(())
+    }
+
+    fn to_file(&self, tensors: HashMap<String, TensorData>) -> Result<HashMap<String, TensorData>, CoreError> {
+        if self.is_of_diffusers() { names_to_diffusers(tensors, self) } else { Ok(tensors) }
+    }
+
+    fn from_file(&self, tensors: HashMap<String, TensorData>) -> Result<HashMap<String, TensorData>, CoreError> {
+        if tensors.keys().any(|name| name.starts_with(OF_DIFFUSERS)) {
+            return names_from_diffusers(tensors, self);
+        }
+        Ok(tensors)
     }
 }
 
@@ -62,5 +114,15 @@ impl<B: TrainBackend> BuildNetwork<B> for DiTConfig {
 impl<B: Kernels> Network<B> for DiT<B> {
     fn options(&self) -> &dyn NetworkOptions {
         self.config()
+    }
+
+    fn denoise_watched(
+        &self,
+        x_t: Tensor<B, 4>,
+        t: Tensor<B, 1, Int>,
+        y: Option<Tensor<B, 1, Int>>,
+        watch: &mut dyn FnMut(&str, Tensor<B, 2>),
+    ) -> Tensor<B, 4> {
+        self.forward_watched(x_t, t, y, &mut |place, tokens| watch(place, tokens.flatten(1, 2)))
     }
 }

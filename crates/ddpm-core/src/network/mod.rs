@@ -97,6 +97,11 @@ pub trait NetworkOptions: Options {
         self.name()
     }
 
+    /// Whether a directory that holds this class is read; by default the class that is written.
+    fn reads_class(&self, class: &str) -> bool {
+        class == self.class_name()
+    }
+
     /// The other keys of `config.json`; by default the options under their own names.
     ///
     /// # Errors
@@ -106,12 +111,12 @@ pub trait NetworkOptions: Options {
         Ok(json.and_then(|value| value.as_object().cloned()).unwrap_or_default())
     }
 
-    /// Takes over the keys of a `config.json`, those that begin with `_` left out. [`read_config`] does it for options
-    /// that are written under their own names.
+    /// Takes over the keys of a `config.json` that holds `class`, those that begin with `_` left out. [`read_config`]
+    /// does it for options that are written under their own names.
     ///
     /// # Errors
     /// [`CoreError::Config`] for keys and values that are not understood.
-    fn take_config(&mut self, fields: Map<String, Value>) -> Result<(), CoreError>;
+    fn take_config(&mut self, class: &str, fields: Map<String, Value>) -> Result<(), CoreError>;
 
     /// The tensors of a checkpoint under the names of its file; by default as they are.
     ///

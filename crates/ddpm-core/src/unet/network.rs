@@ -1,9 +1,10 @@
 //! The UNet as a choice: what the data decide, what it takes, how it is made and kept on disk.
 
-use burn::tensor::{Int, Tensor};
+use std::collections::HashMap;
+
+use burn::tensor::{Int, Tensor, TensorData};
 use cldiff_choices::Describe;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
 
 use super::{DownBlockType, UNet2D, UNet2DConfig, UpBlockType};
 use crate::{
@@ -57,15 +58,15 @@ impl NetworkOptions for UNet2DConfig {
         "UNet2DModel"
     }
 
-    fn take_config(&mut self, fields: Map<String, Value>) -> Result<(), CoreError> {
+    fn take_config(&mut self, _class: &str, fields: Map<String, Value>) -> Result<(), CoreError> {
         *self = read_config(fields)?;
         Ok(())
     }
 
     fn from_file(
         &self,
-        tensors: HashMap<String, burn::tensor::TensorData>,
-    ) -> Result<HashMap<String, burn::tensor::TensorData>, CoreError> {
+        tensors: HashMap<String, TensorData>,
+    ) -> Result<HashMap<String, TensorData>, CoreError> {
         Ok(modern_names(tensors))
     }
 }
