@@ -39,7 +39,8 @@ fn modulate<B: Kernels, const PARTS: usize>(
 fn adaptive_norm<B: Kernels>(x: Tensor<B, 3>, shift: Tensor<B, 3>, scale: Tensor<B, 3>) -> Tensor<B, 3> {
     let ([n, length, width], device) = (x.dims(), x.device());
     // A group norm of single tokens with one group, which every backend has with its backward pass.
-    let (ones, zeros) = (Tensor::ones([width], &device), Tensor::zeros([width], &device));
+    let floats = ddpm_kernels::floats_on::<B>(&device);
+    let (ones, zeros) = (Tensor::ones([width], floats.clone()), Tensor::zeros([width], floats));
     let normed = B::group_norm(x.reshape([n * length, width]), ones, zeros, 1, EPS);
     normed.reshape([n, length, width]) * (scale + 1.0) + shift
 }
