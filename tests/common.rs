@@ -8,6 +8,23 @@ use std::{
 
 use serde_json::Value;
 
+/// Variables by which a user changes what the program prints, or how it reaches a server.
+const USERS: [&str; 13] = [
+    "CLDIFF_FAULT",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "NO_COLOR",
+    "RAYON_NUM_THREADS",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+];
+
 /// A scratch directory with a cache of its own, in which the program is run.
 pub struct Scratch(pub tempfile::TempDir);
 
@@ -27,15 +44,22 @@ impl Scratch {
         path
     }
 
+    /// The program in this directory, with a cache in it; nothing that the user has set or kept reaches it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cldiff"));
+        for variable in USERS {
+            command.env_remove(variable);
+        }
+        command
+            .current_dir(self.0.path())
+            .env("HOME", self.0.path())
+            .env("XDG_CACHE_HOME", self.path("cache"));
+        command
+    }
+
     #[allow(dead_code, reason = "not every test file waits for it")]
     pub fn cldiff(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_cldiff"))
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env("XDG_CACHE_HOME", self.path("cache"))
-            .env_remove("RUST_LOG")
-            .output()
-            .unwrap()
+        self.command().args(arguments).output().unwrap()
     }
 }
 

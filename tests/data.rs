@@ -274,22 +274,8 @@ fn data_fetch_gets_checks_and_puts_where_it_is_found() {
     let Some(dir) = real("fashion-mnist") else { return };
     let (scratch, mirror) = (Scratch::new(), serve(dir));
     let fetch = || {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cldiff"));
-        command.args([
-            "data",
-            "fetch",
-            "fashion_mnist",
-            "--data-dir",
-            "data",
-            "--only-mirror",
-            "--mirror",
-            &mirror,
-        ]);
-        // Proxies are for the world.
-        for variable in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-            command.env_remove(variable);
-        }
-        command.current_dir(scratch.0.path()).output().unwrap()
+        let to = ["data", "fetch", "fashion_mnist", "--data-dir", "data"];
+        scratch.cldiff(&[&to[..], &["--only-mirror", "--mirror", &mirror]].concat())
     };
     let output = fetch();
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -63,12 +63,10 @@ impl Smoke {
     }
 
     fn command(&self, run: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cldiff"));
+        let mut command = self.scratch.command();
         command
             .args(["--config", &self.config, "--backend", "flex", "--quiet", "--out", run])
             .args(EVERY_STEP)
-            .current_dir(self.scratch.0.path())
-            .env("XDG_CACHE_HOME", self.scratch.path("cache"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         if self.scratch.path(run).exists() {

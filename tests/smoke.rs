@@ -100,7 +100,8 @@ fn the_number_of_threads_does_not_matter() {
     let scratch = Scratch::new();
     let run = |threads: &str| {
         let out = format!("threads-{threads}");
-        let status = std::process::Command::new(env!("CARGO_BIN_EXE_cldiff"))
+        let status = scratch
+            .command()
             .args([
                 "--config",
                 "smoke",
@@ -112,7 +113,6 @@ fn the_number_of_threads_does_not_matter() {
                 "--out",
                 &out,
             ])
-            .current_dir(scratch.0.path())
             .env("XDG_CACHE_HOME", scratch.path(&format!("cache-{threads}")))
             .env("RAYON_NUM_THREADS", threads)
             .status();

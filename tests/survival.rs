@@ -6,7 +6,7 @@ mod common;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -18,13 +18,7 @@ const FEW: [&str; 8] =
 const EVERY_STEP: [&str; 4] = ["--set", "checkpoints.every_steps=1", "--set", "checkpoints.most_time=1"];
 
 fn with_fault(scratch: &Scratch, fault: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cldiff"))
-        .args(arguments)
-        .current_dir(scratch.0.path())
-        .env("XDG_CACHE_HOME", scratch.path("cache"))
-        .env("CLDIFF_FAULT", fault)
-        .output()
-        .unwrap()
+    scratch.command().args(arguments).env("CLDIFF_FAULT", fault).output().unwrap()
 }
 
 fn run(scratch: &Scratch, out: &str, more: &[&str]) -> Output {
@@ -276,13 +270,7 @@ fn a_run_that_was_changed_is_refused_or_the_same() {
 fn the_second_process_is_refused_and_the_first_goes_on() {
     let scratch = Scratch::new();
     let long = [&FEW[..], &["run", "--set", "training.steps_per_experience=100000"]].concat();
-    let mut first = Command::new(env!("CARGO_BIN_EXE_cldiff"))
-        .args(&long)
-        .current_dir(scratch.0.path())
-        .env("XDG_CACHE_HOME", scratch.path("cache"))
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut first = scratch.command().args(&long).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while !scratch.path("run/manifest.json").exists() && start.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(20));

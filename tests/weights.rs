@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    process::{Command, Output},
+    process::Output,
     thread,
 };
 
@@ -206,13 +206,7 @@ fn serve(body: &'static [u8]) -> String {
 #[test]
 fn a_mirror_with_another_file_is_refused() {
     let (scratch, mirror) = (Scratch::new(), serve(b"something else"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cldiff"));
-    command.args(["weights", "fetch", "--only-mirror", "--mirror", &mirror]);
-    // Proxies are for the world.
-    for variable in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-        command.env_remove(variable);
-    }
-    let output = command.env("XDG_CACHE_HOME", scratch.path("cache")).output().unwrap();
+    let output = scratch.cldiff(&["weights", "fetch", "--only-mirror", "--mirror", &mirror]);
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
     for part in ["pt_inception-2015-12-05-6726825d.pth", "SHA-256", "expected 6726825d"] {

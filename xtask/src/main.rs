@@ -22,12 +22,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Formatting, lints, tests and documentation, as a change must pass them
-    Validate {
-        /// Only the CPU backends, which build in a fraction of the time
-        #[arg(long)]
-        cpu: bool,
-    },
+    /// Formatting, lints, tests and documentation, as a change must pass them; with --repeat the tests many times, in random
+    /// order
+    Validate(validate::ValidateArgs),
     /// Speed and memory on the reference workloads, beside PyTorch if a Python with it is named
     Bench(bench::BenchArgs),
     /// The CPU kernels' tests under AddressSanitizer, valgrind or Miri
@@ -44,7 +41,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Validate { cpu } => validate::run(cpu),
+        Command::Validate(args) => validate::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Sanitize(args) => sanitize::run(&args),
         Command::GpuCheck(args) => gpu_check::run(&args),

@@ -197,7 +197,8 @@ fn a_mirror_that_falls_silent_is_left() {
     let pause = Duration::from_secs(20);
     let silent = server.on("/silent", [Act::Stall(content.clone(), 10_000, pause), Act::Status(500)]);
     let good = server.on("/good", [Act::Serve(content.clone())]);
-    let options = FetchOptions { stall: Duration::from_millis(200), ..options() };
+    // Long enough for a busy machine to answer at all.
+    let options = FetchOptions { stall: Duration::from_secs(2), ..options() };
     let mut said = Vec::new();
     let file = remote(&content, &[silent, good]);
     fetch(&[file], dir.path(), &options, &mut |event| {

@@ -17,7 +17,7 @@ pub trait NormalNoise {
 
 impl NormalNoise for Key {
     fn normal<B: Backend>(self, first: u64, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
-        Tensor::from_data(self.normal_data(first, shape), device)
+        Tensor::from_data(self.normal_data(first, shape), ddpm_kernels::floats_on::<B>(device))
     }
 
     fn normal_data(self, first: u64, shape: [usize; 4]) -> TensorData {

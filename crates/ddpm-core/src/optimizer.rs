@@ -220,7 +220,7 @@ impl<B: TrainBackend> ModuleMapper<B> for Taker<B::InnerBackend> {
             let (dims, device) = (tensor.dims(), tensor.device());
             let place = Place { id, dims: dims.to_vec(), require_grad: tensor.is_require_grad() };
             self.taken.push((place, tensor.inner().reshape([dims.iter().product::<usize>()])));
-            Tensor::empty([1; D], &device)
+            Tensor::empty([1; D], ddpm_kernels::floats_on::<B>(&device))
         })
     }
 }

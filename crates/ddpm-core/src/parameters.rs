@@ -113,7 +113,7 @@ impl<B: Backend> ParameterVector<B> {
             .map(|(id, old)| {
                 let (these, others) = rest.split_at(old.dims()[0]);
                 rest = others;
-                (*id, Tensor::from_floats(these, &old.device()))
+                (*id, Tensor::from_data(these, ddpm_kernels::floats_on::<B>(&old.device())))
             })
             .collect();
         Self { entries }
@@ -202,7 +202,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Taker<'_, B::InnerBackend> {
         let n = param.shape().num_elements();
         let grad = match self.grads.remove::<B::InnerBackend, D>(param.id) {
             Some(grad) => grad.reshape([n]),
-            None => Tensor::zeros([n], &param.device()),
+            None => Tensor::zeros([n], ddpm_kernels::floats_on::<B::InnerBackend>(&param.device())),
         };
         self.entries.push((param.id, grad));
     }
@@ -317,7 +317,10 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
         match self.values.remove(&name) {
             Some(value) if value.shape == expected => {
                 return param.map(|old| {
-                    let tensor = Tensor::from_data(value.convert::<f32>(), &old.device());
+                    let tensor = Tensor::from_data(
+                        value.convert::<f32>(),
+                        ddpm_kernels::floats_on::<B>(&old.device()),
+                    );
                     tensor.set_require_grad(old.is_require_grad())
                 });
             }

@@ -21,6 +21,7 @@ mod backend;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod defaults;
+mod floats;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod joined;
@@ -28,6 +29,7 @@ mod ops;
 mod precision;
 
 pub use arguments::{ActivateConvolveGrads, AdamW, AdamWState, Addend, Norm};
+pub use floats::{float_dtype, floats_on};
 pub use joined::Joined;
 pub use ops::{Kernels, TrainBackend};
 pub use precision::Precision;

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_ndarray::NdArray;
 use burn_wgpu::WgpuDevice;
-use ddpm_kernels::{AdamW, AdamWState, Kernels, Norm, TrainBackend};
+use ddpm_kernels::{AdamW, AdamWState, Kernels, Norm, TrainBackend, floats_on};
 use proptest::prelude::*;
 
 type Gpu = ddpm_kernels::gpu::Wgpu;
@@ -32,7 +32,8 @@ fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor<B, 
             (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)).rotate_left(13);
         (mixed.wrapping_mul(2_246_822_519) >> 8) as f32 / 8_388_608.0 - 1.0
     };
-    Tensor::from_data(TensorData::new((0..n).map(value).collect::<Vec<f32>>(), dims), &B::Device::default())
+    let data = TensorData::new((0..n).map(value).collect::<Vec<f32>>(), dims);
+    Tensor::from_data(data, floats_on::<B>(&B::Device::default()))
 }
 
 fn numbers<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f64> {
@@ -186,7 +187,7 @@ fn adamw() -> AdamW {
 
 /// The state after some steps and, where `shared`, the states before each of them, which somebody holds meanwhile.
 fn adamw_steps<B: Kernels>(len: usize, scaled: bool, shared: bool) -> Vec<Vec<f64>> {
-    let zeros = Tensor::<B, 1>::zeros([len], &Default::default());
+    let zeros = Tensor::<B, 1>::zeros([len], floats_on::<B>(&Default::default()));
     let mut state = AdamWState::<B> {
         value: values([len], 1),
         moment_1: zeros.clone(),
@@ -198,7 +199,7 @@ fn adamw_steps<B: Kernels>(len: usize, scaled: bool, shared: bool) -> Vec<Vec<f6
         if shared {
             held.push(state.clone());
         }
-        let scale = scaled.then(|| Tensor::full([1], 0.5, &Default::default()));
+        let scale = scaled.then(|| Tensor::full([1], 0.5, floats_on::<B>(&Default::default())));
         state = B::adamw(AdamW { step, ..adamw() }, scale, values([len], 10 + step as u32), state);
     }
     held.push(state);

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::{Addend, Joined, Kernels, Norm, TrainBackend};
+use ddpm_kernels::{Addend, Joined, Kernels, Norm, TrainBackend, floats_on};
 use proptest::prelude::*;
 
 fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor<B, D> {
@@ -15,7 +15,7 @@ fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor<B, 
         (mixed.wrapping_mul(2_246_822_519) >> 8) as f32 / 8_388_608.0 - 1.0
     };
     let numbers = (0..dims.iter().product()).map(value).collect::<Vec<f32>>();
-    Tensor::from_data(TensorData::new(numbers, dims), &B::Device::default())
+    Tensor::from_data(TensorData::new(numbers, dims), floats_on::<B>(&B::Device::default()))
 }
 
 fn bytes<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<u32> {

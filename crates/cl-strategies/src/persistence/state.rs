@@ -140,7 +140,7 @@ impl State {
             let problem = format!("its shape is {:?}: expected {D} dimensions", data.shape);
             return Err(StrategyError::state(name, problem));
         }
-        Ok(Tensor::from_data(data, device))
+        Ok(Tensor::from_data(data, ddpm_kernels::floats_on::<B>(device)))
     }
 
     /// Takes out a vector of a module's parameters; none if there was none.

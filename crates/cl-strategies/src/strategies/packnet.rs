@@ -128,7 +128,7 @@ impl<I: Backend> Packnet<I> {
     ) -> ParameterVector<I> {
         let mask = |((part, owners), (id, value)): ((&Part, &Vec<u8>), (_, &Tensor<I, 1>))| {
             let ones: Vec<f32> = owners.iter().map(|&owner| f32::from(u8::from(yes(*part, owner)))).collect();
-            (id, Tensor::from_floats(&ones[..], &value.device()))
+            (id, Tensor::from_data(&ones[..], ddpm_kernels::floats_on::<I>(&value.device())))
         };
         let all = parts.iter().zip(&self.owners).zip(like.entries());
         ParameterVector::from_entries(all.map(mask).collect())

@@ -130,5 +130,6 @@ fn from_pixels<B: Kernels>(
     device: &B::Device,
 ) -> Tensor<B, 4> {
     let values: Vec<f32> = pixels.map(|pixel| f32::from(pixel) / 127.5 - 1.0).collect();
-    Tensor::from_data(TensorData::new(values, [n, shape.channels, shape.height, shape.width]), device)
+    let data = TensorData::new(values, [n, shape.channels, shape.height, shape.width]);
+    Tensor::from_data(data, ddpm_kernels::floats_on::<B>(device))
 }

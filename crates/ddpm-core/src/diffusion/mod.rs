@@ -309,7 +309,7 @@ impl GaussianDiffusion {
 pub(crate) fn column<B: Kernels>(values: impl Iterator<Item = f64>, device: &B::Device) -> Tensor<B, 4> {
     let values: Vec<f32> = values.map(|v| v as f32).collect();
     let n = values.len();
-    Tensor::from_data(TensorData::new(values, [n, 1, 1, 1]), device)
+    Tensor::from_data(TensorData::new(values, [n, 1, 1, 1]), ddpm_kernels::floats_on::<B>(device))
 }
 
 /// One coefficient a sample, to be multiplied with `[n, c, h, w]`.

@@ -58,7 +58,8 @@ fn dynamic<B: Kernels>(x_0: Tensor<B, 4>, ratio: f64, max: f64) -> Tensor<B, 4> 
         .chunks_exact_mut(dimensions.max(1))
         .map(|image| quantile(image, ratio).max(1.0).min(max.max(1.0)) as f32)
         .collect();
-    let limits = Tensor::<B, 4>::from_data(TensorData::new(limits, [n, 1, 1, 1]), &device);
+    let limits = TensorData::new(limits, [n, 1, 1, 1]);
+    let limits = Tensor::<B, 4>::from_data(limits, ddpm_kernels::floats_on::<B>(&device));
     let limits = limits.expand(x_0.dims());
     x_0.min_pair(limits.clone()).max_pair(limits.clone().neg()) / limits
 }

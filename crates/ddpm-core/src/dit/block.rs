@@ -44,7 +44,8 @@ fn adaptive_norm<B: Kernels>(
 ) -> Tensor<B, 3> {
     let ([n, length, width], device) = (x.dims(), x.device());
     // A group norm of single tokens with one group, which every backend has with its backward pass.
-    let (ones, zeros) = (Tensor::ones([width], &device), Tensor::zeros([width], &device));
+    let floats = ddpm_kernels::floats_on::<B>(&device);
+    let (ones, zeros) = (Tensor::ones([width], floats.clone()), Tensor::zeros([width], floats));
     let normed = B::group_norm(x.reshape([n * length, width]), ones, zeros, 1, eps);
     normed.reshape([n, length, width]) * (scale + 1.0) + shift
 }

@@ -31,8 +31,8 @@ pub struct DiTConfig {
     pub learn_sigma: bool,
     /// Added to the variance in the layer norm before each block's two-layer network; the other norms add 1e-6.
     pub norm_eps: f64,
-    /// Subtracted from the number of frequencies in their exponent's denominator: 0 as in the published code, 1 as in
-    /// diffusers' `DiTTransformer2DModel`.
+    /// Subtracted from the number of frequencies in their exponent's denominator: 1 as in diffusers' `DiTTransformer2DModel`,
+    /// the default, 0 as in the published code.
     pub freq_shift: usize,
 }
 
@@ -49,7 +49,7 @@ impl Default for DiTConfig {
             num_classes: None,
             learn_sigma: false,
             norm_eps: 1e-6,
-            freq_shift: 0,
+            freq_shift: 1,
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn positions<B: Backend>(width: usize, side: usize, device: &B::Devic
         sines.chain((0..quarter).map(move |i| angle(i).cos() as f32))
     };
     let values: Vec<f32> = (0..side * side).flat_map(|p| one(p % side).chain(one(p / side))).collect();
-    Tensor::from_data(TensorData::new(values, [1, side * side, width]), device)
+    Tensor::from_data(TensorData::new(values, [1, side * side, width]), ddpm_kernels::floats_on::<B>(device))
 }
 
 /// From tokens that hold a patch each to the image.

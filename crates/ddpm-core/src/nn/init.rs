@@ -60,7 +60,7 @@ impl<'a, B: Backend> Initializer<'a, B> {
     /// The same value everywhere.
     pub fn constant<const D: usize>(&mut self, shape: [usize; D], value: f32) -> Param<Tensor<B, D>> {
         self.made += 1;
-        Param::from_tensor(Tensor::full(shape, value, self.device))
+        Param::from_tensor(Tensor::full(shape, value, ddpm_kernels::floats_on::<B>(self.device)))
     }
 
     fn draw<const D: usize>(
@@ -71,6 +71,7 @@ impl<'a, B: Backend> Initializer<'a, B> {
         let mut rng = self.key.rng(self.made);
         self.made += 1;
         let values: Vec<f32> = (0..Shape::new(shape).num_elements()).map(|_| value(&mut rng)).collect();
-        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), self.device))
+        let data = TensorData::new(values, shape);
+        Param::from_tensor(Tensor::from_data(data, ddpm_kernels::floats_on::<B>(self.device)))
     }
 }

@@ -85,7 +85,7 @@ impl<B: Kernels> NoisyBatch<B> {
     /// # Shapes
     /// - `x_0` and output: `[n, c, h, w]`
     pub fn noise(x_0: &Tensor<B, 4>, key: Key) -> Tensor<B, 4> {
-        Tensor::from_data(noise_ahead(x_0.dims(), key), &x_0.device())
+        Tensor::from_data(noise_ahead(x_0.dims(), key), ddpm_kernels::floats_on::<B>(&x_0.device()))
     }
 
     /// Given noise and timesteps.

@@ -29,9 +29,10 @@ pub fn sinusoids<B: Backend>(
     // The exponent is rounded as PyTorch rounds it: at t = 1000 an ulp of it moves the angle by 5e-4.
     let exponent = |i: usize| -(MAX_PERIOD.ln() as f32) * i as f32 / (half - freq_shift) as f32;
     let frequencies: Vec<f32> = (0..half).map(|i| f64::from(exponent(i)).exp() as f32).collect();
-    let frequencies = Tensor::<B, 2>::from_data(TensorData::new(frequencies, [1, half]), &t.device());
+    let frequencies = TensorData::new(frequencies, [1, half]);
+    let frequencies = Tensor::<B, 2>::from_data(frequencies, ddpm_kernels::floats_on::<B>(&t.device()));
     let [n] = t.dims();
-    let angles = t.float().reshape([n, 1]) * frequencies;
+    let angles = t.cast(ddpm_kernels::float_dtype::<B>()).reshape([n, 1]) * frequencies;
     let (sin, cos) = (angles.clone().sin(), angles.cos());
     Tensor::cat(if flip_sin_to_cos { vec![cos, sin] } else { vec![sin, cos] }, 1)
 }

@@ -11,6 +11,7 @@ use crate::{
         feature_maps, group_norm,
     },
     defaults::{activate_then_convolve, activate_then_convolve_backward},
+    floats_on,
     precision::rounded,
 };
 
@@ -120,7 +121,7 @@ fn tensor<B: Backend, const D: usize>(
     dims: [usize; D],
     device: &B::Device,
 ) -> Tensor<B, D> {
-    Tensor::from_data(TensorData::new(values, dims), device)
+    Tensor::from_data(TensorData::new(values, dims), floats_on::<B>(device))
 }
 
 /// A tensor's numbers, without a copy where nobody else holds them.

@@ -10,7 +10,7 @@ use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 use crate::{
     AdamW, AdamWState, Addend, Joined, Kernels, Norm, Precision,
     defaults::{convolve, convolve_backward, multiply, plus},
-    gpu,
+    floats_on, gpu,
     ops::{float, tensor},
 };
 
@@ -130,7 +130,7 @@ where
         parameters: Vec<(AdamW, Tensor<Self, 1>, AdamWState<Self>)>,
     ) -> Vec<AdamWState<Self>> {
         let Some((_, grad, _)) = parameters.first() else { return Vec::new() };
-        let scale = scale.unwrap_or_else(|| Tensor::ones([1], &grad.device()));
+        let scale = scale.unwrap_or_else(|| Tensor::ones([1], floats_on::<Self>(&grad.device())));
         let parameters = parameters.into_iter().map(|(adamw, grad, state)| {
             let AdamWState { value, moment_1, moment_2, average } = state;
             let state = [value, moment_1, moment_2, average];

@@ -1,6 +1,7 @@
 //! Numbers to compute with, and how results are compared.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+use ddpm_kernels::floats_on;
 use proptest::prelude::*;
 
 /// Numbers that depend on the position in a way that no layout mistake survives.
@@ -11,7 +12,8 @@ pub fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor
             (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)).rotate_left(13);
         (mixed.wrapping_mul(2_246_822_519) >> 8) as f32 / 8_388_608.0 - 1.0
     };
-    Tensor::from_data(TensorData::new((0..n).map(value).collect::<Vec<f32>>(), dims), &B::Device::default())
+    let data = TensorData::new((0..n).map(value).collect::<Vec<f32>>(), dims);
+    Tensor::from_data(data, floats_on::<B>(&B::Device::default()))
 }
 
 pub fn numbers(data: TensorData) -> Vec<f64> {

@@ -1,9 +1,9 @@
 //! AdamW with the moving average, and sums of squares.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::{AdamW, AdamWState, Kernels};
+use ddpm_kernels::{AdamW, AdamWState, Kernels, floats_on};
 use proptest::prelude::*;
 
 use crate::common::{all_close, values};
@@ -18,7 +18,7 @@ fn adamw_steps<B: Kernels>(len: usize, adamw: AdamW) -> Vec<Vec<f64>> {
     };
     let mut squares = Vec::new();
     for step in 1..4 {
-        let scale = Tensor::from_data(TensorData::new(vec![0.5_f32], [1]), &Default::default());
+        let scale = Tensor::full([1], 0.5, floats_on::<B>(&Default::default()));
         let grad = values::<B, 1>([len], 10 + step as u32);
         squares.push(B::sum_of_squares(grad.clone()).into_data().convert::<f64>().to_vec().unwrap()[0]);
         state = B::adamw(AdamW { step, ..adamw }, Some(scale), grad, state);

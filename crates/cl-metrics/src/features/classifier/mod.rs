@@ -188,5 +188,5 @@ fn tensor<B: Kernels>(data: &ImageDataset, positions: &[usize], device: &B::Devi
         .flat_map(|&i| data.pixels_of(i).iter().map(|&pixel| f32::from(pixel) / 127.5 - 1.0))
         .collect();
     let dims = [positions.len(), shape.channels, shape.height, shape.width];
-    Tensor::from_data(TensorData::new(values, dims), device)
+    Tensor::from_data(TensorData::new(values, dims), ddpm_kernels::floats_on::<B>(device))
 }

@@ -110,7 +110,8 @@ impl<B: Kernels> FeatureExtractor for InceptionFeatures<B> {
             let positions: Vec<usize> = (first..images.len().min(first + BATCH)).collect();
             let values: Vec<f32> = positions.par_iter().flat_map_iter(|&i| prepared(images, i)).collect();
             let data = TensorData::new(values, [positions.len(), 3, SIZE, SIZE]);
-            let (f, logits) = self.network.forward(Tensor::from_data(data, &self.device));
+            let data = Tensor::from_data(data, ddpm_kernels::floats_on::<B>(&self.device));
+            let (f, logits) = self.network.forward(data);
             features.extend(f.into_data().convert::<f32>().iter::<f32>());
             probabilities.extend(softmax(logits, 1).into_data().convert::<f32>().iter::<f32>());
         }

@@ -70,7 +70,7 @@ impl<B: Kernels> Inception<B> {
         });
         let [n, c, h, w] = x.dims();
         let features = x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c]);
-        let bias = Tensor::zeros([CLASSES], &features.device());
+        let bias = Tensor::zeros([CLASSES], ddpm_kernels::floats_on::<B>(&features.device()));
         (features.clone(), B::affine(features, self.classes.val(), bias))
     }
 }

@@ -73,7 +73,10 @@ impl WeightsFile {
             .map(|conv| self.folded(&file, conv, device))
             .collect::<Result<_, _>>()?;
         let classes = self.floats(&file, "fc.weight", &[CLASSES, FEATURES])?;
-        let classes = Tensor::from_data(TensorData::new(classes, [CLASSES, FEATURES]), device);
+        let classes = Tensor::from_data(
+            TensorData::new(classes, [CLASSES, FEATURES]),
+            ddpm_kernels::floats_on::<B>(device),
+        );
         Ok(Inception::new(convs, Param::from_tensor(classes)))
     }
 
@@ -123,8 +126,9 @@ impl WeightsFile {
             weights.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
             bias.push((f64::from(shift[c]) - f64::from(mean[c]) * factor) as f32);
         }
-        let weight = Tensor::from_data(TensorData::new(weight, shape), device);
-        let bias = Tensor::from_data(TensorData::new(bias, [conv.c_out]), device);
+        let weight = Tensor::from_data(TensorData::new(weight, shape), ddpm_kernels::floats_on::<B>(device));
+        let bias =
+            Tensor::from_data(TensorData::new(bias, [conv.c_out]), ddpm_kernels::floats_on::<B>(device));
         Ok(FoldedConv::new(Param::from_tensor(weight), Param::from_tensor(bias)))
     }
 

@@ -71,9 +71,10 @@ impl<B: TrainBackend> Delta<B> {
                 let rank = rank.min(rows).min(columns);
                 let (mut rng, bound) = (key.rng(i as u64), 1.0 / (columns as f32).sqrt());
                 let down: Vec<f32> = (0..rank * columns).map(|_| rng.random_range(-bound..bound)).collect();
-                let down = Tensor::from_data(TensorData::new(down, [rank, columns]), device);
+                let floats = ddpm_kernels::floats_on::<B>(device);
+                let down = Tensor::from_data(TensorData::new(down, [rank, columns]), floats.clone());
                 delta.down.push(Param::from_tensor(down));
-                delta.up.push(Param::from_tensor(Tensor::zeros([rows, rank], device)));
+                delta.up.push(Param::from_tensor(Tensor::zeros([rows, rank], floats)));
             }
             if part.trained {
                 delta.values.push(Param::from_tensor(Tensor::from_inner(value.clone())));

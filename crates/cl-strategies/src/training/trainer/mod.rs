@@ -150,7 +150,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             }
             let Prepared { positions, images, noise } = made?;
             let key = step_key(self.seed, k, step);
-            let [x_0, eps] = [images, noise].map(|data| Tensor::from_data(data, &self.device));
+            let floats = ddpm_kernels::floats_on::<B>(&self.device);
+            let [x_0, eps] = [images, noise].map(|data| Tensor::from_data(data, floats.clone()));
             let y =
                 config.condition_on.conditions_with_dropout(&arrived, &positions, dropout, key, &self.device);
             let (images, loss) = self.step(

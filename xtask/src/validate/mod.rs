@@ -1,4 +1,8 @@
-//! What a change must pass.
+//! What a change must pass: every check once, or the tests many times in random order.
+
+mod order;
+mod rounds;
+mod suite;
 
 use std::path::PathBuf;
 
@@ -6,14 +10,25 @@ use anyhow::Result;
 
 use crate::build::{cargo, command};
 
-/// Runs every check, and stops at the first that fails.
-pub(crate) fn run(cpu: bool) -> Result<()> {
-    let features: &[&str] = if cpu {
-        &["--no-default-features", "--features", "cldiff-cli/flex,cldiff-cli/ndarray"]
-    } else {
-        &[]
-    };
-    let workspace = [&["--workspace"], features].concat();
+/// The options of `cargo xtask validate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {
+    /// Only the CPU backends, which build in a fraction of the time
+    #[arg(long)]
+    cpu: bool,
+    #[command(flatten)]
+    rounds: rounds::RoundsArgs,
+}
+
+/// The features that leave the GPU backends out.
+const CPU: &[&str] = &["--no-default-features", "--features", "cldiff-cli/flex,cldiff-cli/ndarray"];
+
+/// Runs every check, and stops at the first that fails; with `--repeat` runs the tests alone.
+pub(crate) fn run(args: &ValidateArgs) -> Result<()> {
+    let workspace = [&["--workspace"][..], if args.cpu { CPU } else { &[] }].concat();
+    if let Some(rounds) = args.rounds.asked() {
+        return args.rounds.run(rounds, &workspace);
+    }
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&[&["clippy"], &workspace[..], &["--all-targets", "--", "-D", "warnings"]].concat(), &[])?;
     cargo(&[&["test"], &workspace[..]].concat(), &[])?;
