@@ -15,6 +15,7 @@ pub mod input;
 mod list;
 mod metric;
 mod panics;
+pub mod quantities;
 pub mod report;
 pub mod results;
 mod run;

@@ -10,6 +10,7 @@ mod benchmark;
 mod build;
 mod cell;
 mod check;
+mod cost;
 mod engine;
 mod error;
 mod evaluate;
@@ -25,11 +26,12 @@ pub use analysis::{Analyses, CkaTable};
 pub use backend::{BackendChoice, cpu_features, open};
 pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation, check_strategy};
+pub use cost::{Amount, COSTS, Cost, CostQuantity, Shown};
 pub use ddpm_core::ProcessConfig;
 pub use ddpm_core::sampler::SamplerConfig;
 pub use engine::{
-    CellObserver, CellOutcome, Cost, Engine, Evaluation, MakeState, Moment, Phase, Probe, SaveModel,
-    TaskValues, Tick, Workload,
+    CellObserver, CellOutcome, Engine, Evaluation, MakeState, Moment, Phase, Probe, SaveModel, TaskValues,
+    Tick, Workload,
 };
 pub use error::EngineError;
 pub use extractor::ExtractorChoice;

@@ -1,14 +1,12 @@
 //! `report.html`: one file, no network, for someone who knows the field and not this program.
 
 mod charts;
-pub mod columns;
 mod forgetting;
 mod heat_map;
 mod hybrid;
 mod lines;
 pub mod long;
 mod merge;
-pub mod numbers;
 mod palette;
 mod pitfall;
 mod sections;
@@ -25,7 +23,7 @@ use anyhow::{Context, Result};
 use cl_strategies::durable::write_whole;
 use minijinja::{Environment, Value, context, value::merge_maps};
 
-use crate::results::Results;
+use crate::{quantities::cells, results::Results};
 
 /// Everything that a report shows of one run.
 #[derive(Debug, Clone)]
@@ -53,7 +51,7 @@ pub fn write(inputs: &[ReportInput], out: &Path) -> Result<()> {
     let merged = merge::merge(inputs)?;
     let html = render(inputs)?;
     let runs: Vec<&Results> = inputs.iter().map(|input| &input.results).collect();
-    let rows = long::rows(&runs, &merged.results);
+    let rows = long::rows(&runs, &merged.results)?;
     let write = |path: &Path, bytes: &[u8]| write_whole(path, bytes).context("the report cannot be written");
     write(out, html.as_bytes())?;
     write(&out.with_file_name("results.csv"), tables::csv(&rows).as_bytes())?;
@@ -90,7 +88,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
         failed => results.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         findings => words::findings(results),
         tasks => Value::from_serialize(&results.stream.tasks),
-        columns => sections::table_header(),
+        columns => sections::table_header(results),
         rows => sections::table_rows(results),
         standings => statistics::standing_rows(results),
         pairs => statistics::pair_rows(results),
@@ -107,7 +105,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
 }
 
 fn figures(results: &Results) -> Result<Value> {
-    let strategies = numbers::strategies(results);
+    let strategies = cells::strategies(results);
     Ok(context! {
         cost_charts => charts::quality_against_cost(results)?,
         fid_maps => sections::figures(&strategies, |cells| heat_map::fid(results, cells))?,
@@ -125,7 +123,7 @@ fn figures(results: &Results) -> Result<Value> {
 /// Words and figures of each task that hybrid sampling looked at.
 fn hybrids(results: &Results) -> Result<Vec<Value>> {
     let of_task = |task: usize| {
-        let with: Vec<_> = numbers::strategies(results)
+        let with: Vec<_> = cells::strategies(results)
             .into_iter()
             .filter(|(_, cells)| !hybrid::thresholds(cells, task).is_empty())
             .collect();
@@ -135,5 +133,7 @@ fn hybrids(results: &Results) -> Result<Vec<Value>> {
     hybrid::tasks(results).into_iter().map(of_task).collect()
 }
 
+#[cfg(test)]
+mod every_number;
 #[cfg(test)]
 mod tests;

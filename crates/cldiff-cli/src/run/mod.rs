@@ -9,7 +9,7 @@ mod interrupt;
 mod jobs;
 mod lock;
 mod manifest;
-pub(crate) mod numbers;
+mod numbers;
 mod observer;
 pub(crate) mod progress;
 mod reason;
@@ -34,6 +34,7 @@ use crate::{
     args::RunArgs,
     config::{Loaded, load},
     failure::Failure,
+    quantities::summaries::against_joint,
     report::{self, ReportInput},
     results::{FailedCell, Results, StreamInfo, TaskInfo},
 };
@@ -88,7 +89,7 @@ fn results(
     let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
     let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
     let Cells { mut finished, failed } = runner.run()?;
-    numbers::add_plasticity(&mut finished);
+    against_joint(&mut finished);
     let summary = references[0].summary();
     let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));
     let results = Results {
