@@ -1,23 +1,21 @@
 //! `cldiff sample`, `predict` and `bpd`: what a finished model is used for, its own or one of diffusers'.
 
-pub(crate) mod output;
-mod pictures;
-pub(crate) mod tensors;
-
 use std::path::{Path, PathBuf};
 
-use cldiff_engine::{BitsJob, Engine, EngineError, HostImages, PredictJob, SampleJob};
+use cldiff_engine::{BitsJob, Engine, EngineError, PredictJob, SampleJob};
 use data_streams::{ImageDataset, ImageShape};
 use ddpm_core::{CoreError, UNet2DConfig, diffusers::read_configs, likelihood::BitsPerDimension};
 use serde_json::json;
 
-use self::{output::Output, tensors::Tensors};
 use crate::{
     args::{BpdArgs, ExportArgs, ModelArgs, PredictArgs, SampleArgs},
     config::DataConfig,
     failure::Failure,
-    run::progress::Progress,
+    files::{output::Output, tensors::Tensors},
+    ui::progress::Progress,
 };
+
+pub(crate) use crate::files::{output, tensors};
 
 /// Samples, when nothing says how many.
 const COUNT: usize = 16;
@@ -228,10 +226,4 @@ fn at_least_one(values: &[(&str, usize)]) -> Result<(), Failure> {
         Some((option, _)) => Err(Failure::mistake(format!("{option} 0: expected at least 1"))),
         None => Ok(()),
     }
-}
-
-/// The largest absolute value that a picture shows; what lies beyond is clipped.
-fn to_pixels(images: &HostImages) -> Vec<u8> {
-    // `as u8` saturates.
-    images.values.iter().map(|v| ((v + 1.0) * 127.5).round() as u8).collect()
 }

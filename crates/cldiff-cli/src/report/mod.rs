@@ -1,6 +1,8 @@
-//! `report.html`: one file, no network, for someone who knows the field and not this program.
+//! `report.html`: one file, no network, for someone who knows the field and not this program. `cldiff run` ends with
+//! it; [`command`] is `cldiff report`.
 
 mod charts;
+pub(crate) mod command;
 mod forgetting;
 mod heat_map;
 mod hybrid;
@@ -17,29 +19,25 @@ mod tables;
 mod views;
 mod words;
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cl_strategies::durable::write_whole;
 use minijinja::{Environment, Value, context, value::merge_maps};
 
-use crate::{quantities::cells, results::Results};
+pub use crate::files::finished_run::FinishedRun as ReportInput;
+use crate::{files::finished_run, quantities::cells, results::Results, ui::failure::Failure};
 
-/// Everything that a report shows of one run.
-#[derive(Debug, Clone)]
-pub struct ReportInput {
-    /// The numbers.
-    pub results: Results,
-    /// The resolved configuration.
-    pub config_toml: String,
-    /// SHA-256 of the images of all experiences: `train` and `eval`.
-    pub data_sha256: BTreeMap<String, String>,
-    /// Where and with what the run was made.
-    pub manifest: Vec<(String, String)>,
-    /// The sample grids (PNG) after each task, by label and seed.
-    pub grids: BTreeMap<(String, u64), Vec<Vec<u8>>>,
-    /// Real images of each task (PNG).
-    pub real_grid: Option<Vec<u8>>,
+/// Reads runs from their directories and writes their report. The results, run by run.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a directory that holds no finished run, runs that do not compare, and a file that cannot be
+/// written.
+pub(crate) fn of_directories(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Failure> {
+    let read = |dir: &PathBuf| finished_run::load(dir).map_err(|e| Failure::mistake(format!("{e:#}")));
+    let inputs: Vec<ReportInput> = directories.iter().map(read).collect::<Result<_, _>>()?;
+    write(&inputs, out).map_err(|e| Failure::mistake(format!("{e:#}")))?;
+    Ok(inputs.into_iter().map(|input| input.results).collect())
 }
 
 /// Writes the report of one run, or of several as one, and beside it every number as `results.csv` and
