@@ -16,6 +16,8 @@ mod metric;
 pub mod quantities;
 pub mod report;
 pub mod results;
+#[cfg(test)]
+mod rooms;
 mod run;
 mod ui;
 mod weights;

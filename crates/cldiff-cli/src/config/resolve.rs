@@ -15,7 +15,7 @@ use super::{
     Config, Loaded, SCHEMA,
     names::{label_problem, run_problem},
 };
-use crate::{failure::Failure, weights::default_weights};
+use crate::{failure::Failure, files::weights::default_weights};
 
 impl Loaded {
     /// Fills in what the data decide and checks every value, so that nothing fails for a mistake once a run has

@@ -12,7 +12,11 @@ use super::{
     ShowArgs, SplitArg, names,
     statistics::{Statistics, statistics},
 };
-use crate::{config::DataConfig, failure::Failure, generate::output::check_file, run::grid};
+use crate::{
+    config::DataConfig,
+    failure::Failure,
+    files::{grid, output::check_file},
+};
 
 /// A larger grid would be no picture to look at.
 const MOST_PIXELS: usize = 1 << 26;

@@ -11,11 +11,12 @@ use crate::{
     args::{BpdArgs, ExportArgs, ModelArgs, PredictArgs, SampleArgs},
     config::DataConfig,
     failure::Failure,
-    files::{output::Output, tensors::Tensors},
+    files::{
+        output::{self, Output},
+        tensors::{self, Tensors},
+    },
     ui::progress::Progress,
 };
-
-pub(crate) use crate::files::{output, tensors};
 
 /// Samples, when nothing says how many.
 const COUNT: usize = 16;

@@ -8,7 +8,7 @@ use super::{
     args::{FeaturesArg, Options},
     set::{Content, Set},
 };
-use crate::{failure::Failure, weights::default_weights};
+use crate::{failure::Failure, files::weights::default_weights};
 
 /// Extracts the features of all sets of images and says what they are called; `usual` where nothing is asked for.
 pub(super) fn extract(

@@ -24,8 +24,6 @@ use crate::{
     ui::{failure::Failure, progress::Progress, table},
 };
 
-pub(crate) use crate::files::grid;
-
 /// Runs a benchmark.
 ///
 /// # Errors

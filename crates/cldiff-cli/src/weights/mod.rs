@@ -15,8 +15,6 @@ use crate::{
     ui::{download::DownloadArgs, failure::Failure},
 };
 
-pub(crate) use crate::files::weights::default_weights;
-
 /// `cldiff weights`
 #[derive(Debug, Subcommand)]
 pub enum WeightsCommand {
