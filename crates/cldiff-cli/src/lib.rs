@@ -8,17 +8,18 @@ mod bench;
 mod config;
 mod data;
 mod doctor;
-mod download;
-mod failure;
+mod files;
 mod generate;
 pub mod input;
 mod list;
 mod metric;
-mod panics;
+pub mod quantities;
 pub mod report;
 pub mod results;
+#[cfg(test)]
+mod rooms;
 mod run;
-mod short_of_memory;
+mod ui;
 mod weights;
 
 use std::{process::ExitCode, time::Instant};
@@ -27,7 +28,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},
-    failure::Failure,
+    ui::{download, failure, failure::Failure, panics},
 };
 
 /// Parses the command line, does what it says, and reports a failure in one message.
@@ -70,7 +71,7 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         }
         Some(Command::Config(ConfigCommand::Show(args))) => config::commands::show(&args),
         Some(Command::Config(ConfigCommand::Schema)) => config::commands::schema(),
-        Some(Command::Report { directories, out }) => run::report(&directories, out.as_deref()),
+        Some(Command::Report { directories, out }) => report::command::report(&directories, out.as_deref()),
     }
 }
 

@@ -13,7 +13,7 @@ use ddpm_core::{likelihood::BitsPerDimension, sampler};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Analyses, BenchmarkJob, BitsJob, CellSpec, EngineError, EvaluationConfig, ExtractorContext,
+    Analyses, BenchmarkJob, BitsJob, CellSpec, Cost, EngineError, EvaluationConfig, ExtractorContext,
     FeaturesConfig, HostImages, Measurement, PrecisionConfig, PredictJob, Reference, SampleJob,
 };
 
@@ -239,29 +239,6 @@ pub struct TaskValues {
     pub tasks: Vec<Option<f64>>,
     /// Of all samples against the eval data of all tasks seen.
     pub pooled: Option<f64>,
-}
-
-/// What a cell cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
-    /// Seconds spent training.
-    pub train_seconds: f64,
-    /// Seconds spent drawing samples.
-    pub sample_seconds: f64,
-    /// Seconds spent on losses, features and metrics.
-    pub evaluate_seconds: f64,
-    /// Images trained on, from the stream and from buffers.
-    pub images_trained: u64,
-    /// Passes of one image through the network, in training, sampling and evaluation.
-    pub denoiser_evaluations: u64,
-    /// Steps that were left out because loss or gradients were not finite.
-    pub skipped_steps: u64,
-    /// Largest resident memory of the process during the cell; none where it cannot be told.
-    pub peak_memory_bytes: Option<u64>,
-    /// Bytes of images that the strategy holds at the end.
-    pub buffer_bytes: u64,
-    /// Numbers that the strategy holds at the end in the form of parameters: teachers, importances, adapters, masks.
-    pub extra_parameters: u64,
 }
 
 /// How much work a cell is, in the unit of [`Tick::work`].

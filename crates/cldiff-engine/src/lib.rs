@@ -9,6 +9,7 @@ mod backend;
 mod benchmark;
 mod cell;
 mod check;
+mod cost;
 mod engine;
 mod error;
 mod evaluate;
@@ -27,11 +28,12 @@ pub use analysis::{Analyses, CkaTable};
 pub use backend::{Backend, cpu_features, open};
 pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation};
+pub use cost::{Amount, COSTS, Cost, CostQuantity, Shown};
 pub use ddpm_core::ProcessConfig;
 pub use ddpm_core::sampler::SamplerConfig;
 pub use engine::{
-    CellObserver, CellOutcome, Cost, Engine, Evaluation, MakeState, Moment, Phase, Probe, SaveModel,
-    TaskValues, Tick, Workload,
+    CellObserver, CellOutcome, Engine, Evaluation, MakeState, Moment, Phase, Probe, SaveModel, TaskValues,
+    Tick, Workload,
 };
 pub use error::EngineError;
 pub use everywhere::{EveryFeatures, EveryNetwork, EveryStrategy};

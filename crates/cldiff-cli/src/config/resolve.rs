@@ -16,7 +16,7 @@ use super::{
     data::{advised, places},
     names::{label_problem, run_problem},
 };
-use crate::{failure::Failure, weights::default_weights};
+use crate::{failure::Failure, files::weights::default_weights};
 
 impl Loaded {
     /// Fills in what the data decide and checks every value, so that nothing fails for a mistake once a run has

@@ -15,8 +15,7 @@ use super::{
 use crate::{
     config::{advised, places},
     failure::Failure,
-    generate::output::check_file,
-    run::grid,
+    files::{grid, output::check_file},
 };
 
 /// A larger grid would be no picture to look at.

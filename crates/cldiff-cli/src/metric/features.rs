@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::{advised, places},
     failure::Failure,
-    weights::default_weights,
+    files::weights::default_weights,
 };
 
 /// Extracts the features of all sets of images and says what they are called; `usual` where nothing is asked for.

@@ -7,7 +7,7 @@ use data_streams::{ImageDataset, ImageShape};
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::set::{Content, Set};
-use crate::{failure::Failure, generate::tensors::Tensors};
+use crate::{failure::Failure, files::tensors::Tensors};
 
 /// The note in a file's header that names its features.
 pub(super) const FEATURES_NOTE: &str = "features";

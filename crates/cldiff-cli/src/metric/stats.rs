@@ -6,7 +6,7 @@ use anyhow::Context;
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::{args::Options, features, files::FEATURES_NOTE, set::Set};
-use crate::{failure::Failure, generate::output::check_file};
+use crate::{failure::Failure, files::output::check_file};
 
 /// Writes `mu` (d), `sigma` (d x d), both f64, and `n` (1, i64); the name of the features stands in the file's header.
 pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure> {

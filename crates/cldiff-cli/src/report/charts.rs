@@ -3,13 +3,17 @@
 use anyhow::Result;
 
 use super::{
-    columns::{columns, state_bytes},
     forgetting::{self, Loss},
     lines::{Axes, Line, chart},
-    numbers::{entry, pooled, spread, strategies},
     palette,
 };
-use crate::results::{CellResult, Results};
+use crate::{
+    quantities::{
+        cells::{entry, mean, pooled, spread, strategies},
+        columns::{qualities, state_bytes},
+    },
+    results::{CellResult, Results},
+};
 
 const SIZE: (u32, u32) = (588, 330);
 
@@ -58,11 +62,11 @@ pub(super) fn forgetting_by_timestep(results: &Results) -> Result<Vec<String>> {
 /// # Errors
 /// What plotters cannot draw.
 pub(super) fn quality_against_cost(results: &Results) -> Result<Vec<String>> {
-    let fid = columns().into_iter().next();
-    let points = |cost: fn(&CellResult) -> f64| -> Vec<Line> {
+    let fid = qualities(results).into_iter().next();
+    let points = |cost: fn(&CellResult) -> Option<f64>| -> Vec<Line> {
         by_strategy(results, |cells| {
             let fid = fid.as_ref().and_then(|column| column.mean(cells));
-            let cost = super::numbers::mean(cells.iter().map(|cell| cost(cell)));
+            let cost = mean(cells.iter().filter_map(|cell| cost(cell)));
             (cost.zip(fid).into_iter().collect(), Vec::new())
         })
     };
@@ -71,12 +75,12 @@ pub(super) fn quality_against_cost(results: &Results) -> Result<Vec<String>> {
         chart(
             SIZE,
             &axes("Quality against computing", "passes of an image through the network, ×10³"),
-            &points(|c| c.cost.denoiser_evaluations as f64 / 1e3),
+            &points(|c| c.cost.get("denoiser_evaluations").map(|passes| passes / 1e3)),
         )?,
         chart(
             SIZE,
             &axes("Quality against memory", "stored images and parameters, kB"),
-            &points(|c| state_bytes(c) / 1e3),
+            &points(|c| Some(state_bytes(c) / 1e3)),
         )?,
     ])
 }

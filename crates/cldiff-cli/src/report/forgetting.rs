@@ -2,12 +2,11 @@
 
 use anyhow::Result;
 
-use super::{
-    heat_map::HeatMap,
-    numbers::{mean, strategies},
-    palette,
+use super::{heat_map::HeatMap, palette};
+use crate::{
+    quantities::cells::{mean, strategies},
+    results::{CellResult, ChangeResult, Results, TimestepResult},
 };
-use crate::results::{CellResult, ChangeResult, Results, TimestepResult};
 
 /// Which loss along the timesteps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

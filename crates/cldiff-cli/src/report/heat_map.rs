@@ -7,11 +7,13 @@ use plotters::{
 };
 
 use super::{
-    numbers::{entry, strategies},
     palette,
     svg::{self, drawing, text},
 };
-use crate::results::{CellResult, Results};
+use crate::{
+    quantities::cells::{entry, strategies},
+    results::{CellResult, Results},
+};
 
 /// A matrix to draw.
 pub(super) struct HeatMap<'a> {

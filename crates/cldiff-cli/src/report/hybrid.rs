@@ -4,11 +4,13 @@ use anyhow::Result;
 
 use super::{
     lines::{Axes, Line, draw_lines, range_of},
-    numbers::{spread, strategies},
     palette,
     svg::figure,
 };
-use crate::results::{CellResult, HybridResult, Results};
+use crate::{
+    quantities::cells::{spread, strategies},
+    results::{CellResult, HybridResult, Results},
+};
 
 /// Which model has the noisy part of the trajectory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,19 @@
 //! Every number of the results as a row of one long table, which `results.csv` and `results.parquet` hold.
 //!
-//! Tasks and bins are counted from 0, as in `results.json`. What was not measured has no row. docs/results.md says which
-//! metrics there are.
+//! Tasks and bins are counted from 0, as in `results.json`. What was not measured has no row. [`quantities`](crate::quantities)
+//! declares which metrics there are, and docs/results.md lists them.
 
-use super::{
-    columns::Column,
-    statistics::{pairs, standings},
+use anyhow::Result;
+
+use super::statistics::{pairs, standings};
+use crate::{
+    quantities::{
+        columns::Column,
+        place::Index,
+        walk::{Number, numbers},
+    },
+    results::{CellResult, Results},
 };
-use crate::results::{CellResult, ChangeResult, CostResult, Results};
 
 /// A number with all that says what it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,198 +51,84 @@ pub struct Row {
 }
 
 /// The rows of the cells of each run, and of what all of them together say over seeds.
-pub fn rows(runs: &[&Results], merged: &Results) -> Vec<Row> {
+///
+/// # Errors
+/// If the results cannot be written as JSON.
+pub fn rows(runs: &[&Results], merged: &Results) -> Result<Vec<Row>> {
     let mut table = Table::default();
     for run in runs {
-        table.base = Row { run: run.name.clone(), statistic: "value", ..Row::default() };
-        table.floor(run);
-        run.cells.iter().for_each(|cell| table.cell(cell));
+        let found = numbers(run)?;
+        if !found.undeclared.is_empty() {
+            tracing::warn!("numbers of \"{}\" that no row has: {}", run.name, found.undeclared.join(", "));
+        }
+        table.rows.extend(found.values.into_iter().map(|number| row(run, number)));
     }
     table.over_seeds(merged);
-    table.rows
+    Ok(table.rows)
+}
+
+/// The row of a number: the indices of its place say of what it is.
+fn row(run: &Results, number: Number) -> Row {
+    let at = |index| number.index(index);
+    let cell = at(Index::Cell).and_then(|i| run.cells.get(i));
+    let mut row = Row {
+        run: run.name.clone(),
+        label: cell.map(|cell| cell.label.clone()),
+        strategy: cell.map(|cell| cell.strategy.clone()),
+        seed: cell.map(|cell| cell.seed),
+        metric: number.name.clone(),
+        statistic: number.statistic,
+        after_task: at(Index::AfterTask),
+        on_task: at(Index::OnTask),
+        bin: at(Index::Bin),
+        value: number.value,
+        ..Row::default()
+    };
+    if let Some(cell) = cell {
+        in_cell(&mut row, cell, &number);
+    }
+    row
+}
+
+/// What stands beside the number in its cell: timesteps, the block, the task and the threshold of a hybrid trajectory.
+fn in_cell(row: &mut Row, cell: &CellResult, number: &Number) {
+    let edge = |i: usize| cell.timestep.edges.get(i).copied();
+    if let Some(bin) = number.index(Index::Bin) {
+        (row.t_low, row.t_high) = (edge(bin), edge(bin + 1));
+    }
+    if let Some(i) = number.index(Index::Edge) {
+        row.t_low = edge(i);
+    }
+    if let (Some(i), Some(cka)) = (number.index(Index::Block), &cell.cka) {
+        row.block = cka.blocks.get(i).cloned();
+    }
+    if let Some(curve) = number.index(Index::Curve).and_then(|i| cell.hybrid_sampling.get(i)) {
+        let tasks = cell.timestep.prior.len().max(cell.timestep.vlb.len());
+        (row.after_task, row.on_task) = (Some(tasks.saturating_sub(1)), Some(curve.task));
+        let threshold = number.index(Index::Threshold);
+        row.threshold = threshold.and_then(|i| curve.thresholds.get(i).copied());
+    }
 }
 
 #[derive(Default)]
 struct Table {
     rows: Vec<Row>,
-    /// What the rows to come have in common.
-    base: Row,
 }
 
 impl Table {
     fn push(&mut self, metric: &str, value: Option<f64>, place: impl FnOnce(&mut Row)) {
         let Some(value) = value.filter(|v| v.is_finite()) else { return };
-        let mut row = Row { metric: metric.to_owned(), value, ..self.base.clone() };
+        let mut row = Row { metric: metric.to_owned(), value, ..Row::default() };
         place(&mut row);
         self.rows.push(row);
     }
 
-    fn floor(&mut self, results: &Results) {
-        for (metric, values) in &results.floor {
-            // Pooled floors belong to the tasks up to one, like the pooled metrics.
-            let pooled = metric.ends_with("_pooled");
-            for (task, value) in values.iter().enumerate() {
-                self.push(&format!("floor.{metric}"), *value, |row| {
-                    *(if pooled { &mut row.after_task } else { &mut row.on_task }) = Some(task);
-                });
-            }
-        }
-    }
-
-    fn cell(&mut self, cell: &CellResult) {
-        self.base.label = Some(cell.label.clone());
-        self.base.strategy = Some(cell.strategy.clone());
-        self.base.seed = Some(cell.seed);
-        for (metric, matrix) in &cell.matrices {
-            self.matrix(metric, "value", matrix);
-        }
-        for (metric, matrix) in &cell.standard_errors {
-            self.matrix(metric, "standard_error", matrix);
-        }
-        for (metric, values) in &cell.pooled {
-            for (k, value) in values.iter().enumerate() {
-                self.push(&format!("{metric}.pooled"), *value, |row| row.after_task = Some(k));
-            }
-        }
-        for (metric, values) in &cell.untrained {
-            for (j, value) in values.iter().enumerate() {
-                self.push(&format!("{metric}.untrained"), *value, |row| row.on_task = Some(j));
-            }
-        }
-        for (name, value) in &cell.summary {
-            self.push(name, *value, |_| ());
-        }
-        self.timestep(cell);
-        self.views(cell);
-        self.cost(&cell.cost);
-    }
-
-    fn matrix(&mut self, metric: &str, statistic: &'static str, matrix: &[Vec<Option<f64>>]) {
-        for (k, row) in matrix.iter().enumerate() {
-            for (j, value) in row.iter().enumerate() {
-                self.push(metric, *value, |row| {
-                    (row.statistic, row.after_task, row.on_task) = (statistic, Some(k), Some(j));
-                });
-            }
-        }
-    }
-
-    /// A value for each bin on task j after task k.
-    fn bins(
-        &mut self,
-        metric: &str,
-        statistic: &'static str,
-        (k, j): (usize, usize),
-        edges: &[usize],
-        values: impl IntoIterator<Item = Option<f64>>,
-    ) {
-        for (bin, value) in values.into_iter().enumerate() {
-            self.push(metric, value, |row| {
-                (row.statistic, row.after_task, row.on_task) = (statistic, Some(k), Some(j));
-                (row.bin, row.t_low, row.t_high) =
-                    (Some(bin), edges.get(bin).copied(), edges.get(bin + 1).copied());
-            });
-        }
-    }
-
-    fn timestep(&mut self, cell: &CellResult) {
-        let timestep = &cell.timestep;
-        let edges = &timestep.edges;
-        self.matrix("bpd.prior", "value", &timestep.prior);
-        self.matrix("bpd.discretized", "value", &timestep.discretized);
-        for (name, losses) in [("denoising_loss", &timestep.denoising_loss), ("vlb", &timestep.vlb)] {
-            let metric = format!("timestep.{name}");
-            for (k, j, bins) in entries(losses) {
-                self.bins(&metric, "value", (k, j), edges, bins.iter().copied().map(Some));
-            }
-        }
-        for (name, errors) in &timestep.standard_errors {
-            for (k, j, bins) in entries(errors) {
-                self.bins(&format!("timestep.{name}"), "standard_error", (k, j), edges, bins.iter().copied());
-            }
-        }
-        for (name, changes) in &timestep.forgetting {
-            for (k, j, change) in entries(changes) {
-                self.change(&format!("timestep_forgetting.{name}"), (k, j), edges, change);
-            }
-        }
-    }
-
-    fn change(&mut self, metric: &str, at: (usize, usize), edges: &[usize], change: &ChangeResult) {
-        let ChangeResult { absolute, absolute_error, relative, relative_error, .. } = change;
-        let all: [(&str, &'static str, &[Option<f64>]); 4] = [
-            ("absolute", "value", absolute),
-            ("absolute", "standard_error", absolute_error),
-            ("relative", "value", relative),
-            ("relative", "standard_error", relative_error),
-        ];
-        for (name, statistic, values) in all {
-            self.bins(&format!("{metric}.{name}"), statistic, at, edges, values.iter().copied());
-        }
-        let share = change.share.iter().flatten().copied().map(Some);
-        self.bins(&format!("{metric}.share"), "value", at, edges, share);
-        let single: [(&str, &'static str, Option<f64>); 3] = [
-            ("total", "value", change.total),
-            ("total", "standard_error", change.total_error),
-            ("clear_share", "value", change.clear_share),
-        ];
-        for (name, statistic, value) in single {
-            self.push(&format!("{metric}.{name}"), value, |row| {
-                (row.statistic, row.after_task, row.on_task) = (statistic, Some(at.0), Some(at.1));
-            });
-        }
-    }
-
-    fn views(&mut self, cell: &CellResult) {
-        let last = cell.timestep.prior.len().max(cell.timestep.vlb.len()).saturating_sub(1);
-        for curve in &cell.hybrid_sampling {
-            for (name, values) in [("old_above", &curve.old_above), ("new_above", &curve.new_above)] {
-                for (threshold, value) in curve.thresholds.iter().zip(values) {
-                    self.push(&format!("fid.hybrid.{name}"), *value, |row| {
-                        (row.after_task, row.on_task) = (Some(last), Some(curve.task));
-                        row.threshold = Some(*threshold);
-                    });
-                }
-            }
-        }
-        let edges = &cell.timestep.edges;
-        for (k, j, bins) in cell.gradient_cosine.iter().flat_map(|all| entries(all)) {
-            self.bins("gradient_cosine", "value", (k, j), edges, bins.iter().copied());
-        }
-        if let Some(cka) = &cell.cka {
-            for (k, j, blocks) in entries(&cka.values) {
-                for (block, bins) in cka.blocks.iter().zip(blocks) {
-                    let first = self.rows.len();
-                    self.bins("cka", "value", (k, j), edges, bins.iter().copied());
-                    self.rows[first..].iter_mut().for_each(|row| row.block = Some(block.clone()));
-                }
-            }
-        }
-    }
-
-    fn cost(&mut self, cost: &CostResult) {
-        let costs = [
-            ("cost.train_seconds", Some(cost.train_seconds)),
-            ("cost.sample_seconds", Some(cost.sample_seconds)),
-            ("cost.evaluate_seconds", Some(cost.evaluate_seconds)),
-            ("cost.images_per_second", Some(cost.images_per_second)),
-            ("cost.denoiser_evaluations", Some(cost.denoiser_evaluations as f64)),
-            ("cost.peak_memory_bytes", cost.peak_memory_bytes.map(|bytes| bytes as f64)),
-            ("cost.buffer_bytes", Some(cost.buffer_bytes as f64)),
-            ("cost.extra_parameters", Some(cost.extra_parameters as f64)),
-        ];
-        for (metric, value) in costs {
-            self.push(metric, value, |_| ());
-        }
-    }
-
     fn over_seeds(&mut self, merged: &Results) {
-        self.base = Row::default();
         for standing in standings(merged) {
             let rank = standing.rank.map(|rank| rank as f64);
             let label = standing.label.clone();
             self.spread(&standing.column, "", &standing.over_seeds, |row| row.label = Some(label.clone()));
-            self.push(standing.column.key, rank, |row| {
+            self.push(&standing.column.key, rank, |row| {
                 (row.statistic, row.label) = ("rank", Some(standing.label.clone()));
             });
         }
@@ -270,9 +162,4 @@ impl Table {
             });
         }
     }
-}
-
-/// The entries of `[k][j]`.
-fn entries<T>(all: &[Vec<T>]) -> impl Iterator<Item = (usize, usize, &T)> {
-    all.iter().enumerate().flat_map(|(k, row)| row.iter().enumerate().map(move |(j, entry)| (k, j, entry)))
 }

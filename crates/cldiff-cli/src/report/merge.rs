@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 
 use super::ReportInput;
-use crate::{config::first_difference, run::numbers::add_plasticity};
+use crate::{config::first_difference, quantities::summaries::against_joint, results::Results};
 
 /// The first run with the cells of all.
 ///
@@ -41,7 +41,7 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
         bail!("the run \"{}\" has no cells", first.results.name);
     }
     // The joint cell may come from another run than the cells that it is compared with.
-    add_plasticity(&mut merged.results.cells);
+    against_joint(&mut merged.results.cells);
     Ok(merged)
 }
 
@@ -65,6 +65,6 @@ fn other_images(a: &ReportInput, b: &ReportInput) -> Option<String> {
     ["train", "eval"].into_iter().find(differs).map(|part| format!("their {part} images are not the same"))
 }
 
-fn edges(results: &crate::results::Results) -> Option<&Vec<usize>> {
+fn edges(results: &Results) -> Option<&Vec<usize>> {
     results.cells.first().map(|cell| &cell.timestep.edges)
 }

@@ -1,14 +1,14 @@
-//! `report.html`: one file, no network, for someone who knows the field and not this program.
+//! `report.html`: one file, no network, for someone who knows the field and not this program. `cldiff run` ends with
+//! it; [`command`] is `cldiff report`.
 
 mod charts;
-pub mod columns;
+pub(crate) mod command;
 mod forgetting;
 mod heat_map;
 mod hybrid;
 mod lines;
 pub mod long;
 mod merge;
-pub mod numbers;
 mod palette;
 mod pitfall;
 mod sections;
@@ -19,29 +19,25 @@ mod tables;
 mod views;
 mod words;
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cl_strategies::durable::write_whole;
 use minijinja::{Environment, Value, context, value::merge_maps};
 
-use crate::results::Results;
+pub use crate::files::finished_run::FinishedRun as ReportInput;
+use crate::{files::finished_run, quantities::cells, results::Results, ui::failure::Failure};
 
-/// Everything that a report shows of one run.
-#[derive(Debug, Clone)]
-pub struct ReportInput {
-    /// The numbers.
-    pub results: Results,
-    /// The resolved configuration.
-    pub config_toml: String,
-    /// SHA-256 of the images of all experiences: `train` and `eval`.
-    pub data_sha256: BTreeMap<String, String>,
-    /// Where and with what the run was made.
-    pub manifest: Vec<(String, String)>,
-    /// The sample grids (PNG) after each task, by label and seed.
-    pub grids: BTreeMap<(String, u64), Vec<Vec<u8>>>,
-    /// Real images of each task (PNG).
-    pub real_grid: Option<Vec<u8>>,
+/// Reads runs from their directories and writes their report. The results, run by run.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a directory that holds no finished run, runs that do not compare, and a file that cannot be
+/// written.
+pub(crate) fn of_directories(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Failure> {
+    let read = |dir: &PathBuf| finished_run::load(dir).map_err(|e| Failure::mistake(format!("{e:#}")));
+    let inputs: Vec<ReportInput> = directories.iter().map(read).collect::<Result<_, _>>()?;
+    write(&inputs, out).map_err(|e| Failure::mistake(format!("{e:#}")))?;
+    Ok(inputs.into_iter().map(|input| input.results).collect())
 }
 
 /// Writes the report of one run, or of several as one, and beside it every number as `results.csv` and
@@ -53,7 +49,7 @@ pub fn write(inputs: &[ReportInput], out: &Path) -> Result<()> {
     let merged = merge::merge(inputs)?;
     let html = render(inputs)?;
     let runs: Vec<&Results> = inputs.iter().map(|input| &input.results).collect();
-    let rows = long::rows(&runs, &merged.results);
+    let rows = long::rows(&runs, &merged.results)?;
     let write = |path: &Path, bytes: &[u8]| write_whole(path, bytes).context("the report cannot be written");
     write(out, html.as_bytes())?;
     write(&out.with_file_name("results.csv"), tables::csv(&rows).as_bytes())?;
@@ -90,7 +86,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
         failed => results.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         findings => words::findings(results),
         tasks => Value::from_serialize(&results.stream.tasks),
-        columns => sections::table_header(),
+        columns => sections::table_header(results),
         rows => sections::table_rows(results),
         standings => statistics::standing_rows(results),
         pairs => statistics::pair_rows(results),
@@ -107,7 +103,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
 }
 
 fn figures(results: &Results) -> Result<Value> {
-    let strategies = numbers::strategies(results);
+    let strategies = cells::strategies(results);
     Ok(context! {
         cost_charts => charts::quality_against_cost(results)?,
         fid_maps => sections::figures(&strategies, |cells| heat_map::fid(results, cells))?,
@@ -125,7 +121,7 @@ fn figures(results: &Results) -> Result<Value> {
 /// Words and figures of each task that hybrid sampling looked at.
 fn hybrids(results: &Results) -> Result<Vec<Value>> {
     let of_task = |task: usize| {
-        let with: Vec<_> = numbers::strategies(results)
+        let with: Vec<_> = cells::strategies(results)
             .into_iter()
             .filter(|(_, cells)| !hybrid::thresholds(cells, task).is_empty())
             .collect();
@@ -135,5 +131,7 @@ fn hybrids(results: &Results) -> Result<Vec<Value>> {
     hybrid::tasks(results).into_iter().map(of_task).collect()
 }
 
+#[cfg(test)]
+mod every_number;
 #[cfg(test)]
 mod tests;

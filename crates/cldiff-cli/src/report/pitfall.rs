@@ -8,11 +8,13 @@ use super::{
     charts::lines_over_tasks,
     forgetting::{self, CurvePoint, Loss},
     lines::{Axes, Line, around, decimals, draw_lines, range_of, tick},
-    numbers::{average_after, pooled, strategies},
     palette,
     svg::{self, INK, drawing, figure, text},
 };
-use crate::results::{CellResult, Results};
+use crate::{
+    quantities::cells::{average_after, pooled, strategies},
+    results::{CellResult, Results},
+};
 
 type Value = fn(&[&CellResult], usize) -> Option<f64>;
 

@@ -4,35 +4,37 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use cl_metrics::summary::Direction;
 use minijinja::{Value, context};
 
-use super::{
-    ReportInput,
-    columns::{Column, columns},
-    numbers::{mean, strategies},
-    palette,
+use super::{ReportInput, palette};
+use crate::{
+    quantities::{
+        cells::{mean, strategies},
+        columns::{Column, columns},
+    },
+    results::{CellResult, Results},
 };
-use crate::results::{CellResult, Results};
 
 /// The table's header.
-pub(super) fn table_header() -> Vec<Value> {
-    columns()
+pub(super) fn table_header(results: &Results) -> Vec<Value> {
+    columns(results)
         .iter()
         .map(|c| context! { title => c.title, meaning => c.meaning, quality => c.quality, arrow => arrow(c) })
         .collect()
 }
 
 fn arrow(column: &Column) -> &'static str {
-    match (column.quality, column.higher) {
+    match (column.quality, column.direction) {
         (false, _) => "",
-        (true, true) => "↑",
-        (true, false) => "↓",
+        (true, Direction::HigherIsBetter) => "↑",
+        (true, Direction::LowerIsBetter) => "↓",
     }
 }
 
 /// The table's rows; the best value of each quality column is marked, the cheapest of each cost column too.
 pub(super) fn table_rows(results: &Results) -> Vec<Value> {
-    let columns = columns();
+    let columns = columns(results);
     let all = strategies(results);
     let means: Vec<Vec<Option<f64>>> =
         all.iter().map(|(_, cells)| columns.iter().map(|c| c.mean(cells)).collect()).collect();
@@ -43,8 +45,7 @@ pub(super) fn table_rows(results: &Results) -> Vec<Value> {
                 .iter()
                 .enumerate()
                 .map(|(i, column)| {
-                    let others = means.iter().filter_map(|row| row[i]);
-                    let best = others.reduce(|a, b| if column.higher { a.max(b) } else { a.min(b) });
+                    let best = column.best(means.iter().filter_map(|row| row[i]));
                     let over_seeds = column.over_seeds(cells);
                     let deviation = over_seeds.and_then(|s| s.standard_deviation);
                     context! {

@@ -6,11 +6,13 @@ use anyhow::Result;
 use super::{
     forgetting::{self, CurvePoint, Loss},
     lines::{Axes, Line, draw_lines, range_of},
-    numbers::strategies,
     palette,
     svg::figure,
 };
-use crate::results::{CellResult, Results};
+use crate::{
+    quantities::cells::strategies,
+    results::{CellResult, Results},
+};
 
 /// x, the middle and half the width of the band, of a point.
 type Place = fn(&CurvePoint) -> Option<(f64, f64, f64)>;

@@ -4,11 +4,13 @@
 use cl_metrics::summary::{BySeed, OverSeeds, is_better, paired_difference, ranks};
 use minijinja::{Value, context};
 
-use super::{
-    columns::{Column, columns},
-    numbers::strategies,
+use crate::{
+    quantities::{
+        cells::strategies,
+        columns::{Column, qualities},
+    },
+    results::{CellResult, Results},
 };
-use crate::results::{CellResult, Results};
 
 /// One strategy's values of one quality.
 #[derive(Debug, Clone)]
@@ -39,17 +41,16 @@ pub(super) fn most_seeds(results: &Results) -> usize {
 /// Every strategy's standing in every quality.
 pub(super) fn standings(results: &Results) -> Vec<Standing> {
     let all = strategies(results);
-    columns()
+    qualities(results)
         .into_iter()
-        .filter(|column| column.quality)
         .flat_map(|column| {
             let values = by_seed(&column, &all);
-            let ranks = ranks(&values, column.direction());
+            let ranks = ranks(&values, column.direction);
             all.iter()
                 .zip(ranks)
                 .filter_map(|((label, cells), rank)| {
                     let over_seeds = column.over_seeds(cells)?;
-                    Some(Standing { column, label: label.clone(), over_seeds, rank })
+                    Some(Standing { column: column.clone(), label: label.clone(), over_seeds, rank })
                 })
                 .collect::<Vec<_>>()
         })
@@ -60,17 +61,17 @@ pub(super) fn standings(results: &Results) -> Vec<Standing> {
 pub(super) fn pairs(results: &Results) -> Vec<Pair> {
     let all = strategies(results);
     let mut pairs = Vec::new();
-    for column in columns().into_iter().filter(|column| column.quality) {
+    for column in qualities(results) {
         let values = by_seed(&column, &all);
         for i in 0..all.len() {
             for j in i + 1..all.len() {
                 let Some(difference) = paired_difference(&values[i], &values[j]) else { continue };
                 let better = [(i, j), (j, i)]
                     .into_iter()
-                    .find(|&(a, b)| is_better(&values[a], &values[b], column.direction()))
+                    .find(|&(a, b)| is_better(&values[a], &values[b], column.direction))
                     .map(|(a, _)| all[a].0.clone());
                 let (a, b) = (all[i].0.clone(), all[j].0.clone());
-                pairs.push(Pair { column, a, b, difference, better });
+                pairs.push(Pair { column: column.clone(), a, b, difference, better });
             }
         }
     }

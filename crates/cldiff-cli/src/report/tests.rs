@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use cldiff_engine::Cost;
+
 use super::*;
 use crate::results::{
-    CellResult, ChangeResult, CkaResult, CostResult, FailedCell, HybridResult, SCHEMA, StreamInfo, TaskInfo,
+    CellResult, ChangeResult, CkaResult, Costs, FailedCell, HybridResult, SCHEMA, StreamInfo, TaskInfo,
     TimestepResult,
 };
 
-fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
+pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
     let fid = |k: usize, j: usize| (j <= k).then_some(10.0 + (k - j.min(k)) as f64 * 30.0);
     let matrix = |f: &dyn Fn(usize, usize) -> Option<f64>| -> Vec<Vec<Option<f64>>> {
         (0..tasks).map(|k| (0..tasks).map(|j| f(k, j)).collect()).collect()
@@ -50,7 +52,7 @@ fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
             ("fid.final_average".into(), Some(20.0 + seed as f64)),
             ("kld.pooled_final".into(), None),
         ]),
-        cost: CostResult { train_seconds: 3.0, ..CostResult::default() },
+        cost: Costs::of(&Cost { train_seconds: 3.0, ..Cost::default() }),
     }
 }
 
@@ -69,7 +71,7 @@ fn changes(tasks: usize) -> Vec<Vec<ChangeResult>> {
     (0..tasks).map(|k| vec![change.clone(); k]).collect()
 }
 
-fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
+pub(super) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
     let task = |j: usize| TaskInfo {
         name: format!("<script>alert({j})</script>"),
         classes: vec!["a&b".into()],
@@ -192,7 +194,7 @@ fn hybrid_sampling_is_only_judged_where_something_was_forgotten() {
 fn the_long_table_has_every_number_and_quotes_what_needs_it() {
     let mut results = input(vec![cell("a", 7, 2)], 2).results;
     results.name = "a \"run\", quoted".into();
-    let rows = long::rows(&[&results], &results);
+    let rows = long::rows(&[&results], &results).unwrap();
     let one = |metric: &str, statistic: &str| -> Vec<&long::Row> {
         rows.iter().filter(|r| r.metric == metric && r.statistic == statistic).collect()
     };
@@ -210,7 +212,10 @@ fn the_long_table_has_every_number_and_quotes_what_needs_it() {
     assert!(rows.iter().all(|row| row.value.is_finite()));
     let csv = tables::csv(&rows);
     assert_eq!(csv.lines().count(), rows.len() + 1);
-    assert!(csv.lines().nth(1).unwrap().starts_with("\"a \"\"run\"\", quoted\",,,,floor.fid,value,,0,"));
+    assert!(
+        csv.lines().nth(1).unwrap().starts_with("\"a \"\"run\"\", quoted\",,,,samples_per_task,value,,,")
+    );
+    assert!(csv.contains(",,,,floor.fid,value,,0,"));
 }
 
 #[test]
@@ -218,7 +223,7 @@ fn parquet_is_written_and_read_back() {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::RowAccessor;
     let results = input(vec![cell("a", 7, 2)], 2).results;
-    let rows = long::rows(&[&results], &results);
+    let rows = long::rows(&[&results], &results).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("results.parquet");
     std::fs::write(&path, tables::parquet(&rows).unwrap()).unwrap();
@@ -258,7 +263,7 @@ fn cells_that_failed_are_told() {
     let reason = "it <i>diverged</i>".to_owned();
     let failed = FailedCell { strategy: "ewc".into(), label: "b".into(), seed: 4, reason };
     input.results.failed.push(failed);
-    input.results.cells[0].cost.skipped_steps = 7;
+    input.results.cells[0].cost = Costs::of(&Cost { skipped_steps: 7, ..Cost::default() });
     let html = render(&[input]).unwrap();
     assert!(html.contains("b (seed 4) failed: it &lt;i&gt;diverged"));
     assert!(html.contains("left out of training: 7 under a (seed 0)"));

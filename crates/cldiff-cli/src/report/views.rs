@@ -2,8 +2,11 @@
 
 use anyhow::Result;
 
-use super::{forgetting::bins, heat_map::HeatMap, numbers::mean, palette};
-use crate::results::{CellResult, Results};
+use super::{forgetting::bins, heat_map::HeatMap, palette};
+use crate::{
+    quantities::cells::mean,
+    results::{CellResult, Results},
+};
 
 /// Cosines of the gradients of each new task with the mean of the old ones, by bin; none where not measured.
 ///

@@ -3,13 +3,17 @@
 use cl_metrics::summary::{OverSeeds, bootstrap::chance_of_one_sign, over_seeds, paired_difference};
 
 use super::{
-    columns::{Column, columns},
     forgetting::{self, Loss},
     hybrid::{self, Above},
-    numbers::{entry, pooled, strategies},
     statistics::{self, Pair},
 };
-use crate::results::{CellResult, Results};
+use crate::{
+    quantities::{
+        cells::{average_after, entry, mean, pooled, strategies},
+        columns::{Column, qualities},
+    },
+    results::{CellResult, Results},
+};
 
 /// A change of bits per dimension on old tasks below this part of them is called small.
 const SMALL_CHANGE: f64 = 0.05;
@@ -48,9 +52,10 @@ pub(super) fn findings(results: &Results) -> Vec<String> {
 
 /// Which trainings left steps out.
 fn skipped(results: &Results) -> Option<String> {
-    let with = results.cells.iter().filter(|cell| cell.cost.skipped_steps > 0);
-    let told =
-        with.map(|cell| format!("{} under {} (seed {})", cell.cost.skipped_steps, cell.label, cell.seed));
+    let told = results.cells.iter().filter_map(|cell| {
+        let steps = cell.cost.get("skipped_steps").filter(|steps| *steps > 0.0)?;
+        Some(format!("{steps} under {} (seed {})", cell.label, cell.seed))
+    });
     let told: Vec<String> = told.collect();
     (!told.is_empty()).then(|| {
         format!(
@@ -77,7 +82,7 @@ fn doubt(results: &Results) -> String {
 }
 
 fn best_and_worst(results: &Results) -> Option<String> {
-    let fid = columns().into_iter().next()?;
+    let fid = qualities(results).into_iter().next()?;
     let all = strategies(results);
     let mut ranked: Vec<(&String, f64)> =
         all.iter().filter_map(|(label, cells)| Some((label, fid.mean(cells)?))).collect();
@@ -142,7 +147,7 @@ fn pitfall(results: &Results) -> Option<String> {
         .iter()
         .filter_map(|(label, cells)| {
             let (bits, margin) = forgetting::total(cells, Loss::Vlb)?;
-            let before = super::numbers::mean((0..last).filter_map(|j| entry(cells, "bpd", j, j)))?;
+            let before = mean((0..last).filter_map(|j| entry(cells, "bpd", j, j)))?;
             let (learned, end) = (entry(cells, "fid", 0, 0)?, entry(cells, "fid", last, 0)?);
             // Even the upper end of what the images leave open is small.
             let small = (bits + margin) / before < SMALL_CHANGE;
@@ -209,7 +214,7 @@ pub(super) fn bits_per_dimension(results: &Results) -> Vec<String> {
     strategies(results)
         .iter()
         .filter_map(|(label, cells)| {
-            let bpd = |k| super::numbers::average_after(cells, "bpd", k);
+            let bpd = |k| average_after(cells, "bpd", k);
             let (bpd, fid) = ((bpd(0)?, bpd(last)?), (pooled(cells, "fid", 0)?, pooled(cells, "fid", last)?));
             let points = forgetting::curve(results, cells, Loss::Vlb);
             let total: f64 = points.iter().map(|p| p.absolute).sum();
@@ -238,8 +243,7 @@ pub(super) fn hybrid(results: &Results, task: usize) -> Vec<String> {
 fn hybrid_of(label: &str, cells: &[&CellResult], task: usize) -> Option<String> {
     let thresholds = hybrid::thresholds(cells, task);
     let last = thresholds.len().checked_sub(1)?;
-    let mean =
-        |above, i| super::numbers::mean(hybrid::values(cells, task, above, i).into_iter().map(|v| v.1));
+    let mean = |above, i| mean(hybrid::values(cells, task, above, i).into_iter().map(|v| v.1));
     let (old, new) = (mean(Above::Old, 0)?, mean(Above::New, 0)?);
     let middle = (1..last).min_by_key(|&i| thresholds[i].abs_diff(thresholds[last] / 2))?;
     let (by_old, by_new) = (mean(Above::Old, middle)?, mean(Above::New, middle)?);

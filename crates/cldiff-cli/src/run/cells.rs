@@ -12,21 +12,17 @@ use data_streams::{ImageDataset, Stream};
 use ddpm_core::CoreError;
 
 use super::{
-    cell_directory::CellDirectory,
-    directory::RunDirectory,
-    grid, interrupt,
+    interrupt,
     jobs::side_by_side,
     numbers::cell_result,
     observer::{Observer, Rate, StateKeeper},
-    progress::Progress,
     reason::reason,
 };
 use crate::{
     config::Config,
-    failure::Failure,
-    panics,
+    files::{cell_directory::CellDirectory, grid, run_directory::RunDirectory},
     results::{CellResult, FailedCell},
-    short_of_memory,
+    ui::{failure::Failure, panics, progress::Progress, short_of_memory},
 };
 
 /// Where cells are computed, and what their samples are measured against there.

@@ -1,41 +1,27 @@
-//! `cldiff run` and `cldiff report`.
+//! `cldiff run`.
 
-mod cell_directory;
 mod cells;
-mod directory;
-mod events;
-pub(crate) mod grid;
 mod interrupt;
 mod jobs;
-mod lock;
-mod manifest;
-pub(crate) mod numbers;
+mod numbers;
 mod observer;
-pub(crate) mod progress;
 mod reason;
-mod table;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::sync::atomic::AtomicBool;
 
 use cldiff_engine::{Engine, EngineError, PrecisionConfig, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
-use self::{
-    cells::{Cells, Runner, Worker},
-    directory::RunDirectory,
-    manifest::Manifest,
-    progress::Progress,
-};
+use self::cells::{Cells, Runner, Worker};
 use crate::{
     args::RunArgs,
     config::{Loaded, load},
-    failure::Failure,
-    report::{self, ReportInput},
+    files::{manifest::Manifest, run_directory::RunDirectory},
+    quantities::summaries::against_joint,
+    report,
     results::{FailedCell, Results, StreamInfo, TaskInfo},
+    ui::{failure::Failure, progress::Progress, table},
 };
 
 /// Runs a benchmark.
@@ -65,7 +51,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     directory.finish(&results)?;
     if !results.cells.is_empty() {
         let report = directory.root().join("report.html");
-        write_report(&[directory.root().to_owned()], &report)?;
+        report::of_directories(&[directory.root().to_owned()], &report)?;
         println!("{}", table::render(&results));
         println!("\nreport: {}", report.display());
     }
@@ -88,7 +74,7 @@ fn results(
     let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
     let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
     let Cells { mut finished, failed } = runner.run()?;
-    numbers::add_plasticity(&mut finished);
+    against_joint(&mut finished);
     let summary = references[0].summary();
     let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));
     let results = Results {
@@ -114,28 +100,6 @@ fn cells_failed(failed: &[FailedCell], finished: usize, directory: &RunDirectory
         reasons.concat(),
         directory.root().display()
     ))
-}
-
-/// Makes table and report again from the files of runs.
-///
-/// # Errors
-/// [`Failure::Mistake`] for a directory that holds no finished run, or runs that do not compare.
-pub fn report(directories: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {
-    let out = out.map_or_else(|| directories[0].join("report.html"), Path::to_owned);
-    for results in write_report(directories, &out)? {
-        println!("{}\n", table::render(&results));
-    }
-    println!("report: {}", out.display());
-    Ok(())
-}
-
-fn write_report(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Failure> {
-    let inputs: Vec<ReportInput> = directories
-        .iter()
-        .map(|dir| directory::load(dir).map_err(|e| Failure::mistake(format!("{e:#}"))))
-        .collect::<Result<_, _>>()?;
-    report::write(&inputs, out).map_err(|e| Failure::mistake(format!("{e:#}")))?;
-    Ok(inputs.into_iter().map(|input| input.results).collect())
 }
 
 fn build_stream(loaded: &Loaded, args: &RunArgs) -> Result<Stream, Failure> {

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use cl_metrics::{
-    likelihood::{Change, TimestepForgetting, TimestepGrid, TimestepProfile},
-    sample::SampleMetric,
-    summary::{Direction, EvaluationMatrix, forward_transfer, plasticity_against, summarise},
-};
+use cl_metrics::likelihood::{Change, TimestepGrid, TimestepProfile};
 use cldiff_engine::{CellSpec, Cost, Evaluation};
 
-use crate::results::{CellResult, ChangeResult, CkaResult, CostResult, HybridResult, Matrix, TimestepResult};
+use crate::{
+    quantities::{
+        losses::{MATRIX_LOSSES, MatrixLoss, TIMESTEP_LOSSES, TimestepLoss},
+        summaries::summarise,
+    },
+    results::{CellResult, ChangeResult, CkaResult, Costs, HybridResult, Matrix, TimestepResult},
+};
 
 /// The numbers of a cell, from its evaluations.
 pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Cost) -> CellResult {
-    let mut matrices = BTreeMap::from([
-        ("bpd".to_owned(), matrix(evaluations, |p| finite(p.bits_per_dimension()))),
-        ("denoising_loss".to_owned(), matrix(evaluations, |p| finite(p.mean_denoising_loss()))),
-    ]);
+    let losses = MATRIX_LOSSES.iter();
+    let mut matrices: BTreeMap<String, Matrix> =
+        losses.map(|loss| (loss.name.to_owned(), matrix(evaluations, |p| finite((loss.of)(p))))).collect();
     let mut pooled = BTreeMap::new();
     for metric in &spec.evaluation.metrics {
         let values = || evaluations.iter().filter_map(|e| e.metrics.get(metric));
@@ -28,11 +29,11 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
         strategy: spec.strategy.name(),
         label: spec.strategy.label(),
         seed: spec.seed,
-        summary: summary(&matrices, &pooled, &untrained),
-        standard_errors: BTreeMap::from([(
-            "bpd".to_owned(),
-            matrix(evaluations, TimestepProfile::bits_standard_error),
-        )]),
+        summary: summarise(&matrices, &pooled, &untrained),
+        standard_errors: MATRIX_LOSSES
+            .iter()
+            .filter_map(|loss| Some((loss.name.to_owned(), matrix(evaluations, loss.error?))))
+            .collect(),
         matrices,
         pooled,
         timestep: timestep_result(spec, evaluations),
@@ -43,33 +44,8 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
             .gradients
             .map(|_| evaluations.iter().map(|e| e.analyses.gradients.clone()).collect()),
         cka: cka(evaluations),
-        cost: cost_result(cost),
+        cost: Costs::of(cost),
     }
-}
-
-/// Adds to each cell how much better it learns new tasks than the joint cell of its seed, where there is one.
-pub(crate) fn add_plasticity(cells: &mut [CellResult]) {
-    let joint: BTreeMap<u64, BTreeMap<String, Matrix>> = cells
-        .iter()
-        .filter(|cell| cell.strategy == "joint")
-        .map(|cell| (cell.seed, cell.matrices.clone()))
-        .collect();
-    for cell in cells.iter_mut().filter(|cell| cell.strategy != "joint") {
-        let Some(joint) = joint.get(&cell.seed) else { continue };
-        for (metric, rows) in &cell.matrices {
-            let Some(reference) = joint.get(metric) else { continue };
-            let (own, reference) =
-                (EvaluationMatrix::new(rows.clone()), EvaluationMatrix::new(reference.clone()));
-            let value = plasticity_against(&own, &reference, direction(metric));
-            cell.summary.insert(format!("{metric}.plasticity_against_joint"), value);
-        }
-    }
-}
-
-/// Which way a metric is better.
-fn direction(metric: &str) -> Direction {
-    // Losses are better when smaller.
-    SampleMetric::named(metric).map_or(Direction::LowerIsBetter, SampleMetric::direction)
 }
 
 fn matrix(evaluations: &[Evaluation], value: impl Fn(&TimestepProfile) -> Option<f64>) -> Matrix {
@@ -80,33 +56,8 @@ fn untrained(evaluations: &[Evaluation]) -> BTreeMap<String, Vec<Option<f64>>> {
     let Some(profiles) = evaluations.first().map(|e| &e.analyses.untrained).filter(|p| !p.is_empty()) else {
         return BTreeMap::new();
     };
-    let row = |value: fn(&TimestepProfile) -> f64| profiles.iter().map(|p| finite(value(p))).collect();
-    BTreeMap::from([
-        ("bpd".to_owned(), row(TimestepProfile::bits_per_dimension)),
-        ("denoising_loss".to_owned(), row(TimestepProfile::mean_denoising_loss)),
-    ])
-}
-
-fn summary(
-    matrices: &BTreeMap<String, Matrix>,
-    pooled: &BTreeMap<String, Vec<Option<f64>>>,
-    untrained: &BTreeMap<String, Vec<Option<f64>>>,
-) -> BTreeMap<String, Option<f64>> {
-    let mut summary = BTreeMap::new();
-    for (metric, rows) in matrices {
-        let (matrix, direction) = (EvaluationMatrix::new(rows.clone()), direction(metric));
-        for (name, value) in summarise(&matrix, direction) {
-            summary.insert(format!("{metric}.{name}"), value);
-        }
-        if let Some(untrained) = untrained.get(metric) {
-            let value = forward_transfer(&matrix, untrained, direction);
-            summary.insert(format!("{metric}.forward_transfer"), value);
-        }
-    }
-    for (metric, values) in pooled {
-        summary.insert(format!("{metric}.pooled_final"), values.last().copied().flatten());
-    }
-    summary
+    let row = |loss: &MatrixLoss| profiles.iter().map(|p| finite((loss.of)(p))).collect();
+    MATRIX_LOSSES.iter().map(|loss| (loss.name.to_owned(), row(loss))).collect()
 }
 
 /// `[k][j]` of something that has a value for each bin.
@@ -118,8 +69,10 @@ fn timestep_result(spec: &CellSpec, evaluations: &[Evaluation]) -> TimestepResul
     let likelihood = &spec.evaluation.likelihood;
     let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin);
     let edges = grid.map(|g| g.edges().to_vec()).unwrap_or_default();
-    let forgetting = |of: fn(&TimestepForgetting) -> &Change| -> Vec<Vec<ChangeResult>> {
-        evaluations.iter().map(|e| e.analyses.forgetting.iter().map(|f| change(of(f))).collect()).collect()
+    let losses = || TIMESTEP_LOSSES.iter();
+    let forgetting = |loss: &TimestepLoss| -> Vec<Vec<ChangeResult>> {
+        let of = |e: &Evaluation| e.analyses.forgetting.iter().map(|f| change((loss.change)(f))).collect();
+        evaluations.iter().map(of).collect()
     };
     TimestepResult {
         log_snr: log_snr(spec, &edges),
@@ -128,14 +81,10 @@ fn timestep_result(spec: &CellSpec, evaluations: &[Evaluation]) -> TimestepResul
         vlb: by_bin(evaluations, |p| p.vlb.means()),
         prior: matrix(evaluations, |p| finite(p.prior_term())),
         discretized: matrix(evaluations, |p| finite(p.discretized_term())),
-        standard_errors: BTreeMap::from([
-            ("denoising_loss".to_owned(), by_bin(evaluations, TimestepProfile::denoising_standard_errors)),
-            ("vlb".to_owned(), by_bin(evaluations, |p| p.vlb.standard_errors())),
-        ]),
-        forgetting: BTreeMap::from([
-            ("denoising_loss".to_owned(), forgetting(|f| &f.eps)),
-            ("vlb".to_owned(), forgetting(|f| &f.vlb)),
-        ]),
+        standard_errors: losses()
+            .map(|loss| (loss.name.to_owned(), by_bin(evaluations, loss.errors)))
+            .collect(),
+        forgetting: losses().map(|loss| (loss.name.to_owned(), forgetting(loss))).collect(),
     }
 }
 
@@ -178,20 +127,6 @@ fn cka(evaluations: &[Evaluation]) -> Option<CkaResult> {
     let tables = tables.filter(|tables| !tables.is_empty())?;
     let blocks = tables.last().map(|table| table.blocks.clone()).unwrap_or_default();
     Some(CkaResult { blocks, values: tables.iter().map(|table| table.values.clone()).collect() })
-}
-
-fn cost_result(cost: &Cost) -> CostResult {
-    CostResult {
-        train_seconds: cost.train_seconds,
-        sample_seconds: cost.sample_seconds,
-        evaluate_seconds: cost.evaluate_seconds,
-        images_per_second: cost.images_trained as f64 / cost.train_seconds.max(1e-9),
-        denoiser_evaluations: cost.denoiser_evaluations,
-        skipped_steps: cost.skipped_steps,
-        peak_memory_bytes: cost.peak_memory_bytes,
-        buffer_bytes: cost.buffer_bytes,
-        extra_parameters: cost.extra_parameters,
-    }
 }
 
 fn finite(value: f64) -> Option<f64> {

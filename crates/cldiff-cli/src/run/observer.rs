@@ -12,13 +12,15 @@ use cldiff_engine::{CellObserver, EngineError, Evaluation, MakeState, Moment, Ph
 use data_streams::Stream;
 use serde_json::json;
 
-use super::{
-    cell_directory::CellDirectory,
-    events::EventLog,
-    grid, interrupt,
-    progress::{Progress, word},
+use super::interrupt;
+use crate::{
+    config::CheckpointsConfig,
+    files::{
+        cell_directory::{CellDirectory, EventLog},
+        grid,
+    },
+    ui::progress::{Progress, word},
 };
-use crate::config::CheckpointsConfig;
 
 /// The observer of one cell.
 pub struct Observer<'a> {

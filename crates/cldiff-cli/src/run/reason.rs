@@ -2,7 +2,7 @@
 
 use cldiff_engine::CellSpec;
 
-use crate::short_of_memory;
+use crate::ui::short_of_memory;
 
 /// Longest reason that is kept: backends say a lot, with the cause first.
 const LONGEST: usize = 400;

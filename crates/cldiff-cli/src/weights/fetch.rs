@@ -7,10 +7,13 @@ use data_streams::{
     fetch::{FetchEvent, FetchOptions},
 };
 
-use super::{LICENCE, NAME, convert::convert, fetched, published, tell};
+use super::{LICENCE, NAME, convert::convert, published, tell};
 use crate::{
-    download::{DownloadArgs, Told},
-    failure::Failure,
+    files::weights::fetched,
+    ui::{
+        download::{DownloadArgs, Told},
+        failure::Failure,
+    },
 };
 
 pub(super) fn fetch(name: &str, download: &DownloadArgs) -> Result<(), Failure> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use cl_metrics::features::inception::weights_info;
 use serde::Serialize;
 
-use super::{LICENCE, NAME, SUMMARY, fetched, published};
-use crate::failure::Failure;
+use super::{LICENCE, NAME, SUMMARY, published};
+use crate::{files::weights::fetched, ui::failure::Failure};
 
 /// Weights, as `--json` prints them.
 #[derive(Debug, Serialize)]

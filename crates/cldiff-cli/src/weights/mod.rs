@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use cl_metrics::features::inception::weights_info;
 use clap::Subcommand;
 use data_streams::RemoteFile;
-use directories::ProjectDirs;
 
-use crate::{download::DownloadArgs, failure::Failure};
+use crate::{
+    files::weights::fetched,
+    ui::{download::DownloadArgs, failure::Failure},
+};
 
 /// `cldiff weights`
 #[derive(Debug, Subcommand)]
@@ -61,28 +63,6 @@ pub fn weights(command: &WeightsCommand) -> Result<(), Failure> {
             convert::convert(file, &out).map(|_| ())
         }
     }
-}
-
-/// The weights of Inception-v3 that features take where no file is named: what `weights fetch` got.
-///
-/// # Errors
-/// A message that says how to get them, if they are not there.
-pub fn default_weights() -> Result<PathBuf, String> {
-    let path = fetched();
-    if path.is_file() {
-        return Ok(path);
-    }
-    Err(format!(
-        "there are no weights of Inception-v3 at {}: get them by `cldiff weights fetch`, or name a file",
-        path.display()
-    ))
-}
-
-/// Where they are put.
-fn fetched() -> PathBuf {
-    let dirs = ProjectDirs::from("", "", "cldiff");
-    let dir = dirs.map_or_else(PathBuf::new, |dirs| dirs.cache_dir().join("weights"));
-    dir.join("inception.safetensors")
 }
 
 /// The published file. Eight digits of its SHA-256 are known: its name ends with them, as PyTorch's hub has it. They tell a

@@ -3,19 +3,16 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
-    report::{
-        columns::{Column, columns},
-        numbers::strategies,
-    },
+    quantities::{cells::strategies, columns::columns},
     results::Results,
 };
 
 /// The table, the best value of each quality column marked with a star.
 pub fn render(results: &Results) -> String {
-    let columns = columns();
+    let columns = columns(results);
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
-    let header = std::iter::once("strategy".to_owned()).chain(columns.iter().map(|c| c.title.to_owned()));
+    let header = std::iter::once("strategy".to_owned()).chain(columns.iter().map(|c| c.title.clone()));
     table.set_header(header);
     let rows: Vec<(String, Vec<Option<f64>>)> = strategies(results)
         .into_iter()
@@ -23,8 +20,9 @@ pub fn render(results: &Results) -> String {
         .collect();
     for (label, values) in &rows {
         let cells = values.iter().zip(&columns).enumerate().map(|(i, (value, column))| {
-            let best = column.quality && value.is_some() && *value == best(&rows, i, column);
-            format!("{}{}", column.format(*value), if best { "*" } else { " " })
+            let best = column.best(rows.iter().filter_map(|(_, values)| values[i]));
+            let star = column.quality && value.is_some() && *value == best;
+            format!("{}{}", column.format(*value), if star { "*" } else { " " })
         });
         table.add_row(std::iter::once(label.clone()).chain(cells));
     }
@@ -42,10 +40,4 @@ pub fn render(results: &Results) -> String {
             format!("{:.2} on average", known.iter().sum::<f64>() / known.len().max(1) as f64)
         })
     )
-}
-
-fn best(rows: &[(String, Vec<Option<f64>>)], column: usize, kind: &Column) -> Option<f64> {
-    rows.iter()
-        .filter_map(|(_, values)| values[column])
-        .reduce(|a, b| if kind.higher { a.max(b) } else { a.min(b) })
 }

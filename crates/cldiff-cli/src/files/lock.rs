@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::failure::Failure;
+use crate::ui::failure::Failure;
 
 const NAME: &str = "lock";
 

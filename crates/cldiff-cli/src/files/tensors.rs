@@ -10,7 +10,7 @@ use cldiff_engine::HostImages;
 use data_streams::listed;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::failure::Failure;
+use crate::ui::failure::Failure;
 
 /// A safetensors file in memory.
 pub(crate) struct Tensors {
@@ -70,7 +70,7 @@ impl Tensors {
     }
 
     /// A tensor of f32 images.
-    pub(super) fn images(&self, name: &str) -> Result<HostImages, Failure> {
+    pub(crate) fn images(&self, name: &str) -> Result<HostImages, Failure> {
         let view = self.tensor(name)?;
         let shape = self.four_dimensions(name, &view)?;
         if view.dtype() != Dtype::F32 {
@@ -85,7 +85,7 @@ impl Tensors {
     }
 
     /// A tensor of 8-bit images: their shape and pixels.
-    pub(super) fn pixels(&self, name: &str) -> Result<([usize; 4], Vec<u8>), Failure> {
+    pub(crate) fn pixels(&self, name: &str) -> Result<([usize; 4], Vec<u8>), Failure> {
         let view = self.tensor(name)?;
         let shape = self.four_dimensions(name, &view)?;
         if view.dtype() != Dtype::U8 {
@@ -120,7 +120,7 @@ impl Tensors {
 }
 
 /// Writes one tensor of f32 images.
-pub(super) fn write(path: &Path, name: &str, images: &HostImages) -> Result<(), Failure> {
+pub(crate) fn write(path: &Path, name: &str, images: &HostImages) -> Result<(), Failure> {
     let bytes: Vec<u8> = images.values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let view = TensorView::new(Dtype::F32, images.shape.to_vec(), &bytes).map_err(anyhow::Error::from)?;
     let file = safetensors::serialize([(name, view)], None).map_err(anyhow::Error::from)?;

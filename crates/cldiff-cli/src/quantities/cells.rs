@@ -1,4 +1,4 @@
-//! The numbers that tables and figures are made of.
+//! Numbers of several cells together: what tables, figures and sentences are made of.
 
 use cl_metrics::summary::{OverSeeds, over_seeds};
 

@@ -1,6 +1,6 @@
 //! Whether memory was short: backends and systems say so in many ways, and at times where nobody hears it.
 
-use crate::panics;
+use super::panics;
 
 /// What they say.
 const WORDS: [&str; 4] = ["out of memory", "outofmemory", "can't allocate buffer", "memory allocation of"];

@@ -1,31 +1,26 @@
-//! The run directory: what is in it, who may write to it, and what it says afterwards.
+//! The run directory while its run goes on: who may write to it, and what is written.
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cl_strategies::durable::{sha256, write_whole};
 use toml::Table;
 
 use super::{
     cell_directory::CellDirectory,
+    finished_run::{CONFIG, REAL, RESULTS, config_of},
     lock::Lock,
     manifest::{Ending, Manifest},
 };
 use crate::{
     args::RunArgs,
     config::{Config, first_difference},
-    failure::Failure,
-    report::ReportInput,
     results::Results,
+    ui::failure::Failure,
 };
-
-const CONFIG: &str = "config.toml";
-const RESULTS: &str = "results.json";
-const REAL: &str = "real.png";
 
 /// Settings that may change from session to session of one run: they change no result.
 const FREE: [&str; 1] = ["checkpoints"];
@@ -190,61 +185,6 @@ fn taken_up(root: &Path, text: &str, here: &Manifest) -> Result<Manifest, Failur
         tracing::warn!("--resume: the run in {}: {doubt}; the last digits may differ", root.display());
     }
     Ok(manifest)
-}
-
-/// The resolved configuration of a run.
-fn config_of(root: &Path, manifest: &Manifest) -> Result<String> {
-    unchanged(&root.join(CONFIG), &manifest.config_sha256)
-}
-
-/// No configuration and no results are nearly as large.
-const MOST_BYTES: u64 = 1 << 30;
-
-/// The text of a file, if it is as its hash says.
-fn unchanged(path: &Path, hash: &str) -> Result<String> {
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() || metadata.len() > MOST_BYTES) {
-        bail!("{} is not a regular file of at most {MOST_BYTES} bytes", path.display());
-    }
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if sha256(text.as_bytes()) != hash {
-        bail!(
-            "{} was changed or damaged since the run wrote it: its SHA-256 is not that of the manifest",
-            path.display()
-        );
-    }
-    Ok(text)
-}
-
-/// Everything that a report needs from a run directory.
-///
-/// # Errors
-/// If the directory holds no finished run, or one that was changed since.
-pub fn load(root: &Path) -> Result<ReportInput> {
-    let path = root.join(RESULTS);
-    if !path.exists() {
-        let why = if Manifest::is_in(root) { ": it was interrupted; go on with it by --resume" } else { "" };
-        bail!("{} holds no finished run{why}", root.display());
-    }
-    let manifest = Manifest::load(root)?;
-    let hash = manifest.results_sha256.as_ref();
-    let hash =
-        hash.with_context(|| format!("{} is older than its results", root.join("manifest.json").display()))?;
-    let results = Results::parse(&unchanged(&path, hash)?, &path)?;
-    let tasks = results.stream.tasks.len();
-    let mut grids = BTreeMap::new();
-    for cell in &results.cells {
-        let directory = CellDirectory::of(root, &cell.label, cell.seed);
-        let pictures = (0..tasks).filter_map(|k| fs::read(directory.picture(k)).ok()).collect();
-        grids.insert((cell.label.clone(), cell.seed), pictures);
-    }
-    Ok(ReportInput {
-        config_toml: config_of(root, &manifest)?,
-        data_sha256: manifest.data_sha256.clone(),
-        manifest: manifest.rows(),
-        grids,
-        real_grid: fs::read(root.join(REAL)).ok(),
-        results,
-    })
 }
 
 fn free_directory(name: &str) -> PathBuf {

@@ -6,8 +6,8 @@ use anyhow::Context;
 use cldiff_engine::HostImages;
 use data_streams::{ImageDataset, ImageShape};
 
-use super::to_pixels;
-use crate::{failure::Failure, run::grid};
+use super::grid;
+use crate::ui::failure::Failure;
 
 /// All samples in one picture, about as wide as high.
 pub(super) fn write_one(path: &Path, images: &HostImages) -> Result<(), Failure> {
@@ -35,4 +35,10 @@ fn dataset(images: &HostImages) -> Result<ImageDataset, Failure> {
     let shape = ImageShape { channels, height, width };
     let pixels = to_pixels(images);
     ImageDataset::new("samples", shape, vec!["sample".into()], pixels, vec![0; n]).map_err(Failure::mistake)
+}
+
+/// Values in [-1, 1] as 8 bits; values beyond are clipped.
+fn to_pixels(images: &HostImages) -> Vec<u8> {
+    // `as u8` saturates.
+    images.values.iter().map(|v| ((v + 1.0) * 127.5).round() as u8).collect()
 }

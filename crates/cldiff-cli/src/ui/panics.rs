@@ -73,7 +73,7 @@ mod tests {
         listen();
         let outer: Result<(), String> = catch(|| {
             let inner = catch(|| panic!("inner {}", 1));
-            assert!(inner.unwrap_err().starts_with("inner 1 (crates/cldiff-cli/src/panics.rs:"));
+            assert!(inner.unwrap_err().starts_with("inner 1 (crates/cldiff-cli/src/ui/panics.rs:"));
             std::thread::spawn(|| panic!("elsewhere")).join().unwrap_err();
             panic!("outer");
         });

@@ -13,7 +13,7 @@ use cl_strategies::{
 use cldiff_engine::{EngineError, SaveModel};
 use serde::{Deserialize, Serialize};
 
-use super::events::EventLog;
+pub use super::events::EventLog;
 use crate::results::CellResult;
 
 /// The schema of `status.json`.

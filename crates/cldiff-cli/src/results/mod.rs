@@ -1,12 +1,16 @@
 //! `results.json`: every number of a run, in schema 1.
 //!
 //! A matrix's row k is "after task k", its column j "on task j"; `null` where nothing was measured. A timestep array
-//! is indexed `[k][j][bin]`. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
+//! is indexed `[k][j][bin]`. [`crate::quantities`] says of each number which quantity it is. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
+
+mod costs;
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+
+pub use costs::Costs;
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -109,7 +113,7 @@ pub struct CellResult {
     /// `METRIC.SUMMARY`
     pub summary: BTreeMap<String, Option<f64>>,
     /// What it cost.
-    pub cost: CostResult,
+    pub cost: Costs,
 }
 
 /// Losses in bins of timesteps.
@@ -181,31 +185,6 @@ pub struct CkaResult {
     pub blocks: Vec<String>,
     /// `[k][j][block][bin]` for j < k.
     pub values: Vec<Vec<Vec<Vec<Option<f64>>>>>,
-}
-
-/// What a cell cost.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CostResult {
-    /// Seconds spent training.
-    pub train_seconds: f64,
-    /// Seconds spent drawing samples.
-    pub sample_seconds: f64,
-    /// Seconds spent on losses and metrics.
-    pub evaluate_seconds: f64,
-    /// Images trained on each second, those of buffers included.
-    pub images_per_second: f64,
-    /// Passes of one image through the network.
-    pub denoiser_evaluations: u64,
-    /// Steps that were left out because loss or gradients were not finite.
-    #[serde(default)]
-    pub skipped_steps: u64,
-    /// Largest resident memory of the process during the cell.
-    pub peak_memory_bytes: Option<u64>,
-    /// Bytes of images in the strategy's buffer at the end.
-    pub buffer_bytes: u64,
-    /// Numbers that the strategy holds at the end in the form of parameters: teachers, importances, adapters, masks.
-    #[serde(default)]
-    pub extra_parameters: u64,
 }
 
 impl Results {

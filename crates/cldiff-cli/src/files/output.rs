@@ -8,11 +8,11 @@ use std::{
 use cldiff_engine::HostImages;
 
 use super::{pictures, tensors};
-use crate::failure::Failure;
+use crate::ui::failure::Failure;
 
 /// What `--out` of `sample` asks for.
 #[derive(Debug)]
-pub(super) enum Output {
+pub(crate) enum Output {
     /// One picture of all samples.
     Picture(PathBuf),
     /// Tensor `x_0` of a safetensors file.
@@ -23,7 +23,7 @@ pub(super) enum Output {
 
 impl Output {
     /// Reads the argument, and refuses what could not be written in the end.
-    pub(super) fn new(path: &Path, channels: usize) -> Result<Self, Failure> {
+    pub(crate) fn new(path: &Path, channels: usize) -> Result<Self, Failure> {
         let output = match path.extension().and_then(|e| e.to_str()) {
             Some("safetensors") => Self::Tensor(path.to_owned()),
             Some("png") => Self::Picture(path.to_owned()),
@@ -45,7 +45,7 @@ impl Output {
     }
 
     /// Writes the samples.
-    pub(super) fn write(&self, x_0: &HostImages) -> Result<(), Failure> {
+    pub(crate) fn write(&self, x_0: &HostImages) -> Result<(), Failure> {
         match self {
             Self::Picture(file) => pictures::write_one(file, x_0),
             Self::Tensor(file) => tensors::write(file, "x_0", x_0),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::short_of_memory;
+use super::short_of_memory;
 
 /// Why the program stops.
 #[derive(Debug)]

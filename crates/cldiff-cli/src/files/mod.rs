@@ -1,0 +1,16 @@
+//! What touches files: the directory of a run and those of its cells, sets of tensors, pictures, and what the program keeps
+//! in the user's cache.
+//!
+//! A file of a run is written whole or not at all, by way of a temporary file beside it.
+
+pub mod cell_directory;
+mod events;
+pub mod finished_run;
+pub mod grid;
+mod lock;
+pub mod manifest;
+pub mod output;
+mod pictures;
+pub mod run_directory;
+pub mod tensors;
+pub mod weights;

@@ -1,0 +1,112 @@
+//! `cldiff bpd`: bits per dimension of images under a model, term by term.
+
+use std::path::{Path, PathBuf};
+
+use cldiff_engine::BitsJob;
+use data_streams::{ImageDataset, ImageShape};
+use ddpm_core::likelihood::BitsPerDimension;
+use serde_json::json;
+
+use super::{at_least_one, config, open, tell_mistake};
+use crate::{
+    args::BpdArgs,
+    config::DataConfig,
+    failure::Failure,
+    files::{output, tensors::Tensors},
+    ui::progress::Progress,
+};
+
+/// Writes the terms of the bits per dimension.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a model, images or arguments that cannot work, before anything is written.
+pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
+    at_least_one(&[
+        ("--stride", args.stride),
+        ("--batch", args.batch),
+        ("--limit", args.limit.unwrap_or(1)),
+    ])?;
+    let images = images(args)?;
+    let images = args.limit.map_or_else(|| images.clone(), |limit| images.take(limit));
+    let job = BitsJob {
+        model: args.model.model.clone(),
+        images,
+        batch: args.batch,
+        stride: args.stride,
+        seed: args.seed,
+    };
+    output::check_file(&args.out)?;
+    let engine = open(&args.model)?;
+    let progress = Progress::new(args.model.quiet);
+    progress.set_total(1000);
+    let mut shown = 0;
+    let mut tell = |share: f64| {
+        let now = (share * 1000.0) as u64;
+        progress.advance(now.saturating_sub(shown), || "evaluating the bound".to_owned());
+        shown = shown.max(now);
+    };
+    let bits = engine.bits_per_dimension(&job, &mut tell).map_err(tell_mistake)?;
+    progress.finish();
+    let text = format!("{:#}\n", file_content(&bits, args.stride));
+    std::fs::write(&args.out, text).map_err(|e| Failure::mistake(format!("{}: {e}", args.out.display())))?;
+    let error = bits.standard_error.map_or(String::new(), |e| format!(" +- {e:.4}"));
+    println!("{:.4}{error} bits per dimension of {} images: {}", bits.total, bits.images, args.out.display());
+    Ok(())
+}
+
+/// Keys in the order of their importance; a term is that of one timestep, `width` of which it stands for.
+fn file_content(bits: &BitsPerDimension, stride: usize) -> serde_json::Value {
+    let terms: Vec<_> = bits
+        .strata
+        .iter()
+        .enumerate()
+        .map(|(i, (from, to))| {
+            json!({
+                "t": from, "width": to - from, "vlb": bits.vlb[i],
+                "eps_mse": bits.eps_mse[i], "x_0_mse": bits.x_0_mse[i],
+            })
+        })
+        .collect();
+    json!({
+        "bpd": bits.total,
+        "standard_error": bits.standard_error,
+        "prior": bits.prior,
+        "images": bits.images,
+        "stride": stride,
+        "terms": terms,
+    })
+}
+
+/// The images whose likelihood is asked for.
+fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
+    if Path::new(&args.images).extension().is_some_and(|e| e == "safetensors") {
+        let config = config(&args.model)?;
+        let tensors = Tensors::read(&PathBuf::from(&args.images))?;
+        let (shape, pixels) = tensors.pixels("images")?;
+        let conditions = config.num_class_embeds;
+        let labels = match conditions {
+            Some(_) => tensors.indices("labels")?,
+            None => vec![0; shape[0]],
+        };
+        let classes = conditions.unwrap_or(1).max(labels.iter().max().map_or(1, |m| m + 1));
+        let names = (0..classes).map(|c| c.to_string()).collect();
+        let [_, channels, height, width] = shape;
+        let shape = ImageShape { channels, height, width };
+        return ImageDataset::new(&args.images, shape, names, pixels, labels)
+            .map_err(|e| Failure::mistake(format!("{}: {e}", args.images)));
+    }
+    let told = |problem: String| Failure::mistake(format!("--images {}: {problem}", args.images));
+    let Some(named) = DataConfig::named_split(&args.images) else {
+        return Err(told(
+            "expected a .safetensors file, or a data set; `cldiff data list` names those".to_owned(),
+        ));
+    };
+    let (mut data, split) = named.map_err(told)?;
+    if let DataConfig::Glyphs(glyphs) = &mut data {
+        // What is drawn can be drawn as the model needs it.
+        let config = config(&args.model)?;
+        glyphs.size = config.sample_size.unwrap_or(glyphs.size);
+        glyphs.channels = config.in_channels;
+    }
+    data.build_split(args.data_dir.as_deref(), split).map_err(|error| told(error.to_string()))
+}

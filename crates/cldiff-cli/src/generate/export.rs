@@ -1,0 +1,18 @@
+//! `cldiff export`: a model as a pipeline of diffusers.
+
+use super::{config, open, tell_mistake};
+use crate::{args::ExportArgs, failure::Failure};
+
+/// Writes a model as a pipeline directory.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a model that cannot be read, and where something is there already.
+pub fn export(args: &ExportArgs) -> Result<(), Failure> {
+    if args.out.exists() {
+        return Err(Failure::mistake(format!("--out {}: it exists already", args.out.display())));
+    }
+    config(&args.model)?;
+    open(&args.model)?.export(&args.model.model, &args.out).map_err(tell_mistake)?;
+    println!("pipeline: {}", args.out.display());
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! `cldiff predict`: the prediction of a model for given noisy images.
+
+use cldiff_engine::PredictJob;
+
+use super::{config, open, tell_mistake};
+use crate::{
+    args::PredictArgs,
+    failure::Failure,
+    files::{
+        output,
+        tensors::{self, Tensors},
+    },
+};
+
+/// Writes what a model predicts.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a model or tensors that cannot be read, before anything is written.
+pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
+    let tensors = Tensors::read(&args.input)?;
+    let job = PredictJob {
+        model: args.model.model.clone(),
+        x_t: tensors.images("x_t")?,
+        t: tensors.indices("t")?,
+        y: if tensors.has("y") { Some(tensors.indices("y")?) } else { None },
+    };
+    config(&args.model)?;
+    output::check_file(&args.out)?;
+    let prediction = open(&args.model)?.predict(&job).map_err(tell_mistake)?;
+    tensors::write(&args.out, "prediction", &prediction)?;
+    println!("{} predictions: {}", prediction.shape[0], args.out.display());
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Declarations are distinct, and an unknown metric is shown.
+
+use std::{collections::BTreeSet, path::Path};
+
+use cl_metrics::summary::Direction;
+
+use super::{Better, columns, declared::quantities};
+use crate::results::Results;
+
+fn fixture() -> Results {
+    let text = include_str!("../../../fuzz-targets/examples/results.json");
+    Results::parse(text, Path::new("results.json")).unwrap()
+}
+
+#[test]
+fn no_two_quantities_have_a_name_or_a_place_in_common() {
+    let all = quantities();
+    let names: BTreeSet<&str> = all.iter().map(|quantity| quantity.name.as_str()).collect();
+    let places: BTreeSet<String> = all
+        .iter()
+        .flat_map(|quantity| quantity.error.iter().chain([&quantity.place]))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(names.len(), all.len());
+    assert_eq!(places.len(), all.len() + all.iter().filter(|quantity| quantity.error.is_some()).count());
+    assert!(all.iter().all(|quantity| !quantity.meaning.ends_with('.')));
+}
+
+#[test]
+fn the_tables_columns_are_quality_then_cost() {
+    let titles: Vec<String> = columns::columns(&fixture()).into_iter().map(|column| column.title).collect();
+    let expected = [
+        "FID",
+        "FID on the way",
+        "FID pooled",
+        "forgetting",
+        "BWT",
+        "plasticity",
+        "KLD",
+        "bpd",
+        "bpd forg.",
+        "train s",
+        "sample s",
+        "eval. s",
+        "images/s",
+        "passes ×10³",
+        "peak MB",
+        "state kB",
+    ];
+    assert_eq!(titles, expected);
+}
+
+#[test]
+fn a_metric_of_another_crate_has_a_column_and_its_summaries_directions() {
+    let mut results = fixture();
+    results.cells[0].matrices.insert("sharpness".into(), vec![vec![Some(3.0), None], vec![Some(4.0); 2]]);
+    results.cells[0].summary.insert("sharpness.final_average".into(), Some(4.0));
+    let columns = columns::qualities(&results);
+    let column = columns.last().unwrap();
+    assert_eq!((column.title.as_str(), column.of(&results.cells[0])), ("sharpness", Some(4.0)));
+    assert_eq!(column.direction, Direction::LowerIsBetter);
+    assert!(column.meaning.contains("SHARPNESS on the task after the last task"), "{}", column.meaning);
+    // A metric of the defaults has none: the table of summaries has it.
+    assert!(columns::qualities(&fixture()).iter().all(|column| column.title != "kid"));
+}
+
+#[test]
+fn a_summary_has_the_direction_of_its_metric_or_its_own() {
+    assert_eq!(Better::AsMetric.of("precision"), Some(Direction::HigherIsBetter));
+    assert_eq!(Better::AsMetric.of("bpd"), Some(Direction::LowerIsBetter));
+    assert_eq!(Better::LOWER.of("precision"), Some(Direction::LowerIsBetter));
+    assert_eq!(Better::Neither.of("fid"), None);
+}

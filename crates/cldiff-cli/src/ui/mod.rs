@@ -1,0 +1,11 @@
+//! What the program prints that more than one subcommand prints: progress, the table of results, and why it ends without
+//! success.
+//!
+//! Results go to stdout, everything else to stderr.
+
+pub mod download;
+pub mod failure;
+pub mod panics;
+pub mod progress;
+pub mod short_of_memory;
+pub mod table;

@@ -1,0 +1,175 @@
+//! The costs of a cell. Each is a count in [`Cost`] and an entry of [`COSTS`]: `results.json`, the long table, the
+//! tables for the eye and docs/results.md follow from the entry.
+
+use cl_metrics::summary::Direction;
+use serde::{Deserialize, Serialize};
+
+/// What is counted while a cell runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Seconds spent training.
+    pub train_seconds: f64,
+    /// Seconds spent drawing samples.
+    pub sample_seconds: f64,
+    /// Seconds spent on losses, features and metrics.
+    pub evaluate_seconds: f64,
+    /// Images trained on, from the stream and from buffers.
+    pub images_trained: u64,
+    /// Passes of one image through the network, in training, sampling and evaluation.
+    pub denoiser_evaluations: u64,
+    /// Steps that were left out because loss or gradients were not finite.
+    pub skipped_steps: u64,
+    /// Largest resident memory of the process during the cell; none where it cannot be told.
+    pub peak_memory_bytes: Option<u64>,
+    /// Bytes of images that the strategy holds at the end.
+    pub buffer_bytes: u64,
+    /// Numbers that the strategy holds at the end in the form of parameters: teachers, importances, adapters, masks.
+    pub extra_parameters: u64,
+}
+
+/// A cost: its name, its meaning, and how it follows from the counts.
+#[derive(Debug, Clone, Copy)]
+pub struct CostQuantity {
+    /// The key in `results.json`.
+    pub name: &'static str,
+    /// The unit.
+    pub unit: &'static str,
+    /// Which way is better.
+    pub direction: Direction,
+    /// One sentence without a full stop.
+    pub meaning: &'static str,
+    /// The column of the tables for the eye; none if they leave the cost out.
+    pub shown: Option<Shown>,
+    /// The cost from the counts; none where it was not measured.
+    pub of: fn(&Cost) -> Option<Amount>,
+}
+
+/// How a table for the eye shows a quantity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// The heading, with the unit where there is one.
+    pub heading: &'static str,
+    /// Units in one unit of the heading.
+    pub per: f64,
+    /// Digits behind the point.
+    pub decimals: usize,
+}
+
+/// A number that JSON writes as it was counted: whole, or with a point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Amount {
+    /// A count.
+    Whole(u64),
+    /// A measurement.
+    Real(f64),
+}
+
+impl Amount {
+    /// The number.
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Whole(count) => count as f64,
+            Self::Real(value) => value,
+        }
+    }
+}
+
+const fn shown(heading: &'static str, per: f64) -> Option<Shown> {
+    Some(Shown { heading, per, decimals: 0 })
+}
+
+/// Every cost, in the order of `results.json`.
+pub const COSTS: [CostQuantity; 9] = [
+    CostQuantity {
+        name: "train_seconds",
+        unit: "s",
+        direction: Direction::LowerIsBetter,
+        meaning: "seconds spent training",
+        shown: shown("train s", 1.0),
+        of: |cost| Some(Amount::Real(cost.train_seconds)),
+    },
+    CostQuantity {
+        name: "sample_seconds",
+        unit: "s",
+        direction: Direction::LowerIsBetter,
+        meaning: "seconds spent drawing samples",
+        shown: shown("sample s", 1.0),
+        of: |cost| Some(Amount::Real(cost.sample_seconds)),
+    },
+    CostQuantity {
+        name: "evaluate_seconds",
+        unit: "s",
+        direction: Direction::LowerIsBetter,
+        meaning: "seconds spent on losses, features and metrics",
+        shown: shown("eval. s", 1.0),
+        of: |cost| Some(Amount::Real(cost.evaluate_seconds)),
+    },
+    CostQuantity {
+        name: "images_per_second",
+        unit: "images/s",
+        direction: Direction::HigherIsBetter,
+        meaning: "images trained on each second, buffers included",
+        shown: shown("images/s", 1.0),
+        of: |cost| Some(Amount::Real(cost.images_trained as f64 / cost.train_seconds.max(1e-9))),
+    },
+    CostQuantity {
+        name: "denoiser_evaluations",
+        unit: "passes",
+        direction: Direction::LowerIsBetter,
+        meaning: "passes of one image through the network, in training, sampling and evaluation",
+        shown: shown("passes ×10³", 1e3),
+        of: |cost| Some(Amount::Whole(cost.denoiser_evaluations)),
+    },
+    CostQuantity {
+        name: "skipped_steps",
+        unit: "steps",
+        direction: Direction::LowerIsBetter,
+        meaning: "steps left out of training because loss or gradients were not finite",
+        shown: None,
+        of: |cost| Some(Amount::Whole(cost.skipped_steps)),
+    },
+    CostQuantity {
+        name: "peak_memory_bytes",
+        unit: "bytes",
+        direction: Direction::LowerIsBetter,
+        meaning: "largest resident memory of the process",
+        shown: shown("peak MB", 1e6),
+        of: |cost| cost.peak_memory_bytes.map(Amount::Whole),
+    },
+    CostQuantity {
+        name: "buffer_bytes",
+        unit: "bytes",
+        direction: Direction::LowerIsBetter,
+        meaning: "images that the strategy holds at the end",
+        shown: None,
+        of: |cost| Some(Amount::Whole(cost.buffer_bytes)),
+    },
+    CostQuantity {
+        name: "extra_parameters",
+        unit: "numbers",
+        direction: Direction::LowerIsBetter,
+        meaning: "numbers that the strategy holds at the end in the form of parameters: teachers, importances, adapters, \
+                  masks",
+        shown: None,
+        of: |cost| Some(Amount::Whole(cost.extra_parameters)),
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn costs_have_names_of_their_own_and_come_from_the_counts() {
+        let mut names: Vec<&str> = COSTS.iter().map(|cost| cost.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), COSTS.len());
+        let counts = Cost { images_trained: 30, train_seconds: 2.0, skipped_steps: 4, ..Cost::default() };
+        let of = |name: &str| (COSTS.iter().find(|cost| cost.name == name).unwrap().of)(&counts);
+        assert_eq!(of("images_per_second"), Some(Amount::Real(15.0)));
+        assert_eq!(of("skipped_steps"), Some(Amount::Whole(4)));
+        assert_eq!(of("peak_memory_bytes"), None);
+    }
+}
