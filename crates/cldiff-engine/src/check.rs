@@ -40,7 +40,8 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     let built = process.build().map_err(core)?;
     evaluation.sampler.check(&built).map_err(core)?;
     let likelihood = &evaluation.likelihood;
-    TimestepGrid::new(process.timesteps, likelihood.bins, likelihood.points_per_bin).map_err(metric)?;
+    TimestepGrid::new(process.timesteps, likelihood.bins, likelihood.points_per_bin)
+        .map_err(|error| metric(error.at("evaluation.likelihood")))?;
     if let FeaturesConfig::Inception { weights } = &evaluation.features {
         let Some(weights) = weights else { return Err(no_weights()) };
         check_weights(weights).map_err(|error| {
@@ -48,9 +49,10 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
             Misfit { key, value: format!("\"{}\"", weights.display()), expected: error.to_string() }
         })?;
     }
-    evaluation.hybrid_sampling.validate().map_err(metric)?;
+    let hybrid = evaluation.hybrid_sampling.validate();
+    hybrid.map_err(|error| metric(error.at("evaluation.hybrid_sampling")))?;
     check_views(evaluation)?;
-    evaluation.classifier.validate().map_err(metric)
+    evaluation.classifier.validate().map_err(|error| metric(error.at("evaluation.classifier")))
 }
 
 /// The program fills in the default; whoever calls the engine otherwise has to name a file.

@@ -37,7 +37,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
             // A conditional model's own samples of the task are measured already, with the same noise. Those of an
             // unconditional one are sorted by the classifier among the samples of all tasks, and are others.
             let conditional = self.spec.training.condition_on != ConditionOn::None;
-            let ends = if conditional && self.spec.evaluation.metrics.contains(&SampleMetric::Fid) {
+            let ends = if conditional && self.spec.evaluation.metrics.contains(&SampleMetric::FID) {
                 (fid_of(before, task), fid_of(evaluation, task))
             } else {
                 (fid(old, old, 0)?, fid(new, new, 0)?)
