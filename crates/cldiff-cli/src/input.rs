@@ -31,7 +31,7 @@ pub fn metric_set(path: &Path) -> Result<Vec<f64>, String> {
     let set = Set::read(&path.to_string_lossy(), None).map_err(|failure| message(&failure))?;
     match &set.content {
         Content::Images { images, .. } => Ok(vec![images.len() as f64]),
-        _ => set.gaussian().map(|gaussian| gaussian.mean().to_vec()).map_err(|failure| message(&failure)),
+        _ => set.gaussian().map(|gaussian| gaussian.mean().to_vec()).map_err(|error| error.to_string()),
     }
 }
 

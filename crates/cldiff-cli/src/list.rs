@@ -113,7 +113,10 @@ fn metrics() -> Vec<Choice> {
         citation: citation.into(),
         options: Vec::new(),
     };
-    let mut metrics = variants::<SampleMetric>();
+    let mut metrics: Vec<Choice> = SampleMetric::all()
+        .into_iter()
+        .map(|sample| metric(sample.name(), sample.summary(), sample.citation()))
+        .collect();
     metrics.extend([
         metric(
             "bpd",

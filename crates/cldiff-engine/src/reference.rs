@@ -137,9 +137,10 @@ impl Reference {
         &self,
         evaluation: &EvaluationConfig,
     ) -> Result<BTreeMap<String, Vec<Option<f64>>>, EngineError> {
-        // Real images are no samples of a strategy.
+        // Real images are no samples of a strategy, which stores images.
+        let stores = |metric: &SampleMetric| metric.needs().contains(&Need::StoredImages);
         let wanted: Vec<SampleMetric> =
-            evaluation.metrics.iter().copied().filter(|m| !m.needs().contains(&Need::StoredImages)).collect();
+            evaluation.metrics.iter().copied().filter(|metric| !stores(metric)).collect();
         let (mut floors, tasks) = (BTreeMap::new(), self.tasks.len());
         let mut note = |name: String, at: usize, value: f64| {
             floors.entry(name).or_insert_with(|| vec![None; tasks])[at] = Some(value);

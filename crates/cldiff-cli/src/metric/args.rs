@@ -1,139 +1,87 @@
-//! The command line of `cldiff metric`.
+//! The command line of `cldiff metric`: a subcommand for each comparison that a metric declares, and `stats`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use cl_metrics::sample::{Arguments, Comparison, Parameter, SampleMetric, Takes, comparisons};
+use clap::{
+    Arg, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, ValueEnum, error::ErrorKind,
+    value_parser,
+};
 
 use crate::args::BackendArg;
 
+const STATS: &str = "stats";
+
 /// `cldiff metric`
-#[derive(Debug, Subcommand)]
+#[derive(Debug)]
 pub enum MetricCommand {
-    /// Fréchet distance of features
-    Fid {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-    },
-    /// FID of B extrapolated to infinitely many samples
-    FidInfinity {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-        /// Numbers of samples on the line
-        #[arg(long, value_name = "N", default_value_t = cl_metrics::sample::fid_infinity::POINTS)]
-        points: usize,
-        /// The seed of the subsets
-        #[arg(long, value_name = "S", default_value_t = 0)]
-        seed: u64,
-    },
-    /// Kernel Inception distance
-    Kid {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-        /// Pairs of subsets, whose mean and standard deviation are given; 0: all rows at once, with the standard error
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        subsets: usize,
-        /// Images in a subset [default: 1000, or as many as the smaller set has]
-        #[arg(long, value_name = "N")]
-        subset_size: Option<usize>,
-        /// The seed of the subsets
-        #[arg(long, value_name = "S", default_value_t = 0)]
-        seed: u64,
-    },
-    /// Improved precision and recall: A real, B generated
-    PrecisionRecall {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-        /// The nearest neighbour that a ball reaches to
-        #[arg(long, value_name = "K", default_value_t = cl_metrics::sample::precision_recall::NEIGHBOURS)]
-        k: usize,
-    },
-    /// Density and coverage: A real, B generated
-    DensityCoverage {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-        /// The nearest neighbour that a ball reaches to
-        #[arg(long, value_name = "K", default_value_t = cl_metrics::sample::density_coverage::NEIGHBOURS)]
-        k: usize,
-    },
-    /// Inception score of A alone, or of B where both are given
-    InceptionScore {
-        /// Images, or a file with `probabilities`, `logits`, or `features` that are logits
-        a: String,
-        /// As A; then this set is scored
-        b: Option<String>,
-        /// How features are found.
-        #[command(flatten)]
-        options: Options,
-        /// Parts of the samples, whose mean and standard deviation are given
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        splits: usize,
-        /// The seed of the order in which samples are dealt to the parts
-        #[arg(long, value_name = "S", default_value_t = 0)]
-        seed: u64,
-    },
-    /// Sliced Wasserstein distance, of images in their pixels
-    Swd {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-        /// Random directions
-        #[arg(long, value_name = "N", default_value_t = cl_metrics::sample::sliced_wasserstein::PROJECTIONS)]
-        projections: usize,
-        /// The seed of the directions
-        #[arg(long, value_name = "S", default_value_t = 0)]
-        seed: u64,
-    },
-    /// Kullback-Leibler divergence of class frequencies: A real, B generated
-    Kld {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-    },
-    /// Absolute ratio distance of class frequencies: A real, B generated
-    Ard {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-    },
-    /// How near samples (B) come to stored images (A), relative to held-out images; of images in their pixels
-    #[command(alias = "memorization")]
-    Memorisation {
-        /// The sets and their features.
-        #[command(flatten)]
-        pair: Pair,
-        /// Real images that were never trained on, as A and B
-        #[arg(long, value_name = "C")]
-        held_out: String,
-    },
-    /// Mean and covariance of a set, saved for later
-    Stats {
-        /// The set
-        a: String,
-        /// How features are found.
-        #[command(flatten)]
-        options: Options,
-        /// Tensors `mu`, `sigma` and `n`
-        #[arg(long, value_name = "FILE.safetensors")]
-        out: PathBuf,
-    },
+    /// A metric between sets.
+    Compare(Box<Comparing>),
+    /// The moments of one set.
+    Stats(StatsArgs),
+}
+
+/// A comparison, and all that it is asked with.
+#[derive(Debug)]
+pub struct Comparing {
+    /// The metric, or the first of those that are found together.
+    pub metric: SampleMetric,
+    /// How it is computed.
+    pub comparison: &'static Comparison,
+    /// The first set.
+    pub a: String,
+    /// The second; none where a comparison takes one set alone.
+    pub b: Option<String>,
+    /// Real images that were never trained on, where a comparison takes them.
+    pub held_out: Option<String>,
+    /// How features are found.
+    pub options: Options,
+    /// The comparison's own numbers.
+    pub arguments: Arguments,
 }
 
 /// Two sets.
 #[derive(Debug, Args)]
-pub struct Pair {
+struct Pair {
     /// A directory of images, a safetensors file (`features` N x d; or `images` u8, N x C x H x W or N x H x W x C; or
     /// `mu`, `sigma` and `n`), an .npz of pytorch-fid (`mu`, `sigma`), or a data set: NAME, NAME:test or NAME:train
-    pub a: String,
+    a: String,
     /// As A
-    pub b: String,
+    b: String,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// One set, or the second of two.
+#[derive(Debug, Args)]
+struct One {
+    /// Images, or a file with `probabilities`, `logits`, or `features` that are logits
+    a: String,
+    /// As A; then this set is scored
+    b: Option<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Images of the kind of A and B.
+#[derive(Debug, Args)]
+struct HeldOut {
+    /// Real images that were never trained on, as A and B
+    #[arg(long, value_name = "C")]
+    held_out: String,
+}
+
+/// `cldiff metric stats`
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// The set
+    pub a: String,
     /// How features are found.
     #[command(flatten)]
     pub options: Options,
+    /// Tensors `mu`, `sigma` and `n`
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
 }
 
 /// How features are found, and how results are told.
@@ -168,4 +116,109 @@ pub enum FeaturesArg {
     Inception,
     /// Pixels in [-1, 1]
     Pixels,
+}
+
+impl Subcommand for MetricCommand {
+    fn augment_subcommands(command: Command) -> Command {
+        let stats = StatsArgs::augment_args(Command::new(STATS));
+        let of_metrics = comparisons().into_iter().map(|(_, comparison)| subcommand(comparison));
+        command
+            .subcommands(of_metrics)
+            .subcommand(stats.about("Mean and covariance of a set, saved for later"))
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        name == STATS || comparisons().iter().any(|(_, comparison)| kebab(comparison.name) == name)
+    }
+}
+
+impl FromArgMatches for MetricCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+        if name == STATS {
+            return StatsArgs::from_arg_matches(matches).map(Self::Stats);
+        }
+        let known = comparisons().into_iter().find(|(_, comparison)| kebab(comparison.name) == name);
+        let Some((metric, comparison)) = known else {
+            return Err(Error::raw(
+                ErrorKind::InvalidSubcommand,
+                format!("unrecognized subcommand '{name}'"),
+            ));
+        };
+        Comparing::of(metric, comparison, matches).map(|comparing| Self::Compare(Box::new(comparing)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Comparing {
+    fn of(
+        metric: SampleMetric,
+        comparison: &'static Comparison,
+        matches: &ArgMatches,
+    ) -> Result<Self, Error> {
+        let (a, b, options) = match comparison.takes {
+            Takes::One => {
+                let One { a, b, options } = One::from_arg_matches(matches)?;
+                (a, b, options)
+            }
+            Takes::Pair | Takes::PairAndHeldOut => {
+                let Pair { a, b, options } = Pair::from_arg_matches(matches)?;
+                (a, Some(b), options)
+            }
+        };
+        let held_out = match comparison.takes {
+            Takes::PairAndHeldOut => Some(HeldOut::from_arg_matches(matches)?.held_out),
+            Takes::One | Takes::Pair => None,
+        };
+        let given = |parameter: &Parameter| matches.get_one::<u64>(parameter.name).copied();
+        let arguments = comparison.parameters.iter().fold(Arguments::default(), |arguments, parameter| {
+            match given(parameter) {
+                Some(number) => arguments.with(parameter, number),
+                None => arguments,
+            }
+        });
+        Ok(Self { metric, comparison, a, b, held_out, options, arguments })
+    }
+}
+
+/// The subcommand of a comparison: its sets, how features are found, its own numbers.
+fn subcommand(comparison: &'static Comparison) -> Command {
+    let command = Command::new(kebab(comparison.name));
+    let command = match comparison.takes {
+        Takes::One => One::augment_args(command),
+        Takes::Pair => Pair::augment_args(command),
+        Takes::PairAndHeldOut => HeldOut::augment_args(Pair::augment_args(command)),
+    };
+    let command = command.about(comparison.summary).aliases(comparison.aliases);
+    comparison.parameters.iter().fold(command, |command, parameter| command.arg(option(parameter)))
+}
+
+fn option(parameter: &'static Parameter) -> Arg {
+    let option = Arg::new(parameter.name)
+        .long(kebab(parameter.name))
+        .value_name(parameter.placeholder)
+        .help(parameter.meaning)
+        .value_parser(value_parser!(u64));
+    match parameter.default {
+        Some(default) => option.default_value(kept(default.to_string())),
+        None => option,
+    }
+}
+
+/// A name as the command line spells it.
+fn kebab(name: &'static str) -> &'static str {
+    if name.contains('_') { kept(name.replace('_', "-")) } else { name }
+}
+
+/// A text for the rest of the process, as clap keeps names: a command line is made once or twice.
+fn kept(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
 }

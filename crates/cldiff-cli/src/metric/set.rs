@@ -1,11 +1,14 @@
 //! One of the sets that a metric compares: where it comes from, and its features.
 
-use std::path::Path;
+use std::{borrow::Cow, fmt::Display, path::Path};
 
 use cl_metrics::{
     MetricError,
     features::{FeatureExtractor, FeatureMatrix},
-    sample::moments::{Gaussian, Moments},
+    sample::{
+        ComparedSet,
+        moments::{Gaussian, Moments},
+    },
 };
 use data_streams::{DataConfig, ImageDataset};
 
@@ -83,7 +86,7 @@ impl Set {
     /// Extracts the features, if the set is of images.
     pub(super) fn extract(&mut self, extractor: &dyn FeatureExtractor) -> Result<(), Failure> {
         if let Content::Images { images, .. } = &self.content {
-            let described = extractor.describe(images).map_err(|e| self.mistake(&e))?;
+            let described = extractor.describe(images).map_err(|e| Failure::mistake(self.refuse(e)))?;
             self.content = Content::Features {
                 features: described.features,
                 probabilities: described.class_probabilities,
@@ -95,39 +98,74 @@ impl Set {
     }
 
     /// The features, which saved statistics no longer have.
-    pub(super) fn matrix(&self) -> Result<&FeatureMatrix, Failure> {
+    fn matrix(&self) -> Result<&FeatureMatrix, MetricError> {
         match &self.content {
             Content::Features { features, .. } => Ok(features),
             Content::Images { .. } => unreachable!("features of images are extracted first"),
-            Content::Statistics(_) => Err(Failure::mistake(format!(
-                "{}: saved statistics have no features of single images; only fid takes them",
-                self.name
-            ))),
+            Content::Statistics(_) => {
+                Err(self.refuse("saved statistics have no features of single images; only fid takes them"))
+            }
         }
     }
 
     /// Mean and covariance.
-    pub(crate) fn gaussian(&self) -> Result<Gaussian, Failure> {
+    pub(crate) fn gaussian(&self) -> Result<Cow<'_, Gaussian>, MetricError> {
         match &self.content {
-            Content::Statistics(gaussian) => Ok(gaussian.clone()),
-            _ => Moments::of(self.matrix()?).gaussian().map_err(|e| self.mistake(&e)),
+            Content::Statistics(gaussian) => Ok(Cow::Borrowed(gaussian)),
+            _ => Moments::of(self.matrix()?).gaussian().map(Cow::Owned).map_err(|e| self.refuse(e)),
         }
     }
 
     /// Class probabilities; the features of a file that has none besides are taken for logits where `or_logits`.
-    pub(super) fn probabilities(&self, or_logits: bool) -> Result<FeatureMatrix, Failure> {
+    fn probabilities(&self, or_logits: bool) -> Result<Cow<'_, FeatureMatrix>, MetricError> {
         match &self.content {
-            Content::Features { probabilities: Some(probabilities), .. } => Ok(probabilities.clone()),
-            Content::Features { features, extracted: false, .. } if or_logits => Ok(files::softmax(features)),
-            _ => Err(Failure::mistake(format!(
-                "{}: no class probabilities: give images with --features classifier or inception, or a file with \
+            Content::Features { probabilities: Some(probabilities), .. } => Ok(Cow::Borrowed(probabilities)),
+            Content::Features { features, extracted: false, .. } if or_logits => {
+                Ok(Cow::Owned(files::softmax(features)))
+            }
+            _ => Err(self.refuse(
+                "no class probabilities: give images with --features classifier or inception, or a file with \
                  `probabilities` or `logits`",
-                self.name
-            ))),
+            )),
         }
     }
 
-    pub(super) fn mistake(&self, error: &MetricError) -> Failure {
-        Failure::mistake(format!("{}: {error}", self.name))
+    fn refuse(&self, problem: impl Display) -> MetricError {
+        MetricError::Set { name: self.name.clone(), problem: problem.to_string() }
+    }
+}
+
+/// A set as a comparison asks for it, after its features were extracted.
+pub(super) struct Described<'a> {
+    pub set: &'a Set,
+    /// Whether classes are those of Inception, which are not those of any labels.
+    pub of_inception: bool,
+}
+
+impl ComparedSet for Described<'_> {
+    fn features(&self) -> Result<&FeatureMatrix, MetricError> {
+        self.set.matrix()
+    }
+
+    fn gaussian(&self) -> Result<Cow<'_, Gaussian>, MetricError> {
+        self.set.gaussian()
+    }
+
+    fn class_probabilities(&self) -> Result<Cow<'_, FeatureMatrix>, MetricError> {
+        self.set.probabilities(true)
+    }
+
+    fn classes(&self) -> Result<Vec<usize>, MetricError> {
+        match &self.set.labels {
+            Some(labels) if !self.of_inception => Ok(labels.clone()),
+            _ => Ok(self.set.probabilities(false)?.argmax()),
+        }
+    }
+
+    fn classes_seen(&self) -> Result<Vec<usize>, MetricError> {
+        match (&self.set.content, &self.set.labels) {
+            (Content::Features { probabilities: None, .. }, Some(labels)) => Ok(labels.clone()),
+            _ => Ok(self.set.probabilities(false)?.argmax()),
+        }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure
     check_file(out)?;
     let mut set = Set::read(a, options.data_dir.as_deref())?;
     let features = features::extract(&mut [&mut set], options, None)?;
-    let gaussian = set.gaussian()?;
+    let gaussian = set.gaussian().map_err(Failure::mistake)?;
     let d = gaussian.width();
     let covariance = gaussian.covariance();
     let mu: Vec<u8> = gaussian.mean().iter().flat_map(|x| x.to_le_bytes()).collect();

@@ -84,7 +84,7 @@ impl CellObserver for Observer<'_> {
             line[format!("{}_pooled", metric.name())] = json!(values.pooled);
         }
         self.log.add(&line)?;
-        let fid = evaluation.metrics.get(&SampleMetric::Fid);
+        let fid = evaluation.metrics.get(&SampleMetric::FID);
         self.progress.say(&format!(
             "{}  after task {}/{}: FID over tasks seen {}, on task 1 {}",
             self.title,
