@@ -17,6 +17,7 @@ macro_rules! entry {
             name: <$Option as $crate::Describe>::NAME,
             summary: <$Option as $crate::Describe>::SUMMARY,
             citation: <$Option as $crate::Describe>::CITATION,
+            aliases: <$Option as $crate::Describe>::ALIASES,
             bare: <$Option as $crate::Describe>::BARE,
             read: |deserializer| {
                 let options: $Option = $crate::private::erased_serde::deserialize(deserializer)?;

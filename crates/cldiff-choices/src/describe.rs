@@ -13,6 +13,8 @@ pub trait Describe: 'static {
     const SUMMARY: &'static str;
     /// The source: authors, year, arXiv number. Empty where no one has to be named.
     const CITATION: &'static str = "";
+    /// Other names on a command line.
+    const ALIASES: &'static [&'static str] = &[];
     /// Whether it is written as its name alone, since it has no options.
     const BARE: bool = false;
 }

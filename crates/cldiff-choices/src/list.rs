@@ -14,6 +14,8 @@ pub struct Entry<K: ?Sized> {
     pub summary: &'static str,
     /// The source; empty where no one has to be named.
     pub citation: &'static str,
+    /// Other names on a command line.
+    pub aliases: &'static [&'static str],
     /// Whether it is written as its name alone.
     pub bare: bool,
     /// Reads the options.

@@ -1,16 +1,12 @@
 //! `cldiff doctor`: which backends can be used here, and whether they compute what the CPU computes.
 
-use cldiff_engine::{BackendChoice, Difference, Engine, Probe, Rounding, cpu_features, open};
+use cldiff_engine::{Backend, Difference, Engine, Probe, Rounding, cpu_features, open};
 use serde_json::{Value, json};
 
-use crate::{args::DoctorArgs, failure::Failure};
-
-const ALL: [(&str, BackendChoice); 4] = [
-    ("cuda", BackendChoice::Cuda),
-    ("wgpu", BackendChoice::Wgpu),
-    ("ndarray", BackendChoice::Ndarray),
-    ("flex", BackendChoice::Flex),
-];
+use crate::{
+    args::{BackendArg, DoctorArgs},
+    failure::Failure,
+};
 
 /// What was found of one backend.
 struct Finding {
@@ -27,12 +23,14 @@ struct Finding {
 /// [`Failure::Mistake`] if the named backend cannot be used; [`Failure::Other`] if a backend computes something else than the
 /// CPU does.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
-    let wanted = args.backend.map(BackendChoice::from).filter(|choice| *choice != BackendChoice::Auto);
-    let reference = open(BackendChoice::Ndarray, 0).or_else(|_| open(BackendChoice::Flex, 0)).ok();
+    let wanted = args.backend.map(BackendArg::name).filter(|name| *name != Backend::AUTO);
+    // Burn's reference on the CPU is the last of the list.
+    let on_cpu = Backend::all().iter().rev().filter(|backend| !backend.is_gpu);
+    let reference = on_cpu.filter_map(|backend| open(backend.name, 0).ok()).next();
     let reference = reference.map(|engine| probe(&*engine, Rounding::F32)).transpose()?;
-    let chosen = ALL.into_iter().filter(|(_, choice)| wanted.is_none_or(|wanted| wanted == *choice));
+    let chosen = Backend::all().iter().filter(|backend| wanted.is_none_or(|wanted| wanted == backend.name));
     let findings: Vec<Finding> =
-        chosen.map(|choice| examine(choice, args.device, reference.as_ref())).collect::<Result<_, _>>()?;
+        chosen.map(|backend| examine(backend, args.device, reference.as_ref())).collect::<Result<_, _>>()?;
     if args.json {
         println!("{:#}", Value::from(findings.iter().map(Finding::json).collect::<Vec<_>>()));
     } else {
@@ -52,13 +50,13 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
 }
 
 fn examine(
-    (backend, choice): (&'static str, BackendChoice),
+    backend: &'static Backend,
     device: usize,
     reference: Option<&Probe>,
 ) -> Result<Finding, Failure> {
     // The CPU has one device.
-    let on_cpu = matches!(choice, BackendChoice::Ndarray | BackendChoice::Flex);
-    match open(choice, if on_cpu { 0 } else { device }) {
+    let (backend, on_cpu) = (backend.name, !backend.is_gpu);
+    match open(backend, if on_cpu { 0 } else { device }) {
         Err(refusal) => Ok(Finding { backend, device: Err(refusal.to_string()), differences: Vec::new() }),
         Ok(engine) => {
             let mut differences = Vec::new();

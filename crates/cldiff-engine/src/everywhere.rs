@@ -4,14 +4,14 @@
 //! say "made on each of the backends that are built in", so that one object in a configuration can be made on the
 //! backend that a run is given. They are implemented for every type that has the generic implementation.
 
+use burn_autodiff::Autodiff;
 use cl_strategies::{BuildStrategy, StrategyOptions};
-use ddpm_core::{AnyNetwork, BuildNetwork, Kernels, NetworkOptions};
+use ddpm_core::{AnyNetwork, BuildNetwork, Kernels, NetworkOptions, sampler::SamplerOptions};
 
 use crate::{
     backend::{cuda, flex, ndarray, wgpu},
     features::{BuildExtractor, FeaturesOptions},
 };
-use burn_autodiff::Autodiff;
 
 /// A strategy's options, made on any backend.
 pub trait EveryStrategy:
@@ -46,6 +46,35 @@ impl<T> EveryFeatures for T where
 {
 }
 
+/// A sampler that draws on any backend.
+pub trait EverySampler:
+    SamplerOptions
+    + Clone
+    + flex::SamplerHere
+    + ndarray::SamplerHere
+    + cuda::SamplerHere
+    + wgpu::SamplerHere
+{
+}
+
+impl<T> EverySampler for T where
+    T: SamplerOptions
+        + Clone
+        + flex::SamplerHere
+        + ndarray::SamplerHere
+        + cuda::SamplerHere
+        + wgpu::SamplerHere
+{
+}
+
+/// Makes a sampler of an outside crate known on every backend; its options have to be added to the list besides.
+pub fn add_sampler<S: EverySampler>() {
+    flex::add_sampler::<S>();
+    ndarray::add_sampler::<S>();
+    cuda::add_sampler::<S>();
+    wgpu::add_sampler::<S>();
+}
+
 /// A backend on which choices are made.
 pub(crate) trait Home: Kernels {
     /// The strategy's options as this backend makes them.
@@ -67,7 +96,7 @@ macro_rules! here {
         mod here {
             use burn_autodiff::Autodiff;
             use cl_strategies::BuildStrategy;
-            use ddpm_core::{AnyNetwork, BuildNetwork};
+            use ddpm_core::{AnyNetwork, BuildNetwork, sampler::Sampler};
 
             use crate::{
                 everywhere::{EveryFeatures, EveryNetwork, EveryStrategy, Home},
@@ -87,6 +116,14 @@ macro_rules! here {
             /// A feature extractor that can be made on this backend.
             pub trait FeaturesHere: BuildExtractor<$Backend> {}
             impl<T: BuildExtractor<$Backend>> FeaturesHere for T {}
+
+            /// A sampler that draws on this backend.
+            pub trait SamplerHere: Sampler<$Backend> {}
+            impl<T: Sampler<$Backend>> SamplerHere for T {}
+
+            pub(crate) fn add_sampler<S: SamplerHere + Clone>() {
+                ddpm_core::sampler::add_sampler::<$Backend, S>();
+            }
 
             impl Home for $Backend {
                 fn strategy(options: &dyn EveryStrategy) -> &dyn BuildStrategy<Train, AnyNetwork<Train>> {
@@ -115,8 +152,15 @@ macro_rules! here {
             /// Every feature extractor: this backend is not built in.
             pub trait FeaturesHere {}
             impl<T> FeaturesHere for T {}
+
+            /// Every sampler: this backend is not built in.
+            pub trait SamplerHere {}
+            impl<T> SamplerHere for T {}
+
+            pub(crate) fn add_sampler<S>() {}
         }
-        pub use here::{FeaturesHere, NetworkHere, StrategyHere};
+        pub(crate) use here::add_sampler;
+        pub use here::{FeaturesHere, NetworkHere, SamplerHere, StrategyHere};
     };
 }
 pub(crate) use here;

@@ -107,10 +107,17 @@ struct Pretrained<B: Home> {
     process: GaussianDiffusion,
 }
 
-/// Reads a model of any network of the list.
-fn load<B: Home>(model: &Path, device: &B::Device) -> Result<Pretrained<B>, EngineError> {
-    let Parts { network, scheduler } = Parts::find(model)?;
-    let file = NetworkFile::read(&network)?;
+/// The network in a model's directory, without its weights.
+///
+/// # Errors
+/// [`CoreError`] for a directory that cannot be read, or a network that is not in the list.
+pub fn network_of(model: &Path) -> Result<NetworkConfig, CoreError> {
+    Ok(described(model)?.0)
+}
+
+fn described(model: &Path) -> Result<(NetworkConfig, Parts), CoreError> {
+    let parts = Parts::find(model)?;
+    let file = NetworkFile::read(&parts.network)?;
     // A file that does not say is a UNet's, as those of old releases are.
     let mut options = match file.class_name() {
         None => ModelConfig::default().0,
@@ -119,6 +126,12 @@ fn load<B: Home>(model: &Path, device: &B::Device) -> Result<Pretrained<B>, Engi
         }
     };
     file.fill(options.edit())?;
+    Ok((options, parts))
+}
+
+/// Reads a model of any network of the list.
+fn load<B: Home>(model: &Path, device: &B::Device) -> Result<Pretrained<B>, EngineError> {
+    let (options, Parts { network, scheduler }) = described(model)?;
     let built = load_network::<Autodiff<B>>(B::network(&*options), &network, device)?;
     let process = scheduler.process()?.build()?;
     Ok(Pretrained { network: built.valid(), shape: options.shape(), scheduler, process })

@@ -36,9 +36,9 @@ pub use engine::{
     Tick, Workload,
 };
 pub use error::EngineError;
-pub use everywhere::{EveryFeatures, EveryNetwork, EveryStrategy};
+pub use everywhere::{EveryFeatures, EveryNetwork, EverySampler, EveryStrategy, add_sampler};
 pub use features::{ExtractorContext, FeaturesConfig};
-pub use generate::{BitsJob, HostImages, PredictJob, SampleJob};
+pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, network_of};
 pub use network::{ModelConfig, NetworkConfig};
 pub use parity::{Difference, Rounding};
 pub use reference::{Reference, ReferenceSummary};

@@ -7,10 +7,10 @@ use data_streams::{ImageDataset, ImageShape};
 use ddpm_core::likelihood::BitsPerDimension;
 use serde_json::json;
 
-use super::{at_least_one, config, open, tell_mistake};
+use super::{at_least_one, open, shape, tell_mistake};
 use crate::{
     args::BpdArgs,
-    config::DataConfig,
+    config::{advised, named_split, places},
     failure::Failure,
     files::{output, tensors::Tensors},
     ui::progress::Progress,
@@ -80,10 +80,10 @@ fn file_content(bits: &BitsPerDimension, stride: usize) -> serde_json::Value {
 /// The images whose likelihood is asked for.
 fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
     if Path::new(&args.images).extension().is_some_and(|e| e == "safetensors") {
-        let config = config(&args.model)?;
+        let model = shape(&args.model)?;
         let tensors = Tensors::read(&PathBuf::from(&args.images))?;
         let (shape, pixels) = tensors.pixels("images")?;
-        let conditions = config.num_class_embeds;
+        let conditions = model.conditions;
         let labels = match conditions {
             Some(_) => tensors.indices("labels")?,
             None => vec![0; shape[0]],
@@ -96,17 +96,14 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
             .map_err(|e| Failure::mistake(format!("{}: {e}", args.images)));
     }
     let told = |problem: String| Failure::mistake(format!("--images {}: {problem}", args.images));
-    let Some(named) = DataConfig::named_split(&args.images) else {
+    let Some(named) = named_split(&args.images) else {
         return Err(told(
             "expected a .safetensors file, or a data set; `cldiff data list` names those".to_owned(),
         ));
     };
     let (mut data, split) = named.map_err(told)?;
-    if let DataConfig::Glyphs(glyphs) = &mut data {
-        // What is drawn can be drawn as the model needs it.
-        let config = config(&args.model)?;
-        glyphs.size = config.sample_size.unwrap_or(glyphs.size);
-        glyphs.channels = config.in_channels;
-    }
-    data.build_split(args.data_dir.as_deref(), split).map_err(|error| told(error.to_string()))
+    // What is drawn can be drawn as the model needs it.
+    let model = shape(&args.model)?;
+    data.edit().adapt(model.in_channels, model.size);
+    data.build_split(&places(args.data_dir.as_deref()), split).map_err(|error| told(advised(&error)))
 }

@@ -1,6 +1,6 @@
 //! `cldiff export`: a model as a pipeline of diffusers.
 
-use super::{config, open, tell_mistake};
+use super::{open, shape, tell_mistake};
 use crate::{args::ExportArgs, failure::Failure};
 
 /// Writes a model as a pipeline directory.
@@ -11,7 +11,7 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
     if args.out.exists() {
         return Err(Failure::mistake(format!("--out {}: it exists already", args.out.display())));
     }
-    config(&args.model)?;
+    shape(&args.model)?;
     open(&args.model)?.export(&args.model.model, &args.out).map_err(tell_mistake)?;
     println!("pipeline: {}", args.out.display());
     Ok(())

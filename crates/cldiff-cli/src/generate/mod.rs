@@ -6,27 +6,28 @@ mod predict;
 mod sample;
 
 use cldiff_engine::{Engine, EngineError};
-use ddpm_core::{CoreError, UNet2DConfig, diffusers::read_configs};
+use ddpm_core::{CoreError, network::NetworkShape};
 
 pub use self::{bpd::bits_per_dimension, export::export, predict::predict, sample::sample};
 use crate::{args::ModelArgs, failure::Failure};
 
-/// The model's configuration: one that cannot be read is told before a backend is looked for.
-fn config(args: &ModelArgs) -> Result<UNet2DConfig, Failure> {
-    let (config, _) = read_configs(&args.model).map_err(|e| Failure::mistake(format!("--model: {e}")))?;
-    Ok(config)
+/// The shape of the model: one that cannot be read is told before a backend is looked for.
+fn shape(args: &ModelArgs) -> Result<NetworkShape, Failure> {
+    let network = cldiff_engine::network_of(&args.model);
+    Ok(network.map_err(|e| Failure::mistake(format!("--model: {e}")))?.shape())
 }
 
 fn open(args: &ModelArgs) -> Result<Box<dyn Engine>, Failure> {
-    cldiff_engine::open(args.backend.into(), args.device).map_err(Failure::mistake)
+    cldiff_engine::open(args.backend.name(), args.device).map_err(Failure::mistake)
 }
 
 fn tell_mistake(error: EngineError) -> Failure {
     match error {
         EngineError::Core(CoreError::Config { ref key, ref value, ref expected }) => {
-            let option = match key.strip_prefix("sampler.").unwrap_or(key) {
+            let option = match key.as_str() {
                 key @ ("steps" | "class" | "guidance") => format!("--{key}"),
                 "x_T" => "--x-T".to_owned(),
+                "sample_size" => return Failure::mistake(format!("{error}: give it by --x-T")),
                 key => format!("`{key}`"),
             };
             Failure::mistake(format!("{option} {value}: {expected}"))

@@ -2,7 +2,7 @@
 
 use cldiff_engine::PredictJob;
 
-use super::{config, open, tell_mistake};
+use super::{open, shape, tell_mistake};
 use crate::{
     args::PredictArgs,
     failure::Failure,
@@ -24,7 +24,7 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
         t: tensors.indices("t")?,
         y: if tensors.has("y") { Some(tensors.indices("y")?) } else { None },
     };
-    config(&args.model)?;
+    shape(&args.model)?;
     output::check_file(&args.out)?;
     let prediction = open(&args.model)?.predict(&job).map_err(tell_mistake)?;
     tensors::write(&args.out, "prediction", &prediction)?;

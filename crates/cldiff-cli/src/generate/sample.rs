@@ -1,8 +1,9 @@
 //! `cldiff sample`: samples of a model, as pictures or as a tensor.
 
 use cldiff_engine::SampleJob;
+use ddpm_core::sampler::{Ddim, SamplerConfig};
 
-use super::{at_least_one, config, open, tell_mistake};
+use super::{at_least_one, open, shape, tell_mistake};
 use crate::{
     args::SampleArgs,
     failure::Failure,
@@ -36,14 +37,14 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
         count: args.n.or(given).unwrap_or(COUNT),
         batch: args.batch,
         class: args.class,
-        sampler: args.sampler.into(),
+        sampler: args.sampler.sampler().unwrap_or_else(|| SamplerConfig::of(Ddim::default())),
         steps: args.steps,
         eta: args.eta,
         guidance: args.guidance,
         seed: args.seed,
         x_t,
     };
-    let output = Output::new(&args.out, config(&args.model)?.in_channels)?;
+    let output = Output::new(&args.out, shape(&args.model)?.in_channels)?;
     let engine = open(&args.model)?;
     let progress = Progress::new(args.model.quiet);
     let mut started = false;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use cl_metrics::sample::{Arguments, Comparison, Parameter, SampleMetric, Takes, comparisons};
 use clap::{
-    Arg, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, ValueEnum, error::ErrorKind,
+    Arg, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, error::ErrorKind,
     value_parser,
 };
 
-use crate::args::BackendArg;
+use crate::args::{BackendArg, FeaturesArg};
 
 const STATS: &str = "stats";
 
@@ -97,7 +97,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Where to compute features
-    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -105,17 +105,6 @@ pub struct Options {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
-}
-
-/// `--features`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FeaturesArg {
-    /// A small classifier, trained on the train split of the data set that is A or B
-    Classifier,
-    /// Inception-v3 in the form of the FID literature
-    Inception,
-    /// Pixels in [-1, 1]
-    Pixels,
 }
 
 impl Subcommand for MetricCommand {

@@ -1,14 +1,16 @@
 //! Which features the sets are compared in.
 
-use cl_metrics::features::{FeatureExtractor, Pixels, classifier::ClassifierConfig};
-use cldiff_engine::{EngineError, ExtractorChoice};
+use cl_metrics::features::{FeatureExtractor, classifier::ClassifierConfig};
+use cldiff_engine::{EngineError, ExtractorContext, FeaturesConfig};
+use data_streams::DatasetPair;
 use directories::ProjectDirs;
 
 use super::{
-    args::{FeaturesArg, Options},
+    args::Options,
     set::{Content, Set},
 };
 use crate::{
+    args::FeaturesArg,
     config::{advised, places},
     failure::Failure,
     files::weights::default_weights,
@@ -18,11 +20,11 @@ use crate::{
 pub(super) fn extract(
     sets: &mut [&mut Set],
     options: &Options,
-    usual: Option<FeaturesArg>,
+    usual: Option<FeaturesConfig>,
 ) -> Result<String, Failure> {
     let choice = check(sets, options, usual)?;
     if sets.iter().any(|set| set.is_images()) {
-        let extractor = extractor(sets, options, choice)?;
+        let extractor = extractor(sets, options, &choice)?;
         for set in sets.iter_mut() {
             set.extract(&*extractor)?;
         }
@@ -38,60 +40,75 @@ pub(super) fn extract(
 }
 
 /// The choice, and whether the options go with it.
-fn check(sets: &[&mut Set], options: &Options, usual: Option<FeaturesArg>) -> Result<FeaturesArg, Failure> {
+fn check(
+    sets: &[&mut Set],
+    options: &Options,
+    usual: Option<FeaturesConfig>,
+) -> Result<FeaturesConfig, Failure> {
     let of_data = |set: &&mut Set| matches!(set.content, Content::Images { data: Some(_), .. });
+    let with_weights = || FeaturesConfig::all().into_iter().find_map(|mut features| {
+        features.edit().weights().is_some().then_some(features)
+    });
     let usual = || match usual {
         Some(usual) => usual,
-        None if options.weights.is_some() => FeaturesArg::Inception,
-        None if sets.iter().any(of_data) => FeaturesArg::Classifier,
-        None => FeaturesArg::Pixels,
+        None if options.weights.is_some() => with_weights().unwrap_or_default(),
+        None if sets.iter().any(of_data) => FeaturesConfig::default(),
+        None => FeaturesConfig::pixels(),
     };
-    let choice = options.features.unwrap_or_else(usual);
-    match (choice, &options.weights) {
-        (FeaturesArg::Classifier | FeaturesArg::Pixels, Some(weights)) => Err(Failure::mistake(format!(
-            "--weights {}: they go with --features inception only",
-            weights.display()
-        ))),
-        _ => Ok(choice),
+    let mut choice = options.features.and_then(FeaturesArg::features).unwrap_or_else(usual);
+    let name = choice.name();
+    match (choice.edit().weights(), &options.weights) {
+        (None, Some(weights)) => {
+            let others = with_weights().map_or("another", |features| features.name());
+            let problem = format!("they go with --features {others} only");
+            Err(Failure::mistake(format!("--weights {}: {problem}", weights.display())))
+        }
+        (Some(chosen), given) => {
+            let weights = given.clone().map_or_else(default_weights, Ok);
+            *chosen = Some(weights.map_err(|problem| {
+                Failure::mistake(format!("--features {name}: {problem} by --weights FILE.safetensors"))
+            })?);
+            Ok(choice)
+        }
+        (None, None) => Ok(choice),
     }
 }
 
 fn extractor(
     sets: &[&mut Set],
     options: &Options,
-    choice: FeaturesArg,
+    features: &FeaturesConfig,
 ) -> Result<Box<dyn FeatureExtractor>, Failure> {
-    let choice = match choice {
-        FeaturesArg::Pixels => return Ok(Box::new(Pixels)),
-        FeaturesArg::Inception => {
-            let weights = options.weights.clone().map_or_else(default_weights, Ok);
-            ExtractorChoice::Inception(weights.map_err(|problem| {
-                Failure::mistake(format!("--features inception: {problem} by --weights FILE.safetensors"))
-            })?)
-        }
-        FeaturesArg::Classifier => {
-            let config = sets.iter().find_map(|set| match &set.content {
-                Content::Images { data: Some(config), .. } => Some(config),
-                _ => None,
-            });
-            let Some(config) = config else {
-                return Err(Failure::mistake(
-                    "--features classifier: it is trained on a data set, so that A or B has to be one; \
-                     or give --features pixels or inception",
-                ));
-            };
-            let places = places(options.data_dir.as_deref());
-            let data = config.build(&places).map_err(|error| Failure::mistake(advised(&error)))?;
-            one_shape(sets, &data.train)?;
-            ExtractorChoice::Classifier(ClassifierConfig::default(), Box::new(data))
-        }
-    };
-    let engine = cldiff_engine::open(options.backend.into(), options.device).map_err(Failure::mistake)?;
+    if let Some(extractor) = features.without_backend() {
+        return Ok(extractor);
+    }
+    let data = if features.is_classifier() { Some(training_data(sets, options)?) } else { None };
+    let engine = cldiff_engine::open(options.backend.name(), options.device).map_err(Failure::mistake)?;
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
-    engine.extractor(&choice, cache.as_deref()).map_err(|error| match error {
+    let classifier = &ClassifierConfig::default();
+    let context = ExtractorContext { classifier, data: data.as_ref(), cache: cache.as_deref() };
+    engine.extractor(features, &context).map_err(|error| match error {
         EngineError::Metric(error) => Failure::mistake(error),
         other => Failure::Other(other.into()),
     })
+}
+
+/// The data set among the sets, on which a classifier is trained.
+fn training_data(sets: &[&mut Set], options: &Options) -> Result<DatasetPair, Failure> {
+    let config = sets.iter().find_map(|set| match &set.content {
+        Content::Images { data: Some(config), .. } => Some(config),
+        _ => None,
+    });
+    let Some(config) = config else {
+        return Err(Failure::mistake(
+            "--features classifier: it is trained on a data set, so that A or B has to be one; \
+             or give --features pixels or inception",
+        ));
+    };
+    let places = places(options.data_dir.as_deref());
+    let data = config.build(&places).map_err(|error| Failure::mistake(advised(&error)))?;
+    one_shape(sets, &data.train)?;
+    Ok(data)
 }
 
 /// A classifier takes images of one shape.

@@ -119,7 +119,7 @@ fn open_all(args: &RunArgs, precision: PrecisionConfig) -> Result<Vec<Box<dyn En
         )));
     }
     let open = |&device: &usize| {
-        let engine = cldiff_engine::open(args.backend.into(), device).map_err(Failure::mistake)?;
+        let engine = cldiff_engine::open(args.backend.name(), device).map_err(Failure::mistake)?;
         engine.check_precision(precision).map_err(Failure::mistake)?;
         Ok(engine)
     };

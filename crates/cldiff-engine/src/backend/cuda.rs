@@ -11,6 +11,7 @@ pub(super) const BACKEND: Backend = Backend {
     name: "cuda",
     summary: "An NVIDIA GPU by CUDA",
     is_built_in: cfg!(feature = "cuda"),
+    is_gpu: true,
     open,
     try_to_open,
 };

@@ -11,6 +11,7 @@ pub(super) const BACKEND: Backend = Backend {
     name: "flex",
     summary: "The CPU, by burn-flex: the faster of the two",
     is_built_in: cfg!(feature = "flex"),
+    is_gpu: false,
     open,
     try_to_open: open,
 };

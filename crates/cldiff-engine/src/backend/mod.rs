@@ -35,6 +35,8 @@ pub struct Backend {
     pub summary: &'static str,
     /// Whether it is part of this program.
     pub is_built_in: bool,
+    /// Whether it computes on a GPU, or on a device that stands for one.
+    pub is_gpu: bool,
     open: Open,
     /// As `open`, for a search in which nobody asked for this one.
     try_to_open: Open,

@@ -11,6 +11,7 @@ pub(super) const BACKEND: Backend = Backend {
     name: "ndarray",
     summary: "The CPU, by burn-ndarray",
     is_built_in: cfg!(feature = "ndarray"),
+    is_gpu: false,
     open,
     try_to_open: open,
 };

@@ -11,6 +11,7 @@ pub(super) const BACKEND: Backend = Backend {
     name: "wgpu",
     summary: "Any GPU by Vulkan, a software device included",
     is_built_in: cfg!(feature = "wgpu"),
+    is_gpu: true,
     open,
     try_to_open,
 };

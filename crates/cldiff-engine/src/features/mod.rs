@@ -42,6 +42,11 @@ pub trait FeaturesOptions: Options {
         None
     }
 
+    /// The extractor, if it needs no backend.
+    fn without_backend(&self) -> Option<Box<dyn FeatureExtractor>> {
+        None
+    }
+
     /// Whether it is the classifier that every run has.
     fn is_classifier(&self) -> bool {
         false
@@ -67,6 +72,18 @@ choice! {
     classifier::ClassifierOptions,
     pixels::PixelsOptions,
     inception::InceptionOptions,
+}
+
+impl FeaturesConfig {
+    /// The images as they are.
+    pub fn pixels() -> Self {
+        Self::of(pixels::PixelsOptions {})
+    }
+
+    /// The default options of every extractor.
+    pub fn all() -> Vec<Self> {
+        Self::list().names().into_iter().filter_map(Self::named).collect()
+    }
 }
 
 impl Default for FeaturesConfig {

@@ -20,7 +20,11 @@ impl Describe for PixelsOptions {
     const BARE: bool = true;
 }
 
-impl FeaturesOptions for PixelsOptions {}
+impl FeaturesOptions for PixelsOptions {
+    fn without_backend(&self) -> Option<Box<dyn FeatureExtractor>> {
+        Some(Box::new(Pixels))
+    }
+}
 
 impl<B: Kernels> BuildExtractor<B> for PixelsOptions {
     fn build(

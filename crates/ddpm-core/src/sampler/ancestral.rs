@@ -65,6 +65,7 @@ impl Describe for Ancestral {
     const NAME: &'static str = "ancestral";
     const SUMMARY: &'static str = "Every timestep, or some, with noise";
     const CITATION: &'static str = "Ho et al. 2020, arXiv 2006.11239";
+    const ALIASES: &'static [&'static str] = &["ddpm"];
 }
 
 impl SamplerOptions for Ancestral {

@@ -80,6 +80,7 @@ impl Describe for DpmSolver {
     const NAME: &'static str = "dpm_solver";
     const SUMMARY: &'static str = "Few steps, second order from one evaluation a step";
     const CITATION: &'static str = "Lu et al. 2022, arXiv 2211.01095";
+    const ALIASES: &'static [&'static str] = &["dpm"];
 }
 
 impl SamplerOptions for DpmSolver {

@@ -6,9 +6,12 @@ use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
     parser::ValueSource,
 };
-use cldiff_engine::{BackendChoice, PrecisionConfig, ReferenceWorkload, SamplerKind};
+use cldiff_engine::{PrecisionConfig, ReferenceWorkload};
 
+pub use self::chosen::{BackendArg, FeaturesArg, SamplerArg};
 pub use crate::metric::args::MetricCommand;
+
+mod chosen;
 
 /// Train a diffusion model on a stream of tasks with several continual-learning strategies, and measure what it
 /// forgets, where along the timesteps, and at what cost.
@@ -118,6 +121,12 @@ pub enum Listed {
     Samplers,
     /// Noise schedules
     Schedules,
+    /// Networks that are trained
+    Networks,
+    /// Features in which images are compared
+    Features,
+    /// Where to compute
+    Backends,
     /// What is measured
     Metrics,
 }
@@ -147,7 +156,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Where to compute
-    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -170,7 +179,7 @@ pub struct SampleArgs {
     #[arg(long, value_name = "C")]
     pub class: Option<usize>,
     /// The sampler
-    #[arg(long, value_enum, default_value_t = SamplerArg::Ddim)]
+    #[arg(long, value_enum, default_value_t = SamplerArg::usual())]
     pub sampler: SamplerArg,
     /// Timesteps visited [default: 50 with ddim, 20 with dpm-solver and heun, all with ancestral]
     #[arg(long, value_name = "S")]
@@ -271,7 +280,7 @@ pub struct BenchArgs {
     #[arg(long, value_enum)]
     pub workload: WorkloadArg,
     /// Where to compute
-    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -322,32 +331,6 @@ pub enum Quantity {
     Sample,
 }
 
-/// `--sampler`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum SamplerArg {
-    /// Few steps, deterministic unless --eta is above 0
-    Ddim,
-    /// Every timestep, or --steps of them, with noise
-    #[value(alias = "ddpm")]
-    Ancestral,
-    /// DPM-Solver++(2M)
-    #[value(alias = "dpm")]
-    DpmSolver,
-    /// Heun's method, two evaluations a step
-    Heun,
-}
-
-impl From<SamplerArg> for SamplerKind {
-    fn from(arg: SamplerArg) -> Self {
-        match arg {
-            SamplerArg::Ddim => Self::Ddim,
-            SamplerArg::Ancestral => Self::Ancestral,
-            SamplerArg::DpmSolver => Self::DpmSolver,
-            SamplerArg::Heun => Self::Heun,
-        }
-    }
-}
-
 /// The options of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -355,7 +338,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", default_value = "default")]
     pub config: PathBuf,
     /// Where to compute
-    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -398,7 +381,7 @@ impl RunArgs {
     pub fn of_config(file: &Path) -> Self {
         Self {
             config: file.to_owned(),
-            backend: BackendArg::Auto,
+            backend: BackendArg::AUTO,
             device: 0,
             devices: Vec::new(),
             jobs: None,
@@ -437,33 +420,6 @@ impl From<PrecisionArg> for PrecisionConfig {
             PrecisionArg::Tf32 => Self::Tf32,
             PrecisionArg::Bf16 => Self::Bf16,
             PrecisionArg::F16 => Self::F16,
-        }
-    }
-}
-
-/// `--backend`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum BackendArg {
-    /// The first that works: CUDA, a hardware Vulkan device, the fastest CPU backend
-    Auto,
-    /// An NVIDIA GPU
-    Cuda,
-    /// Any GPU by Vulkan
-    Wgpu,
-    /// The CPU, by burn-ndarray
-    Ndarray,
-    /// The CPU, by burn-flex
-    Flex,
-}
-
-impl From<BackendArg> for BackendChoice {
-    fn from(arg: BackendArg) -> Self {
-        match arg {
-            BackendArg::Auto => Self::Auto,
-            BackendArg::Cuda => Self::Cuda,
-            BackendArg::Wgpu => Self::Wgpu,
-            BackendArg::Ndarray => Self::Ndarray,
-            BackendArg::Flex => Self::Flex,
         }
     }
 }
