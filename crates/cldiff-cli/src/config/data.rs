@@ -39,7 +39,9 @@ pub fn advised(error: &DataError) -> String {
         DataError::OneDataSet { key, .. } => {
             format!("`{key}`: {error}; list them under `data.several.parts`")
         }
-        DataError::Config { key, .. } if key.ends_with(".dir") => format!("{error}, here or with --data-dir"),
+        DataError::Config { key, .. } if key.rsplit('.').next() == Some("dir") => {
+            format!("{error}, here or with --data-dir")
+        }
         _ => error.to_string(),
     }
 }
