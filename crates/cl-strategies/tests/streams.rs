@@ -27,7 +27,7 @@ fn data() -> DatasetPair {
 }
 
 fn online() -> Stream {
-    let stream = Box::new(ClassIncremental::default());
+    let stream = data_streams::StreamConfig::of(ClassIncremental::default());
     Online { stream, drift: Drift::Linear { width: 0.5 }, seed: 1 }.build(data()).unwrap()
 }
 

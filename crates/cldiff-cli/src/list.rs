@@ -3,11 +3,11 @@
 use cl_metrics::sample::SampleMetric;
 use cl_strategies::buffer::BufferConfig;
 use cldiff_choices::{Entry, List};
-use cldiff_engine::{SamplerConfig, StrategySpec};
+use cldiff_engine::{Backend, FeaturesConfig, NetworkConfig, SamplerConfig, StrategyTerm};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use data_streams::{DataConfig, StreamConfig};
 use ddpm_core::schedule::BetaSchedule;
-use schemars::{JsonSchema, SchemaGenerator, schema_for};
+use schemars::SchemaGenerator;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -71,38 +71,30 @@ pub fn list(what: Listed, json: bool) -> Result<(), Failure> {
 /// What can be chosen.
 pub fn choices(what: Listed) -> Vec<Choice> {
     match what {
-        Listed::Strategies => strategies(),
-        Listed::Buffers => variants::<BufferConfig>(),
+        Listed::Strategies => of_list(StrategyTerm::list()),
+        Listed::Buffers => of_list(BufferConfig::list()),
         Listed::Streams => of_list(StreamConfig::list()),
         Listed::DataSets => of_list(DataConfig::list()),
-        Listed::Samplers => variants::<SamplerConfig>(),
-        Listed::Schedules => variants::<BetaSchedule>(),
+        Listed::Samplers => of_list(SamplerConfig::list()),
+        Listed::Schedules => of_list(BetaSchedule::list()),
+        Listed::Networks => of_list(NetworkConfig::list()),
+        Listed::Features => of_list(FeaturesConfig::list()),
         Listed::Metrics => metrics(),
+        Listed::Backends => backends(),
     }
 }
 
-fn strategies() -> Vec<Choice> {
-    let schema = Schema::of::<StrategySpec>();
-    StrategySpec::catalogue()
-        .into_iter()
-        .map(|term| {
-            let options = schema.options(&schema.root["properties"][term.name]);
-            let options = options
-                .into_iter()
-                .map(|option| {
-                    // An optional value that is absent is not in the defaults.
-                    let default = term.defaults.get(&option.name).and_then(|v| serde_json::to_value(v).ok());
-                    ChoiceOption { default: default.unwrap_or(Value::Null), ..option }
-                })
-                .collect();
-            Choice {
-                name: term.name.to_owned(),
-                summary: term.summary.to_owned(),
-                citation: term.citation.to_owned(),
-                options,
-            }
-        })
-        .collect()
+fn backends() -> Vec<Choice> {
+    let choice = |backend: &Backend| {
+        let absent = if backend.is_built_in { "" } else { "; not built into this program" };
+        Choice {
+            name: backend.name.into(),
+            summary: format!("{}{absent}", backend.summary),
+            citation: String::new(),
+            options: Vec::new(),
+        }
+    };
+    Backend::all().iter().map(choice).collect()
 }
 
 /// Sample metrics, as `evaluation.metrics` takes them, and the likelihood's, which are in every `results.json`.
@@ -143,10 +135,6 @@ struct Schema {
 }
 
 impl Schema {
-    fn of<T: JsonSchema>() -> Self {
-        Self { root: schema_for!(T).to_value() }
-    }
-
     /// The schema behind references and the alternative of null.
     fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         if let Some(reference) = schema["$ref"].as_str() {
@@ -212,40 +200,12 @@ fn of_list<K: ?Sized>(list: &List<K>) -> Vec<Choice> {
     entries.into_iter().zip(&schemas).map(choice).collect()
 }
 
-/// The alternatives of an externally tagged enum.
-fn variants<T: JsonSchema>() -> Vec<Choice> {
-    let schema = Schema::of::<T>();
-    let alternatives = schema.root["oneOf"].as_array().cloned().unwrap_or_default();
-    let choice = |alternative: &Value| {
-        let name = name_of(alternative)?;
-        let description = text(&alternative["description"]);
-        let (summary, citation) = split_citation(&description);
-        Some(Choice { options: schema.options(&alternative["properties"][&name]), name, summary, citation })
-    };
-    alternatives.iter().filter_map(choice).collect()
-}
-
 /// The name of an alternative: a constant, or the one key of a table.
 fn name_of(alternative: &Value) -> Option<String> {
     let constant = alternative["const"].as_str().or_else(|| alternative.as_str());
     let key =
         || alternative["properties"].as_object().and_then(|properties| properties.keys().next().cloned());
     constant.map(str::to_owned).or_else(key)
-}
-
-/// A description without the source in parentheses, and the source.
-fn split_citation(description: &str) -> (String, String) {
-    let is_source =
-        |inner: &str| inner.contains("et al.") || inner.contains("arXiv") || inner.contains(" 20");
-    let Some((before, rest)) = description.split_once('(') else {
-        return (description.to_owned(), String::new());
-    };
-    match rest.split_once(')') {
-        Some((inner, after)) if is_source(inner) => {
-            (format!("{}{after}", before.trim_end()), inner.to_owned())
-        }
-        _ => (description.to_owned(), String::new()),
-    }
 }
 
 /// A doc comment as one line.

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use cldiff_engine::StrategySpec;
+use cldiff_engine::{ModelConfig, StrategySpec, StrategyTerm};
 use toml::{Table, Value};
 
 use super::{Config, locate::line_of};
@@ -23,14 +23,30 @@ const SMOKE: &str = include_str!("../../../../configs/smoke.toml");
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// The keys of `[model]` that were given; the others follow from the data.
+    /// The keys of the network that were given; the others follow from the data.
     pub model_keys: BTreeSet<String>,
+    /// Where each strategy stands in the file; none for one that the command line alone names.
+    places: Vec<Option<usize>>,
     name: String,
     text: String,
     overridden: Vec<String>,
 }
 
 impl Loaded {
+    /// A mistake in the strategy `i`, at `key` inside it; one that stands in no file is named by the option.
+    pub fn strategy_mistake(&self, i: usize, key: &str, message: impl std::fmt::Display) -> Failure {
+        match self.places.get(i) {
+            Some(Some(place)) => {
+                let key = if key.is_empty() { String::new() } else { format!(".{key}") };
+                self.mistake(&format!("strategy.{place}{key}"), message)
+            }
+            _ => {
+                let label = self.config.strategy.get(i).map(StrategySpec::label).unwrap_or_default();
+                Failure::mistake(format!("--strategy {label}: {message}"))
+            }
+        }
+    }
+
     /// A mistake in the value of `key`: named with the file and line, or the option, that it came from.
     pub fn mistake(&self, key: &str, message: impl std::fmt::Display) -> Failure {
         if self.overridden.iter().any(|k| key == k || key.starts_with(&format!("{k}."))) {
@@ -65,20 +81,25 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
             Failure::mistake(format!("--set {}: {}", args.overrides.join(" --set "), e.message()))
         })?
     };
-    let model_keys = match table.get("model") {
-        Some(Value::Table(model)) => model.keys().cloned().collect(),
-        _ => BTreeSet::new(),
-    };
+    let model_keys = model_keys(&config.model, &table);
     if let Some(precision) = args.precision {
         config.precision = precision.into();
     }
     if !args.seeds.is_empty() {
         config.seeds.clone_from(&args.seeds);
     }
+    let mut places: Vec<Option<usize>> = (0..config.strategy.len()).map(Some).collect();
     if !args.strategy.is_empty() {
-        config.strategy = chosen(&config.strategy, &args.strategy)?;
+        (places, config.strategy) = chosen(&config.strategy, &args.strategy)?.into_iter().unzip();
     }
-    Ok(Loaded { config, model_keys, name, text, overridden })
+    Ok(Loaded { config, model_keys, places, name, text, overridden })
+}
+
+/// The keys of the network that the configuration gives.
+fn model_keys(model: &ModelConfig, table: &Table) -> BTreeSet<String> {
+    let table = table.get("model").and_then(Value::as_table);
+    let network = model.path().map_or(table, |name| table?.get(name)?.as_table());
+    network.map_or_else(BTreeSet::new, |network| network.keys().cloned().collect())
 }
 
 fn read(path: &Path) -> Result<(String, String), Failure> {
@@ -108,7 +129,7 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
 /// An unknown key of a `[[strategy]]` is an unknown strategy: say so.
 fn hint(message: &str) -> String {
     if message.contains("unknown field") && message.contains("`finetune`") {
-        format!("\nthe known strategies are: {}", StrategySpec::KNOWN.join(", "))
+        format!("\nthe known strategies are: {}", StrategyTerm::list().names().join(", "))
     } else {
         String::new()
     }
@@ -144,28 +165,35 @@ fn parse_value(text: &str) -> Value {
     }
 }
 
-/// The strategies named on the command line: a label or name of the configuration, else a known strategy with its
-/// default options.
-fn chosen(configured: &[StrategySpec], names: &[String]) -> Result<Vec<StrategySpec>, Failure> {
-    let mut chosen: Vec<StrategySpec> = Vec::new();
+/// The strategies named on the command line: a label or name of the configuration, with its place there, else a known
+/// strategy with its default options.
+fn chosen(
+    configured: &[StrategySpec],
+    names: &[String],
+) -> Result<Vec<(Option<usize>, StrategySpec)>, Failure> {
+    let mut chosen: Vec<(Option<usize>, StrategySpec)> = Vec::new();
     for name in names {
-        let mut matching: Vec<StrategySpec> =
-            configured.iter().filter(|s| s.label() == *name).cloned().collect();
+        let those = |matches: &dyn Fn(&StrategySpec) -> bool| -> Vec<(Option<usize>, StrategySpec)> {
+            let places = configured.iter().enumerate();
+            places.filter(|(_, s)| matches(s)).map(|(i, s)| (Some(i), s.clone())).collect()
+        };
+        let mut matching = those(&|strategy| strategy.label() == *name);
         if matching.is_empty() {
-            matching = configured.iter().filter(|s| s.name() == *name).cloned().collect();
+            matching = those(&|strategy| strategy.name() == *name);
         }
         if matching.is_empty() {
-            matching.extend(StrategySpec::named(name));
+            matching.extend(StrategySpec::named(name).map(|strategy| (None, strategy)));
         }
         if matching.is_empty() {
             let labels: Vec<String> = configured.iter().map(StrategySpec::label).collect();
             return Err(Failure::mistake(format!(
                 "--strategy {name}: unknown strategy; this configuration has {}, and the known strategies are {}",
                 labels.join(", "),
-                StrategySpec::KNOWN.join(", ")
+                StrategyTerm::list().names().join(", ")
             )));
         }
-        chosen.extend(matching.into_iter().filter(|m| !chosen.contains(m)).collect::<Vec<_>>());
+        matching.retain(|(_, strategy)| chosen.iter().all(|(_, other)| other != strategy));
+        chosen.extend(matching);
     }
     Ok(chosen)
 }

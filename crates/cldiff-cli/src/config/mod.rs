@@ -9,9 +9,10 @@ mod names;
 mod resolve;
 
 use cl_strategies::TrainerConfig;
-use cldiff_engine::{CellSpec, EvaluationConfig, PrecisionConfig, ProcessConfig, StrategySpec};
+use cldiff_engine::{
+    CellSpec, EvaluationConfig, ModelConfig, PrecisionConfig, ProcessConfig, StrategySpec,
+};
 use data_streams::{DataConfig, StreamConfig};
-use ddpm_core::UNet2DConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ pub struct Config {
     pub stream: StreamConfig,
     /// The network; what the data decide (size, channels, classes) may be left out.
     #[serde(default)]
-    pub model: UNet2DConfig,
+    pub model: ModelConfig,
     /// The diffusion process.
     #[serde(default)]
     pub process: ProcessConfig,
@@ -49,7 +50,7 @@ pub struct Config {
     /// The evaluation.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
-    /// What the network multiplies.
+    /// Number format of the inputs of matrix products.
     #[serde(default)]
     pub precision: PrecisionConfig,
     /// States to go on from after an interruption.

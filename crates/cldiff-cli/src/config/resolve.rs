@@ -2,14 +2,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use cl_strategies::StrategyError;
-use cldiff_engine::{FeaturesConfig, StrategySpec};
+use cl_strategies::{Setting, StrategyError};
+use cldiff_engine::{Misfit, StrategyTerm};
 use data_streams::{DataError, Stream};
-use ddpm_core::{
-    CoreError,
-    diffusion::Variance,
-    unet::{DownBlockType, UpBlockType},
-};
+use ddpm_core::{CoreError, diffusion::Variance, network::Fit};
 
 use super::{
     Config, Loaded, SCHEMA,
@@ -28,9 +24,9 @@ impl Loaded {
         self.fill_model(stream)?;
         self.fill_weights()?;
         let config = &self.config;
-        config.model.validate().map_err(|e| self.core("model", &e))?;
+        config.model.validate().map_err(|e| self.core(&self.model_key(""), &e))?;
         config.process.build().map_err(|e| self.core("process", &e))?;
-        config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
+        config.training.validate().map_err(|e| self.of_training(e))?;
         self.check_schema()?;
         self.check_evaluation()?;
         self.check_checkpoints()?;
@@ -69,7 +65,7 @@ impl Loaded {
         self.fill_weights()?;
         let config = &self.config;
         config.process.build().map_err(|e| self.core("process", &e))?;
-        config.training.validate().map_err(|e| self.strategy_mistake("", &e))?;
+        config.training.validate().map_err(|e| self.of_training(e))?;
         self.check_schema()?;
         self.check_evaluation()?;
         self.check_checkpoints()?;
@@ -80,66 +76,49 @@ impl Loaded {
 
     fn fill_model(&mut self, stream: &Stream) -> Result<(), Failure> {
         let (shape, classes) = (stream.shape(), stream.class_names().len());
-        let absent = |key: &str| !self.model_keys.contains(key);
         let training = &self.config.training;
         let null_class = usize::from(training.label_dropout > 0.0);
-        let conditions =
-            training.condition_on.cardinality(classes, stream.len()).map(|classes| classes + null_class);
-        let outputs = match self.config.process.variance {
-            Variance::LearnedRange => 2 * shape.channels,
-            Variance::FixedSmall | Variance::FixedLarge => shape.channels,
+        let conditions = training.condition_on.cardinality(classes, stream.len());
+        let fit = Fit {
+            channels: shape.channels,
+            size: shape.height,
+            conditions: conditions.map(|conditions| conditions + null_class),
+            learned_variance: self.config.process.variance == Variance::LearnedRange,
         };
-        let model = &mut self.config.model;
-        let levels = model.block_out_channels.len();
-        if absent("down_block_types") {
-            model.down_block_types = vec![DownBlockType::DownBlock2D; levels];
-        }
-        if absent("up_block_types") {
-            model.up_block_types = vec![UpBlockType::UpBlock2D; levels];
-        }
-        let decided = [
-            ("sample_size", &mut model.sample_size, Some(shape.height)),
-            ("num_class_embeds", &mut model.num_class_embeds, conditions),
-        ];
-        let mut wrong = None;
-        for (key, value, data) in decided {
-            if absent(key) {
-                *value = data;
-            } else if *value != data {
-                wrong = Some((key, format!("{value:?}"), format!("{data:?}")));
+        let keys = &self.model_keys;
+        let fitted = self.config.model.0.edit().fit(&fit, &|key| keys.contains(key));
+        fitted.map_err(|error| match error {
+            CoreError::Config { key, value, expected } => {
+                let message = format!("`{key}` is {value}, but for {shape} and {classes} classes {expected}");
+                self.mistake(&self.model_key(&key), message)
             }
-        }
-        for (key, value, needed) in [
-            ("in_channels", &mut model.in_channels, shape.channels),
-            ("out_channels", &mut model.out_channels, outputs),
-        ] {
-            if absent(key) {
-                *value = needed;
-            } else if *value != needed {
-                wrong = Some((key, value.to_string(), needed.to_string()));
-            }
-        }
-        match wrong {
-            None => Ok(()),
-            Some((key, value, data)) => Err(self.mistake(
-                &format!("model.{key}"),
-                format!("`{key}` is {value}, but the data ({shape}, {classes} classes) need {data}; leave the key out"),
-            )),
+            other => Failure::mistake(other),
+        })
+    }
+
+    /// The whole key of a key of the network.
+    fn model_key(&self, key: &str) -> String {
+        match self.config.model.path() {
+            Some(network) => format!("model.{network}.{key}"),
+            None => format!("model.{key}"),
         }
     }
 
     /// The weights that were fetched, where features need some and no file is named.
     fn fill_weights(&mut self) -> Result<(), Failure> {
-        if let FeaturesConfig::Inception { weights: weights @ None } = &mut self.config.evaluation.features {
-            match default_weights() {
-                Ok(path) => *weights = Some(path),
-                Err(problem) => {
-                    let key = "evaluation.features.inception.weights";
-                    return Err(self.mistake(key, format!("`{key}` is absent, and {problem}")));
-                }
+        let features = &mut self.config.evaluation.features;
+        let name = features.name();
+        let Some(weights @ None) = features.edit().weights() else { return Ok(()) };
+        match default_weights() {
+            Ok(path) => {
+                *weights = Some(path);
+                Ok(())
+            }
+            Err(problem) => {
+                let key = format!("evaluation.features.{name}.weights");
+                Err(self.mistake(&key, format!("`{key}` is absent, and {problem}")))
             }
         }
-        Ok(())
     }
 
     fn check_checkpoints(&self) -> Result<(), Failure> {
@@ -182,8 +161,10 @@ impl Loaded {
                            training.label_dropout, to 0.1 for example";
             return Err(self.mistake("evaluation.guidance", message));
         }
-        cldiff_engine::check_evaluation(e, &self.config.process)
-            .map_err(|m| self.mistake(&m.key, format!("`{}` is {}: {}", m.key, m.value, m.expected)))
+        cldiff_engine::check_evaluation(e, &self.config.process).map_err(|misfit| {
+            let Misfit { key, value, expected } = misfit.at("evaluation");
+            self.mistake(&key, format!("`{key}` is {value}: {expected}"))
+        })
     }
 
     fn check_name(&self) -> Result<(), Failure> {
@@ -204,48 +185,61 @@ impl Loaded {
     fn check_strategies(&self, stream: Option<&Stream>) -> Result<(), Failure> {
         let strategies = &self.config.strategy;
         if strategies.is_empty() {
-            let known = StrategySpec::KNOWN.join(", ");
+            let known = StrategyTerm::list().names().join(", ");
             return Err(
                 self.mistake("strategy", format!("no [[strategy]] is given; the known ones are: {known}"))
             );
         }
         let mut labels = BTreeSet::new();
         for (i, strategy) in strategies.iter().enumerate() {
-            let (key, label) = (format!("strategy.{i}"), strategy.label());
+            let label = strategy.label();
             if strategy.name().is_empty() {
-                let known = StrategySpec::KNOWN.join(", ");
-                return Err(
-                    self.mistake(&key, format!("this strategy has no term; the known ones are: {known}"))
-                );
+                let known = StrategyTerm::list().names().join(", ");
+                let message = format!("this strategy has no term; the known ones are: {known}");
+                return Err(self.strategy_mistake(i, "", message));
             }
             if let Some(message) = label_problem(&label) {
-                return Err(self.mistake(&format!("{key}.label"), message));
+                return Err(self.strategy_mistake(i, "label", message));
             }
             if !labels.insert(label.to_lowercase()) {
                 let message =
                     format!("two strategies are called \"{label}\"; give one of them another `label`");
-                return Err(self.mistake(&key, message));
+                return Err(self.strategy_mistake(i, "", message));
             }
             let Config { training, process, .. } = &self.config;
-            cldiff_engine::check_strategy(strategy, training, process, stream)
-                .map_err(|e| self.strategy_mistake(&key, &e))?;
+            let setting = Setting { training, process, stream };
+            strategy.check(&setting).map_err(|error| self.of_strategy(i, error))?;
         }
         Ok(())
     }
 
-    fn core(&self, section: &str, error: &CoreError) -> Failure {
-        match error {
-            CoreError::Config { key, .. } => self.mistake(&format!("{section}.{key}"), error),
+    /// A mistake that a strategy has found in its options, or in the training.
+    fn of_strategy(&self, i: usize, error: StrategyError) -> Failure {
+        match error.training_at("training") {
+            error @ StrategyError::Config { .. } => {
+                let StrategyError::Config { key, .. } = &error else { return Failure::mistake(error) };
+                if key.starts_with("training.") {
+                    return self.mistake(key, &error);
+                }
+                self.strategy_mistake(i, key, &error)
+            }
             other => Failure::mistake(other),
         }
     }
 
-    fn strategy_mistake(&self, section: &str, error: &StrategyError) -> Failure {
-        match error {
-            StrategyError::Config { key, .. } if section.is_empty() || key.starts_with("training.") => {
-                self.mistake(key, error)
+    /// A mistake in the training.
+    fn of_training(&self, error: StrategyError) -> Failure {
+        match error.at("training") {
+            StrategyError::Config { key, value, expected } => {
+                self.mistake(&key, format!("`{key}` is {value}: {expected}"))
             }
-            StrategyError::Config { key, .. } => self.mistake(&format!("{section}.{key}"), error),
+            other => Failure::mistake(other),
+        }
+    }
+
+    fn core(&self, section: &str, error: &CoreError) -> Failure {
+        match error {
+            CoreError::Config { key, .. } => self.mistake(&format!("{}.{key}", section.trim_end_matches('.')), error),
             other => Failure::mistake(other),
         }
     }

@@ -10,10 +10,11 @@ pub(crate) mod set;
 mod stats;
 
 use cl_metrics::sample::{Compared, ComparedSet, Need, Takes};
+use cldiff_engine::FeaturesConfig;
 use serde_json::{Map, Value, json};
 
 use self::{
-    args::{Comparing, FeaturesArg, MetricCommand, StatsArgs},
+    args::{Comparing, MetricCommand, StatsArgs},
     set::{Described, Set},
 };
 use crate::failure::Failure;
@@ -45,7 +46,7 @@ fn compare(asked: &Comparing) -> Result<(), Failure> {
         }
     };
     let in_pixels = asked.metric.needs().contains(&Need::Pixels);
-    let usual = in_pixels.then_some(FeaturesArg::Pixels);
+    let usual = in_pixels.then(FeaturesConfig::pixels);
     let features = features::extract(&mut looked_at, &asked.options, usual)?;
 
     let of_inception = asked.options.weights.is_some();

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::DType;
 use burn_autodiff::Autodiff;
 use cl_metrics::features::FeatureExtractor;
-use cl_strategies::{Compose, State};
+use cl_strategies::{Compose, State, StrategyError};
 use data_streams::Stream;
 use ddpm_core::{
     Kernels,
@@ -18,7 +18,7 @@ use ddpm_kernels::Precision;
 use crate::{
     BenchmarkJob, BitsJob, CellObserver, CellOutcome, CellSpec, Engine, EngineError, EvaluationConfig,
     ExtractorContext, FeaturesConfig, HostImages, Measurement, PrecisionConfig, PredictJob, Probe, Reference,
-    SampleJob, benchmark,
+    SampleJob, StrategyTerm, benchmark,
     cell::{Cell, Parts},
     everywhere::Home,
     generate, memory, probe, reference,
@@ -62,8 +62,12 @@ impl<B: Home> BackendEngine<B> {
         memory::reset_peak();
         let key = Key::new(spec.seed, MODEL);
         let network = B::network(&**spec.model).build(key, &self.device)?;
-        let terms = spec.strategy.terms().iter().map(|term| B::strategy(&**term).build());
-        let strategy = Compose::new(terms.collect::<Result<_, _>>()?);
+        let built = |term: &StrategyTerm| {
+            let strategy = B::strategy(&**term).build().map_err(|error| error.at(term.name()))?;
+            Ok((term.name(), strategy))
+        };
+        let terms = spec.strategy.terms().iter().map(built).collect::<Result<_, StrategyError>>()?;
+        let strategy = Compose::named(terms);
         Ok(Parts { network, strategy, device: &self.device })
     }
 

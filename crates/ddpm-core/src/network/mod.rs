@@ -191,9 +191,16 @@ pub fn decide<T: PartialEq + std::fmt::Debug>(
     given: &dyn Fn(&str) -> bool,
 ) -> Result<(), CoreError> {
     if given(key) && *value != needed {
-        let expected = format!("but the data need {needed:?}; leave the key out");
-        return Err(CoreError::config(key, &*value, expected));
+        let expected = format!("the data need {}; leave the key out", shown(&needed));
+        return Err(CoreError::Config { key: key.into(), value: shown(value), expected });
     }
     *value = needed;
     Ok(())
+}
+
+/// A value as a configuration has it: without the `Some` of an optional one.
+fn shown(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let inner = text.strip_prefix("Some(").and_then(|text| text.strip_suffix(')')).map(str::to_owned);
+    inner.unwrap_or(if text == "None" { "absent".to_owned() } else { text })
 }
