@@ -49,11 +49,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     Err(Failure::Other(anyhow::anyhow!("not what the CPU computes: {}", wrong.join(", "))))
 }
 
-fn examine(
-    backend: &'static Backend,
-    device: usize,
-    reference: Option<&Probe>,
-) -> Result<Finding, Failure> {
+fn examine(backend: &'static Backend, device: usize, reference: Option<&Probe>) -> Result<Finding, Failure> {
     // The CPU has one device.
     let (backend, on_cpu) = (backend.name, !backend.is_gpu);
     match open(backend, if on_cpu { 0 } else { device }) {

@@ -48,12 +48,7 @@ impl<T> EveryFeatures for T where
 
 /// A sampler that draws on any backend.
 pub trait EverySampler:
-    SamplerOptions
-    + Clone
-    + flex::SamplerHere
-    + ndarray::SamplerHere
-    + cuda::SamplerHere
-    + wgpu::SamplerHere
+    SamplerOptions + Clone + flex::SamplerHere + ndarray::SamplerHere + cuda::SamplerHere + wgpu::SamplerHere
 {
 }
 

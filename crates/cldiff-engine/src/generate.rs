@@ -91,7 +91,10 @@ fn misfit(key: &str, value: impl std::fmt::Debug, expected: String) -> EngineErr
 }
 
 fn to_tensor<B: Kernels>(images: &HostImages, device: &B::Device) -> Tensor<B, 4> {
-    Tensor::from_data(TensorData::new(images.values.clone(), images.shape), ddpm_kernels::floats_on::<B>(device))
+    Tensor::from_data(
+        TensorData::new(images.values.clone(), images.shape),
+        ddpm_kernels::floats_on::<B>(device),
+    )
 }
 
 fn to_host<B: Kernels>(images: Tensor<B, 4>) -> HostImages {

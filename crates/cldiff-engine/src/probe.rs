@@ -69,7 +69,10 @@ fn network() -> UNet2DConfig {
 fn images<B: Kernels>(device: &B::Device) -> Tensor<B, 4> {
     let pixel = |i: usize| (i * 73 + i / 64 * 31) % 256;
     let values = (0..IMAGES.iter().product()).map(|i| pixel(i) as f32 / 127.5 - 1.0);
-    Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), IMAGES), ddpm_kernels::floats_on::<B>(device))
+    Tensor::from_data(
+        TensorData::new(values.collect::<Vec<f32>>(), IMAGES),
+        ddpm_kernels::floats_on::<B>(device),
+    )
 }
 
 fn batch<B: Kernels>(process: &GaussianDiffusion, key: Key, device: &B::Device) -> NoisyBatch<B> {

@@ -96,7 +96,7 @@ fn a_strategy_observes_where_its_options_need_no_boundaries() {
     let a_gem = AGemConfig { buffer: buffer.clone(), ..AGemConfig::default() };
     assert!(!a_gem.needs().boundaries);
     let emphasis = Emphasis::Power { exponent: 1.0 };
-    let by_power = TimestepReplayConfig { buffer, emphasis, ..TimestepReplayConfig::default() };
+    let by_power = TimestepReplayConfig { emphasis, buffer, ..TimestepReplayConfig::default() };
     assert!(!by_power.needs().boundaries);
 }
 

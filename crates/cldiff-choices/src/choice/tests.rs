@@ -114,7 +114,10 @@ fn mistakes_are_shown_at_their_place() {
     let wrong = error("[shape.square]\nside = 1.0\ncorner = 4\n");
     assert!(wrong.contains("line 3") && wrong.contains("unknown field `corner`"), "{wrong}");
     let unknown = error("[shape.blob]\n");
-    assert!(unknown.contains("unknown variant `blob`, expected one of `square`, `scaled`, `point`"), "{unknown}");
+    assert!(
+        unknown.contains("unknown variant `blob`, expected one of `square`, `scaled`, `point`"),
+        "{unknown}"
+    );
     let inner = error("[shape.scaled]\nby = 1.0\n[shape.scaled.shape.square]\nside = \"x\"\n");
     assert!(inner.contains("line 4"), "{inner}");
 }

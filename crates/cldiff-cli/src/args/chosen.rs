@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
+use clap::{ValueEnum, builder::PossibleValue};
 use cldiff_choices::{Entry, List};
 use cldiff_engine::{Backend, FeaturesConfig};
-use clap::{ValueEnum, builder::PossibleValue};
 use ddpm_core::sampler::{Ddim, SamplerConfig};
 
 /// A choice as the command line spells it: `dpm-solver` for `dpm_solver`.

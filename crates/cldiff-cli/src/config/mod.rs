@@ -9,9 +9,7 @@ mod names;
 mod resolve;
 
 use cl_strategies::TrainerConfig;
-use cldiff_engine::{
-    CellSpec, EvaluationConfig, ModelConfig, PrecisionConfig, ProcessConfig, StrategySpec,
-};
+use cldiff_engine::{CellSpec, EvaluationConfig, ModelConfig, PrecisionConfig, ProcessConfig, StrategySpec};
 use data_streams::{DataConfig, StreamConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

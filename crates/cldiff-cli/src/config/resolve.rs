@@ -239,7 +239,9 @@ impl Loaded {
 
     fn core(&self, section: &str, error: &CoreError) -> Failure {
         match error {
-            CoreError::Config { key, .. } => self.mistake(&format!("{}.{key}", section.trim_end_matches('.')), error),
+            CoreError::Config { key, .. } => {
+                self.mistake(&format!("{}.{key}", section.trim_end_matches('.')), error)
+            }
             other => Failure::mistake(other),
         }
     }

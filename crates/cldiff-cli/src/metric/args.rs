@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use cl_metrics::sample::{Arguments, Comparison, Parameter, SampleMetric, Takes, comparisons};
 use clap::{
-    Arg, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, error::ErrorKind,
-    value_parser,
+    Arg, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, error::ErrorKind, value_parser,
 };
 
 use crate::args::{BackendArg, FeaturesArg};

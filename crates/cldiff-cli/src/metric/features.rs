@@ -46,9 +46,11 @@ fn check(
     usual: Option<FeaturesConfig>,
 ) -> Result<FeaturesConfig, Failure> {
     let of_data = |set: &&mut Set| matches!(set.content, Content::Images { data: Some(_), .. });
-    let with_weights = || FeaturesConfig::all().into_iter().find_map(|mut features| {
-        features.edit().weights().is_some().then_some(features)
-    });
+    let with_weights = || {
+        FeaturesConfig::all()
+            .into_iter()
+            .find_map(|mut features| features.edit().weights().is_some().then_some(features))
+    };
     let usual = || match usual {
         Some(usual) => usual,
         None if options.weights.is_some() => with_weights().unwrap_or_default(),

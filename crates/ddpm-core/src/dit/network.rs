@@ -93,11 +93,17 @@ impl NetworkOptions for DiTConfig {
         Ok(())
     }
 
-    fn to_file(&self, tensors: HashMap<String, TensorData>) -> Result<HashMap<String, TensorData>, CoreError> {
+    fn to_file(
+        &self,
+        tensors: HashMap<String, TensorData>,
+    ) -> Result<HashMap<String, TensorData>, CoreError> {
         if self.is_of_diffusers() { names_to_diffusers(tensors, self) } else { Ok(tensors) }
     }
 
-    fn from_file(&self, tensors: HashMap<String, TensorData>) -> Result<HashMap<String, TensorData>, CoreError> {
+    fn from_file(
+        &self,
+        tensors: HashMap<String, TensorData>,
+    ) -> Result<HashMap<String, TensorData>, CoreError> {
         if tensors.keys().any(|name| name.starts_with(OF_DIFFUSERS)) {
             return names_from_diffusers(tensors, self);
         }

@@ -1,97 +1,30 @@
 //! Images that a teacher draws instead of stored ones: fresh for every step, or from a pool drawn once an experience.
 
+mod config;
+
 use std::collections::BTreeSet;
 
 use burn::tensor::Tensor;
 use data_streams::ImageShape;
 use ddpm_core::{
-    Conditioning, CoreError, Denoiser, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
+    Conditioning, Denoiser, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
     classifier_guidance::ClassifierGuided,
     noise::{Key, Purpose, indices},
-    sampler::{self, SampleRequest, SamplerConfig},
+    sampler::{self, SampleRequest},
 };
 use rand::Rng;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+pub use self::config::{GeneratorConfig, Source};
 use super::{
     noisy_classifier::{ClassifierGuidanceConfig, Labelled, NoisyClassifier},
     teacher::Teacher,
 };
-use crate::{Boundary, ConditionOn, Restore, Setting, State, Step, StrategyError, buffer, check, images};
+use crate::{Boundary, ConditionOn, Restore, State, Step, StrategyError, buffer, images};
 
 const LABELS: Purpose = Purpose::named("labels of generated images");
 const GENERATED: Purpose = Purpose::named("generated images");
 const CLASSIFIER: Purpose = Purpose::named("training of a guiding classifier");
 const NOISY: Purpose = Purpose::named("noise on generated images");
-
-/// When images are drawn.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// New ones in every step.
-    #[default]
-    Fresh,
-    /// From so many, drawn once before each experience: a tenth of the cost, but a limited choice.
-    Pool {
-        /// How many.
-        images: usize,
-    },
-}
-
-/// How images are drawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct GeneratorConfig {
-    /// When.
-    pub source: Source,
-    /// How.
-    pub sampler: SamplerConfig,
-    /// At most so many at a time.
-    pub sample_batch: usize,
-    /// A classifier of noisy images guides samples towards their classes; absent: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub guidance: Option<ClassifierGuidanceConfig>,
-}
-
-impl Default for GeneratorConfig {
-    fn default() -> Self {
-        let ddim = sampler::Ddim { steps: 10, ..sampler::Ddim::default() };
-        Self { source: Source::Fresh, sampler: SamplerConfig::of(ddim), sample_batch: 256, guidance: None }
-    }
-}
-
-impl GeneratorConfig {
-    /// Checks the ranges.
-    pub(crate) fn validate(&self) -> Result<(), StrategyError> {
-        if let Source::Pool { images } = self.source {
-            check::at_least_1("source.pool.images", images)?;
-        }
-        let guidance = self.guidance.map_or(Ok(()), |guidance| guidance.validate());
-        guidance.map_err(|error| error.at("guidance"))?;
-        check::at_least_1("sample_batch", self.sample_batch)
-    }
-
-    /// Whether images of classes are asked for, and why.
-    pub(crate) fn needs_classes(&self) -> Option<&'static str> {
-        self.guidance.map(|_| "a classifier guides towards classes")
-    }
-
-    /// Whether the sampler fits the process of a training; a process that cannot be built is told by its owner.
-    pub(crate) fn check_setting(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
-        setting.process.build().map_or(Ok(()), |process| self.check_process(&process))
-    }
-
-    /// Whether the sampler fits the process.
-    pub(crate) fn check_process(&self, process: &GaussianDiffusion) -> Result<(), StrategyError> {
-        self.sampler.check(process).map_err(|error| self.of_sampler(error))
-    }
-
-    /// An error of the sampler, with the sampler's name before the key of its option.
-    fn of_sampler(&self, error: CoreError) -> StrategyError {
-        StrategyError::from(error).at(self.sampler.name()).at("sampler")
-    }
-}
 
 /// A teacher with what it takes to draw from it.
 #[derive(Debug)]
