@@ -28,7 +28,7 @@
 //! # A metric of one's own
 //!
 //! A metric describes itself, says what it needs, and measures. Once it is added, a configuration can name it and
-//! [`sample::measure`] takes it as any other.
+//! [`sample::measure()`] takes it as any other.
 //!
 //! ```
 //! use cl_metrics::{
