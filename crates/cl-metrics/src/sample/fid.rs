@@ -40,7 +40,8 @@ impl Metric for Fid {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let samples = Moments::of(sets.generated.features).gaussian()?;
-        Ok(vec![(Self::NAME, frechet_distance(&*sets.real_gaussian()?, &samples)?)])
+        let real = sets.real_gaussian()?;
+        Ok(vec![(Self::NAME, frechet_distance(&real, &samples)?)])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -54,7 +55,10 @@ static COMPARISON: Comparison = Comparison {
     summary: "Fréchet distance of features",
     takes: Takes::Pair,
     parameters: &[],
-    compare: |sets, _| Ok(vec![(Fid::NAME, frechet_distance(&*sets.a.gaussian()?, &*sets.b.gaussian()?)?)]),
+    compare: |sets, _| {
+        let (a, b) = (sets.a.gaussian()?, sets.b.gaussian()?);
+        Ok(vec![(Fid::NAME, frechet_distance(&a, &b)?)])
+    },
 };
 
 /// The Fréchet distance of two Gaussians.

@@ -47,8 +47,8 @@ impl Metric for FidInfinity {
     }
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
-        let found = fid_infinity(&*sets.real_gaussian()?, sets.generated.features, POINTS, SEED)?;
-        Ok(vec![(Self::NAME, found)])
+        let real = sets.real_gaussian()?;
+        Ok(vec![(Self::NAME, fid_infinity(&real, sets.generated.features, POINTS, SEED)?)])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -64,8 +64,8 @@ static COMPARISON: Comparison = Comparison {
     parameters: &[POINTS_GIVEN, SEED_GIVEN],
     compare: |sets, given| {
         let (points, seed) = (given.count(&POINTS_GIVEN), given.number(&SEED_GIVEN));
-        let found = fid_infinity(&*sets.a.gaussian()?, sets.b.features()?, points, seed)?;
-        Ok(vec![(FidInfinity::NAME, found)])
+        let (a, b) = (sets.a.gaussian()?, sets.b.features()?);
+        Ok(vec![(FidInfinity::NAME, fid_infinity(&a, b, points, seed)?)])
     },
 };
 

@@ -51,7 +51,8 @@ static COMPARISON: Comparison = Comparison {
     parameters: &[SPLITS_GIVEN, SEED_GIVEN],
     compare: |sets, given| {
         let (splits, seed) = (given.count(&SPLITS_GIVEN), given.number(&SEED_GIVEN));
-        let found = inception_score(&*sets.b.class_probabilities()?, splits, seed)?;
+        let probabilities = sets.b.class_probabilities()?;
+        let found = inception_score(&probabilities, splits, seed)?;
         Ok(vec![(InceptionScore::NAME, found.score), ("inception_score_std", found.deviation)])
     },
 };

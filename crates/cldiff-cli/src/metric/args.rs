@@ -120,7 +120,7 @@ impl Subcommand for MetricCommand {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        name == STATS || comparisons().iter().any(|(_, comparison)| kebab(comparison.name) == name)
+        name == STATS || comparisons().iter().any(|(_, comparison)| is_called(comparison, name))
     }
 }
 
@@ -130,7 +130,7 @@ impl FromArgMatches for MetricCommand {
         if name == STATS {
             return StatsArgs::from_arg_matches(matches).map(Self::Stats);
         }
-        let known = comparisons().into_iter().find(|(_, comparison)| kebab(comparison.name) == name);
+        let known = comparisons().into_iter().find(|(_, comparison)| is_called(comparison, name));
         let Some((metric, comparison)) = known else {
             return Err(Error::raw(
                 ErrorKind::InvalidSubcommand,
@@ -201,6 +201,11 @@ fn option(parameter: &'static Parameter) -> Arg {
     }
 }
 
+/// Whether a subcommand is that of a comparison.
+fn is_called(comparison: &Comparison, subcommand: &str) -> bool {
+    comparison.name == subcommand.replace('-', "_")
+}
+
 /// A name as the command line spells it.
 fn kebab(name: &'static str) -> &'static str {
     if name.contains('_') { kept(name.replace('_', "-")) } else { name }
@@ -210,3 +215,6 @@ fn kebab(name: &'static str) -> &'static str {
 fn kept(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
+
+#[cfg(test)]
+mod tests;
