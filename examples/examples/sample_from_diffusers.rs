@@ -8,7 +8,7 @@ use ddpm_core::{
     Conditioning,
     diffusers::load_diffusers,
     noise::{Key, Purpose},
-    sampler::{self, SampleRequest},
+    sampler::{self, Ddim, SampleRequest, SamplerOptions},
 };
 use image::GrayImage;
 
@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = pretrained.unet.config();
     let size = config.sample_size.ok_or("the configuration names no size")?;
     // The sampler has the scheduler's options: clipping, spacing, and what the last step aims at.
-    let ddim = pretrained.scheduler.ddim(50, 0.0);
+    let mut ddim = Ddim::default();
+    ddim.follow(&pretrained.scheduler, Some(50), 0.0);
     let request = SampleRequest {
         count,
         batch: 16,

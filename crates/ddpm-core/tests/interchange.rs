@@ -12,8 +12,8 @@ use ddpm_core::{
     diffusion::{Prediction, Variance},
     noise::{Key, Purpose, indices},
     parameters::named_parameters,
-    sampler::{SampleRequest, draw_from},
-    schedule::BetaSchedule,
+    sampler::{Ddim, SampleRequest, SamplerOptions, draw_from},
+    schedule::{BetaSchedule, Given, ScaledLinear, Sigmoid, SquaredcosCapV2},
 };
 use safetensors::{SafeTensors, tensor::TensorView};
 
@@ -38,7 +38,8 @@ fn a_pipeline_of_diffusers_predicts_and_samples_as_there() {
         conditioning: Conditioning::Classes(ints("y")),
         key: Key::new(0, Purpose::named("unused: DDIM draws nothing")),
     };
-    let ddim = pretrained.scheduler.ddim(50, 0.0);
+    let mut ddim = Ddim::default();
+    ddim.follow(&pretrained.scheduler, Some(50), 0.0);
     let sample = |batch| {
         let x_t = fixture.tensor("x_T");
         draw_from(&ddim, &pretrained.unet, &process, &request(batch), x_t, &mut |_| {}).unwrap()
@@ -56,11 +57,11 @@ fn what_is_written_is_read_as_it_was() {
     let unet = load_unet::<Flex>(&path("pipeline/unet"), &device).unwrap();
     let schedules = [
         BetaSchedule::linear(),
-        BetaSchedule::ScaledLinear { beta_start: 8.5e-4, beta_end: 0.012 },
+        BetaSchedule::of(ScaledLinear { beta_start: 8.5e-4, beta_end: 0.012 }),
         BetaSchedule::cosine(),
-        BetaSchedule::SquaredcosCapV2 { max_beta: 0.9 },
-        BetaSchedule::Sigmoid { beta_start: 1e-4, beta_end: 0.02 },
-        BetaSchedule::Given((1..=50).map(|i| f64::from(i) * 1e-3).collect()),
+        BetaSchedule::of(SquaredcosCapV2 { max_beta: 0.9 }),
+        BetaSchedule::of(Sigmoid { beta_start: 1e-4, beta_end: 0.02 }),
+        BetaSchedule::of(Given((1..=50).map(|i| f64::from(i) * 1e-3).collect())),
     ];
     for (i, schedule) in schedules.into_iter().enumerate() {
         let process = ProcessConfig {

@@ -13,7 +13,7 @@ use ddpm_core::{
     ema::EmaConfig,
     likelihood::{prior_terms, timestep_terms},
     sampler::{Ancestral, Ddim, NoiseSource},
-    schedule::{BetaSchedule, Spacing},
+    schedule::{BetaSchedule, ScaledLinear, Sigmoid, Spacing},
 };
 use serde_json::Value;
 
@@ -34,9 +34,9 @@ fn coefficients_agree_with_numpy() {
     for case in cases("process.json") {
         let schedule = match case["schedule"].as_str().unwrap() {
             "linear" => BetaSchedule::linear(),
-            "scaled_linear" => BetaSchedule::ScaledLinear { beta_start: 8.5e-4, beta_end: 0.012 },
+            "scaled_linear" => BetaSchedule::of(ScaledLinear { beta_start: 8.5e-4, beta_end: 0.012 }),
             "squaredcos_cap_v2" => BetaSchedule::cosine(),
-            "sigmoid" => BetaSchedule::Sigmoid { beta_start: 1e-4, beta_end: 0.02 },
+            "sigmoid" => BetaSchedule::of(Sigmoid { beta_start: 1e-4, beta_end: 0.02 }),
             other => panic!("{other}"),
         };
         let process =

@@ -73,7 +73,7 @@ fn a_saved_model_is_loaded_as_it_was() {
     let fixture = Fixture::read("unet/attention_classes.safetensors");
     let unet = load::<Autodiff<Flex>>(&fixture);
     let dir = tempfile::tempdir().unwrap();
-    ddpm_core::diffusers::save_unet(&unet, dir.path()).unwrap();
+    ddpm_core::diffusers::save_network(&unet, dir.path()).unwrap();
     let again = ddpm_core::diffusers::load_unet::<Autodiff<Flex>>(dir.path(), &Default::default()).unwrap();
     assert_eq!(again.config(), unet.config());
     let parameters = ddpm_core::parameters::named_parameters::<Autodiff<Flex>, _>;

@@ -150,7 +150,11 @@ fn streams_that_do_not_fit_are_refused_before_the_training() {
     let replay = ReplayConfig { buffer: BufferConfig::of(ClassBalanced::per_class(2)), ..Default::default() };
     assert_eq!(message(&replay, &training, 1000, Some(&stream)), "");
 
-    let online = Online { stream: Box::new(ClassIncremental::default()), drift: Drift::default(), seed: 1 };
+    let online = Online {
+        stream: data_streams::StreamConfig::of(ClassIncremental::default()),
+        drift: Drift::default(),
+        seed: 1,
+    };
     let online = online.build(data()).unwrap();
     let untold = message(&replay, &training, 1000, Some(&online));
     assert_eq!(
