@@ -1,4 +1,5 @@
-//! The program `cldiff`: configuration, runs, results and their report.
+//! The program `cldiff`: configuration, runs, results and their report; and [`Program`], which is it with choices of an
+//! outside crate.
 //!
 //! Everything that depends on a backend is behind [`cldiff_engine`]; this crate is the only one that reads
 //! configuration, prints, or writes results.
@@ -13,6 +14,7 @@ mod generate;
 pub mod input;
 mod list;
 mod metric;
+mod program;
 pub mod quantities;
 pub mod report;
 pub mod results;
@@ -31,8 +33,15 @@ use crate::{
     ui::{download, failure, failure::Failure, panics},
 };
 
-/// Parses the command line, does what it says, and reports a failure in one message.
+pub use program::{FromConfig, Program};
+
+/// The program with its built-in choices.
 pub fn main() -> ExitCode {
+    Program::new().main()
+}
+
+/// Parses the command line, does what it says, and reports a failure in one message.
+fn program() -> ExitCode {
     let started = Instant::now();
     // `RUST_LOG=cldiff=debug` shows more; by default only warnings reach the terminal.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));

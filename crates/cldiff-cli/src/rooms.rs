@@ -23,7 +23,7 @@ const SUBCOMMANDS: [&str; 10] = [
 const ROOMS: [&str; 6] = ["config", "files", "quantities", "report", "results", "ui"];
 
 /// The modules that know the subcommands: the command line, and the library's doors.
-const DOORS: [&str; 4] = ["args", "input", "lib", "rooms"];
+const DOORS: [&str; 5] = ["args", "input", "lib", "program", "rooms"];
 
 fn sources() -> Vec<PathBuf> {
     fn collect(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -10,13 +10,11 @@ use std::{
 use cldiff_engine::{ModelConfig, StrategySpec, StrategyTerm};
 use toml::{Table, Value};
 
-use super::{Config, locate::line_of};
+use super::{Config, builtin, locate::line_of};
 use crate::{args::RunArgs, failure::Failure};
 
 /// More than anyone writes.
 const MOST_BYTES: u64 = 1 << 20;
-const DEFAULT: &str = include_str!("../../../../configs/default.toml");
-const SMOKE: &str = include_str!("../../../../configs/smoke.toml");
 
 /// A configuration with what is needed to speak of its keys.
 #[derive(Debug)]
@@ -105,10 +103,8 @@ fn model_keys(model: &ModelConfig, table: &Table) -> BTreeSet<String> {
 fn read(path: &Path) -> Result<(String, String), Failure> {
     // A directory of that name, an earlier run's perhaps, is no configuration.
     let is_free = !path.exists() || path.is_dir();
-    match path.to_str() {
-        Some("default") if is_free => return Ok(("configs/default.toml (built in)".into(), DEFAULT.into())),
-        Some("smoke") if is_free => return Ok(("configs/smoke.toml (built in)".into(), SMOKE.into())),
-        _ => {}
+    if let Some(found) = path.to_str().filter(|_| is_free).and_then(builtin::named) {
+        return Ok(found);
     }
     let refuse = |e: io::Error| {
         Failure::mistake(format!(
@@ -201,13 +197,6 @@ fn chosen(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_embedded_configurations_parse() {
-        for text in [DEFAULT, SMOKE] {
-            toml::from_str::<Config>(text).unwrap();
-        }
-    }
 
     #[test]
     fn set_reaches_into_tables_and_guesses_types() {

@@ -1,5 +1,6 @@
 //! The configuration of a run: one TOML file, every key checked, every error with its line.
 
+pub mod builtin;
 pub mod commands;
 mod compare;
 mod data;
