@@ -40,8 +40,9 @@ fn adaptive_norm<B: Kernels>(x: Tensor<B, 3>, shift: Tensor<B, 3>, scale: Tensor
     let ([n, length, width], device) = (x.dims(), x.device());
     // A group norm of single tokens with one group, which every backend has with its backward pass.
     let floats = ddpm_kernels::floats_on::<B>(&device);
-    let (ones, zeros) = (Tensor::ones([width], floats.clone()), Tensor::zeros([width], floats));
-    let normed = B::group_norm(x.reshape([n * length, width]), ones, zeros, 1, EPS);
+    let (weight, bias) = (Tensor::ones([width], floats.clone()), Tensor::zeros([width], floats));
+    let norm = ddpm_kernels::GroupNorm { weight, bias, groups: 1, eps: EPS };
+    let normed = B::group_norm(x.reshape([n * length, width]), norm);
     normed.reshape([n, length, width]) * (scale + 1.0) + shift
 }
 

@@ -3,7 +3,8 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend, ops::FloatTensor};
 
 use crate::{
-    ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Kernels, Norm, Precision,
+    ActivateConvolve, ActivateConvolveBackward, ActivateConvolveGrads, AdamW, AdamWState, Addend,
+    AttentionBackward, Convolve, ConvolveBackward, Joined, Kernels, Norm, NormalizeBackward, Precision,
     cpu::{
         Channels, InstructionSet, adamw, affine,
         attention::{self, Heads},
@@ -131,14 +132,11 @@ fn owned<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 
 /// A convolution, of `x` as it is or after a normalisation, whose result is nowhere stored.
 fn convolve<B: HostMemory>(
-    x: Joined<B>,
+    convolution: Convolve<B>,
     norm: Option<([Tensor<B, 1>; 2], Norm)>,
-    weight: Tensor<B, 4>,
-    bias: Tensor<B, 1>,
     addend: Addend<B>,
-    stride: usize,
-    padding: usize,
 ) -> Tensor<B, 4> {
+    let Convolve { x, weight, bias, stride, padding } = convolution;
     let (device, conv) = (x.device(), conv_of(x.dims(), weight.dims(), stride, padding));
     let dims = [conv.images, conv.c_out, conv.out_height(), conv.out_width()];
     let (shift, residual) = match addend {
@@ -197,54 +195,30 @@ macro_rules! on_the_cpu {
                 }
             }
 
-            fn convolve_2d(
-                x: impl Into<Joined<Self>>,
-                weight: Tensor<Self, 4>,
-                bias: Tensor<Self, 1>,
-                stride: usize,
-                padding: usize,
-            ) -> Tensor<Self, 4> {
-                convolve(x.into(), None, weight, bias, Addend::Nothing, stride, padding)
+            fn convolve_2d(convolution: Convolve<Self>) -> Tensor<Self, 4> {
+                convolve(convolution, None, Addend::Nothing)
             }
 
-            fn convolve_2d_plus(
-                x: impl Into<Joined<Self>>,
-                weight: Tensor<Self, 4>,
-                bias: Tensor<Self, 1>,
-                addend: Addend<Self>,
-                stride: usize,
-                padding: usize,
-            ) -> Tensor<Self, 4> {
-                convolve(x.into(), None, weight, bias, addend, stride, padding)
+            fn convolve_2d_plus(convolution: Convolve<Self>, addend: Addend<Self>) -> Tensor<Self, 4> {
+                convolve(convolution, None, addend)
             }
 
-            fn activate_convolve_2d(
-                x: impl Into<Joined<Self>>,
-                affine: [Tensor<Self, 1>; 2],
-                norm: Norm,
-                weight: Tensor<Self, 4>,
-                bias: Tensor<Self, 1>,
-                addend: Addend<Self>,
-            ) -> Tensor<Self, 4> {
+            fn activate_convolve_2d(stage: ActivateConvolve<Self>) -> Tensor<Self, 4> {
                 // What is normalised on its way into a product cannot be rounded there.
-                if Precision::current() == Precision::F32 {
-                    convolve(x.into(), Some((affine, norm)), weight, bias, addend, 1, 1)
-                } else {
-                    activate_then_convolve(x.into(), affine, norm, weight, bias, addend)
+                if Precision::current() != Precision::F32 {
+                    return activate_then_convolve(stage);
                 }
+                let ActivateConvolve { x, affine, norm, weight, bias, addend } = stage;
+                convolve(Convolve { x, weight, bias, stride: 1, padding: 1 }, Some((affine, norm)), addend)
             }
 
             fn activate_convolve_2d_backward(
-                x: impl Into<Joined<Self>>,
-                affine: [Tensor<Self, 1>; 2],
-                norm: Norm,
-                weight: Tensor<Self, 4>,
-                grad: Tensor<Self, 4>,
+                stage: ActivateConvolveBackward<Self>,
             ) -> ActivateConvolveGrads<Self> {
-                let x = x.into();
                 if Precision::current() != Precision::F32 {
-                    return activate_then_convolve_backward(x, affine, norm, weight, grad);
+                    return activate_then_convolve_backward(stage);
                 }
+                let ActivateConvolveBackward { x, affine, norm, weight, grad } = stage;
                 let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, 1, 1);
                 let (x, weight, grad, affine) =
@@ -324,14 +298,9 @@ macro_rules! on_the_cpu {
             }
 
             fn convolve_2d_backward(
-                x: impl Into<Joined<Self>>,
-                weight: Tensor<Self, 4>,
-                grad: Tensor<Self, 4>,
-                stride: usize,
-                padding: usize,
-                with_x: bool,
+                convolution: ConvolveBackward<Self>,
             ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-                let x = x.into();
+                let ConvolveBackward { x, weight, grad, stride, padding, with_x } = convolution;
                 let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, stride, padding);
                 let (x, weight, grad) = (Maps::of(x.into_factor()), factor(weight), factor(grad));
@@ -359,12 +328,9 @@ macro_rules! on_the_cpu {
             }
 
             fn normalize_backward(
-                x: Tensor<Self, 3>,
-                weight: Tensor<Self, 1>,
-                bias: Tensor<Self, 1>,
-                grad: Tensor<Self, 3>,
-                norm: Norm,
+                normalization: NormalizeBackward<Self>,
             ) -> (Tensor<Self, 3>, Tensor<Self, 1>, Tensor<Self, 1>) {
+                let NormalizeBackward { x, weight, bias, grad, norm } = normalization;
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias, grad) = (floats(x), floats(weight), floats(bias), floats(grad));
                 let x = Channels::one(&x, dims[1], dims[2]);
@@ -418,13 +384,8 @@ macro_rules! on_the_cpu {
                 tensor(y, dims, &device)
             }
 
-            fn dot_product_attention_backward(
-                q: Tensor<Self, 4>,
-                k: Tensor<Self, 4>,
-                v: Tensor<Self, 4>,
-                grad: Tensor<Self, 4>,
-                scale: f64,
-            ) -> [Tensor<Self, 4>; 3] {
+            fn dot_product_attention_backward(attention: AttentionBackward<Self>) -> [Tensor<Self, 4>; 3] {
+                let AttentionBackward { q, k, v, grad, scale } = attention;
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
                 let (q, k, v, grad) = (factor(q), factor(k), factor(v), factor(grad));
                 let scale = scale as f32;
