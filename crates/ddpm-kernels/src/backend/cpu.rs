@@ -8,7 +8,7 @@ use crate::{
     cpu::{
         Channels, InstructionSet, adamw, affine,
         attention::{self, Heads},
-        conv::{self, Activation, Addends, Conv},
+        conv::{self, Activation, Addends, Conv, InputGradient, WeightGradient},
         feature_maps, group_norm,
     },
     defaults::{activate_then_convolve, activate_then_convolve_backward},
@@ -155,7 +155,8 @@ fn convolve<B: HostMemory>(
     let affine = norm.map(|(affine, norm)| (scale_and_shift(&conv, x, &affine.map(floats), norm), norm.silu));
     let activation = affine.as_ref().map(|((scale, shift), silu)| Activation { scale, shift, silu: *silu });
     let add = Addends { bias: Some(&bias), shift: shift.as_deref(), residual: residual.as_deref() };
-    tensor(conv::forward(InstructionSet::best(), &conv, x, activation, &weight, add), dims, &device)
+    let inputs = conv::Inputs { x, activation, weight: &weight, add };
+    tensor(conv::forward(InstructionSet::best(), &conv, inputs), dims, &device)
 }
 
 fn scale_and_shift<B: HostMemory>(
@@ -165,7 +166,7 @@ fn scale_and_shift<B: HostMemory>(
     norm: Norm,
 ) -> (Vec<f32>, Vec<f32>) {
     let dims = [conv.images, conv.c_in, conv.height * conv.width];
-    group_norm::scale_and_shift(InstructionSet::best(), dims, x, weight, bias, norm)
+    group_norm::scale_and_shift(InstructionSet::best(), group_norm::Inputs { dims, x, weight, bias, norm })
 }
 
 fn conv_of(x: [usize; 4], weight: [usize; 4], stride: usize, padding: usize) -> Conv {
@@ -227,12 +228,14 @@ macro_rules! on_the_cpu {
                 let (scale, shift) = scale_and_shift(&conv, x, &affine, norm);
                 let activation = Activation { scale: &scale, shift: &shift, silu: norm.silu };
                 let set = InstructionSet::best();
-                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, x, Some(activation), &grad);
-                let activated_grad = conv::grad_x(set, &conv, &weight, &grad, 0..conv.c_in);
+                let of_weight = WeightGradient { x, activation: Some(activation), grad: &grad };
+                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, of_weight);
+                let of_x = InputGradient { weight: &weight, grad: &grad, channels: 0..conv.c_in };
+                let activated_grad = conv::grad_x(set, &conv, of_x);
                 drop(grad);
                 let flat = [dims[0], dims[1], dims[2] * dims[3]];
-                let (x_grad, scale_grad, shift_grad) =
-                    group_norm::backward(set, flat, x, &affine[0], &affine[1], &activated_grad, norm);
+                let inputs = group_norm::Inputs { dims: flat, x, weight: &affine[0], bias: &affine[1], norm };
+                let (x_grad, scale_grad, shift_grad) = group_norm::backward(set, inputs, &activated_grad);
                 ActivateConvolveGrads {
                     x: joined(x_grad, counts, dims, &device),
                     affine: [scale_grad, shift_grad].map(|grad| tensor(grad, [dims[1]], &device)),
@@ -306,12 +309,15 @@ macro_rules! on_the_cpu {
                 let (x, weight, grad) = (Maps::of(x.into_factor()), factor(weight), factor(grad));
                 let set = InstructionSet::best();
                 let x_grad = with_x.then(|| {
-                    let of = |channels| conv::grad_x(set, &conv, &weight, &grad, channels);
+                    let of = |channels| {
+                        conv::grad_x(set, &conv, InputGradient { weight: &weight, grad: &grad, channels })
+                    };
                     let first = of(0..counts[0]);
                     let second = if counts[1] == 0 { Vec::new() } else { of(counts[0]..dims[1]) };
                     joined([first, second], counts, dims, &device)
                 });
-                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, x.channels(), None, &grad);
+                let of_weight = WeightGradient { x: x.channels(), activation: None, grad: &grad };
+                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, of_weight);
                 (x_grad, tensor(weight_grad, weight_dims, &device), tensor(bias_grad, [conv.c_out], &device))
             }
 
@@ -323,7 +329,9 @@ macro_rules! on_the_cpu {
             ) -> Tensor<Self, 3> {
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-                let y = group_norm::forward(InstructionSet::best(), dims, &x, &weight, &bias, norm);
+                let x = Channels::one(&x, dims[1], dims[2]);
+                let inputs = group_norm::Inputs { dims, x, weight: &weight, bias: &bias, norm };
+                let y = group_norm::forward(InstructionSet::best(), inputs);
                 tensor(y, dims, &device)
             }
 
@@ -334,8 +342,9 @@ macro_rules! on_the_cpu {
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias, grad) = (floats(x), floats(weight), floats(bias), floats(grad));
                 let x = Channels::one(&x, dims[1], dims[2]);
+                let inputs = group_norm::Inputs { dims, x, weight: &weight, bias: &bias, norm };
                 let ([x_grad, _], weight_grad, bias_grad) =
-                    group_norm::backward(InstructionSet::best(), dims, x, &weight, &bias, &grad, norm);
+                    group_norm::backward(InstructionSet::best(), inputs, &grad);
                 (
                     tensor(x_grad, dims, &device),
                     tensor(weight_grad, [dims[1]], &device),
@@ -380,7 +389,8 @@ macro_rules! on_the_cpu {
             ) -> Tensor<Self, 4> {
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
                 let (q, k, v) = (factor(q), factor(k), factor(v));
-                let y = attention::forward(InstructionSet::best(), heads, &q, &k, &v, scale as f32);
+                let inputs = attention::Inputs { q: &q, k: &k, v: &v, scale: scale as f32 };
+                let y = attention::forward(InstructionSet::best(), heads, inputs);
                 tensor(y, dims, &device)
             }
 
@@ -388,8 +398,8 @@ macro_rules! on_the_cpu {
                 let AttentionBackward { q, k, v, grad, scale } = attention;
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
                 let (q, k, v, grad) = (factor(q), factor(k), factor(v), factor(grad));
-                let scale = scale as f32;
-                let (q, k, v) = attention::backward(InstructionSet::best(), heads, &q, &k, &v, &grad, scale);
+                let inputs = attention::Inputs { q: &q, k: &k, v: &v, scale: scale as f32 };
+                let (q, k, v) = attention::backward(InstructionSet::best(), heads, inputs, &grad);
                 [q, k, v].map(|values| tensor(values, dims, &device))
             }
         }

@@ -7,7 +7,7 @@ use crate::{
     Addend, Convolve, ConvolveBackward, Joined, Kernels, Precision,
     defaults::plus,
     gpu::{
-        Added, Convolution, WeightGrad, channels_first, channels_last, input_grad, is_large, mirrored,
+        Added, Convolution, InputGrad, WeightGrad, channels_first, channels_last, is_large, mirrored,
         multiply, rows_along, sum_channels, transposed,
     },
     ops::{float, tensor},
@@ -83,7 +83,7 @@ where
         // It is a convolution, of the output's gradient with the weight turned round, unless zeros were convolved alone.
         if exact || padding >= k {
             let [grad, weight] = [grad, weight].map(|factor| float(B::factor(factor)));
-            return input_grad(dims, stride, padding, grad, weight);
+            return InputGrad { dims, stride, padding }.launch(grad, weight);
         }
         let grad = factor(spread(grad, &weight, dims, stride, padding));
         let convolution = Convolution { dims, stride: 1, padding: k - 1 - padding };
