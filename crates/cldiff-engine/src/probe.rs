@@ -135,7 +135,13 @@ fn convolution<B: TrainBackend>(device: &B::Device) -> BTreeMap<String, Vec<f32>
     let x = values(6, [32, 128, 16, 16]).require_grad();
     let weight = values(7, [128, 128, 3, 3]).require_grad();
     let bias = values(8, [1, 128, 1, 1]).reshape([128]).require_grad();
-    let y = B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1);
+    let y = B::convolve_2d(ddpm_kernels::Convolve {
+        x: x.clone().into(),
+        weight: weight.clone(),
+        bias: bias.clone(),
+        stride: 1,
+        padding: 1,
+    });
     let grads = (y.clone() * values(9, y.dims())).sum().backward();
     let gradient = |found: Option<TensorData>| floats(found.expect("it was asked for"));
     let found = [

@@ -9,7 +9,7 @@ use ddpm_kernels::{
     cpu::{
         Channels, InstructionSet, adamw,
         attention::{self, Heads},
-        conv::{self, Addends, Conv},
+        conv::{self, Addends, Conv, InputGradient, WeightGradient},
         group_norm,
     },
 };
@@ -76,25 +76,22 @@ impl Convolution {
 #[divan::bench(args = CONVOLUTIONS)]
 fn convolution(bencher: Bencher<'_, '_>, sizes: Sizes) {
     let c = Convolution::new(sizes);
-    let run =
-        || conv::forward(InstructionSet::best(), &c.conv, c.input(), None, &c.weight, Addends::default());
-    bencher.counter(c.operations()).bench(run);
+    let inputs = conv::Inputs { x: c.input(), activation: None, weight: &c.weight, add: Addends::default() };
+    bencher.counter(c.operations()).bench(|| conv::forward(InstructionSet::best(), &c.conv, inputs));
 }
 
 #[divan::bench(args = CONVOLUTIONS)]
 fn convolution_gradient_of_x(bencher: Bencher<'_, '_>, sizes: Sizes) {
     let c = Convolution::new(sizes);
-    bencher
-        .counter(c.operations())
-        .bench(|| conv::grad_x(InstructionSet::best(), &c.conv, &c.weight, &c.grad, 0..c.conv.c_in));
+    let gradient = || InputGradient { weight: &c.weight, grad: &c.grad, channels: 0..c.conv.c_in };
+    bencher.counter(c.operations()).bench(|| conv::grad_x(InstructionSet::best(), &c.conv, gradient()));
 }
 
 #[divan::bench(args = CONVOLUTIONS)]
 fn convolution_gradient_of_weight(bencher: Bencher<'_, '_>, sizes: Sizes) {
     let c = Convolution::new(sizes);
-    bencher
-        .counter(c.operations())
-        .bench(|| conv::grad_weight(InstructionSet::best(), &c.conv, c.input(), None, &c.grad));
+    let gradient = WeightGradient { x: c.input(), activation: None, grad: &c.grad };
+    bencher.counter(c.operations()).bench(|| conv::grad_weight(InstructionSet::best(), &c.conv, gradient));
 }
 
 /// images, channels, pixels, groups
@@ -104,9 +101,10 @@ const NORMS: &[[usize; 4]] = &[[64, 32, 784, 8], [64, 64, 196, 8], [64, 128, 256
 fn group_norm_silu(bencher: Bencher<'_, '_>, [n, c, length, groups]: [usize; 4]) {
     let (x, weight, bias) = (vec![0.5; n * c * length], vec![1.0; c], vec![0.0; c]);
     let norm = Norm { groups, eps: 1e-5, silu: true };
-    bencher
-        .counter(ItemsCount::new(x.len()))
-        .bench(|| group_norm::forward(InstructionSet::best(), [n, c, length], &x, &weight, &bias, norm));
+    let count = ItemsCount::new(x.len());
+    let x = Channels::one(&x, c, length);
+    let inputs = group_norm::Inputs { dims: [n, c, length], x, weight: &weight, bias: &bias, norm };
+    bencher.counter(count).bench(|| group_norm::forward(InstructionSet::best(), inputs));
 }
 
 #[divan::bench(args = NORMS)]
@@ -115,9 +113,9 @@ fn group_norm_silu_gradient(bencher: Bencher<'_, '_>, [n, c, length, groups]: [u
     let grad = vec![0.3; x.len()];
     let norm = Norm { groups, eps: 1e-5, silu: true };
     let x = Channels::one(&x, c, length);
-    bencher.counter(ItemsCount::new(grad.len())).bench(|| {
-        group_norm::backward(InstructionSet::best(), [n, c, length], x, &weight, &bias, &grad, norm)
-    });
+    let inputs = group_norm::Inputs { dims: [n, c, length], x, weight: &weight, bias: &bias, norm };
+    let count = ItemsCount::new(grad.len());
+    bencher.counter(count).bench(|| group_norm::backward(InstructionSet::best(), inputs, &grad));
 }
 
 /// heads of all images, width, length
@@ -127,18 +125,20 @@ const ATTENTIONS: &[(usize, usize, usize)] = &[(64 * 8, 8, 49), (64 * 64, 8, 16)
 fn dot_product_attention(bencher: Bencher<'_, '_>, (heads, width, length): (usize, usize, usize)) {
     let heads = Heads { heads, width, length };
     let q = vec![0.1; heads.heads * width * length];
+    let inputs = attention::Inputs { q: &q, k: &q, v: &q, scale: 0.3 };
     bencher
         .counter(ItemsCount::new(q.len()))
-        .bench(|| attention::forward(InstructionSet::best(), heads, &q, &q, &q, 0.3));
+        .bench(|| attention::forward(InstructionSet::best(), heads, inputs));
 }
 
 #[divan::bench(args = ATTENTIONS)]
 fn dot_product_attention_gradient(bencher: Bencher<'_, '_>, (heads, width, length): (usize, usize, usize)) {
     let heads = Heads { heads, width, length };
     let q = vec![0.1; heads.heads * width * length];
+    let inputs = attention::Inputs { q: &q, k: &q, v: &q, scale: 0.3 };
     bencher
         .counter(ItemsCount::new(q.len()))
-        .bench(|| attention::backward(InstructionSet::best(), heads, &q, &q, &q, &q, 0.3));
+        .bench(|| attention::backward(InstructionSet::best(), heads, inputs, &q));
 }
 
 #[divan::bench(args = [1 << 20, 1 << 24])]

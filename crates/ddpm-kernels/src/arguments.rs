@@ -15,6 +15,114 @@ pub struct Norm {
     pub silu: bool,
 }
 
+/// A convolution with a square kernel and symmetric zero padding.
+#[derive(Debug, Clone)]
+pub struct Convolve<B: Backend> {
+    /// `[n, c_in, h, w]`, in one tensor or in two.
+    pub x: Joined<B>,
+    /// `[c_out, c_in, k, k]`
+    pub weight: Tensor<B, 4>,
+    /// `[c_out]`
+    pub bias: Tensor<B, 1>,
+    /// The step of the kernel in each direction.
+    pub stride: usize,
+    /// Rows and columns of zeros on each side.
+    pub padding: usize,
+}
+
+/// The backward pass of a [`Convolve`].
+#[derive(Debug, Clone)]
+pub struct ConvolveBackward<B: Backend> {
+    /// The input of the convolution.
+    pub x: Joined<B>,
+    /// The weight of the convolution.
+    pub weight: Tensor<B, 4>,
+    /// The gradient of the output, `[n, c_out, ..]`.
+    pub grad: Tensor<B, 4>,
+    /// The stride of the convolution.
+    pub stride: usize,
+    /// The padding of the convolution.
+    pub padding: usize,
+    /// Whether the gradient with respect to `x` is computed.
+    pub with_x: bool,
+}
+
+/// A stage of a residual block: a normalisation, a convolution with a kernel of 3 x 3, and what is added to its output.
+#[derive(Debug, Clone)]
+pub struct ActivateConvolve<B: Backend> {
+    /// `[n, c_in, h, w]`, in one tensor or in two.
+    pub x: Joined<B>,
+    /// Weight and bias of the normalisation, `[c_in]`.
+    pub affine: [Tensor<B, 1>; 2],
+    /// What else the normalisation is.
+    pub norm: Norm,
+    /// The weight of the convolution, `[c_out, c_in, 3, 3]`.
+    pub weight: Tensor<B, 4>,
+    /// The bias of the convolution, `[c_out]`.
+    pub bias: Tensor<B, 1>,
+    /// What is added to the output.
+    pub addend: Addend<B>,
+}
+
+/// The backward pass of an [`ActivateConvolve`].
+#[derive(Debug, Clone)]
+pub struct ActivateConvolveBackward<B: Backend> {
+    /// The input of the stage.
+    pub x: Joined<B>,
+    /// Weight and bias of the normalisation.
+    pub affine: [Tensor<B, 1>; 2],
+    /// What else the normalisation is.
+    pub norm: Norm,
+    /// The weight of the convolution.
+    pub weight: Tensor<B, 4>,
+    /// The gradient of the output, `[n, c_out, h, w]`.
+    pub grad: Tensor<B, 4>,
+}
+
+/// Groups of channels that are normalised, and the affine map behind the normalisation.
+#[derive(Debug, Clone)]
+pub struct GroupNorm<B: Backend> {
+    /// `[c]`
+    pub weight: Tensor<B, 1>,
+    /// `[c]`
+    pub bias: Tensor<B, 1>,
+    /// The number of groups; it divides the channels.
+    pub groups: usize,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+/// The backward pass of [`Kernels::normalize`](crate::Kernels::normalize).
+#[derive(Debug, Clone)]
+pub struct NormalizeBackward<B: Backend> {
+    /// The input of the normalisation, `[n, c, length]`.
+    pub x: Tensor<B, 3>,
+    /// `[c]`
+    pub weight: Tensor<B, 1>,
+    /// `[c]`
+    pub bias: Tensor<B, 1>,
+    /// The gradient of the output, `[n, c, length]`.
+    pub grad: Tensor<B, 3>,
+    /// What else the normalisation is.
+    pub norm: Norm,
+}
+
+/// The backward pass of [`Kernels::dot_product_attention`](crate::Kernels::dot_product_attention); all tensors are
+/// `[n, heads, d, length]`.
+#[derive(Debug, Clone)]
+pub struct AttentionBackward<B: Backend> {
+    /// The queries.
+    pub q: Tensor<B, 4>,
+    /// The keys.
+    pub k: Tensor<B, 4>,
+    /// The values.
+    pub v: Tensor<B, 4>,
+    /// The gradient of the output.
+    pub grad: Tensor<B, 4>,
+    /// The factor of the products of queries and keys.
+    pub scale: f64,
+}
+
 /// A step of AdamW (Loshchilov & Hutter 2019, algorithm 2) and of the moving average behind it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamW {

@@ -9,7 +9,8 @@ use burn_autodiff::{
 };
 
 use crate::{
-    Addend, Joined, Kernels, Norm,
+    ActivateConvolve, ActivateConvolveBackward, Addend, AttentionBackward, Convolve, ConvolveBackward,
+    Joined, Kernels, Norm, NormalizeBackward,
     ops::{float, tensor},
     precision::in_range,
 };
@@ -75,8 +76,8 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Convolve2d {
         let (x, weight, stride, padding) = ops.state;
         let with_x = ops.parents.iter().take(x.parts()).any(Option::is_some);
         let (weight_at, weight) = (x.parts(), tensor(weight));
-        let (x_grad, weight_grad, bias_grad) =
-            B::convolve_2d_backward(x, weight, grad, stride, padding, with_x);
+        let convolution = ConvolveBackward { x, weight, grad, stride, padding, with_x };
+        let (x_grad, weight_grad, bias_grad) = B::convolve_2d_backward(convolution);
         let x_grads = x_grad.into_iter().flat_map(Joined::into_parts);
         for (node, grad) in ops.parents.iter().zip(x_grads) {
             register!(grads, node, float(scale.undo(grad)));
@@ -102,7 +103,8 @@ impl<B: Kernels, const N: usize> Backward<B, N> for ActivateConvolve2d {
         let (grad, range) = in_range(grad);
         let (x, [scale, shift, weight], norm) = ops.state;
         let affine = [tensor(scale), tensor(shift)];
-        let found = B::activate_convolve_2d_backward(x, affine, norm, tensor(weight), grad);
+        let stage = ActivateConvolveBackward { x, affine, norm, weight: tensor(weight), grad };
+        let found = B::activate_convolve_2d_backward(stage);
         let [scale, shift] = found.affine.map(|grad| float(range.undo(grad)));
         let others = [scale, shift, float(range.undo(found.weight)), float(range.undo(found.bias))];
         let of_x = found.x.into_parts().into_iter().map(|grad| float(range.undo(grad)));
@@ -152,8 +154,9 @@ impl<B: Kernels> Backward<B, 3> for Normalize {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let grad = tensor(grads.consume::<B>(&ops.node));
         let ([x, weight, bias], norm) = ops.state;
+        let (x, weight, bias) = (tensor(x), tensor(weight), tensor(bias));
         let (x_grad, weight_grad, bias_grad) =
-            B::normalize_backward(tensor(x), tensor(weight), tensor(bias), grad, norm);
+            B::normalize_backward(NormalizeBackward { x, weight, bias, grad, norm });
         let results = [float(x_grad), float(weight_grad), float(bias_grad)];
         for (node, grad) in ops.parents.into_iter().zip(results) {
             register!(grads, node, grad);
@@ -190,7 +193,8 @@ impl<B: Kernels> Backward<B, 3> for DotProductAttention {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let (grad, range) = in_range(tensor(grads.consume::<B>(&ops.node)));
         let ([q, k, v], scale) = ops.state;
-        let results = B::dot_product_attention_backward(tensor(q), tensor(k), tensor(v), grad, scale);
+        let [q, k, v] = [q, k, v].map(tensor);
+        let results = B::dot_product_attention_backward(AttentionBackward { q, k, v, grad, scale });
         for (node, grad) in ops.parents.into_iter().zip(results) {
             register!(grads, node, float(range.undo(grad)));
         }
@@ -233,30 +237,19 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         B::reserved_memory(device)
     }
 
-    fn convolve_2d(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        stride: usize,
-        padding: usize,
-    ) -> Tensor<Self, 4> {
-        Self::convolve_2d_plus(x, weight, bias, Addend::Nothing, stride, padding)
+    fn convolve_2d(convolution: Convolve<Self>) -> Tensor<Self, 4> {
+        Self::convolve_2d_plus(convolution, Addend::Nothing)
     }
 
-    fn convolve_2d_plus(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        addend: Addend<Self>,
-        stride: usize,
-        padding: usize,
-    ) -> Tensor<Self, 4> {
-        let ((mut parents, x), weight, bias) = (input(x.into()), float(weight), float(bias));
+    fn convolve_2d_plus(convolution: Convolve<Self>, addend: Addend<Self>) -> Tensor<Self, 4> {
+        let Convolve { x, weight, bias, stride, padding } = convolution;
+        let ((mut parents, x), weight, bias) = (input(x), float(weight), float(bias));
         let kept = (x.clone(), weight.primitive.clone(), stride, padding);
         let (weight_inner, bias_inner) = (tensor(weight.primitive.clone()), tensor(bias.primitive.clone()));
         parents.extend([weight, bias]);
         let (added, addend) = Added::take::<B, C>(addend, &mut parents);
-        let output = float(B::convolve_2d_plus(x, weight_inner, bias_inner, addend, stride, padding));
+        let inner = Convolve { x, weight: weight_inner, bias: bias_inner, stride, padding };
+        let output = float(B::convolve_2d_plus(inner, addend));
         let operation = Convolve2d(added);
         tensor(match &parents[..] {
             [a, b, c] => record::<B, C, _, 3>(operation, [a, b, c], kept, output),
@@ -266,23 +259,18 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         })
     }
 
-    fn activate_convolve_2d(
-        x: impl Into<Joined<Self>>,
-        affine: [Tensor<Self, 1>; 2],
-        norm: Norm,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        addend: Addend<Self>,
-    ) -> Tensor<Self, 4> {
-        let (mut parents, x) = input(x.into());
+    fn activate_convolve_2d(stage: ActivateConvolve<Self>) -> Tensor<Self, 4> {
+        let ActivateConvolve { x, affine, norm, weight, bias, addend } = stage;
+        let (mut parents, x) = input(x);
         let [scale, shift] = affine.map(float);
         let others = [scale, shift, float(weight), float(bias)];
         let [scale, shift, weight, bias] = others.each_ref().map(|parent| parent.primitive.clone());
         let kept = (x.clone(), [scale.clone(), shift.clone(), weight.clone()], norm);
         parents.extend(others);
         let (added, addend) = Added::take::<B, C>(addend, &mut parents);
-        let affine = [tensor(scale), tensor(shift)];
-        let output = float(B::activate_convolve_2d(x, affine, norm, tensor(weight), tensor(bias), addend));
+        let (affine, weight, bias) = ([tensor(scale), tensor(shift)], tensor(weight), tensor(bias));
+        let inner = ActivateConvolve { x, affine, norm, weight, bias, addend };
+        let output = float(B::activate_convolve_2d(inner));
         let operation = ActivateConvolve2d(added);
         tensor(match &parents[..] {
             [a, b, c, d, e] => record::<B, C, _, 5>(operation, [a, b, c, d, e], kept, output),

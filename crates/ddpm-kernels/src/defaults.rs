@@ -3,39 +3,39 @@
 use burn::tensor::{Tensor, backend::Backend, module::conv2d, ops::ConvOptions};
 
 use crate::{
-    ActivateConvolveGrads, Addend, Joined, Kernels, Norm,
+    ActivateConvolve, ActivateConvolveBackward, ActivateConvolveGrads, Addend, Convolve, ConvolveBackward,
+    Joined, Kernels, Norm, NormalizeBackward,
     ops::{float, tensor},
     precision::raised,
 };
 
 /// [`Kernels::activate_convolve_2d`] one after the other.
-pub(crate) fn activate_then_convolve<B: Kernels>(
-    x: Joined<B>,
-    [scale, shift]: [Tensor<B, 1>; 2],
-    norm: Norm,
-    weight: Tensor<B, 4>,
-    bias: Tensor<B, 1>,
-    addend: Addend<B>,
-) -> Tensor<B, 4> {
+pub(crate) fn activate_then_convolve<B: Kernels>(stage: ActivateConvolve<B>) -> Tensor<B, 4> {
+    let ActivateConvolve { x, affine: [scale, shift], norm, weight, bias, addend } = stage;
     let activated = flattened(x.into_tensor(), |x| B::normalize(x, scale, shift, norm));
-    B::convolve_2d_plus(activated, weight, bias, addend, 1, 1)
+    B::convolve_2d_plus(Convolve { x: activated.into(), weight, bias, stride: 1, padding: 1 }, addend)
 }
 
 /// [`Kernels::activate_convolve_2d_backward`] one after the other.
 pub(crate) fn activate_then_convolve_backward<B: Kernels>(
-    x: Joined<B>,
-    [scale, shift]: [Tensor<B, 1>; 2],
-    norm: Norm,
-    weight: Tensor<B, 4>,
-    grad: Tensor<B, 4>,
+    stage: ActivateConvolveBackward<B>,
 ) -> ActivateConvolveGrads<B> {
+    let ActivateConvolveBackward { x, affine: [scale, shift], norm, weight, grad } = stage;
     let ([n, c, h, w], counts) = (x.dims(), x.counts());
     let flat = x.into_tensor().reshape([n, c, h * w]);
     let activated = B::normalize(flat.clone(), scale.clone(), shift.clone(), norm);
     let activated = activated.reshape([n, c, h, w]);
-    let (activated_grad, weight, bias) = B::convolve_2d_backward(activated, weight, grad, 1, 1, true);
+    let x = activated.into();
+    let convolution = ConvolveBackward { x, weight, grad, stride: 1, padding: 1, with_x: true };
+    let (activated_grad, weight, bias) = B::convolve_2d_backward(convolution);
     let activated_grad = activated_grad.expect("it was asked for").into_tensor().reshape([n, c, h * w]);
-    let (x, scale, shift) = B::normalize_backward(flat, scale, shift, activated_grad, norm);
+    let (x, scale, shift) = B::normalize_backward(NormalizeBackward {
+        x: flat,
+        weight: scale,
+        bias: shift,
+        grad: activated_grad,
+        norm,
+    });
     ActivateConvolveGrads {
         x: Joined::split(x.reshape([n, c, h, w]), counts),
         affine: [scale, shift],
@@ -45,13 +45,8 @@ pub(crate) fn activate_then_convolve_backward<B: Kernels>(
 }
 
 /// [`Kernels::convolve_2d`].
-pub(crate) fn convolve<B: Kernels>(
-    x: Joined<B>,
-    weight: Tensor<B, 4>,
-    bias: Tensor<B, 1>,
-    stride: usize,
-    padding: usize,
-) -> Tensor<B, 4> {
+pub(crate) fn convolve<B: Kernels>(convolution: Convolve<B>) -> Tensor<B, 4> {
+    let Convolve { x, weight, bias, stride, padding } = convolution;
     let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
     let (x, weight) = (B::factor(x.into_tensor()), B::factor(weight));
     if x.dtype() == bias.dtype() {
@@ -63,13 +58,9 @@ pub(crate) fn convolve<B: Kernels>(
 
 /// [`Kernels::convolve_2d_backward`].
 pub(crate) fn convolve_backward<B: Kernels>(
-    x: Joined<B>,
-    weight: Tensor<B, 4>,
-    grad: Tensor<B, 4>,
-    stride: usize,
-    padding: usize,
-    with_x: bool,
+    convolution: ConvolveBackward<B>,
 ) -> (Option<Joined<B>>, Tensor<B, 4>, Tensor<B, 1>) {
+    let ConvolveBackward { x, weight, grad, stride, padding, with_x } = convolution;
     let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
     let (bias_grad, counts) = (sum_of_maps(grad.clone()), x.counts());
     let [x, weight, grad] = [x.into_tensor(), weight, grad].map(|tensor| float(B::factor(tensor)));

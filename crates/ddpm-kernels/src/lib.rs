@@ -8,10 +8,10 @@
 //!
 //! ```
 //! use burn::tensor::Tensor;
-//! use ddpm_kernels::Kernels;
+//! use ddpm_kernels::{GroupNorm, Kernels};
 //!
 //! fn activate<B: Kernels>(x: Tensor<B, 4>, weight: Tensor<B, 1>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
-//!     B::group_norm_silu(x, weight, bias, 8, 1e-5)
+//!     B::group_norm_silu(x, GroupNorm { weight, bias, groups: 8, eps: 1e-5 })
 //! }
 //! ```
 
@@ -28,7 +28,10 @@ mod joined;
 mod ops;
 mod precision;
 
-pub use arguments::{ActivateConvolveGrads, AdamW, AdamWState, Addend, Norm};
+pub use arguments::{
+    ActivateConvolve, ActivateConvolveBackward, ActivateConvolveGrads, AdamW, AdamWState, Addend,
+    AttentionBackward, Convolve, ConvolveBackward, GroupNorm, Norm, NormalizeBackward,
+};
 pub use floats::{float_dtype, floats_on};
 pub use joined::Joined;
 pub use ops::{Kernels, TrainBackend};

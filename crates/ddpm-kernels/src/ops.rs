@@ -9,7 +9,8 @@ use burn::tensor::{
 };
 
 use crate::{
-    ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Norm,
+    ActivateConvolve, ActivateConvolveBackward, ActivateConvolveGrads, AdamW, AdamWState, Addend,
+    AttentionBackward, Convolve, ConvolveBackward, GroupNorm, Joined, Norm, NormalizeBackward,
     defaults::{
         activate_then_convolve, activate_then_convolve_backward, convolve, convolve_backward, flattened,
         multiply, plus, standardize,
@@ -65,29 +66,16 @@ pub trait Kernels: Backend {
     /// # Shapes
     /// - `x`: `[n, c_in, h, w]`, `weight`: `[c_out, c_in, k, k]`, `bias`: `[c_out]`
     /// - output: `[n, c_out, (h + 2 padding - k) / stride + 1, ..]`
-    fn convolve_2d(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        stride: usize,
-        padding: usize,
-    ) -> Tensor<Self, 4> {
-        convolve(x.into(), weight, bias, stride, padding)
+    fn convolve_2d(convolution: Convolve<Self>) -> Tensor<Self, 4> {
+        convolve(convolution)
     }
 
     /// [`convolve_2d`](Self::convolve_2d), plus something.
     ///
     /// # Shapes
     /// As `convolve_2d`, and [`Addend`]
-    fn convolve_2d_plus(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        addend: Addend<Self>,
-        stride: usize,
-        padding: usize,
-    ) -> Tensor<Self, 4> {
-        plus(Self::convolve_2d(x, weight, bias, stride, padding), addend)
+    fn convolve_2d_plus(convolution: Convolve<Self>, addend: Addend<Self>) -> Tensor<Self, 4> {
+        plus(Self::convolve_2d(convolution), addend)
     }
 
     /// A stage of a residual block: a normalisation of `x` with weight and bias `affine` (and SiLU), a convolution with a
@@ -97,29 +85,16 @@ pub trait Kernels: Backend {
     /// # Shapes
     /// - `x`: `[n, c_in, h, w]`, `affine`: `[c_in]`, `weight`: `[c_out, c_in, 3, 3]`, `bias`: `[c_out]`
     /// - output: `[n, c_out, h, w]`
-    fn activate_convolve_2d(
-        x: impl Into<Joined<Self>>,
-        affine: [Tensor<Self, 1>; 2],
-        norm: Norm,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        addend: Addend<Self>,
-    ) -> Tensor<Self, 4> {
-        activate_then_convolve(x.into(), affine, norm, weight, bias, addend)
+    fn activate_convolve_2d(stage: ActivateConvolve<Self>) -> Tensor<Self, 4> {
+        activate_then_convolve(stage)
     }
 
     /// The gradients of [`activate_convolve_2d`](Self::activate_convolve_2d); the normalised tensor is computed again.
     ///
     /// # Shapes
     /// - `grad`: that of the output; results: those of what they belong to
-    fn activate_convolve_2d_backward(
-        x: impl Into<Joined<Self>>,
-        affine: [Tensor<Self, 1>; 2],
-        norm: Norm,
-        weight: Tensor<Self, 4>,
-        grad: Tensor<Self, 4>,
-    ) -> ActivateConvolveGrads<Self> {
-        activate_then_convolve_backward(x.into(), affine, norm, weight, grad)
+    fn activate_convolve_2d_backward(stage: ActivateConvolveBackward<Self>) -> ActivateConvolveGrads<Self> {
+        activate_then_convolve_backward(stage)
     }
 
     /// The sum of each feature map.
@@ -135,14 +110,9 @@ pub trait Kernels: Backend {
     /// # Shapes
     /// - `grad`: that of the output; results: those of `x`, `weight` and the bias
     fn convolve_2d_backward(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        grad: Tensor<Self, 4>,
-        stride: usize,
-        padding: usize,
-        with_x: bool,
+        convolution: ConvolveBackward<Self>,
     ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-        convolve_backward(x.into(), weight, grad, stride, padding, with_x)
+        convolve_backward(convolution)
     }
 
     /// Group normalisation of flattened feature maps, with SiLU behind it or not: what a backend overrides to have
@@ -168,12 +138,9 @@ pub trait Kernels: Backend {
     /// # Shapes
     /// - `grad`: `[n, c, length]`; results: those of `x`, `weight` and `bias`
     fn normalize_backward(
-        x: Tensor<Self, 3>,
-        weight: Tensor<Self, 1>,
-        bias: Tensor<Self, 1>,
-        grad: Tensor<Self, 3>,
-        norm: Norm,
+        normalization: NormalizeBackward<Self>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 1>, Tensor<Self, 1>) {
+        let NormalizeBackward { x, weight, bias, grad, norm } = normalization;
         let [n, c, length] = x.dims();
         let (x_hat, inverse_std) = standardize(x, norm);
         let weight = weight.reshape([1, c, 1]);
@@ -198,13 +165,8 @@ pub trait Kernels: Backend {
     ///
     /// # Shapes
     /// - `x` and output: `[n, c, ..]` of any rank `D >= 2`; `weight`, `bias`: `[c]`, where `groups` divides `c`
-    fn group_norm<const D: usize>(
-        x: Tensor<Self, D>,
-        weight: Tensor<Self, 1>,
-        bias: Tensor<Self, 1>,
-        groups: usize,
-        eps: f64,
-    ) -> Tensor<Self, D> {
+    fn group_norm<const D: usize>(x: Tensor<Self, D>, norm: GroupNorm<Self>) -> Tensor<Self, D> {
+        let GroupNorm { weight, bias, groups, eps } = norm;
         flattened(x, |x| Self::normalize(x, weight, bias, Norm { groups, eps, silu: false }))
     }
 
@@ -213,13 +175,8 @@ pub trait Kernels: Backend {
     ///
     /// # Shapes
     /// As `group_norm`.
-    fn group_norm_silu<const D: usize>(
-        x: Tensor<Self, D>,
-        weight: Tensor<Self, 1>,
-        bias: Tensor<Self, 1>,
-        groups: usize,
-        eps: f64,
-    ) -> Tensor<Self, D> {
+    fn group_norm_silu<const D: usize>(x: Tensor<Self, D>, norm: GroupNorm<Self>) -> Tensor<Self, D> {
+        let GroupNorm { weight, bias, groups, eps } = norm;
         flattened(x, |x| Self::normalize(x, weight, bias, Norm { groups, eps, silu: true }))
     }
 
@@ -284,13 +241,8 @@ pub trait Kernels: Backend {
     ///
     /// # Shapes
     /// - all: `[n, heads, d, length]`
-    fn dot_product_attention_backward(
-        q: Tensor<Self, 4>,
-        k: Tensor<Self, 4>,
-        v: Tensor<Self, 4>,
-        grad: Tensor<Self, 4>,
-        scale: f64,
-    ) -> [Tensor<Self, 4>; 3] {
+    fn dot_product_attention_backward(attention: AttentionBackward<Self>) -> [Tensor<Self, 4>; 3] {
+        let AttentionBackward { q, k, v, grad, scale } = attention;
         let p = softmax(Self::product(q.clone().mul_scalar(scale).swap_dims(2, 3), k.clone()), 3);
         let v_grad = Self::product(grad.clone(), p.clone());
         let p_grad = Self::product(grad.swap_dims(2, 3), v);

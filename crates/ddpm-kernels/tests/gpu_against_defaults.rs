@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_ndarray::NdArray;
 use burn_wgpu::WgpuDevice;
-use ddpm_kernels::{AdamW, AdamWState, Kernels, Norm, TrainBackend, floats_on};
+use ddpm_kernels::{AdamW, AdamWState, Kernels, Norm, NormalizeBackward, TrainBackend, floats_on};
 use proptest::prelude::*;
 
 type Gpu = ddpm_kernels::gpu::Wgpu;
@@ -128,8 +128,13 @@ fn steep_pass<B: Kernels>() -> Vec<Vec<f64>> {
     let x = values::<B, 3>([1, 2, 32], 1);
     let [weight, bias] = [300.0, -20.0].map(|factor| values::<B, 1>([2], 2) * factor);
     let norm = Norm { groups: 1, eps: 1e-5, silu: true };
-    let (x_grad, weight_grad, bias_grad) =
-        B::normalize_backward(x.clone(), weight.clone(), bias.clone(), x.clone(), norm);
+    let (x_grad, weight_grad, bias_grad) = B::normalize_backward(NormalizeBackward {
+        x: x.clone(),
+        weight: weight.clone(),
+        bias: bias.clone(),
+        grad: x.clone(),
+        norm,
+    });
     let y = B::normalize(x, weight, bias, norm);
     vec![numbers(y), numbers(x_grad), numbers(weight_grad), numbers(bias_grad)]
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
-use ddpm_kernels::{Addend, Kernels, Norm, Precision};
+use ddpm_kernels::{ActivateConvolve, Addend, Convolve, GroupNorm, Kernels, Norm, Precision};
 use keyed_random::{Key, Purpose};
 
 type B = Autodiff<Flex>;
@@ -12,6 +12,11 @@ type B = Autodiff<Flex>;
 fn rounded<const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     let data = x.into_data().convert::<burn::tensor::bf16>().convert::<f32>();
     Tensor::from_data(data, &Default::default())
+}
+
+/// A convolution with stride and padding 1.
+fn convolve(x: Tensor<B, 4>, weight: Tensor<B, 4>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+    B::convolve_2d(Convolve { x: x.into(), weight, bias, stride: 1, padding: 1 })
 }
 
 fn in_bf16<T>(body: impl FnOnce() -> T) -> T {
@@ -33,9 +38,9 @@ fn random<const D: usize>(dims: [usize; D], seed: u64) -> Tensor<B, D> {
 #[test]
 fn factors_are_rounded_and_nothing_else() {
     let (x, weight, bias) = (random([2, 8, 6, 6], 1), random([5, 8, 3, 3], 2), random([5], 3));
-    let in_f32 = B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1);
-    let found = in_bf16(|| B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1));
-    let expected = B::convolve_2d(rounded(x.clone()), rounded(weight.clone()), bias.clone(), 1, 1);
+    let in_f32 = convolve(x.clone(), weight.clone(), bias.clone());
+    let found = in_bf16(|| convolve(x.clone(), weight.clone(), bias.clone()));
+    let expected = convolve(rounded(x.clone()), rounded(weight.clone()), bias.clone());
     assert!(distance(&found, &expected) < 1e-6);
     let error = distance(&found, &in_f32);
     assert!(error > 1e-4 && error < 2e-2, "bf16 has eight bits: {error}");
@@ -53,21 +58,28 @@ fn factors_are_rounded_and_nothing_else() {
     // Normalisation is not rounded; a stage of a residual block is the two, one after the other.
     let (scale, shift) = (random([8], 10), random([8], 11));
     let norm = Norm { groups: 4, eps: 1e-5, silu: true };
-    let normalized = B::group_norm_silu(x.clone(), scale.clone(), shift.clone(), 4, 1e-5);
+    let normalize = || {
+        let norm = GroupNorm { weight: scale.clone(), bias: shift.clone(), groups: 4, eps: 1e-5 };
+        B::group_norm_silu(x.clone(), norm)
+    };
+    let normalized = normalize();
     let found = in_bf16(|| {
-        assert!(
-            distance(&B::group_norm_silu(x.clone(), scale.clone(), shift.clone(), 4, 1e-5), &normalized)
-                < 1e-6
-        );
-        let affine = [scale.clone(), shift.clone()];
-        B::activate_convolve_2d(x.clone(), affine, norm, weight.clone(), bias.clone(), Addend::Nothing)
+        assert!(distance(&normalize(), &normalized) < 1e-6);
+        B::activate_convolve_2d(ActivateConvolve {
+            x: x.clone().into(),
+            affine: [scale.clone(), shift.clone()],
+            norm,
+            weight: weight.clone(),
+            bias: bias.clone(),
+            addend: Addend::Nothing,
+        })
     });
-    let expected = B::convolve_2d(rounded(normalized), rounded(weight.clone()), bias.clone(), 1, 1);
+    let expected = convolve(rounded(normalized), rounded(weight.clone()), bias.clone());
     assert!(distance(&found, &expected) < 1e-6);
 
     // Gradients come in f32, and their factors are rounded too.
     let loss = |x: &Tensor<B, 4>, weight: &Tensor<B, 4>| {
-        B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1).powi_scalar(2).sum()
+        convolve(x.clone(), weight.clone(), bias.clone()).powi_scalar(2).sum()
     };
     let (x, weight) = (x.require_grad(), weight.require_grad());
     let gradient = |grads: &<B as burn::tensor::backend::AutodiffBackend>::Gradients| {
@@ -89,9 +101,15 @@ fn gradients_are_scaled_into_the_range_of_f16() {
     let gradients = |size: f32| {
         let [x, weight, q] = inputs.clone();
         let norm = Norm { groups: 4, eps: 1e-5, silu: true };
-        let affine = [scale.clone(), shift.clone()];
-        let y = B::convolve_2d(x.clone(), weight.clone(), bias.clone(), 1, 1);
-        let y = B::activate_convolve_2d(y, affine, norm, weight.clone(), bias.clone(), Addend::Residual(x));
+        let y = convolve(x.clone(), weight.clone(), bias.clone());
+        let y = B::activate_convolve_2d(ActivateConvolve {
+            x: y.into(),
+            affine: [scale.clone(), shift.clone()],
+            norm,
+            weight: weight.clone(),
+            bias: bias.clone(),
+            addend: Addend::Residual(x),
+        });
         let y = B::affine(y, matrix.clone(), offset.clone()).sum();
         let attended = B::dot_product_attention(q.clone(), q.clone(), q, 0.5).powi_scalar(2).sum();
         let grads = ((y + attended) * size).backward();
@@ -119,6 +137,6 @@ fn gradients_are_scaled_into_the_range_of_f16() {
 /// The gradient of a convolution's weight for a loss of this size.
 fn gradients_of_product(x: &Tensor<B, 4>, size: f32) -> Vec<f32> {
     let weight = random([8, 8, 3, 3], 9).require_grad();
-    let grads = (B::convolve_2d(x.clone(), weight.clone(), random([8], 10), 1, 1).sum() * size).backward();
+    let grads = (convolve(x.clone(), weight.clone(), random([8], 10)).sum() * size).backward();
     weight.grad(&grads).unwrap().into_data().to_vec().unwrap()
 }

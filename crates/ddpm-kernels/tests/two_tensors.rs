@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::{Addend, Joined, Kernels, Norm, TrainBackend, floats_on};
+use ddpm_kernels::{ActivateConvolve, Addend, Convolve, Joined, Kernels, Norm, TrainBackend, floats_on};
 use proptest::prelude::*;
 
 fn values<B: Backend, const D: usize>(dims: [usize; D], seed: u32) -> Tensor<B, D> {
@@ -61,7 +61,8 @@ fn convolution<B: TrainBackend>(
     let [a, b] = inputs::<B>(s);
     let weight = values::<B, 4>([s.c_out, s.c_a + s.c_b, kernel, kernel], 3).require_grad();
     let bias = values::<B, 1>([s.c_out], 4).require_grad();
-    let y = B::convolve_2d(join(read, &a, &b), weight.clone(), bias.clone(), stride, padding);
+    let x = join(read, &a, &b);
+    let y = B::convolve_2d(Convolve { x, weight: weight.clone(), bias: bias.clone(), stride, padding });
     let grads = (y.clone() * values(y.dims(), 5)).sum().backward();
     let mut found = vec![bytes(y.inner()), bytes(bias.grad(&grads).unwrap())];
     found.extend([&a, &b, &weight].map(|t| bytes(t.grad(&grads).unwrap())));
@@ -83,7 +84,14 @@ fn stage<B: TrainBackend>(s: Sizes, groups: usize, silu: bool, plus: usize, read
         _ => Addend::Residual(other.clone()),
     };
     let (norm, affine) = (Norm { groups, eps: 1e-5, silu }, [scale.clone(), shift.clone()]);
-    let y = B::activate_convolve_2d(join(read, &a, &b), affine, norm, weight.clone(), bias.clone(), addend);
+    let y = B::activate_convolve_2d(ActivateConvolve {
+        x: join(read, &a, &b),
+        affine,
+        norm,
+        weight: weight.clone(),
+        bias: bias.clone(),
+        addend,
+    });
     let grads = (y.clone() * values(y.dims(), 9)).sum().backward();
     let mut found = vec![bytes(y.inner())];
     found.extend([&scale, &shift, &bias].map(|t| bytes(t.grad(&grads).unwrap())));
@@ -165,7 +173,8 @@ fn what_is_not_tracked_gets_no_gradient() {
     let [a, b] = inputs::<B>(s);
     let weight = values::<B, 4>([4, 5, 1, 1], 3);
     let run = |a: Tensor<B, 4>, b: Tensor<B, 4>, bias: Tensor<B, 1>| {
-        let y = B::convolve_2d(Joined::Two([a, b]), weight.clone(), bias, 1, 0);
+        let (x, weight) = (Joined::Two([a, b]), weight.clone());
+        let y = B::convolve_2d(Convolve { x, weight, bias, stride: 1, padding: 0 });
         (y.clone() * values(y.dims(), 5)).sum().backward()
     };
     let bias = values::<B, 1>([4], 4);

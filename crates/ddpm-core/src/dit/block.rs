@@ -45,8 +45,9 @@ fn adaptive_norm<B: Kernels>(
     let ([n, length, width], device) = (x.dims(), x.device());
     // A group norm of single tokens with one group, which every backend has with its backward pass.
     let floats = ddpm_kernels::floats_on::<B>(&device);
-    let (ones, zeros) = (Tensor::ones([width], floats.clone()), Tensor::zeros([width], floats));
-    let normed = B::group_norm(x.reshape([n * length, width]), ones, zeros, 1, eps);
+    let (weight, bias) = (Tensor::ones([width], floats.clone()), Tensor::zeros([width], floats));
+    let norm = ddpm_kernels::GroupNorm { weight, bias, groups: 1, eps };
+    let normed = B::group_norm(x.reshape([n * length, width]), norm);
     normed.reshape([n, length, width]) * (scale + 1.0) + shift
 }
 

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use ddpm_kernels::{Addend, Joined};
+use ddpm_kernels::{ActivateConvolve, Addend, Convolve, Joined};
 
 use super::{Activation, GroupNorm, Initializer};
 use crate::Kernels;
@@ -46,7 +46,7 @@ impl<B: Kernels> Conv2d<B> {
     /// - `x`: `[n, c_in, h, w]`, in one tensor or in two that share the channels
     /// - output: `[n, c_out, (h + 2 padding - k) / stride + 1, ..]`
     pub fn forward(&self, x: impl Into<Joined<B>>) -> Tensor<B, 4> {
-        B::convolve_2d(x, self.weight.val(), self.bias.val(), self.stride, self.padding)
+        B::convolve_2d(self.of(x.into()))
     }
 
     /// The convolution, plus something.
@@ -54,7 +54,7 @@ impl<B: Kernels> Conv2d<B> {
     /// # Shapes
     /// - as [`forward`](Self::forward), and [`Addend`]
     pub fn forward_plus(&self, x: impl Into<Joined<B>>, addend: Addend<B>) -> Tensor<B, 4> {
-        B::convolve_2d_plus(x, self.weight.val(), self.bias.val(), addend, self.stride, self.padding)
+        B::convolve_2d_plus(self.of(x.into()), addend)
     }
 
     /// The convolution of `x` normalised and activated, plus something, as one operation where it can be.
@@ -71,8 +71,14 @@ impl<B: Kernels> Conv2d<B> {
         let [_, _, kernel, _] = self.weight.dims();
         if activation == Activation::Silu && (kernel, self.stride, self.padding) == (3, 1, 1) {
             let (affine, norm) = norm.fused(true);
-            return B::activate_convolve_2d(x, affine, norm, self.weight.val(), self.bias.val(), addend);
+            let Convolve { x, weight, bias, .. } = self.of(x.into());
+            return B::activate_convolve_2d(ActivateConvolve { x, affine, norm, weight, bias, addend });
         }
         self.forward_plus(norm.forward_activated(x.into().into_tensor(), activation), addend)
+    }
+
+    fn of(&self, x: Joined<B>) -> Convolve<B> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        Convolve { x, weight, bias, stride: self.stride, padding: self.padding }
     }
 }

@@ -32,7 +32,7 @@ impl<B: Kernels> GroupNorm<B> {
     /// # Shapes
     /// - `x` and output: `[n, c, ..]`
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        B::group_norm(x, self.weight.val(), self.bias.val(), self.groups, self.eps)
+        B::group_norm(x, self.kernel())
     }
 
     /// The norm and the activation behind it, fused where the backend has the pair.
@@ -41,11 +41,14 @@ impl<B: Kernels> GroupNorm<B> {
     /// As [`forward`](Self::forward).
     pub fn forward_activated(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
         match activation {
-            Activation::Silu => {
-                B::group_norm_silu(x, self.weight.val(), self.bias.val(), self.groups, self.eps)
-            }
+            Activation::Silu => B::group_norm_silu(x, self.kernel()),
             other => other.forward(self.forward(x)),
         }
+    }
+
+    fn kernel(&self) -> ddpm_kernels::GroupNorm<B> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        ddpm_kernels::GroupNorm { weight, bias, groups: self.groups, eps: self.eps }
     }
 
     /// Weight and bias, and what else the norm is, for an operation that has the norm (and SiLU) in it.

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use ddpm_kernels::Addend;
+use ddpm_kernels::{Addend, Convolve};
 
 use super::Initializer;
 use crate::Kernels;
@@ -53,7 +53,7 @@ impl<B: Kernels> Linear<B> {
     /// # Shapes
     /// - `x`: `[n, d_in, h, w]`; output: `[n, d_out, h, w]`
     pub fn forward_pixels(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        B::convolve_2d(x, self.kernel(), self.bias.val(), 1, 0)
+        B::convolve_2d(self.pointwise(x))
     }
 
     /// [`forward_pixels`](Self::forward_pixels), plus another feature map.
@@ -61,11 +61,13 @@ impl<B: Kernels> Linear<B> {
     /// # Shapes
     /// - as `forward_pixels`; `residual`: that of the output
     pub fn forward_pixels_residual(&self, x: Tensor<B, 4>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
-        B::convolve_2d_plus(x, self.kernel(), self.bias.val(), Addend::Residual(residual), 1, 0)
+        B::convolve_2d_plus(self.pointwise(x), Addend::Residual(residual))
     }
 
-    fn kernel(&self) -> Tensor<B, 4> {
+    /// The map as a convolution with a kernel of one pixel.
+    fn pointwise(&self, x: Tensor<B, 4>) -> Convolve<B> {
         let [d_out, d_in] = self.weight.dims();
-        self.weight.val().reshape([d_out, d_in, 1, 1])
+        let weight = self.weight.val().reshape([d_out, d_in, 1, 1]);
+        Convolve { x: x.into(), weight, bias: self.bias.val(), stride: 1, padding: 0 }
     }
 }

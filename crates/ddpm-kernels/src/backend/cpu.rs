@@ -3,11 +3,12 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend, ops::FloatTensor};
 
 use crate::{
-    ActivateConvolveGrads, AdamW, AdamWState, Addend, Joined, Kernels, Norm, Precision,
+    ActivateConvolve, ActivateConvolveBackward, ActivateConvolveGrads, AdamW, AdamWState, Addend,
+    AttentionBackward, Convolve, ConvolveBackward, Joined, Kernels, Norm, NormalizeBackward, Precision,
     cpu::{
         Channels, InstructionSet, adamw, affine,
         attention::{self, Heads},
-        conv::{self, Activation, Addends, Conv},
+        conv::{self, Activation, Addends, Conv, InputGradient, WeightGradient},
         feature_maps, group_norm,
     },
     defaults::{activate_then_convolve, activate_then_convolve_backward},
@@ -131,14 +132,11 @@ fn owned<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 
 /// A convolution, of `x` as it is or after a normalisation, whose result is nowhere stored.
 fn convolve<B: HostMemory>(
-    x: Joined<B>,
+    convolution: Convolve<B>,
     norm: Option<([Tensor<B, 1>; 2], Norm)>,
-    weight: Tensor<B, 4>,
-    bias: Tensor<B, 1>,
     addend: Addend<B>,
-    stride: usize,
-    padding: usize,
 ) -> Tensor<B, 4> {
+    let Convolve { x, weight, bias, stride, padding } = convolution;
     let (device, conv) = (x.device(), conv_of(x.dims(), weight.dims(), stride, padding));
     let dims = [conv.images, conv.c_out, conv.out_height(), conv.out_width()];
     let (shift, residual) = match addend {
@@ -157,7 +155,8 @@ fn convolve<B: HostMemory>(
     let affine = norm.map(|(affine, norm)| (scale_and_shift(&conv, x, &affine.map(floats), norm), norm.silu));
     let activation = affine.as_ref().map(|((scale, shift), silu)| Activation { scale, shift, silu: *silu });
     let add = Addends { bias: Some(&bias), shift: shift.as_deref(), residual: residual.as_deref() };
-    tensor(conv::forward(InstructionSet::best(), &conv, x, activation, &weight, add), dims, &device)
+    let inputs = conv::Inputs { x, activation, weight: &weight, add };
+    tensor(conv::forward(InstructionSet::best(), &conv, inputs), dims, &device)
 }
 
 fn scale_and_shift<B: HostMemory>(
@@ -167,7 +166,7 @@ fn scale_and_shift<B: HostMemory>(
     norm: Norm,
 ) -> (Vec<f32>, Vec<f32>) {
     let dims = [conv.images, conv.c_in, conv.height * conv.width];
-    group_norm::scale_and_shift(InstructionSet::best(), dims, x, weight, bias, norm)
+    group_norm::scale_and_shift(InstructionSet::best(), group_norm::Inputs { dims, x, weight, bias, norm })
 }
 
 fn conv_of(x: [usize; 4], weight: [usize; 4], stride: usize, padding: usize) -> Conv {
@@ -197,54 +196,30 @@ macro_rules! on_the_cpu {
                 }
             }
 
-            fn convolve_2d(
-                x: impl Into<Joined<Self>>,
-                weight: Tensor<Self, 4>,
-                bias: Tensor<Self, 1>,
-                stride: usize,
-                padding: usize,
-            ) -> Tensor<Self, 4> {
-                convolve(x.into(), None, weight, bias, Addend::Nothing, stride, padding)
+            fn convolve_2d(convolution: Convolve<Self>) -> Tensor<Self, 4> {
+                convolve(convolution, None, Addend::Nothing)
             }
 
-            fn convolve_2d_plus(
-                x: impl Into<Joined<Self>>,
-                weight: Tensor<Self, 4>,
-                bias: Tensor<Self, 1>,
-                addend: Addend<Self>,
-                stride: usize,
-                padding: usize,
-            ) -> Tensor<Self, 4> {
-                convolve(x.into(), None, weight, bias, addend, stride, padding)
+            fn convolve_2d_plus(convolution: Convolve<Self>, addend: Addend<Self>) -> Tensor<Self, 4> {
+                convolve(convolution, None, addend)
             }
 
-            fn activate_convolve_2d(
-                x: impl Into<Joined<Self>>,
-                affine: [Tensor<Self, 1>; 2],
-                norm: Norm,
-                weight: Tensor<Self, 4>,
-                bias: Tensor<Self, 1>,
-                addend: Addend<Self>,
-            ) -> Tensor<Self, 4> {
+            fn activate_convolve_2d(stage: ActivateConvolve<Self>) -> Tensor<Self, 4> {
                 // What is normalised on its way into a product cannot be rounded there.
-                if Precision::current() == Precision::F32 {
-                    convolve(x.into(), Some((affine, norm)), weight, bias, addend, 1, 1)
-                } else {
-                    activate_then_convolve(x.into(), affine, norm, weight, bias, addend)
+                if Precision::current() != Precision::F32 {
+                    return activate_then_convolve(stage);
                 }
+                let ActivateConvolve { x, affine, norm, weight, bias, addend } = stage;
+                convolve(Convolve { x, weight, bias, stride: 1, padding: 1 }, Some((affine, norm)), addend)
             }
 
             fn activate_convolve_2d_backward(
-                x: impl Into<Joined<Self>>,
-                affine: [Tensor<Self, 1>; 2],
-                norm: Norm,
-                weight: Tensor<Self, 4>,
-                grad: Tensor<Self, 4>,
+                stage: ActivateConvolveBackward<Self>,
             ) -> ActivateConvolveGrads<Self> {
-                let x = x.into();
                 if Precision::current() != Precision::F32 {
-                    return activate_then_convolve_backward(x, affine, norm, weight, grad);
+                    return activate_then_convolve_backward(stage);
                 }
+                let ActivateConvolveBackward { x, affine, norm, weight, grad } = stage;
                 let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, 1, 1);
                 let (x, weight, grad, affine) =
@@ -253,12 +228,14 @@ macro_rules! on_the_cpu {
                 let (scale, shift) = scale_and_shift(&conv, x, &affine, norm);
                 let activation = Activation { scale: &scale, shift: &shift, silu: norm.silu };
                 let set = InstructionSet::best();
-                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, x, Some(activation), &grad);
-                let activated_grad = conv::grad_x(set, &conv, &weight, &grad, 0..conv.c_in);
+                let of_weight = WeightGradient { x, activation: Some(activation), grad: &grad };
+                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, of_weight);
+                let of_x = InputGradient { weight: &weight, grad: &grad, channels: 0..conv.c_in };
+                let activated_grad = conv::grad_x(set, &conv, of_x);
                 drop(grad);
                 let flat = [dims[0], dims[1], dims[2] * dims[3]];
-                let (x_grad, scale_grad, shift_grad) =
-                    group_norm::backward(set, flat, x, &affine[0], &affine[1], &activated_grad, norm);
+                let inputs = group_norm::Inputs { dims: flat, x, weight: &affine[0], bias: &affine[1], norm };
+                let (x_grad, scale_grad, shift_grad) = group_norm::backward(set, inputs, &activated_grad);
                 ActivateConvolveGrads {
                     x: joined(x_grad, counts, dims, &device),
                     affine: [scale_grad, shift_grad].map(|grad| tensor(grad, [dims[1]], &device)),
@@ -324,25 +301,23 @@ macro_rules! on_the_cpu {
             }
 
             fn convolve_2d_backward(
-                x: impl Into<Joined<Self>>,
-                weight: Tensor<Self, 4>,
-                grad: Tensor<Self, 4>,
-                stride: usize,
-                padding: usize,
-                with_x: bool,
+                convolution: ConvolveBackward<Self>,
             ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-                let x = x.into();
+                let ConvolveBackward { x, weight, grad, stride, padding, with_x } = convolution;
                 let (device, dims, counts, weight_dims) = (x.device(), x.dims(), x.counts(), weight.dims());
                 let conv = conv_of(dims, weight_dims, stride, padding);
                 let (x, weight, grad) = (Maps::of(x.into_factor()), factor(weight), factor(grad));
                 let set = InstructionSet::best();
                 let x_grad = with_x.then(|| {
-                    let of = |channels| conv::grad_x(set, &conv, &weight, &grad, channels);
+                    let of = |channels| {
+                        conv::grad_x(set, &conv, InputGradient { weight: &weight, grad: &grad, channels })
+                    };
                     let first = of(0..counts[0]);
                     let second = if counts[1] == 0 { Vec::new() } else { of(counts[0]..dims[1]) };
                     joined([first, second], counts, dims, &device)
                 });
-                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, x.channels(), None, &grad);
+                let of_weight = WeightGradient { x: x.channels(), activation: None, grad: &grad };
+                let (weight_grad, bias_grad) = conv::grad_weight(set, &conv, of_weight);
                 (x_grad, tensor(weight_grad, weight_dims, &device), tensor(bias_grad, [conv.c_out], &device))
             }
 
@@ -354,22 +329,22 @@ macro_rules! on_the_cpu {
             ) -> Tensor<Self, 3> {
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias) = (floats(x), floats(weight), floats(bias));
-                let y = group_norm::forward(InstructionSet::best(), dims, &x, &weight, &bias, norm);
+                let x = Channels::one(&x, dims[1], dims[2]);
+                let inputs = group_norm::Inputs { dims, x, weight: &weight, bias: &bias, norm };
+                let y = group_norm::forward(InstructionSet::best(), inputs);
                 tensor(y, dims, &device)
             }
 
             fn normalize_backward(
-                x: Tensor<Self, 3>,
-                weight: Tensor<Self, 1>,
-                bias: Tensor<Self, 1>,
-                grad: Tensor<Self, 3>,
-                norm: Norm,
+                normalization: NormalizeBackward<Self>,
             ) -> (Tensor<Self, 3>, Tensor<Self, 1>, Tensor<Self, 1>) {
+                let NormalizeBackward { x, weight, bias, grad, norm } = normalization;
                 let (device, dims) = (x.device(), x.dims());
                 let (x, weight, bias, grad) = (floats(x), floats(weight), floats(bias), floats(grad));
                 let x = Channels::one(&x, dims[1], dims[2]);
+                let inputs = group_norm::Inputs { dims, x, weight: &weight, bias: &bias, norm };
                 let ([x_grad, _], weight_grad, bias_grad) =
-                    group_norm::backward(InstructionSet::best(), dims, x, &weight, &bias, &grad, norm);
+                    group_norm::backward(InstructionSet::best(), inputs, &grad);
                 (
                     tensor(x_grad, dims, &device),
                     tensor(weight_grad, [dims[1]], &device),
@@ -414,21 +389,17 @@ macro_rules! on_the_cpu {
             ) -> Tensor<Self, 4> {
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
                 let (q, k, v) = (factor(q), factor(k), factor(v));
-                let y = attention::forward(InstructionSet::best(), heads, &q, &k, &v, scale as f32);
+                let inputs = attention::Inputs { q: &q, k: &k, v: &v, scale: scale as f32 };
+                let y = attention::forward(InstructionSet::best(), heads, inputs);
                 tensor(y, dims, &device)
             }
 
-            fn dot_product_attention_backward(
-                q: Tensor<Self, 4>,
-                k: Tensor<Self, 4>,
-                v: Tensor<Self, 4>,
-                grad: Tensor<Self, 4>,
-                scale: f64,
-            ) -> [Tensor<Self, 4>; 3] {
+            fn dot_product_attention_backward(attention: AttentionBackward<Self>) -> [Tensor<Self, 4>; 3] {
+                let AttentionBackward { q, k, v, grad, scale } = attention;
                 let (device, dims, heads) = (q.device(), q.dims(), heads_of(q.dims(), k.dims(), v.dims()));
                 let (q, k, v, grad) = (factor(q), factor(k), factor(v), factor(grad));
-                let scale = scale as f32;
-                let (q, k, v) = attention::backward(InstructionSet::best(), heads, &q, &k, &v, &grad, scale);
+                let inputs = attention::Inputs { q: &q, k: &k, v: &v, scale: scale as f32 };
+                let (q, k, v) = attention::backward(InstructionSet::best(), heads, inputs, &grad);
                 [q, k, v].map(|values| tensor(values, dims, &device))
             }
         }

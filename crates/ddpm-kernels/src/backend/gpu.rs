@@ -8,7 +8,8 @@ use burn::tensor::Tensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 
 use crate::{
-    AdamW, AdamWState, Addend, Joined, Kernels, Norm, Precision,
+    AdamW, AdamWState, Addend, Convolve, ConvolveBackward, Joined, Kernels, Norm, NormalizeBackward,
+    Precision,
     defaults::{convolve, convolve_backward, multiply, plus},
     floats_on, gpu,
     ops::{float, tensor},
@@ -31,43 +32,25 @@ where
         if sums_by_ours::<Self>(&a.device()) { summed::product(a, b) } else { multiply(a, b) }
     }
 
-    fn convolve_2d(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        stride: usize,
-        padding: usize,
-    ) -> Tensor<Self, 4> {
-        Self::convolve_2d_plus(x, weight, bias, Addend::Nothing, stride, padding)
+    fn convolve_2d(convolution: Convolve<Self>) -> Tensor<Self, 4> {
+        Self::convolve_2d_plus(convolution, Addend::Nothing)
     }
 
-    fn convolve_2d_plus(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        bias: Tensor<Self, 1>,
-        addend: Addend<Self>,
-        stride: usize,
-        padding: usize,
-    ) -> Tensor<Self, 4> {
-        if sums_by_ours::<Self>(&bias.device()) {
-            summed::convolve(x.into().into_tensor(), weight, bias, addend, stride, padding)
+    fn convolve_2d_plus(convolution: Convolve<Self>, addend: Addend<Self>) -> Tensor<Self, 4> {
+        if sums_by_ours::<Self>(&convolution.bias.device()) {
+            summed::convolve(convolution, addend)
         } else {
-            plus(convolve(x.into(), weight, bias, stride, padding), addend)
+            plus(convolve(convolution), addend)
         }
     }
 
     fn convolve_2d_backward(
-        x: impl Into<Joined<Self>>,
-        weight: Tensor<Self, 4>,
-        grad: Tensor<Self, 4>,
-        stride: usize,
-        padding: usize,
-        with_x: bool,
+        convolution: ConvolveBackward<Self>,
     ) -> (Option<Joined<Self>>, Tensor<Self, 4>, Tensor<Self, 1>) {
-        if sums_by_ours::<Self>(&grad.device()) {
-            summed::convolve_backward(x.into(), weight, grad, stride, padding, with_x)
+        if sums_by_ours::<Self>(&convolution.grad.device()) {
+            summed::convolve_backward(convolution)
         } else {
-            convolve_backward(x.into(), weight, grad, stride, padding, with_x)
+            convolve_backward(convolution)
         }
     }
 
@@ -86,12 +69,9 @@ where
     }
 
     fn normalize_backward(
-        x: Tensor<Self, 3>,
-        weight: Tensor<Self, 1>,
-        bias: Tensor<Self, 1>,
-        grad: Tensor<Self, 3>,
-        norm: Norm,
+        normalization: NormalizeBackward<Self>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 1>, Tensor<Self, 1>) {
+        let NormalizeBackward { x, weight, bias, grad, norm } = normalization;
         check(x.dims(), weight.dims(), bias.dims(), norm);
         assert_eq!(grad.dims(), x.dims(), "group_norm: the shape of the gradient");
         let affine = [float(weight), float(bias)];

@@ -22,6 +22,19 @@ pub struct Heads {
     pub width: usize,
 }
 
+/// What attends to what: `[heads, width, length]` each.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The queries.
+    pub q: &'a [f32],
+    /// The keys.
+    pub k: &'a [f32],
+    /// The values.
+    pub v: &'a [f32],
+    /// The factor of the products of queries and keys.
+    pub scale: f32,
+}
+
 thread_local! {
     static WEIGHTS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
@@ -63,8 +76,9 @@ impl Heads {
 /// `v softmax(scale q^T k)^T`
 ///
 /// # Shapes
-/// - `q`, `k`, `v` and output: `[heads, width, length]`
-pub fn forward(set: InstructionSet, heads: Heads, q: &[f32], k: &[f32], v: &[f32], scale: f32) -> Vec<f32> {
+/// - output: `[heads, width, length]`
+pub fn forward(set: InstructionSet, heads: Heads, inputs: Inputs<'_>) -> Vec<f32> {
+    let Inputs { q, k, v, scale } = inputs;
     let mut output = vec![0.0; q.len()];
     let size = heads.size();
     output.par_chunks_exact_mut(size).enumerate().for_each(|(i, output)| {
@@ -81,16 +95,14 @@ pub fn forward(set: InstructionSet, heads: Heads, q: &[f32], k: &[f32], v: &[f32
 /// The gradients with respect to `q`, `k` and `v`.
 ///
 /// # Shapes
-/// - `q`, `k`, `v`, `grad` and results: `[heads, width, length]`
+/// - `grad` and results: `[heads, width, length]`
 pub fn backward(
     set: InstructionSet,
     heads: Heads,
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
+    inputs: Inputs<'_>,
     grad: &[f32],
-    scale: f32,
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let Inputs { q, k, v, scale } = inputs;
     let (mut q_grad, mut k_grad, mut v_grad) = (vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]);
     let size = heads.size();
     let outputs = q_grad

@@ -18,57 +18,56 @@ use crate::Norm;
 /// Numbers that make a job worth a thread.
 const JOB: usize = 1 << 14;
 
-/// The output, of the shape of `x`.
+/// What is normalised, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// `[n, c, length]`
+    pub dims: [usize; 3],
+    /// The feature maps, of the size of `dims`.
+    pub x: Channels<'a>,
+    /// `[c]`
+    pub weight: &'a [f32],
+    /// `[c]`
+    pub bias: &'a [f32],
+    /// The groups, and what follows.
+    pub norm: Norm,
+}
+
+/// The output, of the size of `x`.
 ///
-/// # Shapes
-/// - `x`: `dims` = `[n, c, length]`; `weight`, `bias`: `[c]`
-pub fn forward(
-    set: InstructionSet,
-    dims: [usize; 3],
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    norm: Norm,
-) -> Vec<f32> {
-    let x = Channels::one(x, dims[1], dims[2]);
-    with_lanes!(set, forward_with(&Layout::of(dims, norm, x, weight, bias)))
+/// # Panics
+/// If slices do not have the sizes that [`Inputs`] says.
+pub fn forward(set: InstructionSet, inputs: Inputs<'_>) -> Vec<f32> {
+    with_lanes!(set, forward_with(&Layout::of(inputs)))
 }
 
 /// The normalisation as an affine map of each channel of each image, `scale x + shift`, for a convolution that applies
 /// it to its input.
 ///
 /// # Shapes
-/// - as [`forward`]; results: `[n, c]`
-pub fn scale_and_shift(
-    set: InstructionSet,
-    dims: [usize; 3],
-    x: Channels<'_>,
-    weight: &[f32],
-    bias: &[f32],
-    norm: Norm,
-) -> (Vec<f32>, Vec<f32>) {
-    with_lanes!(set, scale_and_shift_with(&Layout::of(dims, norm, x, weight, bias)))
+/// - results: `[n, c]`
+///
+/// # Panics
+/// As [`forward`].
+pub fn scale_and_shift(set: InstructionSet, inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
+    with_lanes!(set, scale_and_shift_with(&Layout::of(inputs)))
 }
 
 /// The gradients with respect to `x`, weight and bias.
 ///
 /// # Shapes
-/// - `x`, `grad`: `dims` = `[n, c, length]`; `weight`, `bias`: `[c]`
+/// - `grad`: `[n, c, length]`
 /// - results: those of the slices of `x` (the second empty where there is one), of `weight` and of `bias`
 ///
 /// # Panics
 /// If the slices do not have these sizes.
 pub fn backward(
     set: InstructionSet,
-    dims: [usize; 3],
-    x: Channels<'_>,
-    weight: &[f32],
-    bias: &[f32],
+    inputs: Inputs<'_>,
     grad: &[f32],
-    norm: Norm,
 ) -> ([Vec<f32>; 2], Vec<f32>, Vec<f32>) {
-    assert_eq!(grad.len(), dims.iter().product::<usize>(), "group norm: the gradient's size");
-    with_lanes!(set, backward_with(&Layout::of(dims, norm, x, weight, bias), grad))
+    assert_eq!(grad.len(), inputs.dims.iter().product::<usize>(), "group norm: the gradient's size");
+    with_lanes!(set, backward_with(&Layout::of(inputs), grad))
 }
 
 /// The input of a normalisation, cut into groups: `[n, groups, per_group, length]`.
@@ -84,13 +83,8 @@ struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    fn of(
-        [images, channels, length]: [usize; 3],
-        norm: Norm,
-        x: Channels<'a>,
-        weight: &'a [f32],
-        bias: &'a [f32],
-    ) -> Self {
+    fn of(inputs: Inputs<'a>) -> Self {
+        let Inputs { dims: [images, channels, length], x, weight, bias, norm } = inputs;
         let groups = norm.groups;
         assert!(
             groups > 0 && channels % groups == 0,

@@ -52,5 +52,5 @@ pub(crate) use joined::{concat_channels, split_channels};
 pub(crate) use launch::{normalize, normalize_backward, sum_channels, sum_positions};
 pub(crate) use multiply::{is_large, multiply};
 pub(crate) use optimizer::{Parameter, adamw, sum_of_squares};
-pub(crate) use products::{Convolution, has_tf32, input_grad};
+pub(crate) use products::{Convolution, InputGrad, has_tf32};
 pub(crate) use weight_grad::WeightGrad;

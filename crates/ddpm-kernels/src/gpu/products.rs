@@ -56,20 +56,27 @@ impl Convolution {
     }
 }
 
-/// The gradient of a convolution's input, of this shape, from that of its output and the weight, which are multiplied as they
-/// are.
-pub fn input_grad<R: CubeRuntime>(
-    dims: [usize; 4],
-    stride: usize,
-    padding: usize,
-    grad: CubeTensor<R>,
-    weight: CubeTensor<R>,
-) -> CubeTensor<R> {
-    let [grad, weight] = [grad, weight].map(|factor| cast(factor, DType::F32));
-    // Rows and columns of the input that no place of the kernel began at.
-    let left_over = [2, 3].map(|d| (dims[d] + 2 * padding - weight.shape()[d]) % stride);
-    let options = ConvTransposeOptions::new([stride; 2], [padding; 2], left_over, [1; 2], 1);
-    conv_transpose2d(grad, weight, None, options, ConvTranspose2dStrategy::Direct).expect(EVERY_SIZE)
+/// The gradient of a convolution's input.
+#[derive(Debug, Clone, Copy)]
+pub struct InputGrad {
+    /// The shape of the input.
+    pub dims: [usize; 4],
+    /// The stride of the convolution.
+    pub stride: usize,
+    /// The padding of the convolution.
+    pub padding: usize,
+}
+
+impl InputGrad {
+    /// From the gradient of the output and the weight, which are multiplied as they are.
+    pub fn launch<R: CubeRuntime>(self, grad: CubeTensor<R>, weight: CubeTensor<R>) -> CubeTensor<R> {
+        let Self { dims, stride, padding } = self;
+        let [grad, weight] = [grad, weight].map(|factor| cast(factor, DType::F32));
+        // Rows and columns of the input that no place of the kernel began at.
+        let left_over = [2, 3].map(|d| (dims[d] + 2 * padding - weight.shape()[d]) % stride);
+        let options = ConvTransposeOptions::new([stride; 2], [padding; 2], left_over, [1; 2], 1);
+        conv_transpose2d(grad, weight, None, options, ConvTranspose2dStrategy::Direct).expect(EVERY_SIZE)
+    }
 }
 
 const EVERY_SIZE: &str = "the direct kernels take every size";

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::{Joined, Kernels, TrainBackend};
+use ddpm_kernels::{Convolve, Joined, Kernels, TrainBackend};
 use proptest::prelude::*;
 
 use crate::common::{Pass, numbers, same, values};
@@ -20,7 +20,8 @@ pub fn conv_pass<B: TrainBackend>(
     let weight = values::<B, 4>([c_out, c_in, kernel, kernel], 2).require_grad();
     let bias = values::<B, 1>([c_out], 3).require_grad();
     let y = if ours {
-        B::convolve_2d(x.clone(), weight.clone(), bias.clone(), stride, padding)
+        let (x, weight, bias) = (x.clone().into(), weight.clone(), bias.clone());
+        B::convolve_2d(Convolve { x, weight, bias, stride, padding })
     } else {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
         conv2d(x.clone(), weight.clone(), Some(bias.clone()), options)
@@ -52,7 +53,9 @@ fn what_is_not_tracked_gets_no_gradient_and_the_rest_is_right() {
     let x = values::<B, 4>([2, 3, 5, 5], 1);
     let frozen = values::<B, 4>([4, 3, 3, 3], 2);
     let bias = values::<B, 1>([4], 3).require_grad();
-    let y = B::convolve_2d(x.clone(), frozen, bias.clone(), 1, 1);
+    let convolution =
+        Convolve { x: x.clone().into(), weight: frozen, bias: bias.clone(), stride: 1, padding: 1 };
+    let y = B::convolve_2d(convolution);
     let grads = y.sum().backward();
     assert!(x.grad(&grads).is_none());
     // The bias enters each of 2 x 5 x 5 pixels once.
@@ -69,7 +72,8 @@ fn where_convolutions_read_one_tensor_two_are_joined() {
     assert!(matches!(B::join_channels(a.clone(), b.clone()), Joined::One(_)));
     let weight = values::<B, 4>([4, 8, 3, 3], 3);
     let grads_of = |x: Joined<B>| {
-        let y = B::convolve_2d(x, weight.clone(), values([4], 4), 1, 1);
+        let (weight, bias) = (weight.clone(), values([4], 4));
+        let y = B::convolve_2d(Convolve { x, weight, bias, stride: 1, padding: 1 });
         let grads = (y.clone() * values(y.dims(), 5)).sum().backward();
         [&a, &b].map(|t| numbers(t.grad(&grads).unwrap().into_data()))
     };

@@ -4,7 +4,7 @@ use burn::tensor::activation::silu;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::TrainBackend;
+use ddpm_kernels::{GroupNorm, TrainBackend};
 use proptest::prelude::*;
 
 use crate::common::{Pass, same, values};
@@ -17,7 +17,7 @@ pub fn norm_pass<B: TrainBackend>(shape: [usize; 4], silu_too: bool, ours: bool)
     let bias = values::<B, 1>([c], 3).require_grad();
     let y = if ours {
         let norm = if silu_too { B::group_norm_silu } else { B::group_norm };
-        norm(x.clone(), weight.clone(), bias.clone(), groups, 1e-5)
+        norm(x.clone(), GroupNorm { weight: weight.clone(), bias: bias.clone(), groups, eps: 1e-5 })
     } else {
         let grouped = x.clone().reshape([n, groups, per_group * size * size]);
         let centred = grouped.clone() - grouped.mean_dim(2);

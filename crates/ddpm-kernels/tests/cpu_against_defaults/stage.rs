@@ -4,7 +4,7 @@ use burn::tensor::{module::conv2d, ops::ConvOptions};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use ddpm_kernels::{Addend, Norm, TrainBackend};
+use ddpm_kernels::{ActivateConvolve, Addend, GroupNorm, Norm, TrainBackend};
 use proptest::prelude::*;
 
 use crate::common::{all_close, close_but_for, numbers, values};
@@ -35,9 +35,11 @@ fn stage_pass<B: TrainBackend>(shape: [usize; 6], plus: Plus, fused: bool) -> Ve
         };
         let norm = Norm { groups, eps: 1e-5, silu: true };
         let affine = [scale.clone(), shift.clone()];
-        B::activate_convolve_2d(x.clone(), affine, norm, weight.clone(), bias.clone(), addend)
+        let (x, weight, bias) = (x.clone().into(), weight.clone(), bias.clone());
+        B::activate_convolve_2d(ActivateConvolve { x, affine, norm, weight, bias, addend })
     } else {
-        let activated = B::group_norm_silu(x.clone(), scale.clone(), shift.clone(), groups, 1e-5);
+        let norm = GroupNorm { weight: scale.clone(), bias: shift.clone(), groups, eps: 1e-5 };
+        let activated = B::group_norm_silu(x.clone(), norm);
         let options = ConvOptions::new([1; 2], [1; 2], [1; 2], 1);
         let y = conv2d(activated, weight.clone(), Some(bias.clone()), options);
         match plus {

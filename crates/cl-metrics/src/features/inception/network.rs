@@ -13,6 +13,7 @@ use burn::{
     },
 };
 use ddpm_core::Kernels;
+use ddpm_kernels::Convolve;
 
 use super::architecture::{self, Branch, CLASSES, Conv, Pool};
 
@@ -34,7 +35,7 @@ impl<B: Kernels> FoldedConv<B> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         let ([height, width], [padding, _]) = (conv.kernel, conv.padding);
         relu(if height == width {
-            B::convolve_2d(x, weight, bias, conv.stride, padding)
+            B::convolve_2d(Convolve { x: x.into(), weight, bias, stride: conv.stride, padding })
         } else {
             conv2d(x, weight, Some(bias), ConvOptions::new([conv.stride; 2], conv.padding, [1; 2], 1))
         })

@@ -4,10 +4,10 @@ use burn::tensor::{DType, Tensor, backend::Backend};
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 
 use crate::{
-    Addend, Joined, Kernels, Precision,
+    Addend, Convolve, ConvolveBackward, Joined, Kernels, Precision,
     defaults::plus,
     gpu::{
-        Added, Convolution, WeightGrad, channels_first, channels_last, input_grad, is_large, mirrored,
+        Added, Convolution, InputGrad, WeightGrad, channels_first, channels_last, is_large, mirrored,
         multiply, rows_along, sum_channels, transposed,
     },
     ops::{float, tensor},
@@ -41,18 +41,13 @@ where
     tensor(multiply(a, b, exactly()))
 }
 
-pub(super) fn convolve<R, B>(
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    bias: Tensor<B, 1>,
-    addend: Addend<B>,
-    stride: usize,
-    padding: usize,
-) -> Tensor<B, 4>
+pub(super) fn convolve<R, B>(convolution: Convolve<B>, addend: Addend<B>) -> Tensor<B, 4>
 where
     R: CubeRuntime,
     B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
 {
+    let Convolve { x, weight, bias, stride, padding } = convolution;
+    let x = x.into_tensor();
     let ([n, c_in, h, w], [c_out, w_in, k_h, k_w]) = (x.dims(), weight.dims());
     assert!(c_in == w_in, "convolve_2d: weight {:?} does not fit x {:?}", weight.dims(), x.dims());
     let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
@@ -72,17 +67,13 @@ where
 }
 
 pub(super) fn convolve_backward<R, B>(
-    x: Joined<B>,
-    weight: Tensor<B, 4>,
-    grad: Tensor<B, 4>,
-    stride: usize,
-    padding: usize,
-    with_x: bool,
+    convolution: ConvolveBackward<B>,
 ) -> (Option<Joined<B>>, Tensor<B, 4>, Tensor<B, 1>)
 where
     R: CubeRuntime,
     B: Kernels<FloatTensorPrimitive = CubeTensor<R>>,
 {
+    let ConvolveBackward { x, weight, grad, stride, padding, with_x } = convolution;
     let (dims, counts, exact) = (x.dims(), x.counts(), exactly());
     let bias_grad = tensor(sum_channels(float(grad.clone())));
     let of_weight = WeightGrad { dims: weight.dims(), stride, padding, factor: factors(), exact };
@@ -92,7 +83,7 @@ where
         // It is a convolution, of the output's gradient with the weight turned round, unless zeros were convolved alone.
         if exact || padding >= k {
             let [grad, weight] = [grad, weight].map(|factor| float(B::factor(factor)));
-            return input_grad(dims, stride, padding, grad, weight);
+            return InputGrad { dims, stride, padding }.launch(grad, weight);
         }
         let grad = factor(spread(grad, &weight, dims, stride, padding));
         let convolution = Convolution { dims, stride: 1, padding: k - 1 - padding };

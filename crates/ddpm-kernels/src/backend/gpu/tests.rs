@@ -42,6 +42,15 @@ fn rounded<const D: usize>(factor: Tensor<B, D>) -> Tensor<B, D> {
     B::factor(factor).cast(FloatDType::F32)
 }
 
+fn convolution(
+    x: &Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    bias: &Tensor<B, 1>,
+    (stride, padding): (usize, usize),
+) -> Convolve<B> {
+    Convolve { x: x.clone().into(), weight: weight.clone(), bias: bias.clone(), stride, padding }
+}
+
 fn assert_close<const D: usize>(found: Tensor<B, D>, expected: Tensor<B, D>) {
     assert_eq!((found.dims(), found.dtype()), (expected.dims(), DType::F32));
     let scale = expected.clone().abs().max().into_scalar();
@@ -89,10 +98,11 @@ fn what_is_added_to_a_convolution_agrees() {
         let (shift, residual) = (values([3, 40], 0.4), values([3, 40, 7, 9], 0.5));
         for addend in [Addend::Nothing, Addend::Shift(shift), Addend::Residual(residual)] {
             let (y, [x, weight]) = precision.within(|| {
-                let y = summed::convolve(x.clone(), weight.clone(), bias.clone(), addend.clone(), 1, 1);
+                let convolution = convolution(&x, &weight, &bias, (1, 1));
+                let y = summed::convolve(convolution, addend.clone());
                 (y, [&x, &weight].map(|factor| rounded(factor.clone())))
             });
-            assert_close(y, plus(convolve(x.into(), weight, bias.clone(), 1, 1), addend));
+            assert_close(y, plus(convolve(convolution(&x, &weight, &bias, (1, 1))), addend));
         }
     }
 }
@@ -138,26 +148,19 @@ fn convolutions_are_summed_in_f32() {
             let x = values([2, 5, 7, 8], 0.1);
             let (weight, bias) = (values([6, 5, kernel, kernel], 0.2), values([6], 0.3));
             let (y, grad, [x_rounded, weight_rounded, grad_rounded], grads) = precision.within(|| {
-                let y = summed::convolve(
-                    x.clone(),
-                    weight.clone(),
-                    bias.clone(),
-                    Addend::Nothing,
-                    stride,
-                    padding,
-                );
+                let convolution = convolution(&x, &weight, &bias, (stride, padding));
+                let y = summed::convolve(convolution, Addend::Nothing);
                 let grad = values(y.dims(), 0.4);
                 let factors = [&x, &weight, &grad].map(|factor| rounded(factor.clone()));
-                let grads = summed::convolve_backward(x.into(), weight, grad.clone(), stride, padding, true);
-                (y, grad, factors, grads)
+                let (x, of_y) = (x.into(), grad.clone());
+                let backward = ConvolveBackward { x, weight, grad: of_y, stride, padding, with_x: true };
+                (y, grad, factors, summed::convolve_backward(backward))
             });
-            assert_close(
-                y,
-                convolve(x_rounded.clone().into(), weight_rounded.clone(), bias, stride, padding),
-            );
+            assert_close(y, convolve(convolution(&x_rounded, &weight_rounded, &bias, (stride, padding))));
             let (x_grad, weight_grad, bias_grad) = grads;
-            let (x_expected, weight_expected, _) =
-                convolve_backward(x_rounded.into(), weight_rounded, grad_rounded, stride, padding, true);
+            let (x, weight, grad_of_y) = (x_rounded.into(), weight_rounded, grad_rounded);
+            let backward = ConvolveBackward { x, weight, grad: grad_of_y, stride, padding, with_x: true };
+            let (x_expected, weight_expected, _) = convolve_backward(backward);
             assert_close(x_grad.unwrap().into_tensor(), x_expected.unwrap().into_tensor());
             assert_close(weight_grad, weight_expected);
             assert_close(bias_grad, sum_of_maps(grad));

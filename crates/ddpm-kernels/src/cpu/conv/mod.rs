@@ -151,21 +151,47 @@ pub struct Addends<'a> {
     pub residual: Option<&'a [f32]>,
 }
 
+/// What [`forward`] convolves.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// `[images, c_in, height, width]`
+    pub x: Channels<'a>,
+    /// What becomes of `x` first.
+    pub activation: Option<Activation<'a>>,
+    /// `[c_out, c_in, kernel, kernel]`
+    pub weight: &'a [f32],
+    /// What is added.
+    pub add: Addends<'a>,
+}
+
+/// What [`grad_x`] takes.
+#[derive(Debug, Clone)]
+pub struct InputGradient<'a> {
+    /// `[c_out, c_in, kernel, kernel]`
+    pub weight: &'a [f32],
+    /// The gradient of the output.
+    pub grad: &'a [f32],
+    /// The channels of the input that are asked for.
+    pub channels: Range<usize>,
+}
+
+/// What [`grad_weight`] takes.
+#[derive(Debug, Clone, Copy)]
+pub struct WeightGradient<'a> {
+    /// `[images, c_in, height, width]`
+    pub x: Channels<'a>,
+    /// What became of `x` first.
+    pub activation: Option<Activation<'a>>,
+    /// The gradient of the output.
+    pub grad: &'a [f32],
+}
+
 /// The output, `[images, c_out, ..]`.
 ///
-/// # Shapes
-/// - `x`: `[images, c_in, height, width]`, `weight`: `[c_out, c_in, kernel, kernel]`
-///
 /// # Panics
-/// If the slices do not have these sizes.
-pub fn forward(
-    set: InstructionSet,
-    conv: &Conv,
-    x: Channels<'_>,
-    activation: Option<Activation<'_>>,
-    weight: &[f32],
-    add: Addends<'_>,
-) -> Vec<f32> {
+/// If the slices do not have the sizes that [`Inputs`] says.
+pub fn forward(set: InstructionSet, conv: &Conv, inputs: Inputs<'_>) -> Vec<f32> {
+    let Inputs { x, activation, weight, add } = inputs;
     activation.inspect(|activation| activation.check(conv));
     x.check("convolution", conv.input());
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
@@ -177,17 +203,12 @@ pub fn forward(
 /// The gradient with respect to some channels of `x`, the same numbers whichever are asked for together.
 ///
 /// # Shapes
-/// - `weight` as in [`forward`], `grad`: that of the output; result: `[images, channels.len(), height, width]`
+/// - result: `[images, channels.len(), height, width]`
 ///
 /// # Panics
-/// If the slices do not have these sizes, or `x` has no such channels.
-pub fn grad_x(
-    set: InstructionSet,
-    conv: &Conv,
-    weight: &[f32],
-    grad: &[f32],
-    channels: Range<usize>,
-) -> Vec<f32> {
+/// If the slices do not have the sizes that [`InputGradient`] says, or `x` has no such channels.
+pub fn grad_x(set: InstructionSet, conv: &Conv, gradient: InputGradient<'_>) -> Vec<f32> {
+    let InputGradient { weight, grad, channels } = gradient;
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
     assert_eq!(weight.len(), conv.weights(), "convolution: the weights' size");
     assert!(channels.end <= conv.c_in, "convolution: channels of the input");

@@ -40,19 +40,22 @@ fn one<'a>(conv: &Conv, x: &'a [f32]) -> Channels<'a> {
     Channels::one(x, conv.c_in, conv.height * conv.width)
 }
 
+/// A convolution of `x` as it is, to which nothing is added.
+fn plain<'a>(conv: &Conv, x: &'a [f32], weight: &'a [f32]) -> Inputs<'a> {
+    Inputs { x: one(conv, x), activation: None, weight, add: Addends::default() }
+}
+
 fn check(conv: &Conv) {
     let x = values(conv.input().iter().product(), 1);
     let (weight, grad) = (values(conv.weights(), 2), values(conv.images * conv.output(), 3));
     let [y, gx, gw, gb] = defined(conv, &x, &weight, &grad);
     for set in InstructionSet::available() {
         let what = |of: &str| format!("{of} by {set:?}, {conv:?}");
-        assert_close(
-            &forward(set, conv, one(conv, &x), None, &weight, Addends::default()),
-            &y,
-            &what("output"),
-        );
-        assert_close(&grad_x(set, conv, &weight, &grad, 0..conv.c_in), &gx, &what("gradient of x"));
-        let (weight_grad, bias_grad) = grad_weight(set, conv, one(conv, &x), None, &grad);
+        assert_close(&forward(set, conv, plain(conv, &x, &weight)), &y, &what("output"));
+        let of_x = InputGradient { weight: &weight, grad: &grad, channels: 0..conv.c_in };
+        assert_close(&grad_x(set, conv, of_x), &gx, &what("gradient of x"));
+        let of_weight = WeightGradient { x: one(conv, &x), activation: None, grad: &grad };
+        let (weight_grad, bias_grad) = grad_weight(set, conv, of_weight);
         assert_close(&weight_grad, &gw, &what("gradient of the weight"));
         assert_close(&bias_grad, &gb, &what("gradient of the bias"));
     }
@@ -109,8 +112,8 @@ fn bias_shift_and_residual_are_added() {
         let (bias, shift) = (values(conv.c_out, 3), values(conv.images * conv.c_out, 4));
         let residual = values(conv.images * conv.output(), 5);
         let add = Addends { bias: Some(&bias), shift: Some(&shift), residual: Some(&residual) };
-        let plain =
-            forward(InstructionSet::Portable, &conv, one(&conv, &x), None, &weight, Addends::default());
+        let inputs = plain(&conv, &x, &weight);
+        let plain = forward(InstructionSet::Portable, &conv, inputs);
         let expected: Vec<f64> = (0..plain.len())
             .map(|i| {
                 let channel = i / conv.pixels();
@@ -121,11 +124,7 @@ fn bias_shift_and_residual_are_added() {
             })
             .collect();
         for set in InstructionSet::available() {
-            assert_close(
-                &forward(set, &conv, one(&conv, &x), None, &weight, add),
-                &expected,
-                &format!("{set:?}"),
-            );
+            assert_close(&forward(set, &conv, Inputs { add, ..inputs }), &expected, &format!("{set:?}"));
         }
     }
 }
@@ -153,12 +152,14 @@ fn an_activated_input_is_that_of_an_activated_tensor() {
                 .collect();
             for set in InstructionSet::available() {
                 let f64s = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
-                let add = Addends::default();
-                let expected = f64s(forward(set, &conv, one(&conv, &activated), None, &weight, add));
-                let found = forward(set, &conv, one(&conv, &x), activation, &weight, add);
+                let expected = f64s(forward(set, &conv, plain(&conv, &activated, &weight)));
+                let found = forward(set, &conv, Inputs { activation, ..plain(&conv, &x, &weight) });
                 assert_close(&found, &expected, &format!("output by {set:?}, {conv:?}"));
-                let expected = f64s(grad_weight(set, &conv, one(&conv, &activated), None, &grad).0);
-                let found = grad_weight(set, &conv, one(&conv, &x), activation, &grad).0;
+                let of_activated =
+                    WeightGradient { x: one(&conv, &activated), activation: None, grad: &grad };
+                let expected = f64s(grad_weight(set, &conv, of_activated).0);
+                let of_x = WeightGradient { x: one(&conv, &x), activation, grad: &grad };
+                let found = grad_weight(set, &conv, of_x).0;
                 assert_close(&found, &expected, &format!("gradient by {set:?}, {conv:?}"));
             }
         }

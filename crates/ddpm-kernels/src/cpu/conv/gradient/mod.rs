@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use self::worker::{Geometry, Worker};
 use super::{
-    Activation, Conv, pack,
+    Activation, Conv, WeightGradient, pack,
     plan::Planes,
     winograd::{self, grad_weight as winograd_grad_weight},
 };
@@ -27,18 +27,12 @@ const JOBS: usize = 16;
 /// The gradients with respect to weight and bias.
 ///
 /// # Shapes
-/// - `x`: `[images, c_in, height, width]`, `grad`: that of the output
 /// - results: `[c_out, c_in, kernel, kernel]` and `[c_out]`
 ///
 /// # Panics
-/// If the slices do not have these sizes.
-pub fn grad_weight(
-    set: InstructionSet,
-    conv: &Conv,
-    x: Channels<'_>,
-    activation: Option<Activation<'_>>,
-    grad: &[f32],
-) -> (Vec<f32>, Vec<f32>) {
+/// If the slices do not have the sizes that [`WeightGradient`] says.
+pub fn grad_weight(set: InstructionSet, conv: &Conv, gradient: WeightGradient<'_>) -> (Vec<f32>, Vec<f32>) {
+    let WeightGradient { x, activation, grad } = gradient;
     activation.inspect(|activation| activation.check(conv));
     x.check("convolution", conv.input());
     assert_eq!(grad.len(), conv.images * conv.output(), "convolution: the gradient's size");
