@@ -18,7 +18,7 @@ pub fn bench(args: &BenchArgs, started: Instant) -> Result<(), Failure> {
     if args.repetitions == 0 {
         return Err(Failure::mistake("--repetitions 0: expected at least 1"));
     }
-    let engine = open(args.backend.name(), args.device).map_err(Failure::mistake)?;
+    let engine = open(args.backend.name(), args.device).map_err(|error| Failure::of_backend(&error))?;
     let wants = |quantity| args.what.contains(&quantity);
     let job = BenchmarkJob {
         workload: args.workload.into(),

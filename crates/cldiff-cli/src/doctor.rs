@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{BackendArg, DoctorArgs},
-    failure::Failure,
+    failure::{Failure, backend_refusal},
 };
 
 /// What was found of one backend.
@@ -53,7 +53,9 @@ fn examine(backend: &'static Backend, device: usize, reference: Option<&Probe>) 
     // The CPU has one device.
     let (backend, on_cpu) = (backend.name, !backend.is_gpu);
     match open(backend, if on_cpu { 0 } else { device }) {
-        Err(refusal) => Ok(Finding { backend, device: Err(refusal.to_string()), differences: Vec::new() }),
+        Err(refusal) => {
+            Ok(Finding { backend, device: Err(backend_refusal(&refusal)), differences: Vec::new() })
+        }
         Ok(engine) => {
             let mut differences = Vec::new();
             for rounding in Rounding::ALL {

@@ -35,7 +35,7 @@ pub use engine::{
     CellObserver, CellOutcome, Engine, Evaluation, MakeState, Moment, Phase, Probe, SaveModel, TaskValues,
     Tick, Workload,
 };
-pub use error::EngineError;
+pub use error::{Asked, EngineError};
 pub use everywhere::{EveryFeatures, EveryNetwork, EverySampler, EveryStrategy, add_sampler};
 pub use features::{ExtractorContext, FeaturesConfig};
 pub use generate::{BitsJob, HostImages, PredictJob, SampleJob, network_of};

@@ -18,7 +18,7 @@ fn shape(args: &ModelArgs) -> Result<NetworkShape, Failure> {
 }
 
 fn open(args: &ModelArgs) -> Result<Box<dyn Engine>, Failure> {
-    cldiff_engine::open(args.backend.name(), args.device).map_err(Failure::mistake)
+    cldiff_engine::open(args.backend.name(), args.device).map_err(|error| Failure::of_backend(&error))
 }
 
 fn tell_mistake(error: EngineError) -> Failure {

@@ -85,7 +85,8 @@ fn extractor(
         return Ok(extractor);
     }
     let data = if features.is_classifier() { Some(training_data(sets, options)?) } else { None };
-    let engine = cldiff_engine::open(options.backend.name(), options.device).map_err(Failure::mistake)?;
+    let engine = cldiff_engine::open(options.backend.name(), options.device)
+        .map_err(|error| Failure::of_backend(&error))?;
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
     let classifier = &ClassifierConfig::default();
     let context = ExtractorContext { classifier, data: data.as_ref(), cache: cache.as_deref() };

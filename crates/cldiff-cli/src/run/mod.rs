@@ -119,8 +119,9 @@ fn open_all(args: &RunArgs, precision: PrecisionConfig) -> Result<Vec<Box<dyn En
         )));
     }
     let open = |&device: &usize| {
-        let engine = cldiff_engine::open(args.backend.name(), device).map_err(Failure::mistake)?;
-        engine.check_precision(precision).map_err(Failure::mistake)?;
+        let engine =
+            cldiff_engine::open(args.backend.name(), device).map_err(|error| Failure::of_backend(&error))?;
+        engine.check_precision(precision).map_err(|error| Failure::of_backend(&error))?;
         Ok(engine)
     };
     devices.iter().map(open).collect()

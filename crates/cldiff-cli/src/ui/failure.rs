@@ -2,7 +2,21 @@
 
 use std::process::ExitCode;
 
+use cldiff_engine::{Asked, EngineError};
+
 use super::short_of_memory;
+
+/// Why a backend cannot be used as it was asked for, in the words of the command line.
+pub fn backend_refusal(error: &EngineError) -> String {
+    let EngineError::Backend { backend, asked, problem } = error else { return error.to_string() };
+    let problem = match asked {
+        Asked::Backend => problem.clone(),
+        Asked::NotBuiltIn => format!("{problem}; build it with `--features {backend}`"),
+        Asked::Device(index) => format!("--device {index} {problem}"),
+        Asked::Precision(name) => format!("--precision {name}: {problem}"),
+    };
+    format!("--backend {backend}: {problem}")
+}
 
 /// Why the program stops.
 #[derive(Debug)]
@@ -19,6 +33,11 @@ impl Failure {
     /// A mistake of the user's, told in one message.
     pub fn mistake(message: impl std::fmt::Display) -> Self {
         Self::Mistake(message.to_string())
+    }
+
+    /// A backend that cannot be used as it was asked for, in the words of the command line.
+    pub fn of_backend(error: &EngineError) -> Self {
+        Self::Mistake(backend_refusal(error))
     }
 
     /// A panic: memory was short, or it is a mistake of the program's.

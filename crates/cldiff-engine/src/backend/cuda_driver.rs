@@ -11,14 +11,14 @@ use cubecl::cuda::install::cuda_path;
 use libloading::Library;
 
 use super::cuda_headers;
-use crate::EngineError;
+use crate::{Asked, EngineError};
 
 const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 /// The names under which cudarc looks for the runtime compiler of CUDA 13, newest first.
 const NVRTC: [&str; 3] = ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12"];
 
 fn missing(problem: impl Into<String>) -> EngineError {
-    EngineError::Backend { backend: "cuda", problem: problem.into() }
+    EngineError::Backend { backend: "cuda", asked: Asked::Backend, problem: problem.into() }
 }
 
 fn load(names: &[&str], what: &str) -> Result<Library, EngineError> {
@@ -39,9 +39,8 @@ pub(super) fn find(index: usize) -> Result<String, EngineError> {
     let driver = load(&DRIVER, "NVIDIA driver")?;
     let count = device_count(&driver)?;
     if index >= count {
-        return Err(missing(format!(
-            "--device {index} does not exist: the driver has {count} device(s), from 0"
-        )));
+        let problem = format!("does not exist: the driver has {count} device(s), from 0");
+        return Err(EngineError::Backend { backend: "cuda", asked: Asked::Device(index), problem });
     }
     load(&NVRTC, "CUDA runtime compiler (NVRTC, part of the CUDA toolkit)")?;
     cuda_headers::check(cuda_path().as_deref()).map_err(missing)?;

@@ -16,7 +16,7 @@ use ddpm_core::{
 use ddpm_kernels::Precision;
 
 use crate::{
-    BenchmarkJob, BitsJob, CellObserver, CellOutcome, CellSpec, Engine, EngineError, EvaluationConfig,
+    Asked, BenchmarkJob, BitsJob, CellObserver, CellOutcome, CellSpec, Engine, EngineError, EvaluationConfig,
     ExtractorContext, FeaturesConfig, HostImages, Measurement, PrecisionConfig, PredictJob, Probe, Reference,
     SampleJob, StrategyTerm, benchmark,
     cell::{Cell, Parts},
@@ -50,8 +50,8 @@ impl<B: Home> BackendEngine<B> {
         if is_there {
             return Ok(precision);
         }
-        let problem = format!("--precision {name}: {} cannot compute with it; use f32", self.description);
-        Err(EngineError::Backend { backend: self.backend, problem })
+        let problem = format!("{} cannot compute with it; use f32", self.description);
+        Err(EngineError::Backend { backend: self.backend, asked: Asked::Precision(name), problem })
     }
 
     /// The network and the strategy of a cell, made on this backend.

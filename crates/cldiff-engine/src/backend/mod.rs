@@ -18,7 +18,7 @@ pub mod wgpu;
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda", feature = "wgpu"))]
 use self::engine::BackendEngine;
-use crate::{Engine, EngineError};
+use crate::{Asked, Engine, EngineError};
 
 /// The backends in the order in which they are tried where none is asked for: GPUs, then the fastest on the CPU.
 static BACKENDS: [Backend; 4] = [cuda::BACKEND, wgpu::BACKEND, flex::BACKEND, ndarray::BACKEND];
@@ -57,8 +57,8 @@ impl Backend {
     }
 
     fn not_built_in(name: &'static str) -> EngineError {
-        let problem = format!("not built into this program; build it with `--features {name}`");
-        EngineError::Backend { backend: name, problem }
+        let problem = "not built into this program".to_owned();
+        EngineError::Backend { backend: name, asked: Asked::NotBuiltIn, problem }
     }
 }
 
@@ -73,7 +73,7 @@ pub fn open(name: &str, device: usize) -> Result<Box<dyn Engine>, EngineError> {
     let Some(backend) = Backend::named(name) else {
         let known: Vec<&str> = BACKENDS.iter().map(|backend| backend.name).collect();
         let problem = format!("there is no `{name}`; the backends are {}", known.join(", "));
-        return Err(EngineError::Backend { backend: "NAME", problem });
+        return Err(EngineError::Backend { backend: "NAME", asked: Asked::Backend, problem });
     };
     (backend.open)(device)
 }
@@ -87,7 +87,7 @@ fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
         }
     }
     let problem = format!("nothing works: {}", refusals.join("; "));
-    Err(EngineError::Backend { backend: Backend::AUTO, problem })
+    Err(EngineError::Backend { backend: Backend::AUTO, asked: Asked::Backend, problem })
 }
 
 /// What the processor offers to the CPU kernels: results are the same, to the bit, where this is.
@@ -103,8 +103,8 @@ pub fn cpu_features() -> Vec<String> {
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 fn cpu(backend: &'static str, index: usize) -> Result<String, EngineError> {
     if index > 0 {
-        let problem = format!("--device {index} does not exist: a CPU backend has device 0 only");
-        return Err(EngineError::Backend { backend, problem });
+        let problem = "does not exist: a CPU backend has device 0 only".to_owned();
+        return Err(EngineError::Backend { backend, asked: Asked::Device(index), problem });
     }
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(format!("CPU ({threads} threads)"))

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn_wgpu::WgpuDevice;
 use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
 
-use crate::EngineError;
+use crate::{Asked, EngineError};
 
 /// Whether a hardware Vulkan device can exist. On Linux every driver needs one of these device files; without them
 /// drivers are not asked, because Mesa's complain on stderr where there is no desktop.
@@ -26,7 +26,7 @@ fn hardware_may_exist() -> bool {
 pub(super) fn find(index: usize, software_too: bool) -> Result<(WgpuDevice, String), EngineError> {
     if !software_too && !hardware_may_exist() {
         let problem = "no hardware Vulkan device found: there is no /dev/dri".to_owned();
-        return Err(EngineError::Backend { backend: "wgpu", problem });
+        return Err(EngineError::Backend { backend: "wgpu", asked: Asked::Backend, problem });
     }
     let mut descriptor = InstanceDescriptor::new_without_display_handle();
     descriptor.backends = Backends::PRIMARY;
@@ -48,11 +48,16 @@ pub(super) fn find(index: usize, software_too: bool) -> Result<(WgpuDevice, Stri
     }
     let count = found.len();
     found.into_iter().nth(index).ok_or_else(|| {
-        let problem = match (count, software_too) {
-            (0, true) => "no Vulkan device found: looked for libvulkan.so.1 and a driver for it".to_owned(),
-            (0, false) => "no hardware Vulkan device found".to_owned(),
-            _ => format!("--device {index} does not exist: there are {count} Vulkan device(s), from 0"),
+        let (asked, problem) = match (count, software_too) {
+            (0, true) => {
+                let problem = "no Vulkan device found: looked for libvulkan.so.1 and a driver for it";
+                (Asked::Backend, problem.to_owned())
+            }
+            (0, false) => (Asked::Backend, "no hardware Vulkan device found".to_owned()),
+            _ => {
+                (Asked::Device(index), format!("does not exist: there are {count} Vulkan device(s), from 0"))
+            }
         };
-        EngineError::Backend { backend: "wgpu", problem }
+        EngineError::Backend { backend: "wgpu", asked, problem }
     })
 }
