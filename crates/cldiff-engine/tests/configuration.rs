@@ -1,0 +1,109 @@
+//! Strategies, networks and features as configurations spell them: read, written, refused.
+
+use cl_strategies::Setting;
+use cldiff_engine::{FeaturesConfig, ModelConfig, StrategySpec, StrategyTerm};
+use ddpm_core::{DiTConfig, UNet2DConfig};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct File {
+    #[serde(default)]
+    model: ModelConfig,
+    #[serde(default)]
+    features: FeaturesConfig,
+    #[serde(default)]
+    strategy: Vec<StrategySpec>,
+}
+
+fn read(text: &str) -> File {
+    toml::from_str(text).unwrap()
+}
+
+fn refusal(text: &str) -> String {
+    toml::from_str::<File>(text).unwrap_err().to_string()
+}
+
+#[test]
+fn terms_are_applied_in_the_order_of_the_list() {
+    let text = "[[strategy]]\newc = { lambda = 2.0 }\nlabel = \"x\"\nreplay = {}\n";
+    let file = read(text);
+    let strategy = &file.strategy[0];
+    assert_eq!((strategy.name().as_str(), strategy.label().as_str()), ("replay+ewc", "x"));
+    let written = toml::to_string(&file.strategy[0]).unwrap();
+    assert!(written.starts_with("label = \"x\"\n") && written.find("[replay]") < written.find("[ewc]"), "{written}");
+    assert_eq!(toml::from_str::<StrategySpec>(&written).unwrap(), *strategy);
+}
+
+#[test]
+fn every_strategy_is_read_from_its_name_alone() {
+    for name in StrategyTerm::list().names() {
+        let strategy = StrategySpec::named(name).unwrap_or_else(|| panic!("{name} has no defaults"));
+        assert_eq!(strategy.name(), name);
+        assert_eq!(read(&format!("[[strategy]]\n{name} = {{}}\n")).strategy[0], strategy);
+    }
+    assert_eq!(StrategySpec::named("rehearse"), None);
+}
+
+#[test]
+fn mistakes_in_strategies_are_shown_at_their_line() {
+    let unknown = refusal("[[strategy]]\nfinetune = {}\n\n[[strategy]]\nrehearse = {}\n");
+    assert!(unknown.contains("line 5") && unknown.contains("unknown field `rehearse`, expected one of `label`"));
+    let option = refusal("[[strategy]]\n[strategy.replay]\nrehearsal = 1.0\n");
+    assert!(option.contains("line 3") && option.contains("unknown field `rehearsal`"), "{option}");
+    let kind = refusal("[[strategy]]\nreplay = 3\n");
+    assert!(kind.contains("line 2"), "{kind}");
+}
+
+#[test]
+fn checks_name_the_term_and_its_key() {
+    let strategy = &read("[[strategy]]\nreplay = { rehearsal_coefficient = -1.0 }\n").strategy[0];
+    let (training, process) = (Default::default(), Default::default());
+    let setting = Setting { training: &training, process: &process, stream: None };
+    let error = strategy.check(&setting).unwrap_err().to_string();
+    assert!(error.starts_with("`replay.rehearsal_coefficient` is -1.0: expected"), "{error}");
+}
+
+#[test]
+fn a_model_is_the_keys_of_a_unet_or_the_table_of_another_network() {
+    assert_eq!(read("").model, ModelConfig::default());
+    let unet = read("[model]\nblock_out_channels = [8, 16]\nlayers_per_block = 1\n").model;
+    let options = unet.get::<UNet2DConfig>().unwrap();
+    assert_eq!((&options.block_out_channels[..], options.layers_per_block), (&[8, 16][..], 1));
+    assert_eq!(unet.path(), None);
+    let named = read("[model.unet2d]\nblock_out_channels = [8, 16]\nlayers_per_block = 1\n").model;
+    assert_eq!(named, unet);
+    // It is written as the keys themselves, as it was before there were other networks.
+    let written = toml::to_string(&unet).unwrap();
+    assert!(written.contains("block_out_channels = [8, 16]") && !written.contains("unet2d"), "{written}");
+    assert_eq!(toml::from_str::<ModelConfig>(&written).unwrap(), unet);
+
+    let dit = read("[model.dit]\npatch_size = 4\n").model;
+    assert_eq!(dit.get::<DiTConfig>().unwrap().patch_size, 4);
+    assert_eq!(dit.path(), Some("dit"));
+    assert_eq!(toml::from_str::<ModelConfig>(&toml::to_string(&dit).unwrap()).unwrap(), dit);
+}
+
+#[test]
+fn mistakes_in_a_model_are_shown_at_their_line() {
+    for (text, line, words) in [
+        ("[model]\nlayers = 1\n", "line 2", "unknown field `layers`"),
+        ("[model]\nlayers_per_block = 1\nlayers = 1\n", "line 3", "unknown field `layers`"),
+        ("[model]\nlayers_per_block = \"one\"\n", "line 2", "invalid type"),
+        ("[model.dit]\npatch_size = 4\nwidth = 3\n", "line 3", "unknown field `width`"),
+        ("[model.dti]\npatch_size = 4\n", "line 1", "unknown field `dti`"),
+        ("[model.dit]\npatch_size = 4\n[model.unet2d]\n", "line 3", "found `unet2d` beside `dit`"),
+        ("model = 3\n", "line 1", "a table"),
+    ] {
+        let found = refusal(text);
+        assert!(found.contains(line) && found.contains(words), "{text:?}: {found}");
+    }
+}
+
+#[test]
+fn features_are_a_name_or_a_table() {
+    assert_eq!(toml::to_string(&read("")).unwrap().lines().next(), Some("features = \"classifier\""));
+    let inception = read("features = { inception = { weights = \"w.safetensors\" } }").features;
+    assert_eq!(inception.name(), "inception");
+    assert!(refusal("features = \"inception\"").contains("`inception` has options"));
+    assert!(refusal("features = \"vgg\"").contains("expected one of `classifier`, `pixels`, `inception`"));
+}
