@@ -129,7 +129,7 @@ fn arguments_are_checked() {
     refused(&scratch, &["--config", "smoke", "--device", "7"], &["--device 7", "device 0 only"]);
     let output = scratch.cldiff(&["--backend", "tpu"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("possible values: auto, cuda, wgpu, ndarray, flex"));
+    assert!(text(&output.stderr).contains("possible values: auto, cuda, wgpu, flex, ndarray"));
     let output = scratch.cldiff(&["report", "nowhere"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("nowhere holds no finished run"));

@@ -30,7 +30,10 @@ fn terms_are_applied_in_the_order_of_the_list() {
     let strategy = &file.strategy[0];
     assert_eq!((strategy.name().as_str(), strategy.label().as_str()), ("replay+ewc", "x"));
     let written = toml::to_string(&file.strategy[0]).unwrap();
-    assert!(written.starts_with("label = \"x\"\n") && written.find("[replay]") < written.find("[ewc]"), "{written}");
+    assert!(
+        written.starts_with("label = \"x\"\n") && written.find("[replay]") < written.find("[ewc]"),
+        "{written}"
+    );
     assert_eq!(toml::from_str::<StrategySpec>(&written).unwrap(), *strategy);
 }
 
@@ -47,7 +50,9 @@ fn every_strategy_is_read_from_its_name_alone() {
 #[test]
 fn mistakes_in_strategies_are_shown_at_their_line() {
     let unknown = refusal("[[strategy]]\nfinetune = {}\n\n[[strategy]]\nrehearse = {}\n");
-    assert!(unknown.contains("line 5") && unknown.contains("unknown field `rehearse`, expected one of `label`"));
+    assert!(
+        unknown.contains("line 5") && unknown.contains("unknown field `rehearse`, expected one of `label`")
+    );
     let option = refusal("[[strategy]]\n[strategy.replay]\nrehearsal = 1.0\n");
     assert!(option.contains("line 3") && option.contains("unknown field `rehearsal`"), "{option}");
     let kind = refusal("[[strategy]]\nreplay = 3\n");

@@ -49,14 +49,21 @@ impl FeaturesOptions for InceptionOptions {
     }
 }
 
+const WEIGHTS: &str = "weights";
+
+/// The program fills in the default; a caller of the engine has to name a file.
+fn no_weights() -> MetricError {
+    let expected = "expected the weights of Inception-v3, a safetensors file".into();
+    MetricError::Config { key: WEIGHTS.into(), value: "absent".into(), expected }
+}
+
 impl<B: Kernels> BuildExtractor<B> for InceptionOptions {
     fn build(
         &self,
         _context: &ExtractorContext<'_>,
         device: &B::Device,
     ) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-        FeaturesOptions::check(self)?;
-        let weights = self.weights.clone().unwrap_or_default();
-        Ok(Box::new(InceptionFeatures::<B>::load(&weights, device)?))
+        let weights = self.weights.as_deref().ok_or_else(no_weights)?;
+        Ok(Box::new(InceptionFeatures::<B>::load(weights, device)?))
     }
 }

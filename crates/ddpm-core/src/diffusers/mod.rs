@@ -192,7 +192,7 @@ pub fn save_network<B: Kernels, N: Network<B>>(network: &N, dir: &Path) -> Resul
         ("_diffusers_version".to_owned(), Value::from(VERSION)),
     ]);
     config.extend(options.to_config()?);
-    let tensors = options.to_file(named_parameters(network).into_iter().collect())?;
+    let tensors = options.to_file_names(named_parameters(network).into_iter().collect())?;
     fs::create_dir_all(dir).map_err(CoreError::io(dir))?;
     write_json(&dir.join(CONFIG), &Value::Object(config))?;
     weights::save(tensors, dir)
@@ -254,7 +254,7 @@ fn read_weights(
         );
         return Err(CoreError::Format { path: file, problem });
     }
-    let tensors = options.from_file(tensors).map_err(CoreError::in_file(&file))?;
+    let tensors = options.to_own_names(tensors).map_err(CoreError::in_file(&file))?;
     Ok((file, tensors))
 }
 

@@ -93,14 +93,14 @@ impl NetworkOptions for DiTConfig {
         Ok(())
     }
 
-    fn to_file(
+    fn to_file_names(
         &self,
         tensors: HashMap<String, TensorData>,
     ) -> Result<HashMap<String, TensorData>, CoreError> {
         if self.is_of_diffusers() { names_to_diffusers(tensors, self) } else { Ok(tensors) }
     }
 
-    fn from_file(
+    fn to_own_names(
         &self,
         tensors: HashMap<String, TensorData>,
     ) -> Result<HashMap<String, TensorData>, CoreError> {

@@ -122,7 +122,7 @@ pub trait NetworkOptions: Options {
     ///
     /// # Errors
     /// [`CoreError::Config`] for a network that the file's form cannot express.
-    fn to_file(
+    fn to_file_names(
         &self,
         tensors: HashMap<String, TensorData>,
     ) -> Result<HashMap<String, TensorData>, CoreError> {
@@ -133,7 +133,7 @@ pub trait NetworkOptions: Options {
     ///
     /// # Errors
     /// [`CoreError::Tensor`] for tensors that do not fit.
-    fn from_file(
+    fn to_own_names(
         &self,
         tensors: HashMap<String, TensorData>,
     ) -> Result<HashMap<String, TensorData>, CoreError> {

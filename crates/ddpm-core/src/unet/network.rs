@@ -63,7 +63,7 @@ impl NetworkOptions for UNet2DConfig {
         Ok(())
     }
 
-    fn from_file(
+    fn to_own_names(
         &self,
         tensors: HashMap<String, TensorData>,
     ) -> Result<HashMap<String, TensorData>, CoreError> {
