@@ -48,16 +48,21 @@ impl Example {
 
     fn manifest(&self, name: &str, packages: &[Package]) -> String {
         let mut dependencies = self.dependencies.clone();
-        let mut patches = String::new();
         for (name, folder) in packages {
-            dependencies = dependencies.replace(&format!("\"{CRATES}{name}\""), &format!("{folder:?}"));
-            patches += &format!("{name} = {{ path = {folder:?} }}\n");
+            dependencies = dependencies.replace(&format!("\"{CRATES}{name}\""), &quoted(folder));
         }
+        let patch = |(name, folder): &Package| format!("{name} = {{ path = {} }}\n", quoted(folder));
+        let patches: String = packages.iter().map(patch).collect();
         format!(
             "[package]\nname = \"alone-{name}\"\nedition = \"2024\"\n\n{dependencies}\n\n\
              # A package names the others by their versions.\n[patch.crates-io]\n{patches}\n[workspace]\n"
         )
     }
+}
+
+/// A path as a string of TOML.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
 }
 
 /// The first block of code in a language that holds a text.
