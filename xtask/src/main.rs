@@ -23,7 +23,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Formatting, lints, tests and documentation, as a change must pass them; with --repeat the tests many times, in random
-    /// order
+    /// order; with --alone each crate outside the workspace
     Validate(validate::ValidateArgs),
     /// Speed and memory on the reference workloads, beside PyTorch if a Python with it is named
     Bench(bench::BenchArgs),

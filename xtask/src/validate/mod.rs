@@ -1,5 +1,7 @@
-//! What a change must pass: every check once, or the tests many times in random order.
+//! What a change must pass: every check once, the tests many times in random order, or each crate alone.
 
+mod alone;
+mod example;
 mod order;
 mod rounds;
 mod suite;
@@ -18,13 +20,19 @@ pub(crate) struct ValidateArgs {
     cpu: bool,
     #[command(flatten)]
     rounds: rounds::RoundsArgs,
+    #[command(flatten)]
+    alone: alone::AloneArgs,
 }
 
 /// The features that leave the GPU backends out.
 const CPU: &[&str] = &["--no-default-features", "--features", "cldiff-cli/flex,cldiff-cli/ndarray"];
 
-/// Runs every check, and stops at the first that fails; with `--repeat` runs the tests alone.
+/// Runs every check, and stops at the first that fails; with `--repeat` runs only the tests, with
+/// `--alone` only the crates by themselves.
 pub(crate) fn run(args: &ValidateArgs) -> Result<()> {
+    if args.alone.asked() {
+        return args.alone.run();
+    }
     let workspace = [&["--workspace"][..], if args.cpu { CPU } else { &[] }].concat();
     if let Some(rounds) = args.rounds.asked() {
         return args.rounds.run(rounds, &workspace);

@@ -4,8 +4,8 @@ use std::sync::{PoisonError, RwLock};
 
 /// The built-in ones, in the order in which they are told.
 const BUILT_IN: [(&str, &str); 2] = [
-    ("default", include_str!("../../../../configs/default.toml")),
-    ("smoke", include_str!("../../../../configs/smoke.toml")),
+    ("default", include_str!("../../configs/default.toml")),
+    ("smoke", include_str!("../../configs/smoke.toml")),
 ];
 
 /// The configurations that a program has added.

@@ -27,8 +27,7 @@ mod tests {
 
     #[test]
     fn a_line_is_kept_and_short_memory_is_explained() {
-        let config: crate::config::Config =
-            toml::from_str(include_str!("../../../../configs/smoke.toml")).unwrap();
+        let config: crate::config::Config = toml::from_str(include_str!("../../configs/smoke.toml")).unwrap();
         let spec = &config.cells()[0];
         assert_eq!(reason("\ntraining diverged\nbacktrace 1\nbacktrace 2", spec), "training diverged");
         assert_eq!(reason("", spec), "no reason was given");
