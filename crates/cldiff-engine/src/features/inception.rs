@@ -34,14 +34,12 @@ impl Describe for InceptionOptions {
 
 impl FeaturesOptions for InceptionOptions {
     fn check(&self) -> Result<(), MetricError> {
-        let wrong = |value: String, expected: String| {
-            Err(MetricError::Config { key: "weights".into(), value, expected })
-        };
-        match &self.weights {
-            None => wrong("absent".into(), "expected the weights of Inception-v3, a safetensors file".into()),
-            Some(weights) => check_weights(weights)
-                .or_else(|error| wrong(format!("\"{}\"", weights.display()), error.to_string())),
-        }
+        let weights = self.weights.as_deref().ok_or_else(no_weights)?;
+        check_weights(weights).map_err(|error| MetricError::Config {
+            key: WEIGHTS.into(),
+            value: format!("\"{}\"", weights.display()),
+            expected: error.to_string(),
+        })
     }
 
     fn weights(&mut self) -> Option<&mut Option<PathBuf>> {
