@@ -47,6 +47,10 @@ impl FeaturesOptions for InceptionOptions {
     fn weights(&mut self) -> Option<&mut Option<PathBuf>> {
         Some(&mut self.weights)
     }
+
+    fn sees_classes(&self) -> bool {
+        true
+    }
 }
 
 impl<B: Kernels> BuildExtractor<B> for InceptionOptions {
