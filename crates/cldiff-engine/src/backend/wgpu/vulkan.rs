@@ -5,7 +5,6 @@ use std::path::Path;
 use burn_wgpu::WgpuDevice;
 use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
 
-use super::BACKEND;
 use crate::EngineError;
 
 /// Whether a hardware Vulkan device can exist. On Linux every driver needs one of these device files; without them
@@ -27,7 +26,7 @@ fn hardware_may_exist() -> bool {
 pub(super) fn find(index: usize, software_too: bool) -> Result<(WgpuDevice, String), EngineError> {
     if !software_too && !hardware_may_exist() {
         let problem = "no hardware Vulkan device found: there is no /dev/dri".to_owned();
-        return Err(EngineError::Backend { backend: BACKEND.name, problem });
+        return Err(EngineError::Backend { backend: "wgpu", problem });
     }
     let mut descriptor = InstanceDescriptor::new_without_display_handle();
     descriptor.backends = Backends::PRIMARY;
@@ -54,6 +53,6 @@ pub(super) fn find(index: usize, software_too: bool) -> Result<(WgpuDevice, Stri
             (0, false) => "no hardware Vulkan device found".to_owned(),
             _ => format!("--device {index} does not exist: there are {count} Vulkan device(s), from 0"),
         };
-        EngineError::Backend { backend: BACKEND.name, problem }
+        EngineError::Backend { backend: "wgpu", problem }
     })
 }
