@@ -93,7 +93,7 @@ impl Member {
     /// The sources that the recipe says are touched.
     fn recipe(&self) -> BTreeSet<String> {
         let paths = recipe(self.recipe).into_iter().map(|path| path.replace("NAME", self.file));
-        paths.filter(|path| path.contains("/src/") && !self.is_apart(path)).collect()
+        paths.filter(|path| is_source(path) && !self.is_apart(path)).collect()
     }
 
     /// The places where it is named: those of the recipe, and every other file.
@@ -110,11 +110,15 @@ impl Member {
     }
 }
 
+/// Whether a path is of a crate's sources, and not of tests.
+fn is_source(path: &str) -> bool {
+    path.contains("/src/") && !path.ends_with("tests.rs") && !path.contains("/tests/")
+}
+
 /// The sources of the crates, without tests.
 fn sources() -> Vec<String> {
     let of_crate = |name: String| rust_files(&format!("crates/{name}src"));
-    let is_test = |path: &String| path.ends_with("tests.rs") || path.contains("/tests/");
-    names("crates").into_iter().flat_map(of_crate).filter(|path| !is_test(path)).collect()
+    names("crates").into_iter().flat_map(of_crate).filter(|path| is_source(path)).collect()
 }
 
 /// The paths of the numbered files under a heading of CONTRIBUTING.md.
