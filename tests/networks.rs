@@ -67,7 +67,7 @@ fn a_dit_is_trained_measured_saved_and_used() {
     let results = dit.run("run", &[]);
     let cell = &results["cells"][0];
     assert!(cell["matrices"]["fid"][1][0].is_number() && cell["matrices"]["bpd"][1][1].is_number());
-    let blocks = cell["timestep"]["cka"]["blocks"].as_array().unwrap();
+    let blocks = cell["cka"]["blocks"].as_array().unwrap();
     let names: Vec<&str> = blocks.iter().map(|name| name.as_str().unwrap()).collect();
     assert_eq!(names, ["x_embedder", "blocks.0", "blocks.1", "blocks.2", "blocks.3"]);
 

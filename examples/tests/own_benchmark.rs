@@ -81,7 +81,7 @@ fn own_choices_are_run_resumed_and_reported() {
     for cell in whole["cells"].as_array().unwrap() {
         assert!(cell["matrices"]["energy_distance"][1][0].is_number(), "{}", cell["label"]);
         assert!(cell["summary"]["energy_distance.final_average"].is_number());
-        assert_eq!(cell["timestep"]["cka"]["blocks"].as_array().unwrap().len(), 3);
+        assert_eq!(cell["cka"]["blocks"].as_array().unwrap().len(), 3);
     }
     assert!(whole["floor"]["energy_distance"][0].is_number());
     let finetuned = &whole["cells"][0]["matrices"]["bpd"];

@@ -9,65 +9,47 @@ use cl_strategies::{BuildStrategy, StrategyOptions};
 use ddpm_core::{AnyNetwork, BuildNetwork, Kernels, NetworkOptions, sampler::SamplerOptions};
 
 use crate::{
-    backend::{cuda, flex, ndarray, wgpu},
+    backend::backends,
     features::{BuildExtractor, FeaturesOptions},
 };
 
-/// A strategy's options, made on any backend.
-pub trait EveryStrategy:
-    StrategyOptions + flex::StrategyHere + ndarray::StrategyHere + cuda::StrategyHere + wgpu::StrategyHere
-{
+/// Declares a trait of options that every backend makes something of.
+macro_rules! every {
+    ({ $(#[$meta:meta])* $Every:ident: $Options:ident $(+ $More:ident)*; $Here:ident } $($backend:ident),*) => {
+        $(#[$meta])*
+        pub trait $Every: $Options $(+ $More)* $(+ crate::backend::$backend::$Here)* {}
+
+        impl<T> $Every for T where T: $Options $(+ $More)* $(+ crate::backend::$backend::$Here)* {}
+    };
 }
 
-impl<T> EveryStrategy for T where
-    T: StrategyOptions + flex::StrategyHere + ndarray::StrategyHere + cuda::StrategyHere + wgpu::StrategyHere
-{
-}
+backends! { every! {
+    /// A strategy's options, made on any backend.
+    EveryStrategy: StrategyOptions; StrategyHere
+} }
 
-/// A network's options, made on any backend.
-pub trait EveryNetwork:
-    NetworkOptions + flex::NetworkHere + ndarray::NetworkHere + cuda::NetworkHere + wgpu::NetworkHere
-{
-}
+backends! { every! {
+    /// A network's options, made on any backend.
+    EveryNetwork: NetworkOptions; NetworkHere
+} }
 
-impl<T> EveryNetwork for T where
-    T: NetworkOptions + flex::NetworkHere + ndarray::NetworkHere + cuda::NetworkHere + wgpu::NetworkHere
-{
-}
+backends! { every! {
+    /// A feature extractor's options, made on any backend.
+    EveryFeatures: FeaturesOptions; FeaturesHere
+} }
 
-/// A feature extractor's options, made on any backend.
-pub trait EveryFeatures:
-    FeaturesOptions + flex::FeaturesHere + ndarray::FeaturesHere + cuda::FeaturesHere + wgpu::FeaturesHere
-{
-}
+backends! { every! {
+    /// A sampler that draws on any backend.
+    EverySampler: SamplerOptions + Clone; SamplerHere
+} }
 
-impl<T> EveryFeatures for T where
-    T: FeaturesOptions + flex::FeaturesHere + ndarray::FeaturesHere + cuda::FeaturesHere + wgpu::FeaturesHere
-{
-}
-
-/// A sampler that draws on any backend.
-pub trait EverySampler:
-    SamplerOptions + Clone + flex::SamplerHere + ndarray::SamplerHere + cuda::SamplerHere + wgpu::SamplerHere
-{
-}
-
-impl<T> EverySampler for T where
-    T: SamplerOptions
-        + Clone
-        + flex::SamplerHere
-        + ndarray::SamplerHere
-        + cuda::SamplerHere
-        + wgpu::SamplerHere
-{
+macro_rules! add_on_each {
+    ({ $Sampler:ident } $($backend:ident),*) => { $(crate::backend::$backend::add_sampler::<$Sampler>();)* };
 }
 
 /// Makes a sampler of an outside crate known on every backend; its options have to be added to the list besides.
 pub fn add_sampler<S: EverySampler>() {
-    flex::add_sampler::<S>();
-    ndarray::add_sampler::<S>();
-    cuda::add_sampler::<S>();
-    wgpu::add_sampler::<S>();
+    backends! { add_on_each! { S } }
 }
 
 /// A backend on which choices are made.

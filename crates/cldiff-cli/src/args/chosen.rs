@@ -54,6 +54,17 @@ impl SamplerArg {
     pub fn sampler(self) -> Option<SamplerConfig> {
         SamplerConfig::named(self.0.name)
     }
+
+    /// The help of `--steps`, with the default of each sampler.
+    pub fn help_on_steps() -> String {
+        let default = |arg: &Self| {
+            let steps = serde_json::to_value(arg.sampler()?).ok()?[arg.0.name]["steps"].as_u64();
+            let steps = steps.map_or("all".to_owned(), |steps| steps.to_string());
+            Some(format!("{steps} with {}", arg.0.spelt))
+        };
+        let defaults: Vec<String> = Self::value_variants().iter().filter_map(default).collect();
+        format!("Timesteps visited [default: {}]", defaults.join(", "))
+    }
 }
 
 impl ValueEnum for SamplerArg {
@@ -123,5 +134,18 @@ impl ValueEnum for BackendArg {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(self.0.possible())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_of_steps_has_the_default_of_each_sampler() {
+        let help = SamplerArg::help_on_steps();
+        for expected in ["[default: 50 with ddim, all with ancestral, 20 with dpm-solver, ", "20 with heun"] {
+            assert!(help.contains(expected), "{help}");
+        }
     }
 }

@@ -89,7 +89,7 @@ pub enum Command {
     /// Public data sets: list them, look at them, get them.
     #[command(subcommand)]
     Data(crate::data::DataCommand),
-    /// Published weights of Inception-v3: list them, get them, convert them.
+    /// Published weights of feature extractors: list them, get them, convert them.
     #[command(subcommand)]
     Weights(crate::weights::WeightsCommand),
     /// Check a configuration, show one with everything filled in, or print its JSON Schema.
@@ -181,8 +181,8 @@ pub struct SampleArgs {
     /// The sampler
     #[arg(long, value_enum, default_value_t = SamplerArg::usual())]
     pub sampler: SamplerArg,
-    /// Timesteps visited [default: 50 with ddim, 20 with dpm-solver and heun, all with ancestral]
-    #[arg(long, value_name = "S")]
+    /// How many timesteps are visited.
+    #[arg(long, value_name = "S", help = SamplerArg::help_on_steps())]
     pub steps: Option<usize>,
     /// The noise of ddim: 0 none, 1 that of ancestral sampling
     #[arg(long, value_name = "E", default_value_t = 0.0)]

@@ -86,10 +86,11 @@ pub struct StatsArgs {
 /// How features are found, and how results are told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Features of images [default: inception with --weights; the classifier where A or B is a data set; else pixels]
+    /// Features of images [default: those that take --weights, if given; the classifier where A or B is a data set; else
+    /// pixels]
     #[arg(long, value_enum)]
     pub features: Option<FeaturesArg>,
-    /// Inception's weights [default: those that `weights fetch` got]
+    /// Weights of the features [default: those that `weights fetch` got]
     #[arg(long, value_name = "FILE.safetensors")]
     pub weights: Option<PathBuf>,
     /// The directory of a data set's files

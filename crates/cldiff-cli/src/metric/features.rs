@@ -103,15 +103,28 @@ fn training_data(sets: &[&mut Set], options: &Options) -> Result<DatasetPair, Fa
         _ => None,
     });
     let Some(config) = config else {
-        return Err(Failure::mistake(
-            "--features classifier: it is trained on a data set, so that A or B has to be one; \
-             or give --features pixels or inception",
-        ));
+        let (classifier, others): (Vec<_>, Vec<_>) =
+            FeaturesConfig::all().into_iter().partition(|features| features.is_classifier());
+        let [classifier, others] = [classifier, others].map(|features| alternatives(&features));
+        return Err(Failure::mistake(format!(
+            "--features {classifier}: it is trained on a data set, so that A or B has to be one; \
+             or give --features {others}"
+        )));
     };
     let places = places(options.data_dir.as_deref());
     let data = config.build(&places).map_err(|error| Failure::mistake(advised(&error)))?;
     one_shape(sets, &data.train)?;
     Ok(data)
+}
+
+/// Names as a sentence has them: `a, b or c`.
+pub(super) fn alternatives(features: &[FeaturesConfig]) -> String {
+    let names: Vec<&str> = features.iter().map(|features| features.name()).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// A classifier takes images of one shape.

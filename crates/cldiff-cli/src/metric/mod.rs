@@ -49,8 +49,8 @@ fn compare(asked: &Comparing) -> Result<(), Failure> {
     let usual = in_pixels.then(FeaturesConfig::pixels);
     let features = features::extract(&mut looked_at, &asked.options, usual)?;
 
-    let of_inception = asked.options.weights.is_some();
-    let described = |set| Described { set, of_inception };
+    let has_own_classes = asked.options.weights.is_some();
+    let described = |set| Described { set, has_own_classes };
     let (first, second) = (described(&a), described(b.as_ref().unwrap_or(&a)));
     let third = held_out.as_ref().map(described);
     let held_out = third.as_ref().map(|set| set as &dyn ComparedSet);

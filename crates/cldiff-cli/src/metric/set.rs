@@ -10,9 +10,10 @@ use cl_metrics::{
         moments::{Gaussian, Moments},
     },
 };
+use cldiff_engine::FeaturesConfig;
 use data_streams::{DataConfig, ImageDataset};
 
-use super::{directory, files, npz};
+use super::{directory, features::alternatives, files, npz};
 use crate::{
     config::{advised, named_split, places},
     failure::Failure,
@@ -123,10 +124,14 @@ impl Set {
             Content::Features { features, extracted: false, .. } if or_logits => {
                 Ok(Cow::Owned(files::softmax(features)))
             }
-            _ => Err(self.refuse(
-                "no class probabilities: give images with --features classifier or inception, or a file with \
-                 `probabilities` or `logits`",
-            )),
+            _ => {
+                let with_classes: Vec<_> =
+                    FeaturesConfig::all().into_iter().filter(|features| features.sees_classes()).collect();
+                Err(self.refuse(format_args!(
+                    "no class probabilities: give images with --features {}, or a file with `probabilities` or `logits`",
+                    alternatives(&with_classes)
+                )))
+            }
         }
     }
 
@@ -138,8 +143,8 @@ impl Set {
 /// A set as a comparison asks for it, after its features were extracted.
 pub(super) struct Described<'a> {
     pub set: &'a Set,
-    /// Whether classes are those of Inception, which are not those of any labels.
-    pub of_inception: bool,
+    /// Whether the features' classes are their network's own, which are not those of any labels.
+    pub has_own_classes: bool,
 }
 
 impl ComparedSet for Described<'_> {
@@ -157,7 +162,7 @@ impl ComparedSet for Described<'_> {
 
     fn classes(&self) -> Result<Vec<usize>, MetricError> {
         match &self.set.labels {
-            Some(labels) if !self.of_inception => Ok(labels.clone()),
+            Some(labels) if !self.has_own_classes => Ok(labels.clone()),
             _ => Ok(self.set.probabilities(false)?.argmax()),
         }
     }

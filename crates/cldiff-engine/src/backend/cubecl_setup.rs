@@ -9,8 +9,17 @@ use std::{
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig, cache::CacheConfig, memory::PersistentMemory};
 use directories::ProjectDirs;
 
-/// Sets it up for a device. What a `cubecl.toml` says comes first, and so does a configuration that is in use already.
-pub(super) fn set_up(backend: &str, device: &str) {
+/// How a backend hands memory out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// As CubeCL does by default: pages are cut in pieces.
+    Pieces,
+    /// Each size is kept for the next that asks for it. Steps are all alike, and so are the sizes that they ask for.
+    ExactSizes,
+}
+
+/// Sets CubeCL up for a device. A `cubecl.toml` comes first, and so does a configuration that is in use already.
+pub(super) fn set_up(backend: &str, device: &str, memory: Memory) {
     let mut used = CubeClRuntimeConfig::storage().lock();
     if used.is_some() {
         return;
@@ -22,10 +31,9 @@ pub(super) fn set_up(backend: &str, device: &str) {
         }
         config.compilation.cache.get_or_insert(CacheConfig::File(dir));
     }
-    // Steps are all alike, and so are the sizes that they ask for: each is kept for the next that asks for it. By default
-    // CubeCL cuts pages in pieces, which are joined and searched for every tensor: half of the time that the processor
-    // spends on a launch, and memory in pieces that fit nothing.
-    if backend == "cuda" && matches!(config.memory.persistent_memory, PersistentMemory::Enabled) {
+    // Pieces are joined and searched for every tensor: half of the time that the processor spends on a launch, and memory
+    // in pieces that fit nothing.
+    if memory == Memory::ExactSizes && matches!(config.memory.persistent_memory, PersistentMemory::Enabled) {
         config.memory.persistent_memory = PersistentMemory::Enforced;
     }
     *used = Some(config.into());

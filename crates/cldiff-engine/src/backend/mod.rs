@@ -1,27 +1,33 @@
-//! Backends: one file each, with how it is found and what is made on it, and their list.
+//! Backends: one file or folder each, with how it is found and what is made on it, and their list.
 //!
 //! This module and `ddpm-kernels` are all that names concrete backends.
 
 #[cfg(feature = "gpu")]
 mod cubecl_setup;
 pub mod cuda;
-#[cfg(feature = "cuda")]
-mod cuda_driver;
-#[cfg(feature = "cuda")]
-mod cuda_headers;
 mod engine;
 pub mod flex;
 pub mod ndarray;
-#[cfg(feature = "wgpu")]
-mod vulkan;
 pub mod wgpu;
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda", feature = "wgpu"))]
 use self::engine::BackendEngine;
 use crate::{Asked, Engine, EngineError};
 
-/// The backends in the order in which they are tried where none is asked for: GPUs, then the fastest on the CPU.
-static BACKENDS: [Backend; 4] = [cuda::BACKEND, wgpu::BACKEND, flex::BACKEND, ndarray::BACKEND];
+/// Hands the modules of the backends to another macro, in the order in which they are tried where none is asked for:
+/// GPUs, then the fastest on the CPU.
+macro_rules! backends {
+    ($callback:ident! { $($context:tt)* }) => {
+        $callback! { { $($context)* } cuda, wgpu, flex, ndarray }
+    };
+}
+pub(crate) use backends;
+
+macro_rules! known {
+    ({} $($backend:ident),*) => { [$($backend::BACKEND),*] };
+}
+
+static BACKENDS: &[Backend] = &backends! { known! {} };
 
 /// Opens a backend on a device.
 type Open = fn(usize) -> Result<Box<dyn Engine>, EngineError>;
@@ -48,7 +54,7 @@ impl Backend {
 
     /// All backends, those that are not built in included.
     pub fn all() -> &'static [Self] {
-        &BACKENDS
+        BACKENDS
     }
 
     /// The backend of a name.
@@ -80,7 +86,7 @@ pub fn open(name: &str, device: usize) -> Result<Box<dyn Engine>, EngineError> {
 
 fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
     let mut refusals = Vec::new();
-    for backend in &BACKENDS {
+    for backend in BACKENDS {
         match (backend.try_to_open)(device) {
             Ok(engine) => return Ok(engine),
             Err(refusal) => refusals.push(refusal.to_string()),

@@ -25,6 +25,10 @@ impl Describe for ClassifierOptions {
 }
 
 impl FeaturesOptions for ClassifierOptions {
+    fn sees_classes(&self) -> bool {
+        true
+    }
+
     fn is_classifier(&self) -> bool {
         true
     }

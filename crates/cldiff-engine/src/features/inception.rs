@@ -45,6 +45,10 @@ impl FeaturesOptions for InceptionOptions {
     fn weights(&mut self) -> Option<&mut Option<PathBuf>> {
         Some(&mut self.weights)
     }
+
+    fn sees_classes(&self) -> bool {
+        true
+    }
 }
 
 const WEIGHTS: &str = "weights";

@@ -47,6 +47,11 @@ pub trait FeaturesOptions: Options {
         None
     }
 
+    /// Whether it gives the probabilities of classes beside the features.
+    fn sees_classes(&self) -> bool {
+        false
+    }
+
     /// Whether it is the classifier that every run has.
     fn is_classifier(&self) -> bool {
         false

@@ -107,7 +107,7 @@ impl SchedulerConfig {
     /// [`CoreError::Config`] for a schedule or variance that is not supported.
     pub fn process(&self) -> Result<ProcessConfig, CoreError> {
         let Some(schedule) = BetaSchedule::from_scheduler(self) else {
-            let expected = "supported are linear, scaled_linear, squaredcos_cap_v2 and sigmoid";
+            let expected = format!("supported are {}", BetaSchedule::names_of_diffusers().join(", "));
             return Err(CoreError::config("beta_schedule", &self.beta_schedule, expected));
         };
         let variance = match self.variance_type.as_str() {

@@ -1,4 +1,4 @@
-//! Networks: what the data ask of one, how it is made, saved and read back, and the list of those that are built in.
+//! Networks: what the data ask of one, how it is made, saved and read back.
 //!
 //! A network is a [`Module`] that implements [`Denoiser`] and [`Network`], beside an options type that implements
 //! [`Describe`](cldiff_choices::Describe), [`NetworkOptions`] and [`BuildNetwork`]. Programs train an
@@ -20,19 +20,6 @@ use serde_json::{Map, Value};
 
 pub use self::{any::AnyNetwork, record::NetworkRecord};
 use crate::{CoreError, Denoiser, Kernels, TrainBackend, noise::Key};
-
-/// The networks that are built in, one line each. Hands the list to a macro of the caller:
-/// `built_in_networks! { my_macro! { anything before the list } }`.
-#[macro_export]
-macro_rules! built_in_networks {
-    ($callback:ident! { $($before:tt)* }) => {
-        $callback! {
-            $($before)*
-            $crate::unet::UNet2DConfig,
-            $crate::dit::DiTConfig,
-        }
-    };
-}
 
 /// What the data and the process ask of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

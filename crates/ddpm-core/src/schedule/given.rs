@@ -36,6 +36,8 @@ impl Schedule for Given {
 }
 
 impl FromScheduler for Given {
+    const IS_NAMED: bool = false;
+
     fn from_scheduler(scheduler: &SchedulerConfig) -> Option<Self> {
         scheduler.trained_betas.clone().map(Self)
     }

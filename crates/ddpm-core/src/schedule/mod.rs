@@ -56,8 +56,11 @@ pub trait Schedule: Options {
     }
 }
 
-/// A schedule that diffusers has a name for.
+/// A schedule that diffusers has.
 trait FromScheduler: Sized {
+    /// Whether it has a name there, and is not a list of betas.
+    const IS_NAMED: bool = true;
+
     /// The schedule of a `scheduler_config.json`, if it is of this family.
     fn from_scheduler(scheduler: &SchedulerConfig) -> Option<Self>;
 }
@@ -81,6 +84,12 @@ macro_rules! schedules {
                     return Some(Self::of(schedule));
                 })*
                 None
+            }
+
+            /// The names that a `scheduler_config.json` may have for its schedule.
+            pub(crate) fn names_of_diffusers() -> Vec<&'static str> {
+                let all = [$(($Schedule::IS_NAMED, <$Schedule as cldiff_choices::Describe>::NAME)),*];
+                all.into_iter().filter_map(|(is_named, name)| is_named.then_some(name)).collect()
             }
         }
     };

@@ -10,7 +10,7 @@ use cubecl::cuda::install::cuda_path;
 
 use libloading::Library;
 
-use super::cuda_headers;
+use super::headers;
 use crate::{Asked, EngineError};
 
 const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
@@ -43,7 +43,7 @@ pub(super) fn find(index: usize) -> Result<String, EngineError> {
         return Err(EngineError::Backend { backend: "cuda", asked: Asked::Device(index), problem });
     }
     load(&NVRTC, "CUDA runtime compiler (NVRTC, part of the CUDA toolkit)")?;
-    cuda_headers::check(cuda_path().as_deref()).map_err(missing)?;
+    headers::check(cuda_path().as_deref()).map_err(missing)?;
     device_name(&driver, index)
 }
 

@@ -1,8 +1,14 @@
 //! Any GPU by Vulkan, a software device included.
 
+#[cfg(feature = "wgpu")]
+mod vulkan;
+
 use super::Backend;
 #[cfg(feature = "wgpu")]
-use super::{BackendEngine, cubecl_setup, vulkan};
+use super::{
+    BackendEngine,
+    cubecl_setup::{self, Memory},
+};
 use crate::{Engine, EngineError};
 
 crate::everywhere::here! { "wgpu", ddpm_kernels::gpu::Wgpu }
@@ -28,7 +34,7 @@ fn try_to_open(index: usize) -> Result<Box<dyn Engine>, EngineError> {
 #[cfg(feature = "wgpu")]
 fn open_device(index: usize, software_too: bool) -> Result<Box<dyn Engine>, EngineError> {
     let (device, description) = vulkan::find(index, software_too)?;
-    cubecl_setup::set_up(BACKEND.name, &description);
+    cubecl_setup::set_up(BACKEND.name, &description, Memory::Pieces);
     let backend = BACKEND.name;
     Ok(Box::new(BackendEngine::<ddpm_kernels::gpu::Wgpu> { device, backend, is_gpu: true, description }))
 }

@@ -1,8 +1,16 @@
 //! An NVIDIA GPU by CUDA.
 
+#[cfg(feature = "cuda")]
+mod driver;
+#[cfg(feature = "cuda")]
+mod headers;
+
 use super::Backend;
 #[cfg(feature = "cuda")]
-use super::{BackendEngine, cubecl_setup, cuda_driver};
+use super::{
+    BackendEngine,
+    cubecl_setup::{self, Memory},
+};
 use crate::{Engine, EngineError};
 
 crate::everywhere::here! { "cuda", ddpm_kernels::gpu::Cuda }
@@ -18,8 +26,8 @@ pub(super) const BACKEND: Backend = Backend {
 
 #[cfg(feature = "cuda")]
 fn open(index: usize) -> Result<Box<dyn Engine>, EngineError> {
-    let description = cuda_driver::find(index)?;
-    cubecl_setup::set_up(BACKEND.name, &description);
+    let description = driver::find(index)?;
+    cubecl_setup::set_up(BACKEND.name, &description, Memory::ExactSizes);
     let (device, backend) = (burn_cuda::CudaDevice { index }, BACKEND.name);
     Ok(Box::new(BackendEngine::<ddpm_kernels::gpu::Cuda> { device, backend, is_gpu: true, description }))
 }
@@ -29,7 +37,7 @@ fn open(index: usize) -> Result<Box<dyn Engine>, EngineError> {
 fn try_to_open(index: usize) -> Result<Box<dyn Engine>, EngineError> {
     let opened = open(index);
     if let Err(refusal) = &opened
-        && cuda_driver::is_there(index)
+        && driver::is_there(index)
     {
         tracing::warn!("there is an NVIDIA GPU, which is not used: {refusal}");
     }
