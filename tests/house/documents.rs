@@ -1,12 +1,14 @@
 //! Documents name files that exist, and the map of ARCHITECTURE.md has every room.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{names, repository, text};
 
 /// The documents of the repository that tell of it as it is.
 fn documents() -> Vec<String> {
-    let is_document = |path: &String| path.ends_with(".md") && !path.contains("CHANGELOG");
+    let is_document = |path: &String| {
+        Path::new(path).extension().is_some_and(|end| end == "md") && !path.contains("CHANGELOG")
+    };
     let of_root = names(".");
     let of_docs = names("docs").into_iter().map(|name| format!("docs/{name}"));
     let of_crates = names("crates").into_iter().map(|name| format!("crates/{name}README.md"));

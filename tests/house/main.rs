@@ -41,5 +41,9 @@ fn rust_files(dir: &str) -> Vec<String> {
             None => vec![path],
         }
     };
-    names(dir).into_iter().flat_map(inner).filter(|path| path.ends_with(".rs")).collect()
+    names(dir)
+        .into_iter()
+        .flat_map(inner)
+        .filter(|path| Path::new(path).extension().is_some_and(|end| end == "rs"))
+        .collect()
 }

@@ -25,8 +25,8 @@ struct Finding {
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     let wanted = args.backend.map(BackendArg::name).filter(|name| *name != Backend::AUTO);
     // Burn's reference on the CPU is the last of the list.
-    let on_cpu = Backend::all().iter().rev().filter(|backend| !backend.is_gpu);
-    let reference = on_cpu.filter_map(|backend| open(backend.name, 0).ok()).next();
+    let mut on_cpu = Backend::all().iter().rev().filter(|backend| !backend.is_gpu);
+    let reference = on_cpu.find_map(|backend| open(backend.name, 0).ok());
     let reference = reference.map(|engine| probe(&*engine, Rounding::F32)).transpose()?;
     let chosen = Backend::all().iter().filter(|backend| wanted.is_none_or(|wanted| wanted == backend.name));
     let findings: Vec<Finding> =

@@ -75,8 +75,8 @@ impl Amount {
     }
 }
 
-const fn shown(heading: &'static str, per: f64) -> Option<Shown> {
-    Some(Shown { heading, per, decimals: 0 })
+const fn shown(heading: &'static str, per: f64) -> Shown {
+    Shown { heading, per, decimals: 0 }
 }
 
 /// Every cost, in the order of `results.json`.
@@ -86,7 +86,7 @@ pub const COSTS: [CostQuantity; 9] = [
         unit: "s",
         direction: Direction::LowerIsBetter,
         meaning: "seconds spent training",
-        shown: shown("train s", 1.0),
+        shown: Some(shown("train s", 1.0)),
         of: |cost| Some(Amount::Real(cost.train_seconds)),
     },
     CostQuantity {
@@ -94,7 +94,7 @@ pub const COSTS: [CostQuantity; 9] = [
         unit: "s",
         direction: Direction::LowerIsBetter,
         meaning: "seconds spent drawing samples",
-        shown: shown("sample s", 1.0),
+        shown: Some(shown("sample s", 1.0)),
         of: |cost| Some(Amount::Real(cost.sample_seconds)),
     },
     CostQuantity {
@@ -102,7 +102,7 @@ pub const COSTS: [CostQuantity; 9] = [
         unit: "s",
         direction: Direction::LowerIsBetter,
         meaning: "seconds spent on losses, features and metrics",
-        shown: shown("eval. s", 1.0),
+        shown: Some(shown("eval. s", 1.0)),
         of: |cost| Some(Amount::Real(cost.evaluate_seconds)),
     },
     CostQuantity {
@@ -110,7 +110,7 @@ pub const COSTS: [CostQuantity; 9] = [
         unit: "images/s",
         direction: Direction::HigherIsBetter,
         meaning: "images trained on each second, buffers included",
-        shown: shown("images/s", 1.0),
+        shown: Some(shown("images/s", 1.0)),
         of: |cost| Some(Amount::Real(cost.images_trained as f64 / cost.train_seconds.max(1e-9))),
     },
     CostQuantity {
@@ -118,7 +118,7 @@ pub const COSTS: [CostQuantity; 9] = [
         unit: "passes",
         direction: Direction::LowerIsBetter,
         meaning: "passes of one image through the network, in training, sampling and evaluation",
-        shown: shown("passes ×10³", 1e3),
+        shown: Some(shown("passes ×10³", 1e3)),
         of: |cost| Some(Amount::Whole(cost.denoiser_evaluations)),
     },
     CostQuantity {
@@ -134,7 +134,7 @@ pub const COSTS: [CostQuantity; 9] = [
         unit: "bytes",
         direction: Direction::LowerIsBetter,
         meaning: "largest resident memory of the process",
-        shown: shown("peak MB", 1e6),
+        shown: Some(shown("peak MB", 1e6)),
         of: |cost| cost.peak_memory_bytes.map(Amount::Whole),
     },
     CostQuantity {

@@ -17,13 +17,13 @@ struct Named {
 }
 
 impl Named {
-    fn of<K: ?Sized>(entry: &'static Entry<K>) -> Self {
+    fn of<K: ?Sized>(entry: &'static Entry<K>) -> &'static Self {
         // Kept for the rest of the process, as clap keeps names.
         let spelt = Box::leak(entry.name.replace('_', "-").into_boxed_str());
-        Self { name: entry.name, spelt, summary: entry.summary, aliases: entry.aliases }
+        Box::leak(Box::new(Self { name: entry.name, spelt, summary: entry.summary, aliases: entry.aliases }))
     }
 
-    fn all<K: ?Sized>(list: &List<K>) -> Vec<Self> {
+    fn all<K: ?Sized>(list: &List<K>) -> Vec<&'static Self> {
         list.entries().into_iter().map(Self::of).collect()
     }
 
@@ -40,7 +40,7 @@ impl PartialEq for Named {
 
 /// `--sampler`
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SamplerArg(Named);
+pub struct SamplerArg(&'static Named);
 
 impl SamplerArg {
     /// The sampler that is taken where none is named.
@@ -81,7 +81,7 @@ impl ValueEnum for SamplerArg {
 
 /// `--features`
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FeaturesArg(Named);
+pub struct FeaturesArg(&'static Named);
 
 impl FeaturesArg {
     /// The extractor with its default options.
@@ -104,11 +104,11 @@ impl ValueEnum for FeaturesArg {
 
 /// `--backend`
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BackendArg(Named);
+pub struct BackendArg(&'static Named);
 
 impl BackendArg {
     /// The first backend that works.
-    pub const AUTO: Self = Self(Named {
+    pub const AUTO: Self = Self(&Named {
         name: Backend::AUTO,
         spelt: Backend::AUTO,
         summary: "The first that works: CUDA, a hardware Vulkan device, the fastest CPU backend",
@@ -125,7 +125,7 @@ impl ValueEnum for BackendArg {
     fn value_variants<'a>() -> &'a [Self] {
         static ALL: LazyLock<Vec<BackendArg>> = LazyLock::new(|| {
             let listed = Backend::all().iter().map(|&Backend { name, summary, .. }| {
-                BackendArg(Named { name, spelt: name, summary, aliases: &[] })
+                BackendArg(Box::leak(Box::new(Named { name, spelt: name, summary, aliases: &[] })))
             });
             [BackendArg::AUTO].into_iter().chain(listed).collect()
         });

@@ -62,6 +62,7 @@ impl Backend {
         BACKENDS.iter().find(|backend| backend.name == name)
     }
 
+    #[cfg(not(all(feature = "cuda", feature = "wgpu", feature = "flex", feature = "ndarray")))]
     fn not_built_in(name: &'static str) -> EngineError {
         let problem = "not built into this program".to_owned();
         EngineError::Backend { backend: name, asked: Asked::NotBuiltIn, problem }
