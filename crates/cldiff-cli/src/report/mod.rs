@@ -1,5 +1,5 @@
 //! `report.html`: one file, no network, for someone who knows the field and not this program. `cldiff run` ends with
-//! it; [`command`] is `cldiff report`.
+//! it; `command` is `cldiff report`.
 
 mod charts;
 pub(crate) mod command;
