@@ -48,7 +48,7 @@ pub fn has_word(text: &str, words: &[&str]) -> bool {
     text.split(|c| !is_of_word(c)).any(|word| words.contains(&word))
 }
 
-/// What a comment leaves: nothing, the links of a doc comment, or its text.
+/// The part of a comment that is kept: nothing, the links of a doc comment, or its text.
 fn of_comment(line: &str, docs: Docs) -> String {
     match (line.strip_prefix("///"), line.strip_prefix("//!"), docs) {
         (Some(text), _, Docs::Whole) => text.to_owned(),

@@ -24,15 +24,15 @@ pub enum MetricError {
     /// Something that a metric asks for without having said so in its needs.
     #[error("{need} are not known here")]
     NotKnown {
-        /// What is not known.
+        /// The need that is not known.
         need: Need,
     },
     /// A set of images that is not what a comparison needs.
     #[error("{name}: {problem}")]
     Set {
-        /// What its owner calls the set.
+        /// The name that the set's owner gives it.
         name: String,
-        /// What is wrong with it.
+        /// The problem with the set.
         problem: String,
     },
     /// Too few images for the metric.

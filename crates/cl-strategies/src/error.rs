@@ -16,7 +16,7 @@ pub enum StrategyError {
         key: String,
         /// The value found there.
         value: String,
-        /// What would be accepted.
+        /// The values that would be accepted.
         expected: String,
     },
     /// An option of the training that the strategy cannot work with.

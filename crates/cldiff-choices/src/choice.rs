@@ -210,7 +210,7 @@ impl<'de, K: ?Sized> DeserializeSeed<'de> for AddedOptions<K> {
 /// Writes a choice as `{ name: options }`, or as its name if it has none, as serde's derive writes an enum's variant.
 ///
 /// # Errors
-/// Those of the serializer.
+/// The serializer's errors.
 pub fn serialize<K: Options + ?Sized, S: Serializer>(
     kind: &'static str,
     options: &K,

@@ -1,11 +1,11 @@
-//! What every choice says of itself, and what every choice's options can do.
+//! The description of every choice, and the operations of every choice's options.
 
 use std::{any::Any, fmt::Debug};
 
 use dyn_clone::DynClone;
 use serde::{Serialize, Serializer};
 
-/// What a program knows of a choice beside its options and its behaviour.
+/// The description of a choice, beside its options and its behaviour.
 pub trait Describe: 'static {
     /// The key in a configuration.
     const NAME: &'static str;

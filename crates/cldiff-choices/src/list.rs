@@ -6,7 +6,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::{IntoDeserializer, value::MapDeserializer};
 use thiserror::Error;
 
-/// What a list knows of one choice. `K` is the object-safe trait of the kind. Made by [`entry!`](crate::entry).
+/// The entry of one choice in a list. `K` is the object-safe trait of the kind. Made by [`entry!`](crate::entry).
 pub struct Entry<K: ?Sized> {
     /// The key in a configuration.
     pub name: &'static str,

@@ -38,7 +38,7 @@ impl<T: Describe + DeserializeOwned + JsonSchema> FromConfig for T {}
 /// }
 /// ```
 ///
-/// What is added stays for the rest of the process. An addition that fails (its name is taken) is told by
+/// An addition stays for the rest of the process. An addition that fails (its name is taken) is reported by
 /// [`main`](Self::main), which then does nothing else.
 #[derive(Debug, Default)]
 pub struct Program {

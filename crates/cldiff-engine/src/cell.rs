@@ -17,7 +17,7 @@ use crate::{
     memory,
 };
 
-/// What a cell trains and with what, made on its backend.
+/// The network, the strategy and the device of a cell, made on its backend.
 pub(crate) struct Parts<'a, B: TrainBackend> {
     pub network: AnyNetwork<B>,
     pub strategy: Compose<B, AnyNetwork<B>>,

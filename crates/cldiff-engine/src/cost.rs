@@ -4,7 +4,7 @@
 use cl_metrics::summary::Direction;
 use serde::{Deserialize, Serialize};
 
-/// What is counted while a cell runs.
+/// Counts taken while a cell runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Seconds spent training.
@@ -34,7 +34,7 @@ pub struct CostQuantity {
     pub name: &'static str,
     /// The unit.
     pub unit: &'static str,
-    /// Which way is better.
+    /// The direction that is better.
     pub direction: Direction,
     /// One sentence without a full stop.
     pub meaning: &'static str,

@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for Model {
     }
 }
 
-/// What the first key says of the table.
+/// The form of a table, told by the table's first key.
 enum First {
     Network(String),
     UNet(String),

@@ -74,8 +74,8 @@ pub struct ReferenceSummary {
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
 }
 
-/// What the cells of a run are measured against. The weights of the features are looked at before the classifier is
-/// trained: a mistake costs no time.
+/// Prepares the reference that the cells of a run are measured against. The weights of the features are looked at before
+/// the classifier is trained: a mistake costs no time.
 pub(crate) fn prepare<B: Home>(
     stream: &Stream,
     evaluation: &EvaluationConfig,

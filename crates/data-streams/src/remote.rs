@@ -15,7 +15,7 @@ pub struct RemoteFile {
     pub sha256: String,
     /// Where it can be had, the first that answers.
     pub urls: Vec<String>,
-    /// What is taken out of it, if it is an archive.
+    /// The members to take out, if the file is an archive.
     pub unpack: Option<Unpack>,
 }
 
@@ -26,7 +26,7 @@ impl RemoteFile {
     }
 }
 
-/// What is taken out of an archive.
+/// The files to take out of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpack {
     /// The form of the archive.

@@ -1,4 +1,4 @@
-//! What the tests of both lists share: every built-in choice describes itself and its options, and its file has an
+//! Helpers that the tests of both lists share: every built-in choice describes itself and its options, and its file has an
 //! example that parses.
 
 use std::{fs, path::Path};

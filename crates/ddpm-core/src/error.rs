@@ -37,7 +37,7 @@ pub enum CoreError {
     /// A text whose content is not understood, before anyone has said which file it is from.
     #[error("{problem}")]
     Content {
-        /// What is wrong with it.
+        /// The problem with the file.
         problem: String,
     },
     /// A tensor of a checkpoint that does not fit the model.

@@ -54,13 +54,13 @@ pub struct ActivateConvolve<B: Backend> {
     pub x: Joined<B>,
     /// Weight and bias of the normalisation, `[c_in]`.
     pub affine: [Tensor<B, 1>; 2],
-    /// What else the normalisation is.
+    /// Groups, epsilon and activation of the normalisation.
     pub norm: Norm,
     /// The weight of the convolution, `[c_out, c_in, 3, 3]`.
     pub weight: Tensor<B, 4>,
     /// The bias of the convolution, `[c_out]`.
     pub bias: Tensor<B, 1>,
-    /// What is added to the output.
+    /// The addend of the output.
     pub addend: Addend<B>,
 }
 
@@ -71,7 +71,7 @@ pub struct ActivateConvolveBackward<B: Backend> {
     pub x: Joined<B>,
     /// Weight and bias of the normalisation.
     pub affine: [Tensor<B, 1>; 2],
-    /// What else the normalisation is.
+    /// Groups, epsilon and activation of the normalisation.
     pub norm: Norm,
     /// The weight of the convolution.
     pub weight: Tensor<B, 4>,
@@ -103,7 +103,7 @@ pub struct NormalizeBackward<B: Backend> {
     pub bias: Tensor<B, 1>,
     /// The gradient of the output, `[n, c, length]`.
     pub grad: Tensor<B, 3>,
-    /// What else the normalisation is.
+    /// Groups, epsilon and activation of the normalisation.
     pub norm: Norm,
 }
 

@@ -1,4 +1,4 @@
-//! What a change must pass: every check once, the tests many times in random order, or each crate alone.
+//! Validation of a change: every check once, the tests many times in random order, or each crate alone.
 
 mod alone;
 mod example;

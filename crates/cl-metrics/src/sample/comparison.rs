@@ -28,7 +28,7 @@ pub struct Comparison {
     pub compare: fn(&Compared<'_>, &Arguments) -> Result<Values, MetricError>,
 }
 
-/// Which sets of images a comparison takes.
+/// The sets of images that a comparison takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
     /// Two: A and B.
@@ -44,9 +44,9 @@ pub enum Takes {
 pub struct Parameter {
     /// The name, of lower-case letters, digits and `_`.
     pub name: &'static str,
-    /// What stands for the number in a description: `N`.
+    /// The placeholder of the number in a description: `N`.
     pub placeholder: &'static str,
-    /// What it means.
+    /// The meaning of the number.
     pub meaning: &'static str,
     /// The number when none is given; none where the comparison finds it itself.
     pub default: Option<u64>,
@@ -73,7 +73,7 @@ impl Compared<'_> {
     /// The features of both sets.
     ///
     /// # Errors
-    /// Those of [`ComparedSet::features`].
+    /// The errors of [`ComparedSet::features`].
     pub fn features(&self) -> Result<(&FeatureMatrix, &FeatureMatrix), MetricError> {
         Ok((self.a.features()?, self.b.features()?))
     }
@@ -98,7 +98,7 @@ pub trait ComparedSet {
     /// Mean and covariance of its features.
     ///
     /// # Errors
-    /// Those of [`features`](Self::features), and [`MetricError::TooFew`] below two images.
+    /// The errors of [`features`](Self::features), and [`MetricError::TooFew`] below two images.
     fn gaussian(&self) -> Result<Cow<'_, Gaussian>, MetricError> {
         Ok(Cow::Owned(Moments::of(self.features()?).gaussian()?))
     }
@@ -122,7 +122,7 @@ pub trait ComparedSet {
     /// The classes that a classifier sees in the images.
     ///
     /// # Errors
-    /// Those of [`class_probabilities`](Self::class_probabilities).
+    /// The errors of [`class_probabilities`](Self::class_probabilities).
     fn classes_seen(&self) -> Result<Vec<usize>, MetricError> {
         Ok(self.class_probabilities()?.argmax())
     }

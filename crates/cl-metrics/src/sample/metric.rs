@@ -38,10 +38,10 @@ impl<T: Describe> Described for T {
 
 /// A number that says how good samples are. The [crate's](crate) documentation defines one.
 pub trait Metric: Described + Sync {
-    /// Which way is better.
+    /// The direction that is better.
     fn direction(&self) -> Direction;
 
-    /// What has to be known for a measurement. A metric is left out where one of its needs is not known.
+    /// The knowledge that a measurement needs. A metric is left out where one of its needs is not known.
     fn needs(&self) -> &'static [Need];
 
     /// Whether a benchmark measures it unless told otherwise: the metrics that cost little and speak of forgetting.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{MetricError, features::FeatureMatrix};
 
-/// What metrics may know about a set of images; what is missing leaves the metrics that need it unmeasured.
+/// A set of images as metrics may know it; metrics that need a missing part stay unmeasured.
 #[derive(Debug, Clone, Copy)]
 pub struct ImageSet<'a> {
     /// Their features.

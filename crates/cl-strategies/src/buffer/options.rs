@@ -1,4 +1,4 @@
-//! What every buffer's options answer.
+//! The trait of every buffer's options.
 
 use cldiff_choices::Options;
 

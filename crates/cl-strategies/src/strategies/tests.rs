@@ -19,7 +19,7 @@ use crate::{
 type B = Autodiff<Flex>;
 type Model = UNet2D<B>;
 
-/// What the engine asks of every entry.
+/// The traits that the engine asks of every entry.
 trait Listed:
     Describe
     + Default

@@ -26,7 +26,7 @@ pub struct Boundary<'a, B: TrainBackend, D> {
     pub model: &'a D,
     /// The diffusion process.
     pub process: &'a GaussianDiffusion,
-    /// What the model is trained on.
+    /// The objective that the model is trained on.
     pub objective: &'a Objective,
     /// How timesteps are drawn.
     pub timesteps: &'a TimestepSampler,
@@ -34,7 +34,7 @@ pub struct Boundary<'a, B: TrainBackend, D> {
     pub training: &'a TrainerConfig,
     /// The moving average of the model.
     pub average: &'a Ema<B::InnerBackend>,
-    /// What the model is conditioned on.
+    /// The conditioning of the model.
     pub condition_on: ConditionOn,
     /// The address of random draws at this moment; take a purpose of one's own [`within`](Key::within) it.
     pub key: Key,

@@ -65,7 +65,7 @@ pub struct TrainerConfig {
     pub batch_size: usize,
     /// The loss is read, checked and reported every so many steps.
     pub log_every: usize,
-    /// What is done with a step whose loss or gradients are not finite.
+    /// The treatment of a step whose loss or gradients are not finite.
     pub on_divergence: OnDivergence,
     /// What the model is conditioned on.
     pub condition_on: ConditionOn,

@@ -21,11 +21,11 @@ pub struct Step<'a, B: TrainBackend, D> {
     pub batch: &'a NoisyBatch<B>,
     /// The diffusion process.
     pub process: &'a GaussianDiffusion,
-    /// What the model is trained on.
+    /// The objective that the model is trained on.
     pub objective: &'a Objective,
     /// How timesteps are drawn.
     pub timesteps: &'a TimestepSampler,
-    /// What the model is conditioned on.
+    /// The conditioning of the model.
     pub condition_on: ConditionOn,
     /// How labels are replaced in training.
     pub label_dropout: LabelDropout,

@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
 use super::{boundary::Boundary, step::Step};
 use crate::{Restore, State, StrategyError};
 
-/// What a strategy holds beside the model.
+/// The memory that a strategy holds beside the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HeldMemory {
     /// Bytes of stored images.

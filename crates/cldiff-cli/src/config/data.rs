@@ -1,4 +1,4 @@
-//! What the program knows of data beyond the library: where files are, names on the command line, and advice.
+//! The program's knowledge of data beyond the library: where files are, names on the command line, and advice.
 
 use std::path::{Path, PathBuf};
 

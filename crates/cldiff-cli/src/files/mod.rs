@@ -1,4 +1,4 @@
-//! What touches files: the directory of a run and those of its cells, sets of tensors, pictures, and what the program keeps
+//! Files: the directory of a run and the directories of its cells, sets of tensors, pictures, and the program's files
 //! in the user's cache.
 //!
 //! A file of a run is written whole or not at all, by way of a temporary file beside it.

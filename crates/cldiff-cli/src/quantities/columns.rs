@@ -25,7 +25,7 @@ pub struct Column {
     pub meaning: String,
     /// Whether it is about quality (else about cost).
     pub quality: bool,
-    /// Which way is better.
+    /// The direction that is better.
     pub direction: Direction,
     decimals: usize,
     value: Value,

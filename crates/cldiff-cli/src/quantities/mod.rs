@@ -33,7 +33,7 @@ pub struct Quantity {
     pub name: String,
     /// The unit; empty for a number without one.
     pub unit: &'static str,
-    /// Which way is better.
+    /// The direction that is better.
     pub better: Better,
     /// One sentence without a full stop.
     pub meaning: &'static str,
@@ -43,7 +43,7 @@ pub struct Quantity {
     pub error: Option<Place>,
 }
 
-/// Which way a quantity is better.
+/// The direction in which a quantity is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     /// The same for all metrics.
@@ -70,8 +70,8 @@ impl Better {
     }
 }
 
-/// Which way a metric with an evaluation matrix is better. Losses, and metrics that this program does not know, are
-/// better when smaller.
+/// The direction in which a metric with an evaluation matrix is better. Losses, and metrics that this program does not know,
+/// are better when smaller.
 pub fn direction(metric: &str) -> Direction {
     match SampleMetric::named(metric) {
         Some(metric) => metric.direction(),

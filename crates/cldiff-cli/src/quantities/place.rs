@@ -19,7 +19,7 @@ enum Step {
     Index(Index),
 }
 
-/// What an index counts.
+/// The objects that an index counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Index {
     /// The cells.
@@ -38,7 +38,7 @@ pub enum Index {
     Threshold,
     /// The network's blocks.
     Block,
-    /// What no row has.
+    /// An index that no row has.
     Other,
 }
 

@@ -16,7 +16,7 @@ use crate::results::{CellResult, Matrix};
 pub struct Summary {
     /// The key in `summary` is `METRIC.` and this.
     pub name: &'static str,
-    /// Which way is better.
+    /// The direction that is better.
     pub better: Better,
     /// One sentence without a full stop.
     pub meaning: &'static str,
@@ -26,7 +26,7 @@ pub struct Summary {
     pub shown: &'static [(&'static str, Shown)],
 }
 
-/// What a summary is computed from.
+/// The input that a summary is computed from.
 #[derive(Debug, Clone, Copy)]
 pub enum Of {
     /// The matrix.

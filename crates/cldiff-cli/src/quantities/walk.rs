@@ -25,7 +25,7 @@ pub struct Number {
     pub name: String,
     /// `value` or `standard_error`
     pub statistic: &'static str,
-    /// What each index on the way was.
+    /// The kind and the value of each index on the way.
     pub indices: Vec<(Index, usize)>,
     /// The number.
     pub value: f64,

@@ -90,7 +90,7 @@ fn row(run: &Results, number: Number) -> Row {
     row
 }
 
-/// What stands beside the number in its cell: timesteps, the block, the task and the threshold of a hybrid trajectory.
+/// Fills in the columns beside a cell's number: timesteps, the block, the task and the threshold of a hybrid trajectory.
 fn in_cell(row: &mut Row, cell: &CellResult, number: &Number) {
     let edge = |i: usize| cell.timestep.edges.get(i).copied();
     if let Some(bin) = number.index(Index::Bin) {

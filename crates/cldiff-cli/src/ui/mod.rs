@@ -1,4 +1,4 @@
-//! What the program prints that more than one subcommand prints: progress, the table of results, and why it ends without
+//! Output that more than one subcommand prints: progress, the table of results, and the reason for ending without
 //! success.
 //!
 //! Results go to stdout, everything else to stderr.

@@ -32,7 +32,7 @@ static BACKENDS: &[Backend] = &backends! { known! {} };
 /// Opens a backend on a device.
 type Open = fn(usize) -> Result<Box<dyn Engine>, EngineError>;
 
-/// What the program knows of a backend.
+/// A backend, as the program knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Backend {
     /// As it is asked for.
@@ -97,7 +97,7 @@ fn auto(device: usize) -> Result<Box<dyn Engine>, EngineError> {
     Err(EngineError::Backend { backend: Backend::AUTO, asked: Asked::Backend, problem })
 }
 
-/// What the processor offers to the CPU kernels: results are the same, to the bit, where this is.
+/// Processor features available to the CPU kernels: equal features give results that are equal to the bit.
 pub fn cpu_features() -> Vec<String> {
     let mut features = vec![std::env::consts::ARCH.to_owned()];
     #[cfg(any(feature = "flex", feature = "ndarray"))]

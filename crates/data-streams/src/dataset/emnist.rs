@@ -96,7 +96,7 @@ pub struct EmnistConfig {
     /// The directory of the files; a data directory that is given for the run goes before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// Which of the six published divisions.
+    /// The division, one of the six that are published.
     pub split: EmnistSplit,
     /// Zeros are added around the images up to this size.
     #[serde(skip_serializing_if = "Option::is_none")]

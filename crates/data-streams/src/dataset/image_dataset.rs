@@ -23,7 +23,7 @@ pub struct ImageItem {
 /// A data set among several that were joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// What it is called.
+    /// The name of the data set.
     pub name: String,
     /// Its classes, as the joined set numbers them.
     pub classes: Range<usize>,

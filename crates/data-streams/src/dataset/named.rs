@@ -1,4 +1,4 @@
-//! What can be done with the choice of a data set: built, and found by a name without options.
+//! Operations on the choice of a data set: building, and finding by a name without options.
 
 use super::{DataConfig, DatasetOptions, DatasetPair, ImageDataset, Places, Split, published::public_name};
 use crate::DataError;

@@ -1,4 +1,4 @@
-//! What the options of a data set can do.
+//! Operations on the options of a data set.
 
 use std::path::Path;
 

@@ -6,18 +6,18 @@ use crate::DataError;
 /// The two halves of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// What models train on.
+    /// The images that models train on.
     Train,
-    /// What they are measured against; the published sets call it "test".
+    /// The images that models are measured against; the published sets call them "test".
     Eval,
 }
 
 /// The training images and the images held out for evaluation.
 #[derive(Debug, Clone)]
 pub struct DatasetPair {
-    /// What models train on.
+    /// The images that models train on.
     pub train: ImageDataset,
-    /// What they are measured against.
+    /// The images that models are measured against.
     pub eval: ImageDataset,
 }
 

@@ -39,7 +39,7 @@ pub trait PublishedSet: Options {
     }
 }
 
-/// What a directory of the data set `name` is called, and the data set itself where the program names it: with hyphens.
+/// The name, with hyphens, of the data set `name`: of its directory, and of the data set where the program names it.
 pub(super) fn public_name(name: &str) -> String {
     name.replace('_', "-")
 }

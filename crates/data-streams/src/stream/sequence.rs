@@ -5,14 +5,14 @@ use crate::{DataError, DatasetPair, ImageDataset, ImageShape};
 /// One stretch of a stream; a task, where boundaries are known.
 #[derive(Debug, Clone)]
 pub struct Experience {
-    /// What it is called.
+    /// The name of the experience.
     pub name: String,
     /// Its classes, as numbered by the source: those of `eval`. Training images may be of others where experiences
     /// overlap.
     pub classes: Vec<usize>,
-    /// What can be trained on.
+    /// The images that models can be trained on.
     pub train: ImageDataset,
-    /// What is measured against.
+    /// The images that models are measured against.
     pub eval: ImageDataset,
 }
 
@@ -103,7 +103,7 @@ impl Stream {
         self.tells_boundaries
     }
 
-    /// What the stream is called.
+    /// The name of the stream.
     pub fn name(&self) -> &str {
         &self.name
     }

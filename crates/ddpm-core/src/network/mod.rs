@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 pub use self::{any::AnyNetwork, record::NetworkRecord};
 use crate::{CoreError, Denoiser, Kernels, TrainBackend, noise::Key};
 
-/// What the data and the process ask of a network.
+/// The requirements of the data and the process for a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
     /// Channels of the images.
@@ -41,7 +41,7 @@ impl Fit {
     }
 }
 
-/// What a network takes and gives.
+/// The input and the output of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetworkShape {
     /// Channels of x_t.
@@ -72,7 +72,7 @@ pub trait NetworkOptions: Options {
     /// [`CoreError::Config`] that names the first key that does not.
     fn validate(&self) -> Result<(), CoreError>;
 
-    /// What the network takes and gives.
+    /// The input and the output of the network.
     fn shape(&self) -> NetworkShape;
 
     /// A lower bound of the number of parameters, so that a checkpoint's configuration cannot ask for more memory than
@@ -147,7 +147,7 @@ pub trait BuildNetwork<B: TrainBackend>: NetworkOptions {
 
 /// A network that can say what it was made from, and show its activations.
 pub trait Network<B: Kernels>: Denoiser<B> + Module<B> + 'static {
-    /// What it was made from.
+    /// The options that the network was made from.
     fn options(&self) -> &dyn NetworkOptions;
 
     /// As [`denoise`](Denoiser::denoise), with the activations of its blocks shown to `watch` in the order of the

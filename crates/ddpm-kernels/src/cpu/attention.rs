@@ -22,7 +22,7 @@ pub struct Heads {
     pub width: usize,
 }
 
-/// What attends to what: `[heads, width, length]` each.
+/// Queries, keys and values of an attention, `[heads, width, length]` each.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// The queries.

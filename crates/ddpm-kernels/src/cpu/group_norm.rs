@@ -18,7 +18,7 @@ use crate::Norm;
 /// Numbers that make a job worth a thread.
 const JOB: usize = 1 << 14;
 
-/// What is normalised, and how.
+/// The inputs and the options of a normalisation.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// `[n, c, length]`

@@ -31,7 +31,7 @@ impl Known {
         }
     }
 
-    /// What is measured where no more than `known` is known.
+    /// Measures the wanted metrics where no more than `known` is known.
     fn measure(&self, wanted: &[SampleMetric], known: &[Need]) -> BTreeMap<SampleMetric, f64> {
         let knows = |need| known.contains(&need);
         let real = ImageSet {

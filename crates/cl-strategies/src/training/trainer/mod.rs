@@ -24,7 +24,7 @@ const WITHIN: Purpose = Purpose::named("within an experience");
 const OBSERVED: Purpose = Purpose::named("images that arrived");
 const AFTER: Purpose = Purpose::named("after an experience");
 
-/// What the observer of a training is told after each step.
+/// The report to the observer of a training after each step.
 #[derive(Clone, Copy)]
 pub struct StepReport<'a> {
     /// The experience, from 0.
@@ -52,7 +52,7 @@ pub struct Position {
     pub steps: usize,
     /// Steps of all experiences that are done, those left out included.
     pub taken: usize,
-    /// Those that were left out, in all and since the last that was not.
+    /// Steps that were left out: in all, and since the last step that was not left out.
     #[serde(default)]
     pub skipped: (usize, usize),
 }

@@ -156,11 +156,11 @@ pub struct Addends<'a> {
 pub struct Inputs<'a> {
     /// `[images, c_in, height, width]`
     pub x: Channels<'a>,
-    /// What becomes of `x` first.
+    /// The activation that is applied to `x` first.
     pub activation: Option<Activation<'a>>,
     /// `[c_out, c_in, kernel, kernel]`
     pub weight: &'a [f32],
-    /// What is added.
+    /// The addends of the output.
     pub add: Addends<'a>,
 }
 
@@ -180,7 +180,7 @@ pub struct InputGradient<'a> {
 pub struct WeightGradient<'a> {
     /// `[images, c_in, height, width]`
     pub x: Channels<'a>,
-    /// What became of `x` first.
+    /// The activation that was applied to `x` first.
     pub activation: Option<Activation<'a>>,
     /// The gradient of the output.
     pub grad: &'a [f32],

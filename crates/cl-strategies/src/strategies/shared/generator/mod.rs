@@ -108,7 +108,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     /// `n` images with noise and timesteps; none before the first experience has ended.
     ///
     /// # Errors
-    /// Those of the sampler.
+    /// The sampler's errors.
     pub fn noisy_batch(
         &self,
         step: &Step<'_, B, D>,
@@ -156,7 +156,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     /// `n` images of conditions seen.
     ///
     /// # Errors
-    /// Those of the sampler.
+    /// The sampler's errors.
     fn draw(
         &self,
         process: &GaussianDiffusion,

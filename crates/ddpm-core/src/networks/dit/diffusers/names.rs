@@ -16,7 +16,7 @@ struct Place {
     ours: String,
     /// The shape in diffusers.
     shape: Vec<usize>,
-    /// Which third of the rows of our tensor it is; all of it if absent.
+    /// The third of the rows of our tensor that the tensor is; all rows if absent.
     third: Option<usize>,
 }
 
