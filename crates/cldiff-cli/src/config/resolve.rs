@@ -215,15 +215,11 @@ impl Loaded {
 
     /// A mistake that a strategy has found in its options, or in the training.
     fn of_strategy(&self, i: usize, error: StrategyError) -> Failure {
-        match error.training_at("training") {
-            error @ StrategyError::Config { .. } => {
-                let StrategyError::Config { key, .. } = &error else { return Failure::mistake(error) };
-                if key.starts_with("training.") {
-                    return self.mistake(key, &error);
-                }
-                self.strategy_mistake(i, key, &error)
-            }
-            other => Failure::mistake(other),
+        let error = error.training_at("training");
+        match &error {
+            StrategyError::Config { key, .. } if key.starts_with("training.") => self.mistake(key, &error),
+            StrategyError::Config { key, .. } => self.strategy_mistake(i, key, &error),
+            _ => Failure::mistake(error),
         }
     }
 
