@@ -42,9 +42,9 @@ impl Dit {
         results_without_cost(&self.0.path(out))
     }
 
-    fn start(&self, out: &str) -> Child {
+    fn start(&self, out: &str, more: &[&str]) -> Child {
         let mut command = self.0.command();
-        command.args(Self::arguments(out, &[])).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(Self::arguments(out, more)).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
     }
 
@@ -112,8 +112,9 @@ fn a_dit_is_trained_measured_saved_and_used() {
 #[test]
 fn a_dit_that_is_killed_goes_on_to_the_same_results() {
     let dit = Dit(Scratch::new());
-    let whole = dit.run("whole", &[]);
-    let mut child = dit.start("killed");
+    let one = ["--strategy", "finetune"];
+    let whole = dit.run("whole", &one);
+    let mut child = dit.start("killed", &one);
     // Until there is a state to go on from.
     let (state, start) = (dit.0.path("killed/cells/finetune-0/state"), Instant::now());
     let has_state = || fs::read_dir(&state).is_ok_and(|mut entries| entries.next().is_some());
@@ -123,7 +124,7 @@ fn a_dit_that_is_killed_goes_on_to_the_same_results() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(dit.run("killed", &["--resume"]), whole);
+    assert_eq!(dit.run("killed", &[&one[..], &["--resume"]].concat()), whole);
 }
 
 #[test]
