@@ -31,6 +31,10 @@ pub struct Change {
     pub share: Option<Vec<f64>>,
     /// The part that comes from timesteps with a signal-to-noise ratio of at least 1; none as for `share`.
     pub clear_share: Option<f64>,
+    /// The change of the sum over the timesteps with a signal-to-noise ratio of at least 1.
+    pub clear: f64,
+    /// Its standard error.
+    pub clear_error: Option<f64>,
 }
 
 impl Change {
@@ -46,6 +50,7 @@ impl Change {
         let of_bin = |bin: usize| difference(before.bin(bin), after.bin(bin));
         let total = difference(&before.totals(), &after.totals());
         let (sum, error) = (mean(&total), standard_error(&total));
+        let clear = difference(before.clear(), after.clear());
         let told = error.is_some_and(|e| sum.abs() > BEYOND_DOUBT * e);
         let ratio = |bin: usize| relative(before.bin(bin), after.bin(bin));
         Self {
@@ -59,7 +64,9 @@ impl Change {
             total: sum,
             total_error: error,
             share: told.then(|| bins.map(|bin| mean(&of_bin(bin)) / sum).collect()),
-            clear_share: told.then(|| mean(&difference(before.clear(), after.clear())) / sum),
+            clear_share: told.then(|| mean(&clear) / sum),
+            clear: mean(&clear),
+            clear_error: standard_error(&clear),
         }
     }
 }
@@ -83,8 +90,12 @@ pub fn timestep_forgetting(before: &TimestepProfile, after: &TimestepProfile) ->
     let widths: Vec<f64> = before.widths().collect();
     let timesteps: f64 = widths.iter().sum();
     let mut eps = Change::between(&before.eps, &after.eps, &widths);
-    eps.total /= timesteps;
-    eps.total_error = eps.total_error.map(|error| error / timesteps);
+    for sum in [&mut eps.total, &mut eps.clear] {
+        *sum /= timesteps;
+    }
+    for error in [&mut eps.total_error, &mut eps.clear_error] {
+        *error = error.map(|error| error / timesteps);
+    }
     let vlb = Change::between(&before.vlb, &after.vlb, &vec![1.0; widths.len()]);
     TimestepForgetting { eps, vlb }
 }
@@ -184,6 +195,8 @@ mod tests {
         let (change, ..) = change(0);
         assert!(change.vlb.clear_share.unwrap() > 0.5);
         assert_eq!(change.vlb.peak(), 0);
+        let clear = change.eps.clear / change.eps.total;
+        assert!((clear - change.eps.clear_share.unwrap()).abs() < 1e-12);
         assert!(change.eps.clear_share.unwrap() > 0.2 && change.eps.clear_share.unwrap() < 0.3);
     }
 
@@ -198,6 +211,8 @@ mod tests {
         worse.add(1, 1, false, &[0.5, 0.5, 0.5]);
         let change = Change::between(&losses, &worse, &[1.0, 1.0]);
         assert_eq!((change.peak(), change.total, change.total_error), (1, 0.5, Some(0.0)));
+        // The other bin was given as one of more noise than signal.
+        assert_eq!((change.clear, change.clear_error), (0.0, Some(0.0)));
         assert_eq!(change.share, Some(vec![0.0, 1.0]));
         assert_eq!(change.relative, [Some(0.0), Some(0.25)]);
         assert_eq!(change.relative_error, [Some(0.0), Some(0.0)]);

@@ -28,6 +28,10 @@ impl StrategyOptions for CumulativeConfig {
     fn needs(&self) -> Needs {
         Needs::default()
     }
+
+    fn is_bound(&self) -> bool {
+        true
+    }
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for CumulativeConfig {

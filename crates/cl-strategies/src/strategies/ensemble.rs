@@ -30,6 +30,10 @@ impl StrategyOptions for EnsembleConfig {
     fn needs(&self) -> Needs {
         Needs::boundaries()
     }
+
+    fn is_bound(&self) -> bool {
+        true
+    }
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for EnsembleConfig {

@@ -29,6 +29,10 @@ impl StrategyOptions for JointConfig {
     fn needs(&self) -> Needs {
         Needs::default()
     }
+
+    fn is_bound(&self) -> bool {
+        true
+    }
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for JointConfig {

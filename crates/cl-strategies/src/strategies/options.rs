@@ -29,6 +29,12 @@ pub trait StrategyOptions: Options {
     /// Requirements on the training, the model and the data.
     fn needs(&self) -> Needs;
 
+    /// Whether the method is a bound for others rather than a competitor: it sees more data at once, or holds more models,
+    /// than a continual learner does. Reports show bounds apart and rank none of them.
+    fn is_bound(&self) -> bool {
+        false
+    }
+
     /// Checks the options against a training, beyond the [needs](Self::needs).
     ///
     /// # Errors

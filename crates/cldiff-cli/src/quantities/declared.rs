@@ -206,6 +206,14 @@ fn changes() -> Vec<Quantity> {
             "",
             "part of the total change from timesteps with a signal-to-noise ratio of at least 1; null as for `share`",
         ),
+        of(
+            "clear",
+            "",
+            "",
+            "change over the timesteps with a signal-to-noise ratio of at least 1: their part of `total`",
+        )
+        .better(Better::LOWER)
+        .with_error(&error("clear_error")),
         of("peak", "", "bin", "the bin in which the absolute change is greatest"),
     ]
 }

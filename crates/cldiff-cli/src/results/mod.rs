@@ -8,6 +8,7 @@ mod costs;
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use anyhow::{Context, Result, bail};
+use cldiff_engine::StrategySpec;
 use serde::{Deserialize, Serialize};
 
 pub use costs::Costs;
@@ -92,6 +93,9 @@ pub struct CellResult {
     pub label: String,
     /// The seed.
     pub seed: u64,
+    /// Whether the strategy is a bound, which competes with nobody; absent in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<bool>,
     /// The sample metrics of `evaluation.metrics`, `bpd` and `denoising_loss`, on each task after each task.
     pub matrices: BTreeMap<String, Matrix>,
     /// The sample metrics over all tasks seen, after each task.
@@ -133,6 +137,21 @@ pub struct CellResult {
     pub summary_missing: BTreeMap<String, String>,
     /// What it cost.
     pub cost: Costs,
+}
+
+impl CellResult {
+    /// Whether the strategy is a bound. Results of older versions do not say: the strategy's terms are asked.
+    pub fn is_bound(&self) -> bool {
+        self.bound.unwrap_or_else(|| StrategySpec::is_bound_named(&self.strategy))
+    }
+
+    /// The reason why a metric has no value on a task, or over all tasks seen; none where nothing is known of it.
+    pub fn reason(&self, metric: &str, after_task: usize, on_task: Option<usize>) -> Option<&str> {
+        let is_it = |missing: &&MissingValue| {
+            missing.metric == metric && (missing.after_task, missing.on_task) == (after_task, on_task)
+        };
+        self.missing.iter().find(is_it).map(|missing| missing.reason.as_str())
+    }
 }
 
 /// An entry that was to be measured and has no value.
@@ -195,6 +214,12 @@ pub struct ChangeResult {
     pub share: Option<Vec<f64>>,
     /// The part from timesteps with a signal-to-noise ratio of at least 1; null as for `share`.
     pub clear_share: Option<f64>,
+    /// The change over the timesteps with a signal-to-noise ratio of at least 1, in the unit of `total`.
+    #[serde(default)]
+    pub clear: Option<f64>,
+    /// Its standard error.
+    #[serde(default)]
+    pub clear_error: Option<f64>,
 }
 
 /// FID on a task of samples by the model right after it (old) and the final one (new) together.

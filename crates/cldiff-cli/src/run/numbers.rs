@@ -29,6 +29,7 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
         strategy: spec.strategy.name(),
         label: spec.strategy.label(),
         seed: spec.seed,
+        bound: Some(spec.strategy.is_bound()),
         summary: summarise(&matrices, &samples.pooled, &untrained),
         summary_missing: BTreeMap::new(),
         standard_errors: samples.standard_errors.into_iter().chain(errors).collect(),
@@ -112,6 +113,8 @@ fn change(change: &Change) -> ChangeResult {
         peak: change.peak(),
         share: change.share.clone().filter(|share| share.iter().all(|s| s.is_finite())),
         clear_share: change.clear_share.and_then(finite),
+        clear: finite(change.clear),
+        clear_error: change.clear_error.and_then(finite),
     }
 }
 
