@@ -89,7 +89,8 @@ pub fn choices(what: Listed) -> Vec<Choice> {
 
 /// Strategies, with whether they are bounds.
 fn strategies() -> Vec<Choice> {
-    let with_bound = |choice: Choice| Choice { bound: Some(StrategySpec::is_bound_named(&choice.name)), ..choice };
+    let with_bound =
+        |choice: Choice| Choice { bound: Some(StrategySpec::is_bound_named(&choice.name)), ..choice };
     of_list(StrategyTerm::list()).into_iter().map(with_bound).collect()
 }
 

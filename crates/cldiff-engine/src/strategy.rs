@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn bounds_are_told_by_their_terms() {
-        let bounds = StrategyTerm::list().names().into_iter().filter(|name| StrategySpec::is_bound_named(name));
+        let bounds =
+            StrategyTerm::list().names().into_iter().filter(|name| StrategySpec::is_bound_named(name));
         assert_eq!(bounds.collect::<Vec<_>>(), ["joint", "cumulative", "ensemble"]);
         assert!(StrategySpec::is_bound_named("cumulative+l2") && !StrategySpec::is_bound_named("replay+l2"));
         assert!(!StrategySpec::is_bound_named("jointly") && !StrategySpec::is_bound_named(""));

@@ -23,7 +23,9 @@ impl Comparison {
             (Direction::LowerIsBetter, mean) => mean,
             (Direction::HigherIsBetter, mean) => -mean,
         };
-        let Some(best) = with_values().min_by(|&a, &b| mean(a).total_cmp(&mean(b))) else { return Vec::new() };
+        let Some(best) = with_values().min_by(|&a, &b| mean(a).total_cmp(&mean(b))) else {
+            return Vec::new();
+        };
         let (rest, group): (Vec<usize>, Vec<usize>) = with_values().partition(|&i| self.is_better(best, i));
         let apart = group.iter().all(|&i| rest.iter().all(|&j| self.is_better(i, j)));
         if apart && !rest.is_empty() { group } else { Vec::new() }

@@ -55,8 +55,7 @@ impl Comparison {
         }
         let mut tested: Vec<&mut Pair> =
             pairs.iter_mut().filter(|pair| pair.difference.n >= FEWEST_SEEDS).collect();
-        let p_values: Vec<f64> =
-            tested.iter().map(|pair| pair.difference.p_value().unwrap_or(1.0)).collect();
+        let p_values: Vec<f64> = tested.iter().map(|pair| pair.difference.p_value().unwrap_or(1.0)).collect();
         for (pair, adjusted) in tested.iter_mut().zip(holm(&p_values)) {
             pair.adjusted_p = Some(adjusted);
         }

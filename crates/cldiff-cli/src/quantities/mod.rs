@@ -4,7 +4,7 @@
 //! - [`losses`] and [`summaries`] hold the quantities that the program computes from what the engine measured, with the
 //!   computation; the engine's [`COSTS`](cldiff_engine::COSTS) hold the costs; sample metrics name themselves.
 //! - [`declared`] lists these and the rest as places in `results.json`; [`walk`] finds the quantity of every number.
-//! - [`columns`] chooses what the tables for the eye show.
+//! - [`columns`] chooses what the tables for the eye show, and [`marks`] what they mark.
 //!
 //! The long table (`results.csv`, `results.parquet`), the tables and the reference in docs/results.md follow from the
 //! declarations. A test fails where a number has none.
@@ -13,6 +13,7 @@ pub mod cells;
 pub mod columns;
 pub mod declared;
 pub mod losses;
+pub mod marks;
 pub mod place;
 #[cfg(test)]
 mod reference;

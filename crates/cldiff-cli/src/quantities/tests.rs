@@ -35,10 +35,12 @@ fn the_tables_columns_are_quality_then_cost() {
         "FID pooled",
         "forgetting",
         "BWT",
+        "FID learned",
         "plasticity",
         "KLD",
         "bpd",
         "bpd forg.",
+        "bpd learned",
         "train s",
         "sample s",
         "eval. s",
@@ -48,6 +50,24 @@ fn the_tables_columns_are_quality_then_cost() {
         "state kB",
     ];
     assert_eq!(titles, expected);
+}
+
+/// Forgetting is read with what was learned, which stands beside it; one quality is primary.
+#[test]
+fn forgetting_has_plasticity_beside_it() {
+    let columns = columns::qualities(&fixture());
+    let place = |key: &str| columns.iter().position(|column| column.key == key).unwrap();
+    for (forgets, learns, apart) in [
+        ("fid.forgetting", "fid.plasticity", 2),
+        ("fid.backward_transfer", "fid.plasticity", 1),
+        ("bpd.forgetting", "bpd.plasticity", 1),
+    ] {
+        assert_eq!(place(learns) - place(forgets), apart, "{forgets}");
+        assert_eq!(columns[place(forgets)].beside.as_deref(), Some(learns));
+        assert!(columns[place(forgets)].meaning.contains("nothing to forget"), "{forgets}");
+    }
+    let primary = columns.iter().filter(|column| column.primary).map(|column| column.key.as_str());
+    assert_eq!(primary.collect::<Vec<_>>(), ["fid.final_average"]);
 }
 
 #[test]
