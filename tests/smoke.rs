@@ -56,6 +56,7 @@ fn schema_1(results: &Value) {
             assert!(results["floor"][name][0].is_number(), "{name}");
             assert!(results["floor"][format!("{name}_pooled")][1].is_number(), "{name}");
         }
+        assert_eq!(cell["bound"], cell["strategy"] == "joint", "{}", cell["label"]);
         let buffer = cell["strategy"] == "replay";
         assert_eq!(cell["matrices"]["memorisation"][1][0].is_number(), buffer, "{}", cell["label"]);
         let both = ["bpd", "denoising_loss"];

@@ -39,7 +39,8 @@ struct Quantile {
 struct Power {
     methods: usize,
     seeds: usize,
-    power: f64,
+    #[serde(rename = "power")]
+    share: f64,
 }
 
 fn fixture() -> Fixture {
@@ -150,7 +151,7 @@ fn power(methods: usize, seeds: usize, repetitions: u64) -> f64 {
 
 #[test]
 fn the_power_for_an_effect_of_two_standard_deviations_is_known() {
-    for Power { methods, seeds, power: expected } in fixture().power {
+    for Power { methods, seeds, share: expected } in fixture().power {
         let repetitions = if methods > 6 { 500 } else { 2000 };
         let found = power(methods, seeds, repetitions);
         println!("{methods} methods, {seeds} seeds: {:.1} % told apart", 100.0 * found);

@@ -88,7 +88,13 @@ pub fn over_seeds(values: impl IntoIterator<Item = f64>) -> Option<OverSeeds> {
 
 /// a - b on the seeds that both have; none if there are no such seeds.
 pub fn paired_difference(a: &BySeed, b: &BySeed) -> Option<OverSeeds> {
-    let pairs: Vec<(f64, f64)> = a.iter().filter_map(|(seed, a)| Some((*a, *b.get(seed)?))).collect();
+    // Both are sorted by seed.
+    let mut others = b.iter().peekable();
+    let mut common = |seed: &u64| {
+        while others.next_if(|(other, _)| *other < seed).is_some() {}
+        others.next_if(|(other, _)| *other == seed).map(|(_, value)| *value)
+    };
+    let pairs: Vec<(f64, f64)> = a.iter().filter_map(|(seed, a)| Some((*a, common(seed)?))).collect();
     let values: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
     of(&values, pairs.iter().fold(0.0, |most, (a, b)| most.max(a.abs()).max(b.abs())))
 }

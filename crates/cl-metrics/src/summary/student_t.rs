@@ -15,7 +15,7 @@ pub fn two_sided_quantile(p: f64, df: f64) -> f64 {
     let mut t = 0.0;
     for _ in 0..200 {
         let step = (two_sided_p(t, df) - p) / (2.0 * density(t, df));
-        if !(step > 1e-14 * t) {
+        if step <= 1e-14 * t || step.is_nan() {
             break;
         }
         t += step;

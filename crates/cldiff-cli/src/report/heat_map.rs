@@ -94,7 +94,7 @@ impl HeatMap<'_> {
         for (line, size) in lines {
             let style = ("sans-serif", size).into_font().color(&ink);
             let style = style.pos(Pos::new(HPos::Center, VPos::Center));
-            area.draw(&Text::new(line, (x + w / 2, top + (size + 2) / 2), style)).map_err(drawing)?;
+            area.draw(&Text::new(line, (x + w / 2, top + size / 2 + 1), style)).map_err(drawing)?;
             top += size + 2;
         }
         Ok(())
@@ -144,7 +144,7 @@ pub(super) fn fid(results: &Results, cells: &[&CellResult]) -> Result<String> {
 /// The N of all entries of the FID matrices, if they have one and the results say so.
 pub(super) fn one_n(results: &Results) -> Option<usize> {
     let measured = results.cells.iter().filter_map(|cell| cell.samples.get("fid")).flatten().flatten();
-    range(measured.copied().filter(Option::is_some)).filter(|(least, most)| least == most).map(|(n, _)| n)
+    range(measured.flatten().copied().map(Some)).filter(|(least, most)| least == most).map(|(n, _)| n)
 }
 
 /// Three digits.

@@ -45,11 +45,6 @@ pub(super) fn most_seeds(results: &Results) -> usize {
     strategies(results).iter().map(|(_, cells)| cells.len()).max().unwrap_or(0)
 }
 
-/// The fewest seeds that a competing strategy has.
-pub(super) fn fewest_seeds(results: &Results) -> usize {
-    competitors(results).iter().map(|(_, cells)| cells.len()).min().unwrap_or(0)
-}
-
 /// Every strategy's standing in every quality that was to be computed for it.
 pub(super) fn standings(results: &Results) -> Vec<Standing> {
     qualities(results).into_iter().flat_map(|column| standings_in(results, &column)).collect()

@@ -81,6 +81,17 @@ fn bounds_compete_with_nobody() {
     assert!(!table.contains("best of all") && bounds.contains("<td>best of all"));
 }
 
+/// What a result says of a bound counts before the names that this program knows.
+#[test]
+fn a_strategy_of_another_crate_can_be_a_bound() {
+    let of = |strategy: &str, bound| {
+        let cells = shifted("x", 0.0, 1).into_iter();
+        cells.map(|cell| CellResult { strategy: strategy.into(), bound, ..cell }).all(|cell| cell.is_bound())
+    };
+    assert!(of("theirs", Some(true)) && !of("theirs", None) && !of("joint", Some(false)));
+    assert!(of("joint", None) && of("ensemble+l2", None) && !of("finetune", None));
+}
+
 /// A frozen model forgets nothing. It leads in forgetting only if it learned as well as the others.
 #[test]
 fn forgetting_is_marked_with_plasticity_alone() {

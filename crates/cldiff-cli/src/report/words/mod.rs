@@ -51,7 +51,8 @@ fn skipped(results: &Results) -> Option<String> {
 
 /// How much the seeds can tell at all.
 fn doubt(results: &Results) -> String {
-    let (fewest, most) = (statistics::fewest_seeds(results), statistics::most_seeds(results));
+    let most = statistics::most_seeds(results);
+    let fewest = competitors(results).iter().map(|(_, cells)| cells.len()).min().unwrap_or(most);
     if most < FEWEST_SEEDS {
         return match most {
             0 | 1 => "One seed each: the sentences below describe these runs and claim nothing of other seeds; no strategy \
@@ -68,11 +69,19 @@ fn doubt(results: &Results) -> String {
     } else {
         String::new()
     };
+    let has_primary = qualities(results).iter().any(|column| {
+        column.primary && results.cells.iter().any(|cell| cell.summary.contains_key(&column.key))
+    });
+    let primary = if has_primary {
+        "The primary quality is the final average FID; all others are "
+    } else {
+        "All qualities are "
+    };
     format!(
         "{} seeds: of two strategies one is called better in a quality if Student's paired t test over seeds has p ≤ \
          {ERROR_RATE}, corrected for all pairs of that quality (Holm). So in a quality in which all strategies are equal, \
-         any are told apart with a probability of at most {:.0} %. The primary quality is the final average FID; all \
-         others are exploratory: of twenty of them one may show a difference by chance.{few}",
+         any are told apart with a probability of at most {:.0} %. {primary}exploratory: of twenty of them one may show a \
+         difference by chance.{few}",
         range_text((fewest, most)),
         100.0 * ERROR_RATE,
     )
@@ -85,9 +94,9 @@ fn best_and_worst(results: &Results) -> Option<String> {
         all.iter().filter_map(|(label, cells)| Some((label, fid.mean(cells)?))).collect();
     sorted.sort_by(|a, b| a.1.total_cmp(&b.1));
     let [(best, least), .., (worst, most)] = &sorted[..] else { return None };
-    let tested = statistics::pairs_in(results, &fid).iter().any(|pair| pair.adjusted_p.is_some());
-    let verdict = if tested {
-        told_apart(&statistics::pairs_in(results, &fid), best)
+    let pairs = statistics::pairs_in(results, &fid);
+    let verdict = if pairs.iter().any(|pair| pair.adjusted_p.is_some()) {
+        told_apart(&pairs, best)
     } else {
         "; this difference is not tested".to_owned()
     };

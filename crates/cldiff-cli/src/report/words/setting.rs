@@ -43,7 +43,7 @@ fn fid(results: &Results) -> String {
         return String::new();
     }
     let entries = results.cells.iter().filter_map(|cell| cell.samples.get("fid")).flatten().flatten();
-    let n = range(entries.copied().filter(Option::is_some));
+    let n = range(entries.flatten().copied().map(Some));
     let n = n.map_or_else(|| results.samples_per_task.to_string(), range_text);
     format!(
         " After each task, samples of each task seen so far are compared with its held-out images: FID from {n} \
