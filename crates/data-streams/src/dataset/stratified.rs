@@ -35,6 +35,31 @@ pub fn apportion(weights: &[usize], n: usize) -> Vec<usize> {
     shares
 }
 
+/// `n` classes in a row, so that the first m have every class in its share, for any m: each class of a positive weight
+/// once, in their order, and then again and again the class with the greatest w / sqrt(i (i + 1)), i being how often it
+/// has come (equal proportions, the method of Huntington and Hill; Balinski & Young 2001). Where the shares of n are
+/// whole numbers, they are kept to the number. Empty where no weight is positive.
+pub fn proportional_sequence(weights: &[usize], n: usize) -> Vec<usize> {
+    if weights.iter().all(|&weight| weight == 0) {
+        return Vec::new();
+    }
+    let mut came = vec![0_u32; weights.len()];
+    let mut sequence = Vec::with_capacity(n);
+    for _ in 0..n {
+        let priority = |i: usize| {
+            let i_came = f64::from(came[i]);
+            // Infinite at first; below 0 for a class that never comes.
+            if weights[i] == 0 { -1.0 } else { weights[i] as f64 / (i_came * (i_came + 1.0)).sqrt() }
+        };
+        // The first of the greatest.
+        let next = (0..weights.len()).rev().max_by(|&a, &b| priority(a).total_cmp(&priority(b)));
+        let Some(next) = next else { break };
+        came[next] += 1;
+        sequence.push(next);
+    }
+    sequence
+}
+
 impl ImageDataset {
     /// The positions, in rising order, of `n` images with every class in its share ([`apportion`]), or of all images.
     /// Which images of a class these are, the key decides; with a larger `n`, a class that has a larger share keeps
@@ -86,6 +111,29 @@ mod tests {
         assert_eq!(apportion(&[1, 1, 1], 2), [1, 1, 0]);
         assert_eq!(apportion(&[0, 0], 5), [0, 0]);
         assert_eq!(apportion(&[usize::MAX, usize::MAX], 4), [2, 2]);
+    }
+
+    fn shares(weights: &[usize], n: usize) -> Vec<usize> {
+        let sequence = proportional_sequence(weights, n);
+        (0..weights.len()).map(|class| sequence.iter().filter(|&&c| c == class).count()).collect()
+    }
+
+    #[test]
+    fn every_beginning_of_a_sequence_has_the_classes_in_their_shares() {
+        assert_eq!(proportional_sequence(&[7, 7, 7], 7), [0, 1, 2, 0, 1, 2, 0]);
+        // After one each: 3 / sqrt(2), then 3 / sqrt(6) = 1.22 against 1 / sqrt(2) = 0.71; then 3 / sqrt(12) = 0.87.
+        assert_eq!(proportional_sequence(&[3, 0, 1], 8), [0, 2, 0, 0, 0, 2, 0, 0]);
+        for (weights, n) in [(vec![5, 2, 3], 40), (vec![10, 10, 2], 66), (vec![980, 1135, 1032], 3147)] {
+            let total: usize = weights.iter().sum();
+            let expected: Vec<usize> = weights.iter().map(|w| w * n / total).collect();
+            assert_eq!(shares(&weights, n), expected);
+        }
+        // A class is there however small its share.
+        assert_eq!(shares(&[99, 1], 10), [9, 1]);
+        assert_eq!(proportional_sequence(&[4, 4, 4], 2), [0, 1]);
+        assert_eq!(proportional_sequence(&[0, 0], 5), [0_usize; 0]);
+        let long = proportional_sequence(&[6, 1, 9], 50);
+        assert!((0..50).all(|m| proportional_sequence(&[6, 1, 9], m) == long[..m]));
     }
 
     /// Of images whose classes come in turn, every second has two classes of four.
