@@ -18,8 +18,7 @@ use ddpm_core::{
 };
 
 use crate::{
-    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick,
-    measure::Samples,
+    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick, measure::Samples,
 };
 
 const SAMPLES: Purpose = Purpose::named("evaluation samples");

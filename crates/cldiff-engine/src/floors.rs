@@ -54,7 +54,8 @@ impl Floors {
             // Of whatever experience the images come with, where experiences overlap.
             let own = (0..all.len()).filter(|&i| all.task(i) == j).collect::<Vec<_>>();
             let train = all.select(&own);
-            let draws = draws(&train, &reference.tasks[j].eval, n, tasks - j, Key::new(0, FLOOR).experience(j));
+            let draws =
+                draws(&train, &reference.tasks[j].eval, n, tasks - j, Key::new(0, FLOOR).experience(j));
             (train, draws)
         };
         let drawn: Vec<(ImageDataset, Draws)> = (0..tasks).map(drawn_of).collect();

@@ -39,7 +39,8 @@ mod tests {
     fn pooled(tasks: &[ImageDataset], n: usize) -> (Vec<usize>, Vec<usize>) {
         let all: Vec<&ImageDataset> = tasks.iter().collect();
         let shares = pooled_shares(&all, n);
-        let drawn = all.iter().zip(shares).flat_map(|(real, share)| requested_classes(real, n)[..share].to_vec());
+        let drawn =
+            all.iter().zip(shares).flat_map(|(real, share)| requested_classes(real, n)[..share].to_vec());
         (all.iter().flat_map(|real| real.labels()).collect(), drawn.collect())
     }
 

@@ -36,10 +36,7 @@ mod tests {
             vec![Some(9.0), Some(7.0), Some(1.0)],
         ];
         // Task 0: 9 against its best, 3; task 1: 7 against 8.
-        assert_eq!(
-            forgetting(&EvaluationMatrix::new(rows), Direction::LowerIsBetter),
-            Ok((6.0 - 1.0) / 2.0)
-        );
+        assert_eq!(forgetting(&EvaluationMatrix::new(rows), Direction::LowerIsBetter), Ok((6.0 - 1.0) / 2.0));
     }
 
     #[test]

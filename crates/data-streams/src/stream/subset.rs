@@ -187,7 +187,8 @@ mod tests {
         };
         assert!(part(&[2, 0]).shares_classes_across_domains());
         assert!(!part(&[1]).shares_classes_across_domains());
-        let online = Online { stream: StreamConfig::of(crate::DomainIncremental::default()), ..Default::default() };
+        let online =
+            Online { stream: StreamConfig::of(crate::DomainIncremental::default()), ..Default::default() };
         assert!(online.build(data()).unwrap().shares_classes_across_domains());
         assert!(!subset().build(data()).unwrap().shares_classes_across_domains());
         // The images of a class are of one distribution, whichever experience they come in.
