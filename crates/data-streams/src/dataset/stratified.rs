@@ -152,6 +152,26 @@ mod tests {
         assert_eq!(data.stratified(20, KEY), (0..10).collect::<Vec<_>>());
     }
 
+    /// `configs/smoke.toml`: 16 of the 200 images of a task, whose five classes come in turn. Those at i * 200 / 16 are of two.
+    #[test]
+    fn the_measured_images_of_the_smallest_configuration_have_all_classes() {
+        use crate::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
+        let data = GlyphsConfig { size: 8, train_per_class: 60, eval_per_class: 40, ..Default::default() };
+        let stream = ClassIncremental { experiences: 2, ..Default::default() };
+        let stream = stream.build(data.build().unwrap()).unwrap();
+        for (j, eval) in stream.experiences().iter().map(|e| &e.eval).enumerate() {
+            let classes = |positions: &[usize]| {
+                eval.select(positions).counts_per_class().into_iter().filter(|&n| n > 0).collect::<Vec<_>>()
+            };
+            assert_eq!(classes(&(0..16).map(|i| i * 200 / 16).collect::<Vec<_>>()).len(), 2);
+            let stratified = classes(&eval.stratified(16, KEY.experience(j)));
+            assert!(
+                stratified.len() == 5 && stratified.iter().all(|n| (3..=4).contains(n)),
+                "{stratified:?}"
+            );
+        }
+    }
+
     #[test]
     fn the_key_decides_and_smaller_subsets_are_parts_of_larger_ones() {
         let data = images((0..60).map(|i| i % 3).collect(), 3);
