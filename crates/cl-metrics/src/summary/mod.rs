@@ -10,6 +10,7 @@ mod average;
 mod backward_transfer;
 mod forgetting;
 mod forward_transfer;
+mod gap;
 mod holm;
 mod matrix;
 mod plasticity;
@@ -24,6 +25,7 @@ pub use average::{average_after, final_average, stream_average};
 pub use backward_transfer::backward_transfer;
 pub use forgetting::forgetting;
 pub use forward_transfer::forward_transfer;
+pub use gap::Gap;
 pub use holm::holm;
 pub use matrix::{Direction, EvaluationMatrix};
 pub use plasticity::{plasticity, plasticity_against};
@@ -31,8 +33,11 @@ pub use seeds::{BySeed, FEWEST_FOR_INTERVAL, Interval, LEVEL, OverSeeds, over_se
 pub use student_t::{two_sided_p, two_sided_quantile};
 pub use verdicts::{Comparison, ERROR_RATE, FEWEST_SEEDS, Pair};
 
-/// Every summary of a matrix that needs nothing else, by name.
-pub fn summarise(matrix: &EvaluationMatrix, direction: Direction) -> BTreeMap<&'static str, Option<f64>> {
+/// Every summary of a matrix that needs nothing else, by name, or the reason why it has no value.
+pub fn summarise(
+    matrix: &EvaluationMatrix,
+    direction: Direction,
+) -> BTreeMap<&'static str, Result<f64, Gap>> {
     BTreeMap::from([
         ("final_average", final_average(matrix)),
         ("stream_average", stream_average(matrix)),
@@ -40,10 +45,4 @@ pub fn summarise(matrix: &EvaluationMatrix, direction: Direction) -> BTreeMap<&'
         ("backward_transfer", backward_transfer(matrix, direction)),
         ("plasticity", plasticity(matrix)),
     ])
-}
-
-/// The mean; none of nothing.
-fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.into_iter().fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / f64::from(n))
 }

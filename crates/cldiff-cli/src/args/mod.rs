@@ -242,7 +242,7 @@ pub struct BpdArgs {
     /// The directory of the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Only the first N images
+    /// Only N images, every class in its share
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// 1: all timesteps; K: one drawn timestep for each stratum of up to K, with the standard error that it costs

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use cldiff_engine::BitsJob;
 use data_streams::{ImageDataset, ImageShape};
-use ddpm_core::likelihood::BitsPerDimension;
+use ddpm_core::{
+    likelihood::BitsPerDimension,
+    noise::{Key, Purpose},
+};
 use serde_json::json;
 
 use super::{at_least_one, open, shape, tell_mistake};
@@ -15,6 +18,8 @@ use crate::{
     files::{output, tensors::Tensors},
     ui::progress::Progress,
 };
+
+const LIMIT: Purpose = Purpose::named("images of cldiff bpd");
 
 /// Writes the terms of the bits per dimension.
 ///
@@ -27,7 +32,8 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
         ("--limit", args.limit.unwrap_or(1)),
     ])?;
     let images = images(args)?;
-    let images = args.limit.map_or_else(|| images.clone(), |limit| images.take(limit));
+    let limited = |limit| images.select(&images.stratified(limit, Key::new(0, LIMIT)));
+    let images = args.limit.map_or_else(|| images.clone(), limited);
     let job = BitsJob {
         model: args.model.model.clone(),
         images,

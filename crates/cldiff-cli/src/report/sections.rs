@@ -145,17 +145,44 @@ pub(super) fn summary_rows(results: &Results) -> Vec<Value> {
     names.into_iter().map(row).collect()
 }
 
-/// The floor of FID, in words, with its N.
+/// The floor of FID, in words, with its N, and its standard errors where they are known.
 pub(super) fn floor(results: &Results) -> Option<String> {
     let of = |name: &str| results.floor.get(name);
-    let n = |n: Option<(usize, usize)>| n.map_or_else(String::new, |n| format!(" (N = {})", range_text(n)));
+    let n = |n: Option<(usize, usize)>| n.map(|n| format!("N = {}", range_text(n)));
     let samples = |name: &str| results.floor_samples.get(name);
+    let error = |error: Option<f64>| error.map(|error| format!("standard error over samples {error:.2}"));
+    let errors = |name: &str| results.floor_standard_errors.get(name);
+    let notes = |notes: [Option<String>; 2]| {
+        let known: Vec<String> = notes.into_iter().flatten().collect();
+        if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
+    };
     let per_task = mean(of("fid")?.iter().copied())?;
-    let of_tasks = n(samples("fid").and_then(|n| range(n.iter().copied())));
+    let of_tasks = errors("fid").and_then(|errors| {
+        let squares = mean(errors.iter().map(|error| error.map(|error| error * error)))?;
+        Some((squares / errors.len() as f64).sqrt())
+    });
+    let of_tasks = notes([n(samples("fid").and_then(|n| range(n.iter().copied()))), error(of_tasks)]);
     let pooled = of("fid_pooled").and_then(|values| values.last().copied().flatten());
-    let of_all = n(samples("fid_pooled").and_then(|n| range(n.last().copied())));
+    let of_all = notes([
+        n(samples("fid_pooled").and_then(|n| range(n.last().copied()))),
+        error(errors("fid_pooled").and_then(|errors| errors.last().copied().flatten())),
+    ]);
     let pooled = pooled.map_or_else(String::new, |v| format!(", {v:.2}{of_all} over all tasks"));
     Some(format!("{per_task:.2}{of_tasks} on average over tasks{pooled}"))
+}
+
+/// The row of training images in place of samples: what a model that has learned every task and forgets nothing has. None
+/// in results of older versions.
+pub(super) fn floor_row(results: &Results) -> Option<Value> {
+    let columns = columns(results);
+    let of = |column: &Column| results.floor_summary.get(&column.key).copied().flatten();
+    columns.iter().any(|column| of(column).is_some()).then(|| {
+        let entries: Vec<Value> = columns
+            .iter()
+            .map(|c| context! { text => c.format(of(c)), sort => of(c), best => false, quality => c.quality })
+            .collect();
+        context! { label => "training images as samples", seeds => 1, entries => entries }
+    })
 }
 
 /// The colours and markers of the line charts.

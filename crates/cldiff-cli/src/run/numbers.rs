@@ -11,7 +11,9 @@ use crate::{
         losses::{MATRIX_LOSSES, MatrixLoss, TIMESTEP_LOSSES, TimestepLoss},
         summaries::summarise,
     },
-    results::{CellResult, ChangeResult, CkaResult, Costs, HybridResult, Matrix, TimestepResult},
+    results::{
+        CellResult, ChangeResult, CkaResult, Costs, HybridResult, Matrix, MissingValue, TimestepResult,
+    },
 };
 
 /// The numbers of a cell, from its evaluations.
@@ -25,18 +27,20 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
     let errors = losses.filter_map(|loss| Some((loss.name.to_owned(), matrix(evaluations, loss.error?))));
     let n = |loss: &MatrixLoss| (loss.name.to_owned(), by_task(evaluations, |p| Some(p.prior.len())));
     let untrained = untrained(evaluations);
+    let missing = [samples.missing, missing_losses(evaluations)].concat();
+    let summaries = summarise(&matrices, &samples.pooled, &untrained, &missing);
     CellResult {
         strategy: spec.strategy.name(),
         label: spec.strategy.label(),
         seed: spec.seed,
         bound: Some(spec.strategy.is_bound()),
-        summary: summarise(&matrices, &samples.pooled, &untrained),
-        summary_missing: BTreeMap::new(),
+        summary: summaries.values,
+        summary_missing: summaries.missing,
         standard_errors: samples.standard_errors.into_iter().chain(errors).collect(),
         samples: samples.samples.into_iter().chain(MATRIX_LOSSES.iter().map(n)).collect(),
         pooled_samples: samples.pooled_samples,
         pooled_standard_errors: samples.pooled_standard_errors,
-        missing: samples.missing,
+        missing,
         matrices,
         pooled: samples.pooled,
         timestep: timestep_result(spec, evaluations),
@@ -53,6 +57,21 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
 
 fn matrix(evaluations: &[Evaluation], value: impl Fn(&TimestepProfile) -> Option<f64>) -> Matrix {
     by_task(evaluations, value)
+}
+
+/// Losses that are not finite, as those of a model that has diverged.
+fn missing_losses(evaluations: &[Evaluation]) -> Vec<MissingValue> {
+    let of = |loss: &MatrixLoss, e: &Evaluation| {
+        let lost = e.profiles.iter().enumerate().filter(|(_, profile)| !(loss.of)(profile).is_finite());
+        let missing = |(j, _)| MissingValue {
+            metric: loss.name.to_owned(),
+            after_task: e.experience,
+            on_task: Some(j),
+            reason: format!("{} is not finite", loss.name),
+        };
+        lost.map(missing).collect::<Vec<_>>()
+    };
+    MATRIX_LOSSES.iter().flat_map(|loss| evaluations.iter().flat_map(move |e| of(loss, e))).collect()
 }
 
 fn untrained(evaluations: &[Evaluation]) -> BTreeMap<String, Vec<Option<f64>>> {

@@ -62,8 +62,8 @@ fn setting(results: &Results) -> String {
     let floor = results.floor.get("fid").and_then(|floor| mean(floor.iter().copied()));
     let n = results.floor_samples.get("fid").and_then(|n| range(n.iter().copied()));
     let n = n.map_or_else(String::new, |n| format!(" (N = {})", range_text(n)));
-    let floor =
-        floor.map_or_else(String::new, |v| format!("; floor (real against real){n} {v:.2} on average"));
+    let floor = floor
+        .map_or_else(String::new, |v| format!("; floor (training images as samples){n} {v:.2} on average"));
     format!(
         "FID from {} samples a task in the features of the {}{floor}",
         results.samples_per_task, results.features
