@@ -159,3 +159,15 @@ fn what_is_missing_is_told_with_its_reason() {
     );
     assert!(html.contains("No final average FID: a"));
 }
+
+/// The floor has its N and its error, and a row of its own: training images forget as much as noise makes them.
+#[test]
+fn the_floor_says_its_n_and_its_forgetting() {
+    let html = render(&[input(vec![cell("a", 0, 2)], 2)]).unwrap();
+    // 0.125 / sqrt(2)
+    assert!(html.contains("0.50 (N = 64, standard error over samples 0.09) on average over tasks"));
+    let bounds = html.split_once("<tbody class=\"bounds\">").unwrap().1;
+    let row = bounds.split_once("training images as samples").unwrap().1.split("</tr>").next().unwrap();
+    assert!(row.contains(">0.38</td>"), "{row}");
+    assert!(html.contains("The classifier on held-out images"));
+}

@@ -23,43 +23,36 @@ fn sentence(label: &str, cells: &[&CellResult], last: usize, family: Family) -> 
     if !cells.iter().all(|cell| cell.matrices.contains_key("fid")) {
         return None;
     }
-    let (learned, end) = (entry(cells, "fid", 0, 0), entry(cells, "fid", last, 0));
-    let (learned, end) = match (learned, end) {
-        (Some(learned), Some(end)) => (learned, end),
-        (None, _) => {
-            return Some(format!(
-                "{label}: FID on task 1 has no value right after it: {}.",
-                reason(cells, 0, 0)
-            ));
-        }
-        (_, None) => {
-            return Some(format!(
-                "{label}: FID on task 1 has no value at the end: {}.",
-                reason(cells, last, 0)
-            ));
-        }
+    let found = match (entry(cells, "fid", 0, 0), entry(cells, "fid", last, 0)) {
+        (Some(learned), Some(end)) => change(cells, last, (learned, end), family),
+        (None, _) => format!("has no value right after it: {}", reason(cells, 0, 0)),
+        (_, None) => format!("has no value at the end: {}", reason(cells, last, 0)),
     };
+    Some(format!("{label}: FID on task 1 {found}."))
+}
+
+fn change(cells: &[&CellResult], last: usize, (learned, end): (f64, f64), family: Family) -> String {
     let n = |k| samples(cells, "fid", k, 0).map(range_text);
     if !one_n(cells, &[((0, 0), (last, 0))]) {
         let n = |k| n(k).unwrap_or_else(|| "unknown".to_owned());
-        return Some(format!(
-            "{label}: FID on task 1 is {learned:.2} right after it (N = {}) and {end:.2} at the end (N = {}); at different N \
-             the two are not compared.",
+        return format!(
+            "is {learned:.2} right after it (N = {}) and {end:.2} at the end (N = {}); at different N the two are not \
+             compared",
             n(0),
             n(last)
-        ));
+        );
     }
     let n = n(0).map_or_else(String::new, |n| format!(", N = {n}"));
     let errors = entry_error(cells, "fid", 0, 0).zip(entry_error(cells, "fid", last, 0));
     let errors = errors.map_or_else(String::new, |(before, after)| {
         format!(", standard errors over samples {before:.2} and {after:.2}")
     });
-    Some(format!(
-        "{label}: FID on task 1 goes from {learned:.2} right after it to {end:.2} at the end (×{:.2}; {}{n}{errors}){}.",
+    format!(
+        "goes from {learned:.2} right after it to {end:.2} at the end (×{:.2}; {}{n}{errors}){}",
         end / learned.max(1e-9),
         of_runs(cells.len()),
         doubt(cells, last, family),
-    ))
+    )
 }
 
 /// Whether the change is one over seeds; nothing to say for too few seeds.

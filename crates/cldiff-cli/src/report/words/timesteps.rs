@@ -91,48 +91,42 @@ fn degrees(results: &Results, cells: &[&CellResult]) -> f64 {
 fn sentence(results: &Results, label: &str, cells: &[&CellResult], family: Family) -> Option<String> {
     let changes = Changes::of(results, cells, family)?;
     let bins = 0..changes.points.len();
-    let value = |bin: usize| changes.points[bin].1;
-    let peak = bins.clone().max_by(|&a, &b| value(a).total_cmp(&value(b)))?;
-    let name = |bin: usize| forgetting::bin_name(results, changes.points[bin].0.bin);
-    let percent = 100.0 * value(peak);
+    let peak = bins.clone().max_by(|&a, &b| changes.points[a].1.total_cmp(&changes.points[b].1))?;
+    let names = |bins: &[usize]| {
+        let name = |&bin: &usize| forgetting::bin_name(results, changes.points[bin].0.bin);
+        bins.iter().map(name).collect::<Vec<_>>().join(", ")
+    };
+    let (percent, at) = (100.0 * changes.points[peak].1, names(&[peak]));
     let Some(rise) = changes.rise(peak) else {
         return Some(format!(
-            "{label}: the change of the denoising loss on old tasks is highest at t = {}, {percent:+.0} %; its error is not \
-             known.",
-            name(peak)
+            "{label}: the change of the denoising loss on old tasks is highest at t = {at}, {percent:+.0} %; its error is \
+             not known."
         ));
     };
     let scaled = Judged { low: 100.0 * rise.low, high: 100.0 * rise.high, ..rise };
     let interval = simultaneous(&scaled, changes.over(), 0);
-    let risen: Vec<usize> = bins
-        .clone()
-        .filter(|&bin| changes.rise(bin).is_some_and(|rise| rise.sign == Ordering::Greater))
-        .collect();
-    let tied: Vec<String> =
-        bins.filter(|&bin| bin != peak && !changes.is_greater(peak, bin)).map(name).collect();
-    let found = if risen.is_empty() {
-        format!(
-            "{label}: at no timestep is a rise of the denoising loss on old tasks told from 0; the highest of its changes is \
-             {percent:+.0} % at t = {} ({interval}).",
-            name(peak)
-        )
-    } else if tied.is_empty() {
-        format!(
-            "{label}: the denoising loss on old tasks rises most at t = {}, by {percent:+.0} % ({interval}), more than in \
-             every other bin.",
-            name(peak)
-        )
-    } else {
-        format!(
-            "{label}: the denoising loss on old tasks rises at t = {}; its highest change, {percent:+.0} % at t = {} \
-             ({interval}), is not told from that at t = {}.",
-            risen.into_iter().map(name).collect::<Vec<_>>().join(", "),
-            name(peak),
-            tied.join(", ")
-        )
+    let is_told = |bin: &usize| changes.rise(*bin).is_some_and(|rise| rise.sign == Ordering::Greater);
+    let risen: Vec<usize> = bins.clone().filter(is_told).collect();
+    let tied: Vec<usize> = bins.filter(|&bin| bin != peak && !changes.is_greater(peak, bin)).collect();
+    let found = match (risen.is_empty(), tied.is_empty()) {
+        (true, _) => format!(
+            "at no timestep is a rise of the denoising loss on old tasks told from 0; the highest of its changes is \
+             {percent:+.0} % at t = {at} ({interval})."
+        ),
+        (false, true) => format!(
+            "the denoising loss on old tasks rises most at t = {at}, by {percent:+.0} % ({interval}), more than in every \
+             other bin."
+        ),
+        (false, false) => format!(
+            "the denoising loss on old tasks rises at t = {}; its highest change, {percent:+.0} % at t = {at} ({interval}), \
+             is not told from that at t = {}.",
+            names(&risen),
+            names(&tied)
+        ),
     };
     let parts = [(Loss::Denoising, "the denoising loss"), (Loss::Vlb, "bits per dimension")];
-    Some(found + &parts.map(|(loss, name)| part(cells, loss, name)).concat())
+    let parts = parts.map(|(loss, name)| part(cells, loss, name)).concat();
+    Some(format!("{label}: {found}{parts}"))
 }
 
 /// How much of the change over all timesteps comes from those with more signal than noise, over all old tasks and seeds.
