@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cl_metrics::likelihood::{Change, TimestepGrid, TimestepProfile};
+use cl_metrics::likelihood::{Change, TimestepProfile};
 use cldiff_engine::{CellSpec, Cost, Evaluation};
 
 use crate::{
@@ -66,8 +66,7 @@ fn by_bin<T>(evaluations: &[Evaluation], of: impl Fn(&TimestepProfile) -> T) -> 
 }
 
 fn timestep_result(spec: &CellSpec, evaluations: &[Evaluation]) -> TimestepResult {
-    let likelihood = &spec.evaluation.likelihood;
-    let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin);
+    let grid = spec.evaluation.likelihood.grid(spec.process.timesteps);
     let edges = grid.map(|g| g.edges().to_vec()).unwrap_or_default();
     let losses = || TIMESTEP_LOSSES.iter();
     let forgetting = |loss: &TimestepLoss| -> Vec<Vec<ChangeResult>> {
