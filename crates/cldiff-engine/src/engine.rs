@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
-use cl_metrics::{
-    features::FeatureExtractor,
-    likelihood::TimestepProfile,
-    sample::SampleMetric,
-};
+use cl_metrics::{features::FeatureExtractor, likelihood::TimestepProfile, sample::SampleMetric};
 use cl_strategies::State;
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};

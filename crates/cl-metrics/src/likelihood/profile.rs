@@ -219,7 +219,8 @@ mod tests {
             let expected = of_bin.clone().map(|t| ERROR * ERROR * process.snr(t)).sum::<f64>() / 100.0;
             assert!((found / expected - 1.0).abs() < 1e-3, "bin {bin}: {found} and {expected}");
             let first = if bin == 0 { profile.discretized_term() } else { 0.0 };
-            let expected = first + of_bin.skip_while(|t| *t == 0).map(|t| divergence(&process, t)).sum::<f64>();
+            let expected =
+                first + of_bin.skip_while(|t| *t == 0).map(|t| divergence(&process, t)).sum::<f64>();
             let found = profile.vlb.means()[bin];
             assert!((found / expected - 1.0).abs() < 1e-3, "bin {bin}: {found} and {expected}");
         }

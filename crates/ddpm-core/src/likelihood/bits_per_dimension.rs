@@ -85,7 +85,8 @@ pub fn bits_per_dimension<B: Kernels>(
     for &(from, to) in &strata {
         let mut means = [0.0; 3];
         for draw in 0..request.draws {
-            let batch = drawn(process, &x_0, y.as_ref(), (from, to), draw_keys(request.key, from, draw), first);
+            let batch =
+                drawn(process, &x_0, y.as_ref(), (from, to), draw_keys(request.key, from, draw), first);
             let terms = timestep_terms(denoiser, process, &batch, request.threshold);
             let weight = (to - from) as f64 / request.draws as f64;
             totals.iter_mut().zip(&terms.vlb).for_each(|(total, term)| *total += weight * term);
@@ -231,13 +232,15 @@ mod tests {
         let key = Key::new(2, Purpose::named("bpd"));
         let divergences = |stride, draws| {
             let request = LikelihoodRequest { stride, draws, threshold: Threshold::None, key };
-            let bits =
-                bits_per_dimension(&Nothing, &process, x_0.clone(), None, &request, 0, &mut || ());
+            let bits = bits_per_dimension(&Nothing, &process, x_0.clone(), None, &request, 0, &mut || ());
             (bits.total - bits.vlb[0], bits.standard_error.unwrap())
         };
         let (exact, _) = divergences(1, 1);
         let ((one, error), (four, narrower)) = (divergences(128, 1), divergences(128, 4));
-        assert!((one - exact).abs() < 4.0 * error && (four - exact).abs() < 4.0 * narrower, "{one}, {four}, {exact}");
+        assert!(
+            (one - exact).abs() < 4.0 * error && (four - exact).abs() < 4.0 * narrower,
+            "{one}, {four}, {exact}"
+        );
         // Of the sum, 10.8 % for an image from the strata that double: 0.67 % for 256.
         assert!((0.005..0.009).contains(&(error / exact)), "{error} of {exact}");
         assert!((0.4..0.6).contains(&(narrower / error)), "{narrower} of {error}");
