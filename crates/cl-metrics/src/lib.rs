@@ -60,7 +60,7 @@
 //!             sums.sum::<f64>() / (images.rows() * images.width()) as f64
 //!         };
 //!         let (real, samples) = sets.pixels()?;
-//!         Ok(vec![(Self::NAME, (mean(real) - mean(samples)).abs())])
+//!         Ok(vec![(Self::NAME, (mean(real) - mean(samples)).abs().into())])
 //!     }
 //! }
 //!

@@ -103,7 +103,8 @@ proptest! {
         let (one, other) = (of(&samples), of(&shuffled));
         prop_assert_eq!(one.len(), wanted.len());
         for (metric, value) in one {
-            prop_assert!((value - other[&metric]).abs() < 1e-9 * (1.0 + value.abs()), "{:?}", metric);
+            let (value, other) = (value.unwrap().value, other[&metric].clone().unwrap().value);
+            prop_assert!((value - other).abs() < 1e-9 * (1.0 + value.abs()), "{:?}", metric);
         }
     }
 }

@@ -6,7 +6,7 @@ use cl_metrics::{
     MetricError,
     features::FeatureMatrix,
     sample::{
-        Arguments, Compared, Comparison, Describe, ImageSet, ListError, Metric, Need, Parameter,
+        Arguments, Compared, Comparison, Describe, Estimate, ImageSet, ListError, Metric, Need, Parameter,
         SampleMetric, Sets, Takes, Values, comparisons, measure,
     },
     summary::Direction,
@@ -42,7 +42,8 @@ impl Metric for Median {
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         MEASURED.fetch_add(1, Ordering::Relaxed);
         let (real, samples) = sets.features();
-        Ok(vec![(Self::NAME, (median(real) - median(samples)).abs()), (Spread::NAME, 1.0)])
+        let distance = (median(real) - median(samples)).abs();
+        Ok(vec![(Self::NAME, Estimate::new(distance, 0.5)), (Spread::NAME, 1.0.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -169,7 +170,10 @@ fn a_metric_of_ones_own_is_one_of_the_list() {
     let (real, samples) = (ImageSet::of_features(&a), ImageSet::of_features(&b));
     let wanted = [spread, SampleMetric::FID, median];
     let found = measure(&wanted, &real, &samples, None).unwrap();
-    assert_eq!((found[&median], found[&spread]), (4.0, 1.0));
+    assert_eq!(
+        (found[&median].clone().unwrap(), found[&spread].clone().unwrap()),
+        (Estimate::new(4.0, 0.5), 1.0.into())
+    );
     assert_eq!(MEASURED.load(Ordering::Relaxed), 1);
     let keys: Vec<&str> = found.keys().map(|metric| metric.name()).collect();
     assert_eq!(keys, ["fid", "median", "spread"]);

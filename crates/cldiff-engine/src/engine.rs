@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
-use cl_metrics::{features::FeatureExtractor, likelihood::TimestepProfile, sample::SampleMetric};
+use cl_metrics::{
+    features::FeatureExtractor,
+    likelihood::TimestepProfile,
+    sample::{Outcome, SampleMetric},
+};
 use cl_strategies::State;
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
@@ -231,10 +235,38 @@ pub struct Evaluation {
 /// One sample metric after one experience.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskValues {
-    /// On each task; none for tasks not seen yet, and where it could not be measured.
-    pub tasks: Vec<Option<f64>>,
-    /// Of all samples against the eval data of all tasks seen.
-    pub pooled: Option<f64>,
+    /// On each task; none for tasks not seen yet.
+    pub tasks: Vec<Option<Measured>>,
+    /// Of all samples against the eval data of all tasks seen; none where nothing was asked for.
+    pub pooled: Option<Measured>,
+}
+
+impl TaskValues {
+    /// The value on a task; none where there is none.
+    pub fn on(&self, task: usize) -> Option<f64> {
+        self.tasks.get(task).and_then(Option::as_ref).and_then(Measured::value)
+    }
+}
+
+/// A metric of some samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The value with its standard error, or the reason why there is none.
+    pub outcome: Outcome,
+    /// N: the number of samples.
+    pub samples: usize,
+}
+
+impl Measured {
+    /// The value.
+    pub fn value(&self) -> Option<f64> {
+        self.outcome.as_ref().ok().map(|estimate| estimate.value)
+    }
+
+    /// The standard error over samples.
+    pub fn standard_error(&self) -> Option<f64> {
+        self.outcome.as_ref().ok().and_then(|estimate| estimate.standard_error)
+    }
 }
 
 /// How much work a cell is, in the unit of [`Tick::work`].

@@ -9,7 +9,7 @@ use cl_metrics::{
     features::{FeatureMatrix, pixels},
     likelihood::{ProfileRequest, TimestepGrid, TimestepProfile, timestep_profile},
     sample::{
-        SampleMetric, Stored, measure,
+        Outcome, SampleMetric, Stored, measure,
         memorisation::{AskedFor, comparable},
     },
 };
@@ -22,8 +22,8 @@ use ddpm_core::{
 };
 
 use crate::{
-    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, TaskValues, Tick,
-    reference::Known,
+    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Measured, Phase, Reference, TaskValues,
+    Tick, reference::Known,
 };
 
 const SAMPLES: Purpose = Purpose::named("evaluation samples");
@@ -215,12 +215,11 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         let empty = TaskValues { tasks: vec![None; self.reference.tasks.len()], pooled: None };
         let wanted = &self.spec.evaluation.metrics;
         let mut metrics: BTreeMap<_, _> = wanted.iter().map(|&metric| (metric, empty.clone())).collect();
-        let mut note = |range: Range<usize>, keep: fn(&mut TaskValues, usize) -> &mut Option<f64>| {
-            let found = self.measure(generated, stored, range.clone())?;
-            // A model that has diverged can give numbers that are none.
-            for (metric, value) in found.into_iter().filter(|(_, value)| value.is_finite()) {
+        let mut note = |range: Range<usize>, keep: fn(&mut TaskValues, usize) -> &mut Option<Measured>| {
+            let samples = generated[range.clone()].iter().map(|g| g.images.len()).sum();
+            for (metric, outcome) in self.measure(generated, stored, range.clone())? {
                 if let Some(values) = metrics.get_mut(&metric) {
-                    *keep(values, range.start) = Some(value);
+                    *keep(values, range.start) = Some(Measured { outcome, samples });
                 }
             }
             Ok::<(), EngineError>(())
@@ -232,13 +231,13 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         Ok(metrics)
     }
 
-    /// The metrics over the pooled images of some tasks, as far as they can be measured.
+    /// The metrics over the pooled images of some tasks, or the reasons why they cannot be measured.
     fn measure(
         &self,
         generated: &[Generated],
         stored: Option<&ImageDataset>,
         tasks: Range<usize>,
-    ) -> Result<BTreeMap<SampleMetric, f64>, EngineError> {
+    ) -> Result<BTreeMap<SampleMetric, Outcome>, EngineError> {
         let real_tasks = &self.reference.tasks[tasks.clone()];
         let real = Known::pooled(&real_tasks.iter().map(|task| &task.known).collect::<Vec<_>>())?;
         let gaussian = if let [task] = real_tasks { task.gaussian.as_ref() } else { None };

@@ -32,8 +32,8 @@ pub use cost::{Amount, COSTS, Cost, CostQuantity, Shown};
 pub use ddpm_core::ProcessConfig;
 pub use ddpm_core::sampler::SamplerConfig;
 pub use engine::{
-    CellObserver, CellOutcome, Engine, Evaluation, MakeState, Moment, Phase, Probe, SaveModel, TaskValues,
-    Tick, Workload,
+    CellObserver, CellOutcome, Engine, Evaluation, MakeState, Measured, Moment, Phase, Probe, SaveModel,
+    TaskValues, Tick, Workload,
 };
 pub use error::{Asked, EngineError};
 pub use everywhere::{EveryFeatures, EveryNetwork, EverySampler, EveryStrategy, add_sampler};

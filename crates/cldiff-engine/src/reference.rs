@@ -72,6 +72,8 @@ pub struct ReferenceSummary {
     /// Each metric between two disjoint halves of each task's real images, at the samples' number where the split allows
     /// it; under `METRIC_pooled` the same over the tasks 0 to k.
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
+    /// N of each entry of `floor`: the real images that stand for samples.
+    pub floor_samples: BTreeMap<String, Vec<Option<usize>>>,
 }
 
 /// Prepares the reference that the cells of a run are measured against. The weights of the features are looked at before
@@ -101,6 +103,7 @@ impl Reference {
         let summary = ReferenceSummary {
             features: features.as_ref().unwrap_or(&classifier).name(),
             floor: BTreeMap::new(),
+            floor_samples: BTreeMap::new(),
         };
         let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
         let mut reference = Self { classifier, features, tasks: Vec::new(), summary };
@@ -109,7 +112,7 @@ impl Reference {
             let gaussian = Moments::of(&known.described.features).gaussian().ok();
             reference.tasks.push(RealTask { eval: experience.eval.clone(), known, gaussian });
         }
-        reference.summary.floor = reference.floors(evaluation)?;
+        reference.set_floors(evaluation)?;
         Ok(reference)
     }
 
@@ -133,21 +136,20 @@ impl Reference {
         Ok(probabilities.map_or_else(Vec::new, |p| p.argmax()))
     }
 
-    fn floors(
-        &self,
-        evaluation: &EvaluationConfig,
-    ) -> Result<BTreeMap<String, Vec<Option<f64>>>, EngineError> {
+    fn set_floors(&mut self, evaluation: &EvaluationConfig) -> Result<(), EngineError> {
         // Real images are no samples of a strategy, which stores images.
         let stores = |metric: &SampleMetric| metric.needs().contains(&Need::StoredImages);
         let wanted: Vec<SampleMetric> =
             evaluation.metrics.iter().copied().filter(|metric| !stores(metric)).collect();
-        let (mut floors, tasks) = (BTreeMap::new(), self.tasks.len());
-        let mut note = |name: String, at: usize, value: f64| {
-            floors.entry(name).or_insert_with(|| vec![None; tasks])[at] = Some(value);
+        let Self { tasks, summary, .. } = self;
+        let none = || vec![None; tasks.len()];
+        let mut note = |name: String, at: usize, (value, n): (f64, usize)| {
+            summary.floor.entry(name.clone()).or_insert_with(none)[at] = Some(value);
+            summary.floor_samples.entry(name).or_insert_with(|| vec![None; tasks.len()])[at] = Some(n);
         };
-        for k in 0..tasks {
+        for k in 0..tasks.len() {
             let n = evaluation.samples_per_task;
-            let seen: Vec<&Known> = self.tasks[..=k].iter().map(|task| &task.known).collect();
+            let seen: Vec<&Known> = tasks[..=k].iter().map(|task| &task.known).collect();
             for (metric, value) in floor_of(seen[k], n, &wanted)? {
                 note(metric.name().to_owned(), k, value);
             }
@@ -155,7 +157,7 @@ impl Reference {
                 note(format!("{}_pooled", metric.name()), k, value);
             }
         }
-        Ok(floors)
+        Ok(())
     }
 }
 
@@ -201,12 +203,15 @@ impl Known {
     }
 }
 
-/// The metrics between halves of some real images.
+/// The metrics between halves of some real images, and how many of these stand for samples.
 fn floor_of(
     real: &Known,
     n: usize,
     wanted: &[SampleMetric],
-) -> Result<BTreeMap<SampleMetric, f64>, MetricError> {
+) -> Result<BTreeMap<SampleMetric, (f64, usize)>, MetricError> {
     let (rest, samples) = floor::halves(&real.labels, n);
-    measure(wanted, &real.select(&rest).set(None, true), &real.select(&samples).set(None, true), None)
+    let n = samples.len();
+    let (rest, samples) = (real.select(&rest), real.select(&samples));
+    let found = measure(wanted, &rest.set(None, true), &samples.set(None, true), None)?;
+    Ok(found.into_iter().filter_map(|(metric, outcome)| Some((metric, (outcome.ok()?.value, n)))).collect())
 }

@@ -32,7 +32,7 @@ impl Metric for EnergyDistance {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let (real, generated) = sets.features();
-        Ok(vec![(Self::NAME, energy_distance(real, generated)?)])
+        Ok(vec![(Self::NAME, energy_distance(real, generated)?.into())])
     }
 }
 

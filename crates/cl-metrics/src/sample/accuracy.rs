@@ -27,7 +27,7 @@ impl Metric for Accuracy {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let seen = sets.class_probabilities()?.argmax();
-        Ok(vec![(Self::NAME, conditional_accuracy(sets.requested_classes()?, &seen)?)])
+        Ok(vec![(Self::NAME, conditional_accuracy(sets.requested_classes()?, &seen)?.into())])
     }
 }
 

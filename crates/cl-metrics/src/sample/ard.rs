@@ -35,7 +35,7 @@ impl Metric for Ard {
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let probabilities = sets.class_probabilities()?;
         let seen = probabilities.argmax();
-        Ok(vec![(Self::NAME, ard(&sets.real_classes()?, &seen, probabilities.width())?)])
+        Ok(vec![(Self::NAME, ard(&sets.real_classes()?, &seen, probabilities.width())?.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

@@ -6,10 +6,13 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
-    Need, SampleMetric, Values,
+    Need, SampleMetric,
     moments::{Gaussian, Moments},
 };
 use crate::{MetricError, features::FeatureMatrix};
+
+/// Names and values of what a comparison computed.
+pub type Numbers = Vec<(&'static str, f64)>;
 
 /// How a metric, or several that are found together, is computed from sets of images.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct Comparison {
     /// The numbers that it takes beside them.
     pub parameters: &'static [Parameter],
     /// Computes the metrics, by name.
-    pub compare: fn(&Compared<'_>, &Arguments) -> Result<Values, MetricError>,
+    pub compare: fn(&Compared<'_>, &Arguments) -> Result<Numbers, MetricError>,
 }
 
 /// The sets of images that a comparison takes.

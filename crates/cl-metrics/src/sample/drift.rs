@@ -11,11 +11,13 @@
 //! The mean distance is unbiased for any number of samples; the ratio of two means has a bias of order 1/N, well below
 //! its standard error. There is no reference implementation.
 
+use serde::{Deserialize, Serialize};
+
 use super::{neighbours::check_widths, pairs::fold_squared_distances};
 use crate::{MetricError, features::FeatureMatrix};
 
 /// How far samples have moved.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SampleDrift {
     /// N, the pairs of samples.
     pub samples: usize,

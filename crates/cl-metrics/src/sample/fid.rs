@@ -41,7 +41,7 @@ impl Metric for Fid {
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let samples = Moments::of(sets.generated.features).gaussian()?;
         let real = sets.real_gaussian()?;
-        Ok(vec![(Self::NAME, frechet_distance(&real, &samples)?)])
+        Ok(vec![(Self::NAME, frechet_distance(&real, &samples)?.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

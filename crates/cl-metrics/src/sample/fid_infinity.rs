@@ -48,7 +48,7 @@ impl Metric for FidInfinity {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let real = sets.real_gaussian()?;
-        Ok(vec![(Self::NAME, fid_infinity(&real, sets.generated.features, POINTS, SEED)?)])
+        Ok(vec![(Self::NAME, fid_infinity(&real, sets.generated.features, POINTS, SEED)?.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

@@ -35,7 +35,7 @@ impl Metric for InceptionScore {
     }
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
-        Ok(vec![(Self::NAME, inception_score(sets.class_probabilities()?, 1, SEED)?.score)])
+        Ok(vec![(Self::NAME, inception_score(sets.class_probabilities()?, 1, SEED)?.score.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

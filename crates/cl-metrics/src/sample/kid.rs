@@ -37,7 +37,7 @@ impl Metric for Kid {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let (real, generated) = sets.features();
-        Ok(vec![(Self::NAME, kid_of_all(real, generated)?.kid)])
+        Ok(vec![(Self::NAME, kid_of_all(real, generated)?.kid.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

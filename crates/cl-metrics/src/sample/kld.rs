@@ -34,7 +34,7 @@ impl Metric for Kld {
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let probabilities = sets.class_probabilities()?;
         let seen = probabilities.argmax();
-        Ok(vec![(Self::NAME, kld(&sets.real_classes()?, &seen, probabilities.width())?)])
+        Ok(vec![(Self::NAME, kld(&sets.real_classes()?, &seen, probabilities.width())?.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

@@ -39,7 +39,7 @@ impl Metric for Memorisation {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let ((_, generated), stored) = (sets.pixels()?, sets.stored()?);
-        Ok(vec![(Self::NAME, memorisation(stored.pixels, generated, stored.held_out)?.ratio)])
+        Ok(vec![(Self::NAME, memorisation(stored.pixels, generated, stored.held_out)?.ratio.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

@@ -4,11 +4,11 @@ use std::fmt;
 
 use cldiff_choices::Describe;
 
-use super::{Comparison, Sets};
+use super::{Comparison, Estimate, Sets};
 use crate::{MetricError, summary::Direction};
 
-/// Names and values of what was measured.
-pub type Values = Vec<(&'static str, f64)>;
+/// Names and values of what was measured, with standard errors where they are known: `vec![(Self::NAME, value.into())]`.
+pub type Values = Vec<(&'static str, Estimate)>;
 
 /// The description of a metric, without its type. Implemented for every type that is [`Describe`].
 pub trait Described {
@@ -52,7 +52,8 @@ pub trait Metric: Described + Sync {
     /// The metric, and others that are found on the way to it.
     ///
     /// # Errors
-    /// [`MetricError::TooFew`] and [`MetricError::Numerics`] leave the metric out; others end the measurement.
+    /// [`MetricError::TooFew`] and [`MetricError::Numerics`] are the reason why the metric has no value; others end the
+    /// measurement.
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError>;
 
     /// How the metric is computed from sets of images alone; none where it takes more than that.

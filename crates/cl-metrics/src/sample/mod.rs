@@ -9,6 +9,7 @@ mod choice;
 mod comparison;
 pub mod density_coverage;
 pub mod drift;
+mod estimate;
 pub mod fid;
 pub mod fid_infinity;
 pub mod floor;
@@ -33,7 +34,8 @@ pub use cldiff_choices::{Describe, ListError};
 
 pub use self::{
     choice::SampleMetric,
-    comparison::{Arguments, Compared, ComparedSet, Comparison, Parameter, Takes, comparisons},
+    comparison::{Arguments, Compared, ComparedSet, Comparison, Numbers, Parameter, Takes, comparisons},
+    estimate::{Estimate, Outcome, Unmeasured},
     measure::measure,
     metric::{Described, Metric, Need, Values},
     sets::{ImageSet, Sets, Stored},

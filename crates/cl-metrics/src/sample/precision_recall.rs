@@ -6,6 +6,7 @@ use cldiff_choices::Describe;
 
 use super::{
     Comparison, Metric, Need, Parameter, Sets, Takes, Values,
+    comparison::Numbers,
     neighbours::{check_widths, squared_radii},
     pairs::fold_squared_distances,
 };
@@ -48,7 +49,7 @@ impl Metric for Precision {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let (real, generated) = sets.features();
-        both(real, generated, NEIGHBOURS)
+        Ok(both(real, generated, NEIGHBOURS)?.into_iter().map(|(name, value)| (name, value.into())).collect())
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -93,7 +94,7 @@ const K: Parameter = Parameter {
     default: Some(NEIGHBOURS as u64),
 };
 
-fn both(real: &FeatureMatrix, generated: &FeatureMatrix, k: usize) -> Result<Values, MetricError> {
+fn both(real: &FeatureMatrix, generated: &FeatureMatrix, k: usize) -> Result<Numbers, MetricError> {
     let found = precision_recall(real, generated, k)?;
     Ok(vec![(Precision::NAME, found.precision), (Recall::NAME, found.recall)])
 }

@@ -39,7 +39,7 @@ impl Metric for Swd {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let (real, generated) = sets.pixels()?;
-        Ok(vec![(Self::NAME, sliced_wasserstein(real, generated, PROJECTIONS, SEED)?)])
+        Ok(vec![(Self::NAME, sliced_wasserstein(real, generated, PROJECTIONS, SEED)?.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

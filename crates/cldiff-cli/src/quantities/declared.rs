@@ -16,10 +16,12 @@ pub fn quantities() -> Vec<Quantity> {
 }
 
 /// Numbers that have no row of their own, and where they are instead.
-pub const ATTRIBUTES: [(&str, &str); 6] = [
+pub const ATTRIBUTES: [(&str, &str); 8] = [
     ("schema", "the form of the file; the Parquet file notes it as `cldiff.schema`"),
     ("failed[i].seed", "names a cell without results"),
     ("cells[cell].seed", "column `seed`"),
+    ("cells[cell].missing[i].after_task", "names a value that is missing"),
+    ("cells[cell].missing[i].on_task", "names a value that is missing"),
     ("cells[cell].timestep.edges[edge]", "columns `t_low` and `t_high`"),
     ("cells[cell].hybrid_sampling[curve].task", "column `on_task`"),
     ("cells[cell].hybrid_sampling[curve].thresholds[threshold]", "column `threshold`"),
@@ -60,6 +62,18 @@ fn run() -> Vec<Quantity> {
         )
         .better(Better::AsMetric),
         plain(
+            "floor.METRIC_pooled.samples",
+            "images",
+            "floor_samples.METRIC_pooled[k]",
+            "N behind `floor.METRIC_pooled`: the real images that stand for samples",
+        ),
+        plain(
+            "floor.METRIC.samples",
+            "images",
+            "floor_samples.METRIC[j]",
+            "N behind `floor.METRIC`: the real images that stand for samples",
+        ),
+        plain(
             "floor.METRIC",
             "",
             "floor.METRIC[j]",
@@ -91,7 +105,20 @@ fn matrices() -> Vec<Quantity> {
             "cells[cell].pooled.METRIC[k]",
             "METRIC of all samples against the evaluation images of all tasks seen",
         )
-        .better(Better::AsMetric),
+        .better(Better::AsMetric)
+        .with_error("cells[cell].pooled_standard_errors.METRIC[k]"),
+        plain(
+            "METRIC.samples",
+            "images",
+            "cells[cell].samples.METRIC[k][j]",
+            "N behind METRIC on a task: samples for a sample metric, images for a loss",
+        ),
+        plain(
+            "METRIC.pooled.samples",
+            "images",
+            "cells[cell].pooled_samples.METRIC[k]",
+            "N behind METRIC over all tasks seen",
+        ),
         plain(
             "METRIC.untrained",
             "",

@@ -36,6 +36,11 @@ pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
             ..TimestepResult::default()
         },
         standard_errors: BTreeMap::new(),
+        samples: BTreeMap::from([("fid".into(), vec![vec![Some(64); tasks]; tasks])]),
+        pooled_samples: BTreeMap::from([("fid".into(), vec![Some(64); tasks])]),
+        pooled_standard_errors: BTreeMap::from([("fid".into(), vec![Some(0.5); tasks])]),
+        missing: Vec::new(),
+        summary_missing: BTreeMap::new(),
         untrained: BTreeMap::from([("bpd".into(), vec![Some(8.0); tasks])]),
         hybrid_sampling: vec![HybridResult {
             task: 0,
@@ -85,6 +90,7 @@ pub(super) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
         samples_per_task: 16,
         stream: StreamInfo { tasks: (0..tasks).map(task).collect() },
         floor: BTreeMap::from([("fid".into(), vec![Some(0.5); tasks])]),
+        floor_samples: BTreeMap::from([("fid".into(), vec![Some(64); tasks])]),
         cells,
         failed: Vec::new(),
     };

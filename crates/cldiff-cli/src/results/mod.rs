@@ -31,6 +31,9 @@ pub struct Results {
     pub samples_per_task: usize,
     /// The tasks.
     pub stream: StreamInfo,
+    /// N of each entry of `floor`: the real images that stand for samples.
+    #[serde(default)]
+    pub floor_samples: BTreeMap<String, Vec<Option<usize>>>,
     /// Sample metrics between disjoint sets of real images: `fid` for each task, `fid_pooled` for the tasks 0 to k, and so
     /// on for the others; memorisation has none.
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
@@ -95,7 +98,8 @@ pub struct CellResult {
     pub pooled: BTreeMap<String, Vec<Option<f64>>>,
     /// Along the timesteps.
     pub timestep: TimestepResult,
-    /// Standard errors over images of the entries of `matrices`: `bpd`.
+    /// Standard errors of the entries of `matrices`: over samples for the sample metrics that estimate one, over images for
+    /// `bpd`.
     #[serde(default)]
     pub standard_errors: BTreeMap<String, Matrix>,
     /// `bpd` and `denoising_loss` of the untrained model on each task.
@@ -110,10 +114,38 @@ pub struct CellResult {
     /// How alike activations are after task k to those right after task j.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cka: Option<CkaResult>,
+    /// N behind each entry of `matrices`: samples for a sample metric, images for a loss.
+    #[serde(default)]
+    pub samples: BTreeMap<String, Vec<Vec<Option<usize>>>>,
+    /// N behind each entry of `pooled`.
+    #[serde(default)]
+    pub pooled_samples: BTreeMap<String, Vec<Option<usize>>>,
+    /// Standard errors over samples of the entries of `pooled`, for metrics that estimate one.
+    #[serde(default)]
+    pub pooled_standard_errors: BTreeMap<String, Vec<Option<f64>>>,
+    /// Why entries of `matrices` on tasks seen, and of `pooled`, are null.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingValue>,
     /// `METRIC.SUMMARY`
     pub summary: BTreeMap<String, Option<f64>>,
+    /// Why entries of `summary` are null.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub summary_missing: BTreeMap<String, String>,
     /// What it cost.
     pub cost: Costs,
+}
+
+/// An entry that was to be measured and has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingValue {
+    /// The metric.
+    pub metric: String,
+    /// After which task, from 0.
+    pub after_task: usize,
+    /// On which task, from 0; null for the entry of `pooled`.
+    pub on_task: Option<usize>,
+    /// Why.
+    pub reason: String,
 }
 
 /// Losses in bins of timesteps.

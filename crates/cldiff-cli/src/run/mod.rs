@@ -6,6 +6,7 @@ mod jobs;
 mod numbers;
 mod observer;
 mod reason;
+mod samples;
 
 use std::sync::atomic::AtomicBool;
 
@@ -84,6 +85,7 @@ fn results(
         samples_per_task: config.evaluation.samples_per_task,
         stream: stream_info(stream),
         floor: summary.floor.clone(),
+        floor_samples: summary.floor_samples.clone(),
         cells: finished,
         failed,
     };

@@ -6,6 +6,7 @@ use cl_metrics::likelihood::{Change, TimestepProfile};
 use cldiff_engine::{CellSpec, Cost, Evaluation};
 use ddpm_core::ProcessConfig;
 
+use super::samples::SampleNumbers;
 use crate::{
     quantities::{
         losses::{MATRIX_LOSSES, MatrixLoss, TIMESTEP_LOSSES, TimestepLoss},
@@ -19,24 +20,25 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
     let losses = MATRIX_LOSSES.iter();
     let mut matrices: BTreeMap<String, Matrix> =
         losses.map(|loss| (loss.name.to_owned(), matrix(evaluations, |p| finite((loss.of)(p))))).collect();
-    let mut pooled = BTreeMap::new();
-    for metric in &spec.evaluation.metrics {
-        let values = || evaluations.iter().filter_map(|e| e.metrics.get(metric));
-        matrices.insert(metric.name().to_owned(), values().map(|v| v.tasks.clone()).collect());
-        pooled.insert(metric.name().to_owned(), values().map(|v| v.pooled).collect());
-    }
+    let samples = SampleNumbers::of(&spec.evaluation.metrics, evaluations);
+    matrices.extend(samples.matrices);
+    let losses = MATRIX_LOSSES.iter();
+    let errors = losses.filter_map(|loss| Some((loss.name.to_owned(), matrix(evaluations, loss.error?))));
+    let n = |loss: &MatrixLoss| (loss.name.to_owned(), by_task(evaluations, |p| Some(p.prior.len())));
     let untrained = untrained(evaluations);
     CellResult {
         strategy: spec.strategy.name(),
         label: spec.strategy.label(),
         seed: spec.seed,
-        summary: summarise(&matrices, &pooled, &untrained),
-        standard_errors: MATRIX_LOSSES
-            .iter()
-            .filter_map(|loss| Some((loss.name.to_owned(), matrix(evaluations, loss.error?))))
-            .collect(),
+        summary: summarise(&matrices, &samples.pooled, &untrained),
+        summary_missing: BTreeMap::new(),
+        standard_errors: samples.standard_errors.into_iter().chain(errors).collect(),
+        samples: samples.samples.into_iter().chain(MATRIX_LOSSES.iter().map(n)).collect(),
+        pooled_samples: samples.pooled_samples,
+        pooled_standard_errors: samples.pooled_standard_errors,
+        missing: samples.missing,
         matrices,
-        pooled,
+        pooled: samples.pooled,
         timestep: timestep_result(spec, evaluations),
         untrained,
         hybrid_sampling: evaluations.iter().flat_map(hybrid).collect(),
@@ -50,7 +52,7 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
 }
 
 fn matrix(evaluations: &[Evaluation], value: impl Fn(&TimestepProfile) -> Option<f64>) -> Matrix {
-    evaluations.iter().map(|e| e.profiles.iter().map(&value).collect()).collect()
+    by_task(evaluations, value)
 }
 
 fn untrained(evaluations: &[Evaluation]) -> BTreeMap<String, Vec<Option<f64>>> {
@@ -61,8 +63,8 @@ fn untrained(evaluations: &[Evaluation]) -> BTreeMap<String, Vec<Option<f64>>> {
     MATRIX_LOSSES.iter().map(|loss| (loss.name.to_owned(), row(loss))).collect()
 }
 
-/// `[k][j]` of something that has a value for each bin.
-fn by_bin<T>(evaluations: &[Evaluation], of: impl Fn(&TimestepProfile) -> T) -> Vec<Vec<T>> {
+/// `[k][j]` of something that a profile has.
+fn by_task<T>(evaluations: &[Evaluation], of: impl Fn(&TimestepProfile) -> T) -> Vec<Vec<T>> {
     evaluations.iter().map(|e| e.profiles.iter().map(&of).collect()).collect()
 }
 
@@ -77,12 +79,12 @@ fn timestep_result(spec: &CellSpec, evaluations: &[Evaluation]) -> TimestepResul
     TimestepResult {
         log_snr: log_snr(&spec.process, &edges),
         edges,
-        denoising_loss: by_bin(evaluations, TimestepProfile::denoising_loss),
-        vlb: by_bin(evaluations, |p| p.vlb.means()),
+        denoising_loss: by_task(evaluations, TimestepProfile::denoising_loss),
+        vlb: by_task(evaluations, |p| p.vlb.means()),
         prior: matrix(evaluations, |p| finite(p.prior_term())),
         discretized: matrix(evaluations, |p| finite(p.discretized_term())),
         standard_errors: losses()
-            .map(|loss| (loss.name.to_owned(), by_bin(evaluations, loss.errors)))
+            .map(|loss| (loss.name.to_owned(), by_task(evaluations, loss.errors)))
             .collect(),
         forgetting: losses().map(|loss| (loss.name.to_owned(), forgetting(loss))).collect(),
     }

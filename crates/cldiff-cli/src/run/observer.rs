@@ -8,7 +8,9 @@ use std::{
 
 use cl_metrics::{likelihood::TimestepProfile, sample::SampleMetric};
 use cl_strategies::Checkpoints;
-use cldiff_engine::{CellObserver, EngineError, Evaluation, MakeState, Moment, Phase, SaveModel, Tick};
+use cldiff_engine::{
+    CellObserver, EngineError, Evaluation, MakeState, Measured, Moment, Phase, SaveModel, TaskValues, Tick,
+};
 use data_streams::Stream;
 use serde_json::json;
 
@@ -80,8 +82,9 @@ impl CellObserver for Observer<'_> {
         let bpd: Vec<f64> = evaluation.profiles.iter().map(TimestepProfile::bits_per_dimension).collect();
         let mut line = json!({"event": "evaluation", "task": k, "bpd": bpd});
         for (metric, values) in &evaluation.metrics {
-            line[metric.name()] = json!(values.tasks);
-            line[format!("{}_pooled", metric.name())] = json!(values.pooled);
+            let tasks: Vec<_> = (0..values.tasks.len()).map(|j| values.on(j)).collect();
+            line[metric.name()] = json!(tasks);
+            line[format!("{}_pooled", metric.name())] = json!(pooled(values));
         }
         self.log.add(&line)?;
         let fid = evaluation.metrics.get(&SampleMetric::FID);
@@ -90,11 +93,15 @@ impl CellObserver for Observer<'_> {
             self.title,
             k + 1,
             self.stream.len(),
-            fid.and_then(|fid| fid.pooled).map_or("-".into(), |v| format!("{v:.2}")),
-            fid.and_then(|fid| fid.tasks[0]).map_or("-".into(), |v| format!("{v:.2}")),
+            fid.and_then(pooled).map_or("-".into(), |v| format!("{v:.2}")),
+            fid.and_then(|fid| fid.on(0)).map_or("-".into(), |v| format!("{v:.2}")),
         ));
         Ok(())
     }
+}
+
+fn pooled(values: &TaskValues) -> Option<f64> {
+    values.pooled.as_ref().and_then(Measured::value)
 }
 
 /// Decides at which moments a state is kept.

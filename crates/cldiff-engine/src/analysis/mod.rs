@@ -202,7 +202,7 @@ fn misfit(name: &str, problem: &str) -> StrategyError {
 
 /// FID on a task; none where it was not measured.
 fn fid_of(evaluation: &Evaluation, task: usize) -> Option<f64> {
-    evaluation.metrics.get(&SampleMetric::FID).and_then(|values| values.tasks[task])
+    evaluation.metrics.get(&SampleMetric::FID).and_then(|values| values.on(task))
 }
 
 /// Tells of passes through the network, and counts them.

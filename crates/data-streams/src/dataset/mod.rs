@@ -25,6 +25,7 @@ mod published;
 mod resample;
 pub mod several;
 mod shape;
+mod stratified;
 pub mod tensors;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub use self::{
     places::Places,
     published::PublishedSet,
     shape::ImageShape,
+    stratified::apportion,
 };
 
 choice! {

@@ -32,7 +32,7 @@ impl Known {
     }
 
     /// Measures the wanted metrics where no more than `known` is known.
-    fn measure(&self, wanted: &[SampleMetric], known: &[Need]) -> BTreeMap<SampleMetric, f64> {
+    fn measure(&self, wanted: &[SampleMetric], known: &[Need]) -> BTreeMap<SampleMetric, Outcome> {
         let knows = |need| known.contains(&need);
         let real = ImageSet {
             labels: knows(Need::RealClasses).then_some(&self.labels),
@@ -50,8 +50,9 @@ impl Known {
     }
 }
 
-fn names(found: &BTreeMap<SampleMetric, f64>) -> Vec<&'static str> {
-    found.keys().map(|metric| metric.name()).collect()
+/// The metrics that have a value.
+fn names(found: &BTreeMap<SampleMetric, Outcome>) -> Vec<&'static str> {
+    found.iter().filter(|(_, outcome)| outcome.is_ok()).map(|(metric, _)| metric.name()).collect()
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn all_that_is_known_is_measured_and_nothing_else() {
     assert_eq!(names(&plain), ["fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage"]);
     let found = sets.measure(&all, &NEEDS);
     assert_eq!(found.len(), all.len());
-    let value = |name: &str| found[&SampleMetric::named(name).unwrap()];
+    let value = |name: &str| found[&SampleMetric::named(name).unwrap()].clone().unwrap().value;
     assert_eq!((value("accuracy"), value("ard"), value("memorisation")), (0.5, 0.5, 0.0));
     let recall = SampleMetric::named("recall").unwrap();
     assert_eq!(names(&sets.measure(&[recall, recall], &NEEDS)), ["recall"]);
@@ -74,7 +75,8 @@ fn a_metric_needs_what_it_says_and_nothing_else() {
         assert_eq!(names(&sets.measure(&[metric], metric.needs())), [metric.name()]);
         for left_out in metric.needs().iter().filter(|need| **need != Need::Features) {
             let rest: Vec<Need> = metric.needs().iter().copied().filter(|need| need != left_out).collect();
-            assert!(sets.measure(&[metric], &rest).is_empty(), "{metric:?} without {left_out}");
+            let reason = sets.measure(&[metric], &rest)[&metric].clone().unwrap_err().to_string();
+            assert_eq!(reason, format!("{} needs {left_out}", metric.name()));
         }
     }
 }
@@ -85,7 +87,7 @@ fn classes_that_are_not_labelled_are_those_that_the_classifier_sees() {
     let seen = ImageSet { class_probabilities: Some(&probabilities), ..ImageSet::of_features(&real) };
     let samples = ImageSet { class_probabilities: Some(&probabilities), ..ImageSet::of_features(&samples) };
     let ard = SampleMetric::named("ard").unwrap();
-    assert_eq!(measure(&[ard], &seen, &samples, None).unwrap()[&ard], 0.0);
+    assert_eq!(measure(&[ard], &seen, &samples, None).unwrap()[&ard], Ok(0.0.into()));
 }
 
 #[test]
@@ -94,6 +96,10 @@ fn too_few_images_leave_a_metric_out_and_other_widths_are_an_error() {
     let (a, few) = (ImageSet::of_features(&a), ImageSet::of_features(&few));
     let found = measure(&SampleMetric::defaults(), &a, &few, None).unwrap();
     assert_eq!(names(&found), ["fid", "density", "coverage"]);
+    // Every metric that was asked for has a value or a reason.
+    assert_eq!(found.len(), SampleMetric::defaults().len());
+    let precision = &found[&SampleMetric::named("precision").unwrap()];
+    assert!(precision.clone().unwrap_err().to_string().contains("at least 4"), "{precision:?}");
     let wide = gaussian_rows(60, 5, 1.0, 0.0, 2);
     let wide = ImageSet::of_features(&wide);
     let kid = SampleMetric::named("kid").unwrap();
