@@ -1,6 +1,6 @@
 //! Whether the parts of a configuration fit each other, told before anything is computed or written.
 
-use cl_metrics::{MetricError, likelihood::TimestepGrid};
+use cl_metrics::MetricError;
 use cl_strategies::{ConditionOn, StrategyError, TrainerConfig};
 use data_streams::Stream;
 use ddpm_core::{CoreError, ProcessConfig};
@@ -66,9 +66,7 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     let built = process.build()?;
     let sampler = &evaluation.sampler;
     sampler.check(&built).map_err(|error| error.at(sampler.name()).at("sampler"))?;
-    let likelihood = &evaluation.likelihood;
-    TimestepGrid::new(process.timesteps, likelihood.bins, likelihood.points_per_bin)
-        .map_err(|error| error.at("likelihood"))?;
+    evaluation.likelihood.grid(process.timesteps).map_err(|error| error.at("likelihood"))?;
     let features = &evaluation.features;
     features.check().map_err(|error| error.at(features.name()).at("features"))?;
     evaluation.hybrid_sampling.validate().map_err(|error| error.at("hybrid_sampling"))?;

@@ -6,7 +6,7 @@ use std::{cell::Cell, time::Instant};
 use burn::tensor::Tensor;
 use cl_metrics::{
     MetricError,
-    likelihood::{TimestepGrid, TimestepProfile, timestep_profile},
+    likelihood::{ProfileRequest, TimestepGrid, TimestepProfile, timestep_profile},
     sample::shares::requested_classes,
 };
 use cl_strategies::{ConditionOn, images};
@@ -65,8 +65,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         reference: &'a Reference,
         device: &'a B::Device,
     ) -> Result<Self, EngineError> {
-        let likelihood = &spec.evaluation.likelihood;
-        let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin)?;
+        let grid = spec.evaluation.likelihood.grid(spec.process.timesteps)?;
         let sampler = spec.evaluation.sampler.build::<B>();
         Ok(Self { spec, reference, grid, sampler, device })
     }
@@ -189,10 +188,15 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
             let some = some_images(&task.eval, likelihood.images_per_task, LIKELIHOOD_IMAGES, j);
             let x_0 = images::<B>(&task.eval, &some, self.device);
             let y = self.spec.training.condition_on.conditions(&task.eval, &some, self.device);
-            // Not the cell's seed: cells are compared on identical images and noise.
-            let key = Key::new(0, LIKELIHOOD).experience(j);
-            profiles.push(timestep_profile(models.of(j), process, x_0, y, &self.grid, likelihood.clip, key));
-            let passes = (some.len() * self.grid.points().len()) as u64;
+            let request = ProfileRequest {
+                grid: &self.grid,
+                draws: likelihood.draws,
+                clip: likelihood.clip,
+                // Not the cell's seed: models and cells are compared on identical images, timesteps and noise.
+                key: Key::new(0, LIKELIHOOD).experience(j),
+            };
+            profiles.push(timestep_profile(models.of(j), process, x_0, y, &request));
+            let passes = (some.len() * likelihood.passes(&self.grid)) as u64;
             cost.denoiser_evaluations += passes;
             let tick = Tick {
                 phase: Phase::Evaluate,

@@ -248,6 +248,9 @@ pub struct BpdArgs {
     /// 1: all timesteps; K: one drawn timestep for each stratum of up to K, with the standard error that it costs
     #[arg(long, value_name = "K", default_value_t = 1)]
     pub stride: usize,
+    /// Draws of noise (and timestep) for each image and stratum, whose terms are averaged
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub draws: usize,
     /// The seed of noise and timesteps
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,

@@ -28,6 +28,7 @@ const LIMIT: Purpose = Purpose::named("images of cldiff bpd");
 pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     at_least_one(&[
         ("--stride", args.stride),
+        ("--draws", args.draws),
         ("--batch", args.batch),
         ("--limit", args.limit.unwrap_or(1)),
     ])?;
@@ -39,6 +40,7 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
         images,
         batch: args.batch,
         stride: args.stride,
+        draws: args.draws,
         seed: args.seed,
     };
     output::check_file(&args.out)?;
@@ -53,15 +55,16 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     };
     let bits = engine.bits_per_dimension(&job, &mut tell).map_err(tell_mistake)?;
     progress.finish();
-    let text = format!("{:#}\n", file_content(&bits, args.stride));
+    let text = format!("{:#}\n", file_content(&bits, args.stride, args.draws));
     std::fs::write(&args.out, text).map_err(|e| Failure::mistake(format!("{}: {e}", args.out.display())))?;
     let error = bits.standard_error.map_or(String::new(), |e| format!(" +- {e:.4}"));
     println!("{:.4}{error} bits per dimension of {} images: {}", bits.total, bits.images, args.out.display());
     Ok(())
 }
 
-/// Keys in the order of their importance; a term is that of one timestep, `width` of which it stands for.
-fn file_content(bits: &BitsPerDimension, stride: usize) -> serde_json::Value {
+/// Keys in the order of their importance; a term is that of a timestep drawn in `t .. t + width`, for all of which it
+/// stands.
+fn file_content(bits: &BitsPerDimension, stride: usize, draws: usize) -> serde_json::Value {
     let terms: Vec<_> = bits
         .strata
         .iter()
@@ -79,6 +82,7 @@ fn file_content(bits: &BitsPerDimension, stride: usize) -> serde_json::Value {
         "prior": bits.prior,
         "images": bits.images,
         "stride": stride,
+        "draws": draws,
         "terms": terms,
     })
 }
