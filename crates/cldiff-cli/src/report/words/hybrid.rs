@@ -68,7 +68,7 @@ fn verdict(
         return String::new();
     };
     if forgotten.sign != Ordering::Greater {
-        return " The seeds do not tell the final model's FID from a lower one, so that there is nothing to place.".into();
+        return " The seeds do not show that the final model's FID is higher, so that there is nothing to place.".into();
     }
     let interval = simultaneous(&parts, "seeds", 2);
     match parts.sign {

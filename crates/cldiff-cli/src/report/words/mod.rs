@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     quantities::{
-        cells::{competitors, range_text},
+        cells::{competitors, range, range_text},
         columns::qualities,
     },
     results::{CellResult, Results},
@@ -112,7 +112,10 @@ fn best_and_worst(results: &Results) -> Option<String> {
     };
     Some(format!(
         "Final average FID, {}: lowest under {best} ({least:.2}), highest under {worst} ({most:.2}){verdict}.{without}",
-        of_runs(statistics::most_seeds(results)),
+        match range(all.iter().map(|(_, cells)| Some(cells.len()))) {
+            Some((least, most)) if least != most => format!("mean over {} seeds", range_text((least, most))),
+            _ => of_runs(statistics::most_seeds(results)),
+        },
     ))
 }
 
