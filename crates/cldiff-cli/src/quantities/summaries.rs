@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use cl_metrics::summary::{
     Direction, EvaluationMatrix, backward_transfer, final_average, forgetting, forward_transfer, plasticity,
-    plasticity_against, stream_average,
+    stream_average,
 };
 use cldiff_engine::Shown;
 
 use super::{Better, direction};
-use crate::results::{CellResult, Matrix};
+use crate::results::Matrix;
 
 /// A summary: its name, its meaning and its computation.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +35,6 @@ pub enum Of {
     Pooled(fn(&[Option<f64>]) -> Option<f64>),
     /// The matrix and the values of the untrained model.
     Untrained(fn(&EvaluationMatrix, &[Option<f64>], Direction) -> Option<f64>),
-    /// The matrix and that of the `joint` cell of the same seed.
-    Joint(fn(&EvaluationMatrix, &EvaluationMatrix, Direction) -> Option<f64>),
 }
 
 const fn shown(heading: &'static str, decimals: usize) -> Shown {
@@ -44,7 +42,7 @@ const fn shown(heading: &'static str, decimals: usize) -> Shown {
 }
 
 /// Every summary. R is the metric's matrix and K the last task; "better by" has the sign of the metric's direction.
-pub const SUMMARIES: [Summary; 8] = [
+pub const SUMMARIES: [Summary; 7] = [
     Summary {
         name: "final_average",
         better: Better::AsMetric,
@@ -98,14 +96,6 @@ pub const SUMMARIES: [Summary; 8] = [
         of: Of::Matrix(|matrix, _| plasticity(matrix)),
         shown: &[],
     },
-    Summary {
-        name: "plasticity_against_joint",
-        better: Better::HIGHER,
-        meaning: "how much better METRIC is on a task right after learning it than under joint training with the same seed \
-                  (negative: learned worse): R[j][j], mean over j; only in a run with a cell of `joint` alone",
-        of: Of::Joint(plasticity_against),
-        shown: &[("fid", shown("plasticity", 2))],
-    },
 ];
 
 /// The summaries of a cell that need no other cell.
@@ -122,32 +112,9 @@ pub fn summarise(
                 Of::Matrix(of) => Some(of(&matrix, direction)),
                 Of::Pooled(of) => pooled.get(metric).map(|values| of(values)),
                 Of::Untrained(of) => untrained.get(metric).map(|values| of(&matrix, values, direction)),
-                Of::Joint(_) => None,
             };
             all.extend(value.map(|value| (format!("{metric}.{}", summary.name), value)));
         }
     }
     all
-}
-
-/// Adds to each cell the summaries against the joint cell of its seed, where there is one.
-pub fn against_joint(cells: &mut [CellResult]) {
-    let joint: BTreeMap<u64, BTreeMap<String, Matrix>> = cells
-        .iter()
-        .filter(|cell| cell.strategy == "joint")
-        .map(|cell| (cell.seed, cell.matrices.clone()))
-        .collect();
-    for cell in cells.iter_mut().filter(|cell| cell.strategy != "joint") {
-        let Some(joint) = joint.get(&cell.seed) else { continue };
-        for (metric, rows) in &cell.matrices {
-            let Some(reference) = joint.get(metric) else { continue };
-            let (own, reference) =
-                (EvaluationMatrix::new(rows.clone()), EvaluationMatrix::new(reference.clone()));
-            for summary in &SUMMARIES {
-                let Of::Joint(of) = summary.of else { continue };
-                let value = of(&own, &reference, direction(metric));
-                cell.summary.insert(format!("{metric}.{}", summary.name), value);
-            }
-        }
-    }
 }
