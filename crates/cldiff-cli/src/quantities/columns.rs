@@ -10,6 +10,7 @@ use super::{
     cells::mean,
     direction,
     losses::MATRIX_LOSSES,
+    references::shown_for,
     summaries::{SUMMARIES, Summary},
 };
 use crate::results::{CellResult, Results};
@@ -93,14 +94,15 @@ pub fn columns(results: &Results) -> Vec<Column> {
     qualities(results).into_iter().chain(costs()).collect()
 }
 
-/// The columns of quality: metric by metric, what the summaries declare for them; then the final average of each further
-/// metric that was asked for.
+/// The columns of quality: metric by metric, what the summaries declare for them, and the comparison with the first
+/// reference that there is; then the final average of each further metric that was asked for.
 pub fn qualities(results: &Results) -> Vec<Column> {
     let declared = declared_metrics().into_iter().flat_map(|metric| {
-        SUMMARIES.iter().filter_map(move |summary| {
+        let summaries = SUMMARIES.iter().filter_map(move |summary| {
             let (_, shown) = summary.shown.iter().find(|(shown, _)| *shown == metric)?;
             Some(quality(metric, summary, shown.heading.to_owned(), shown.decimals))
-        })
+        });
+        summaries.chain(compared(results, metric))
     });
     let at_the_end = SUMMARIES.iter().find(|summary| summary.name == "final_average");
     let further = further_metrics(results).into_iter();
@@ -150,6 +152,20 @@ fn quality(metric: &str, summary: &Summary, title: String, decimals: usize) -> C
         decimals,
         value: Value::Summary,
     }
+}
+
+/// The column of a metric against a reference.
+fn compared(results: &Results, metric: &str) -> Option<Column> {
+    let (comparison, shown) = shown_for(results, metric)?;
+    Some(Column {
+        key: format!("{metric}.{}", comparison.name),
+        title: shown.heading.to_owned(),
+        meaning: comparison.meaning.replace("METRIC", &metric.to_uppercase()),
+        quality: true,
+        direction: Direction::HigherIsBetter,
+        decimals: shown.decimals,
+        value: Value::Summary,
+    })
 }
 
 fn costs() -> impl Iterator<Item = Column> {

@@ -35,7 +35,6 @@ fn the_tables_columns_are_quality_then_cost() {
         "FID pooled",
         "forgetting",
         "BWT",
-        "plasticity",
         "KLD",
         "bpd",
         "bpd forg.",

@@ -240,7 +240,7 @@ fn parquet_is_written_and_read_back() {
     assert!(notes.iter().any(|note| note.key == "cldiff.schema" && note.value.as_deref() == Some("1")));
     for (found, row) in reader.get_row_iter(None).unwrap().zip(&rows) {
         let found = found.unwrap();
-        assert_eq!(found.get_double(14).unwrap(), row.value);
+        assert_eq!(found.get_double(17).unwrap(), row.value);
         assert_eq!(found.get_string(4).unwrap(), &row.metric);
         assert_eq!(found.get_long(6).ok(), row.after_task.map(|k| k as i64));
     }
@@ -287,7 +287,8 @@ fn runs_that_differ_are_not_merged() {
     joint.results.cells[0].strategy = "joint".into();
     joint.results.cells[0].matrices.insert("fid".into(), vec![vec![Some(8.0), None], vec![Some(8.0); 2]]);
     let both = merge::merge(&[joint, a.clone()]).unwrap().results;
-    assert_eq!(both.cells[1].summary["fid.plasticity_against_joint"], Some(-2.0));
+    // At the end: 8 against 40 on the first task, and against 10 on the second.
+    assert_eq!(both.cells[1].summary["fid.against_joint"], Some(-17.0));
     let mut other = input(vec![cell("b", 0, 2)], 2);
     other.config_toml = "name = \"y\"\n[training]\nsteps = 3".into();
     let message = render(&[a.clone(), other.clone()]).unwrap_err().to_string();
