@@ -23,10 +23,10 @@ use ddpm_core::{
 
 use crate::{
     Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Measured, Phase, Reference, TaskValues,
-    Tick, reference::Known,
+    Tick, analysis::Drawn, reference::Known,
 };
 
-const SAMPLES: Purpose = Purpose::named("evaluation samples");
+pub(crate) const SAMPLES: Purpose = Purpose::named("evaluation samples");
 const LIKELIHOOD: Purpose = Purpose::named("evaluation likelihood");
 
 /// Evaluates the models of one cell.
@@ -56,6 +56,13 @@ impl<'m, B: Kernels> TaskModels<'m, B> {
             _ => self.shared,
         }
     }
+}
+
+/// Samples to be drawn: the classes that are asked for, on a task, and the key of their noise.
+pub(crate) struct Wanted {
+    pub(crate) task: usize,
+    pub(crate) requested: Vec<usize>,
+    pub(crate) key: Key,
 }
 
 /// Samples of one task and what is known of them.
@@ -93,10 +100,12 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     ) -> Result<Evaluation, EngineError> {
         let start = Instant::now();
         let samples = self.samples(models, process, k, observer, cost)?;
+        let drawn = samples.clone();
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
         let profiles = self.profiles(models, process, k, observer, cost)?;
         let generated = self.describe(samples)?;
+        let drawn = Drawn { images: drawn, known: generated.iter().map(|g| g.known.clone()).collect() };
         let evaluation = Evaluation {
             experience: k,
             metrics: self.measure_all(&generated, stored)?,
@@ -105,7 +114,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
                 .into_iter()
                 .map(|g| g.images.take(self.spec.evaluation.grid_columns))
                 .collect(),
-            analyses: Analyses::default(),
+            analyses: Analyses { drawn, ..Analyses::default() },
         };
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
         Ok(evaluation)
@@ -136,13 +145,28 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     ) -> Result<ImageDataset, EngineError> {
         let (evaluation, task) = (&self.spec.evaluation, &self.reference.tasks[j]);
         let requested = requested_classes(&task.eval, evaluation.samples_per_task);
+        let key = Key::new(self.spec.seed, SAMPLES).experience(j);
+        self.draw(model, process, Wanted { task: j, requested, key }, k, observer, cost)
+    }
+
+    /// Samples of some classes of a task by a model after, or within, task `k`.
+    pub(crate) fn draw(
+        &self,
+        model: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        Wanted { task: j, requested, key }: Wanted,
+        k: usize,
+        observer: &mut dyn CellObserver,
+        cost: &mut Cost,
+    ) -> Result<ImageDataset, EngineError> {
+        let (evaluation, task) = (&self.spec.evaluation, &self.reference.tasks[j]);
         let shape = task.eval.shape();
         let request = SampleRequest {
             count: requested.len(),
             batch: evaluation.sample_batch,
             shape: [shape.channels, shape.height, shape.width],
             conditioning: self.conditioning(&requested, j),
-            key: Key::new(self.spec.seed, SAMPLES).experience(j),
+            key,
         };
         let interrupted = Cell::new(false);
         let evaluations = Cell::new(0);

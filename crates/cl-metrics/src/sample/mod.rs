@@ -8,6 +8,7 @@ pub mod ard;
 mod choice;
 mod comparison;
 pub mod density_coverage;
+pub mod drift;
 mod estimate;
 pub mod fid;
 pub mod fid_infinity;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cl_metrics::likelihood::{Change, TimestepGrid, TimestepProfile};
 use cldiff_engine::{CellSpec, Cost, Evaluation};
 
-use super::samples::SampleNumbers;
+use super::{readings::readings, samples::SampleNumbers};
 use crate::{
     quantities::{
         losses::{MATRIX_LOSSES, MatrixLoss, TIMESTEP_LOSSES, TimestepLoss},
@@ -46,6 +46,7 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
             .gradients
             .map(|_| evaluations.iter().map(|e| e.analyses.gradients.clone()).collect()),
         cka: cka(evaluations),
+        readings: readings(spec, evaluations),
         cost: Costs::of(cost),
     }
 }
