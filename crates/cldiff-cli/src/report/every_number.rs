@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     long::rows,
     tables::csv,
-    tests::{cell, input},
+    tests::{cell, every_reading, input},
 };
 use crate::{
     quantities::{declared::ATTRIBUTES, walk},
@@ -26,6 +26,7 @@ fn made_up() -> Results {
     let costs = Costs::of(&Cost { skipped_steps: 7, peak_memory_bytes: Some(5), ..Cost::default() });
     let cell = |label: &str, seed| CellResult { cost: costs.clone(), ..cell(label, seed, 3) };
     let mut results = input(vec![cell("a", 4), cell("a", 5), cell("b", 4)], 3).results;
+    results.cells[1].readings = every_reading(3);
     let failed = FailedCell { strategy: "ewc".into(), label: "c".into(), seed: 6, reason: "none".into() };
     results.failed.push(failed);
     results

@@ -11,6 +11,7 @@ pub mod long;
 mod merge;
 mod palette;
 mod pitfall;
+mod readings;
 mod sections;
 mod small_multiples;
 mod statistics;
@@ -67,6 +68,9 @@ pub fn render(inputs: &[ReportInput]) -> Result<String> {
     environment
         .add_template("report.html", include_str!("template.html"))
         .context("the report's template")?;
+    environment
+        .add_template("readings.html", include_str!("readings.html"))
+        .context("the report's template")?;
     let template = environment.get_template("report.html").context("the report's template")?;
     let page = context! {
         style => include_str!("style.css"),
@@ -114,6 +118,7 @@ fn figures(results: &Results) -> Result<Value> {
         bpd_panels => sections::figures(&strategies, |cells| pitfall::draw(results, cells))?,
         hybrids => hybrids(results)?,
         gradient_maps => sections::optional_figures(&strategies, |cells| views::gradients(results, cells))?,
+        readings => readings::sections(results)?,
         cka_maps => sections::optional_figures(&strategies, |cells| views::cka(results, cells))?,
     })
 }

@@ -14,6 +14,9 @@ pub struct Readings {
     /// The comparison that this cell is the reference of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<ReferenceKind>,
+    /// The names of the classes that the numbers below are of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
     /// `[k][asked][seen]`: samples by the class that was asked for and the class that the classifier sees, over all tasks
     /// seen. The sum of a row is the N of the class.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -18,6 +18,7 @@ pub(super) fn readings(spec: &CellSpec, evaluations: &[Evaluation]) -> Readings 
     let classes = classes.unwrap_or_default();
     Readings {
         reference: spec.strategy.reference(),
+        class_names: classes.last().map(|of_k| of_k.names.clone()).unwrap_or_default(),
         class_confusion: classes.iter().map(|of_k| of_k.confusion.clone()).collect(),
         class_accuracy: classes.iter().map(|of_k| accuracies(&of_k.confusion).classes).collect(),
         class_fid: class_fid(&classes),

@@ -11,6 +11,8 @@ use crate::{EngineError, reference::Known};
 /// The classes after one experience, over all tasks seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassReadings {
+    /// The names of the classes.
+    pub names: Vec<String>,
     /// `[asked][seen]`: counts of samples.
     pub confusion: Vec<Vec<usize>>,
     /// Of each class; none for a class that nothing was asked of, the reason for one that cannot be measured.
@@ -25,7 +27,8 @@ impl<B: TrainBackend> Analyst<'_, B> {
         }
         let config = self.spec.evaluation.classes;
         let tasks = &self.reference.tasks[..drawn.known.len()];
-        let classes = tasks[0].eval.class_names().len();
+        let names = tasks[0].eval.class_names().to_vec();
+        let classes = names.len();
         let samples = Known::pooled(&drawn.known.iter().collect::<Vec<_>>())?;
         let Some(probabilities) = &samples.described.class_probabilities else { return Ok(None) };
         let confusion = class_confusion(&samples.labels, &probabilities.argmax(), classes);
@@ -36,6 +39,6 @@ impl<B: TrainBackend> Analyst<'_, B> {
         } else {
             Vec::new()
         };
-        Ok(Some(ClassReadings { confusion, fid }))
+        Ok(Some(ClassReadings { names, confusion, fid }))
     }
 }
