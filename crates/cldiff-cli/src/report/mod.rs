@@ -69,7 +69,7 @@ pub fn render(inputs: &[ReportInput]) -> Result<String> {
         .add_template("report.html", include_str!("template.html"))
         .context("the report's template")?;
     environment
-        .add_template("readings.html", include_str!("readings.html"))
+        .add_template("readings.html", include_str!("readings/section.html"))
         .context("the report's template")?;
     let template = environment.get_template("report.html").context("the report's template")?;
     let page = context! {
