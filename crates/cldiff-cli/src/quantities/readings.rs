@@ -145,8 +145,8 @@ fn drift() -> Vec<Quantity> {
             "drift.relative",
             "",
             "cells[cell].drift.relative[k][j]",
-            "mean squared change of samples from the same noise as a part of that between samples from different noise: 0 \
-             nothing moved, 1 nothing is left",
+            "`drift.distance` as a part of the mean distance of two samples of the task right after it: 0 nothing moved, 1 a \
+             sample has no more to do with its predecessor than with any other",
         )
         .with_error("cells[cell].drift.relative_error[k][j]"),
     ]

@@ -137,7 +137,7 @@ pub struct DriftResult {
     pub distance: Matrix,
     /// Its standard error over samples.
     pub distance_error: Matrix,
-    /// The mean squared change as a part of that between samples from different noise: 0 nothing moved, 1 nothing is left.
+    /// The distance as a part of that between unrelated samples of the earlier model: 0 nothing moved, 1 nothing is left.
     pub relative: Matrix,
     /// Its standard error over samples.
     pub relative_error: Matrix,

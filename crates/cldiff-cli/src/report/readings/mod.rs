@@ -100,7 +100,7 @@ fn drift(results: &Results) -> Result<Option<Value>> {
     let axes = Axes {
         title: "Drift of the samples of task 1",
         x: "after task",
-        y: "relative change",
+        y: "relative drift",
         tasks: true,
         zero: true,
     };
