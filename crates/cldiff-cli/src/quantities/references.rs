@@ -12,7 +12,7 @@ use cl_strategies::ReferenceKind;
 use cldiff_engine::Shown;
 
 use super::direction;
-use crate::results::{CellResult, Matrix, Results};
+use crate::results::{CellResult, Matrix, MissingValue, Results};
 
 /// A summary of a metric's matrix against that of the reference of the same seed. More is better.
 #[derive(Debug, Clone, Copy)]
@@ -65,22 +65,30 @@ pub const COMPARISONS: [Comparison; 3] = [
 ];
 
 impl Comparison {
-    /// The mean over tasks of the gain, or the reason why it cannot be told.
-    fn of(&self, own: &Matrix, reference: &Matrix, direction: Direction) -> Result<f64, String> {
+    /// The mean over tasks of the gain, or the first entry that is missing.
+    fn of(&self, own: &Matrix, reference: &Matrix, direction: Direction) -> Result<f64, Missing> {
         let tasks = own.len();
-        if tasks == 0 || reference.len() != tasks {
-            return Err(format!("{tasks} tasks, and {} of {}", reference.len(), self.reference));
-        }
         let mut sum = 0.0;
         for j in 0..tasks {
             let k = (self.row)(j, tasks);
             let at = |matrix: &Matrix| matrix.get(k)?.get(j).copied().flatten();
-            let missing = |whose: &str| format!("no value on task {} after task {}{whose}", j + 1, k + 1);
-            let own = at(own).ok_or_else(|| missing(""))?;
-            let before = at(reference).ok_or_else(|| missing(&format!(", of {}", self.reference)))?;
-            sum += direction.gain(before, own);
+            let missing = |of_reference| Missing { after: k, on: j, of_reference };
+            let own = at(own).ok_or(missing(false))?;
+            sum += direction.gain(at(reference).ok_or(missing(true))?, own);
         }
-        Ok(sum / tasks as f64)
+        if tasks == 0 { Err(Missing::default()) } else { Ok(sum / tasks as f64) }
+    }
+
+    /// The reason why a comparison has no value.
+    fn reason(&self, metric: &str, gap: Missing, missing: &[MissingValue]) -> String {
+        let Missing { after, on, of_reference } = gap;
+        let entry = format!("{metric} on task {} after task {}", on + 1, after + 1);
+        if of_reference {
+            return format!("{entry} is missing for {}", self.reference);
+        }
+        let is = |m: &&MissingValue| m.metric == metric && (m.after_task, m.on_task) == (after, Some(on));
+        let why = missing.iter().find(is).map_or_else(String::new, |m| format!(": {}", m.reason));
+        format!("{entry} is missing{why}")
     }
 
     /// Whether a cell is compared: not the reference itself, nor a model that sees tasks before their time.
@@ -88,6 +96,14 @@ impl Comparison {
         let kind = cell.reference();
         kind != Some(self.reference) && kind != Some(ReferenceKind::Joint)
     }
+}
+
+/// An entry that a comparison lacks: of the cell's own matrix, or of the reference's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Missing {
+    after: usize,
+    on: usize,
+    of_reference: bool,
 }
 
 /// Adds to each cell the comparisons with the references of its seed, where there are such.
@@ -106,15 +122,15 @@ pub fn compare(cells: &mut [CellResult]) {
 }
 
 fn add(comparison: &Comparison, cell: &mut CellResult, reference: &BTreeMap<String, Matrix>) {
-    let CellResult { matrices, summary, summary_missing, .. } = cell;
+    let CellResult { matrices, summary, summary_missing, missing, .. } = cell;
     for (metric, own) in matrices {
         let Some(reference) = reference.get(metric) else { continue };
         let name = format!("{metric}.{}", comparison.name);
         summary_missing.remove(&name);
         let value = match comparison.of(own, reference, direction(metric)) {
             Ok(value) => Some(value),
-            Err(reason) => {
-                summary_missing.insert(name.clone(), reason);
+            Err(gap) => {
+                summary_missing.insert(name.clone(), comparison.reason(metric, gap, missing));
                 None
             }
         };
@@ -190,13 +206,15 @@ mod tests {
     fn a_missing_value_makes_the_comparison_null_with_its_reason() {
         let mut cells = cells();
         cells[0].matrices.get_mut("fid").unwrap()[1][0] = None;
+        let (metric, reason) = ("fid".to_owned(), "too few".to_owned());
+        cells[0].missing = vec![MissingValue { metric, after_task: 1, on_task: Some(0), reason }];
         cells[1].matrices.get_mut("fid").unwrap()[1][1] = None;
         compare(&mut cells);
         let (summary, reasons) = (&cells[0].summary, &cells[0].summary_missing);
         assert_eq!(summary["fid.against_joint"], None);
-        assert_eq!(reasons["fid.against_joint"], "no value on task 1 after task 2");
+        assert_eq!(reasons["fid.against_joint"], "fid on task 1 after task 2 is missing: too few");
         assert_eq!(summary["fid.plasticity_against_alone"], None);
-        let reason = "no value on task 2 after task 2, of a model trained on the task alone";
+        let reason = "fid on task 2 after task 2 is missing for a model trained on the task alone";
         assert_eq!(reasons["fid.plasticity_against_alone"], reason);
         assert_eq!(summary["fid.plasticity_against_cumulative"], Some(-0.5));
         // Once the value is there, the reason goes.
