@@ -106,6 +106,32 @@ fn an_unconditional_model_is_probed_too_and_several_runs_make_one_report() {
 }
 
 #[test]
+fn mistakes_in_likelihood_thresholds_and_objective_name_their_key() {
+    let scratch = Scratch::new();
+    for (assignment, key, expected) in [
+        ("evaluation.likelihood.draws=0", "evaluation.likelihood.draws", "at least 1"),
+        (
+            "evaluation.sampler.ddim.threshold.dynamic.max=0.0",
+            "evaluation.sampler.ddim.threshold.dynamic.max",
+            "above 0",
+        ),
+        (
+            "training.objective.weighting.min_snr.gamma=-5.0",
+            "training.objective.weighting.min_snr.gamma",
+            "above 0",
+        ),
+        ("process.zero_terminal_snr=true", "`prediction`", "v_prediction"),
+    ] {
+        let arguments = ["--config", "smoke", "--backend", "flex", "--out", "run", "--set", assignment];
+        let output = scratch.cldiff(&arguments);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(key) && message.contains(expected), "{assignment}: {message}");
+        assert!(!scratch.path("run").exists());
+    }
+}
+
+#[test]
 fn mistakes_in_the_analyses_options_name_their_line() {
     let scratch = Scratch::new();
     let base = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/smoke.toml")).unwrap();

@@ -86,9 +86,9 @@
 //!     vec![Some(20.0), Some(12.0), None],
 //!     vec![Some(30.0), Some(16.0), Some(14.0)],
 //! ]);
-//! assert_eq!(final_average(&matrix), Some(20.0));
-//! assert_eq!(forgetting(&matrix, Direction::LowerIsBetter), Some(12.0));
-//! assert_eq!(backward_transfer(&matrix, Direction::LowerIsBetter), Some(-12.0));
+//! assert_eq!(final_average(&matrix), Ok(20.0));
+//! assert_eq!(forgetting(&matrix, Direction::LowerIsBetter), Ok(12.0));
+//! assert_eq!(backward_transfer(&matrix, Direction::LowerIsBetter), Ok(-12.0));
 //! ```
 
 mod error;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use cl_metrics::{
     features::FeatureExtractor,
-    likelihood::{TimestepGrid, TimestepProfile, quick_strata},
+    likelihood::{TimestepProfile, quick_strata},
     sample::{Outcome, SampleMetric},
 };
 use cl_strategies::State;
@@ -300,11 +300,10 @@ fn sampler_evaluations(evaluation: &EvaluationConfig, timesteps: usize) -> usize
     if evaluation.guidance.is_some() { 2 * passes } else { passes }
 }
 
-/// Timesteps at which each image's losses are evaluated.
+/// Evaluations that each image's losses take.
 fn grid_points(evaluation: &EvaluationConfig, timesteps: usize) -> usize {
     let likelihood = &evaluation.likelihood;
-    TimestepGrid::new(timesteps, likelihood.bins, likelihood.points_per_bin)
-        .map_or(0, |grid| grid.points().len())
+    likelihood.grid(timesteps).map_or(0, |grid| likelihood.passes(&grid))
 }
 
 /// Passes that gradients and activations take, where they are asked for; a gradient counts for three.

@@ -22,7 +22,7 @@ use crate::{FeaturesConfig, ModelConfig, StrategySpec};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// N: samples drawn for each experience seen so far.
+    /// N: samples drawn for each experience seen so far, and samples behind each metric over all of them.
     pub samples_per_task: usize,
     /// At most so many samples at a time.
     pub sample_batch: usize,

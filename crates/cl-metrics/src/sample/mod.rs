@@ -25,6 +25,7 @@ mod neighbours;
 mod pairs;
 pub mod precision_recall;
 mod sets;
+pub mod shares;
 pub mod sliced_wasserstein;
 mod spelling;
 #[cfg(test)]

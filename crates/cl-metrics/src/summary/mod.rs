@@ -11,6 +11,7 @@ mod backward_transfer;
 pub mod bootstrap;
 mod forgetting;
 mod forward_transfer;
+mod gap;
 mod matrix;
 mod plasticity;
 mod rank;
@@ -22,13 +23,17 @@ pub use average::{average_after, final_average, stream_average};
 pub use backward_transfer::backward_transfer;
 pub use forgetting::forgetting;
 pub use forward_transfer::forward_transfer;
+pub use gap::Gap;
 pub use matrix::{Direction, EvaluationMatrix};
 pub use plasticity::{plasticity, plasticity_against};
 pub use rank::{is_better, ranks};
 pub use seeds::{BySeed, LEVEL, OverSeeds, over_seeds, paired_difference};
 
-/// Every summary of a matrix that needs nothing else, by name.
-pub fn summarise(matrix: &EvaluationMatrix, direction: Direction) -> BTreeMap<&'static str, Option<f64>> {
+/// Every summary of a matrix that needs nothing else, by name, or the reason why it has no value.
+pub fn summarise(
+    matrix: &EvaluationMatrix,
+    direction: Direction,
+) -> BTreeMap<&'static str, Result<f64, Gap>> {
     BTreeMap::from([
         ("final_average", final_average(matrix)),
         ("stream_average", stream_average(matrix)),
@@ -36,10 +41,4 @@ pub fn summarise(matrix: &EvaluationMatrix, direction: Direction) -> BTreeMap<&'
         ("backward_transfer", backward_transfer(matrix, direction)),
         ("plasticity", plasticity(matrix)),
     ])
-}
-
-/// The mean; none of nothing.
-fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.into_iter().fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / f64::from(n))
 }

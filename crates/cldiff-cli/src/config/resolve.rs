@@ -32,7 +32,13 @@ impl Loaded {
         self.check_checkpoints()?;
         self.check_name()?;
         self.check_seeds()?;
-        self.check_strategies(Some(stream))
+        self.check_strategies(Some(stream))?;
+        let Config { evaluation, training, .. } = &self.config;
+        for Misfit { key, value, expected } in cldiff_engine::evaluation_doubts(evaluation, training, stream)
+        {
+            tracing::warn!("`{key}` is {value}: {expected}");
+        }
+        Ok(())
     }
 
     /// Loads or draws the data, and makes the stream.

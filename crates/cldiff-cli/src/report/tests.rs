@@ -145,6 +145,10 @@ pub(super) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
         stream: StreamInfo { tasks: (0..tasks).map(task).collect() },
         floor: BTreeMap::from([("fid".into(), vec![Some(0.5); tasks])]),
         floor_samples: BTreeMap::from([("fid".into(), vec![Some(64); tasks])]),
+        floor_standard_errors: BTreeMap::from([("fid".into(), vec![Some(0.125); tasks])]),
+        floor_summary: BTreeMap::from([("fid.forgetting".into(), Some(0.375))]),
+        floor_draws_overlap: false,
+        judge_confusion: vec![vec![9, 1], vec![0, 10]],
         cells,
         failed: Vec::new(),
     };

@@ -35,10 +35,23 @@ pub struct Results {
     pub samples_per_task: usize,
     /// The tasks.
     pub stream: StreamInfo,
-    /// N of each entry of `floor`: the real images that stand for samples.
+    /// N of each entry of `floor`: the training images that stand for samples.
     #[serde(default)]
     pub floor_samples: BTreeMap<String, Vec<Option<usize>>>,
-    /// Sample metrics between disjoint sets of real images: `fid` for each task, `fid_pooled` for the tasks 0 to k, and so
+    /// Standard errors of the entries of `floor`, for metrics that estimate one.
+    #[serde(default)]
+    pub floor_standard_errors: BTreeMap<String, Vec<Option<f64>>>,
+    /// `METRIC.SUMMARY` of independent draws of training images after each task: the summaries of a model that has learned
+    /// every task and forgets nothing.
+    #[serde(default)]
+    pub floor_summary: BTreeMap<String, Option<f64>>,
+    /// Whether the draws of `floor_summary` may have images in common, for want of training images.
+    #[serde(default)]
+    pub floor_draws_overlap: bool,
+    /// The classifier on held-out images: `[class][class seen]`, a number of images, in the order of the data set's classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judge_confusion: Vec<Vec<usize>>,
+    /// Sample metrics of training images in place of samples: `fid` for each task, `fid_pooled` for the tasks 0 to k, and so
     /// on for the others; memorisation has none.
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
     /// One for each strategy and seed.

@@ -9,9 +9,9 @@ mod readings;
 mod reason;
 mod samples;
 
-use std::sync::atomic::AtomicBool;
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
-use cldiff_engine::{Engine, EngineError, PrecisionConfig, Reference};
+use cldiff_engine::{Engine, EngineError, Floors, PrecisionConfig, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
@@ -20,7 +20,7 @@ use crate::{
     args::RunArgs,
     config::{Loaded, load},
     files::{manifest::Manifest, run_directory::RunDirectory},
-    quantities::references,
+    quantities::{references, summaries::summarise},
     report,
     results::{FailedCell, Results, StreamInfo, TaskInfo},
     ui::{failure::Failure, progress::Progress, table},
@@ -85,12 +85,24 @@ fn results(
         features: summary.features.clone(),
         samples_per_task: config.evaluation.samples_per_task,
         stream: stream_info(stream),
-        floor: summary.floor.clone(),
-        floor_samples: summary.floor_samples.clone(),
+        floor: summary.floors.values.clone(),
+        floor_samples: summary.floors.samples.clone(),
+        floor_standard_errors: summary.floors.standard_errors.clone(),
+        floor_summary: floor_summary(&summary.floors),
+        floor_draws_overlap: summary.floors.overlap,
+        judge_confusion: summary.judge_confusion.clone(),
         cells: finished,
         failed,
     };
     Ok((results, told))
+}
+
+/// The summaries of training images in place of samples.
+fn floor_summary(floors: &Floors) -> BTreeMap<String, Option<f64>> {
+    let pooled =
+        |metric: &String| Some((metric.clone(), floors.values.get(&format!("{metric}_pooled"))?.clone()));
+    let pooled = floors.matrices.keys().filter_map(pooled).collect();
+    summarise(&floors.matrices, &pooled, &BTreeMap::new(), &[]).values
 }
 
 fn cells_failed(failed: &[FailedCell], finished: usize, directory: &RunDirectory) -> Failure {

@@ -23,12 +23,12 @@ use cl_metrics::{
 };
 use cl_strategies::{State, StrategyError, Trainer, images};
 use data_streams::{ImageDataset, Stream};
-use ddpm_core::{AnyNetwork, GaussianDiffusion, TrainBackend};
+use ddpm_core::{AnyNetwork, GaussianDiffusion, TrainBackend, noise::Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick,
-    evaluate::{Evaluator, TaskModels, spread},
+    evaluate::{Evaluator, TaskModels, some_images},
 };
 
 pub(crate) use self::drawn::Drawn;
@@ -237,14 +237,16 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         Ok(())
     }
 
-    /// Images of task `j`'s eval split and their conditions, on a backend with or without autodiff.
+    /// Images of task `j`'s eval split, every class in its share, and their conditions, on a backend with or without
+    /// autodiff.
     fn images_of<D: ddpm_core::Kernels<Device = B::Device>>(
         &self,
         j: usize,
         n: usize,
+        purpose: Purpose,
     ) -> (Tensor<D, 4>, Option<Tensor<D, 1, Int>>) {
         let eval = &self.reference.tasks[j].eval;
-        let some = spread(eval, n);
+        let some = some_images(eval, n, purpose, j);
         let y = self.spec.training.condition_on.conditions(eval, &some, self.device);
         (images::<D>(eval, &some, self.device), y)
     }

@@ -25,6 +25,7 @@ use crate::{
 };
 
 const LOSSES: Purpose = Purpose::named("evaluation within an experience");
+const IMAGES: Purpose = Purpose::named("images within an experience");
 
 /// One look.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
     ) -> Result<TaskLook, EngineError> {
         let start = Instant::now();
         let evaluation = &self.spec.evaluation;
-        let batch = self.images_of::<B::InnerBackend>(j, evaluation.within.images_per_task);
+        let batch = self.images_of::<B::InnerBackend>(j, evaluation.within.images_per_task, IMAGES);
         let passes = batch.0.dims()[0] * quick_strata(process.timesteps()).len();
         // Not the cell's seed: cells are compared on identical images and noise.
         let key = Key::new(0, LOSSES).experience(j);
@@ -114,6 +115,10 @@ impl<B: TrainBackend> Analyst<'_, B> {
         observer: &mut dyn CellObserver,
         cost: &mut Cost,
     ) -> Result<Option<f64>, EngineError> {
+        // Where classes have other images in each task, samples are no match for one task's.
+        if evaluator.no_match(false).is_some() {
+            return Ok(None);
+        }
         let start = Instant::now();
         let task = &self.reference.tasks[j];
         let shares = apportion(&task.eval.counts_per_class(), self.spec.evaluation.within.samples);
