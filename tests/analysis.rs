@@ -78,7 +78,7 @@ fn the_analyses_of_a_run_agree_with_each_other() {
     let untrained = numbers(&cell["untrained"]["bpd"]);
     let transfer = untrained[1] - cell["matrices"]["bpd"][0][1].as_f64().unwrap();
     assert!((cell["summary"]["bpd.forward_transfer"].as_f64().unwrap() - transfer).abs() < 1e-9);
-    assert!(cell["summary"]["fid.plasticity_against_joint"].is_number());
+    assert!(cell["summary"]["fid.against_joint"].is_number());
 
     for file in ["results.csv", "results.parquet"] {
         assert!(scratch.path("run").join(file).is_file(), "{file}");

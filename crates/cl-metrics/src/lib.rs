@@ -2,6 +2,7 @@
 //!
 //! - [`sample`]: how good samples are, from [`features`] of images.
 //! - [`summary`]: what an evaluation matrix says about forgetting, as pure functions.
+//! - [`readings`]: what became of each class, curves within an experience.
 //! - [`pytorch`]: published weights, read safely.
 //! - `likelihood`, `hybrid` and `representation`, with the crate's feature `likelihood`: the variational bound along
 //!   the timesteps; which part of a trajectory has to be remembered; gradients and activations.
@@ -98,6 +99,7 @@ pub mod hybrid;
 pub mod likelihood;
 mod linalg;
 pub mod pytorch;
+pub mod readings;
 #[cfg(feature = "likelihood")]
 pub mod representation;
 pub mod sample;

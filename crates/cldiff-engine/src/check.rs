@@ -71,6 +71,7 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     features.check().map_err(|error| error.at(features.name()).at("features"))?;
     evaluation.hybrid_sampling.validate().map_err(|error| error.at("hybrid_sampling"))?;
     check_views(evaluation)?;
+    check_readings(evaluation)?;
     Ok(evaluation.classifier.validate().map_err(|error| error.at("classifier"))?)
 }
 
@@ -125,4 +126,15 @@ fn check_views(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
             expected: format!("expected at least {least}"),
         }),
     }
+}
+
+fn check_readings(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
+    evaluation.classes.validate().map_err(|error| error.at("classes"))?;
+    evaluation.within.validate().map_err(|error| error.at("within"))?;
+    evaluation.cas.map_or(Ok(()), |cas| cas.validate()).map_err(|error| error.at("cas"))?;
+    if evaluation.every_steps == Some(0) {
+        let (key, value) = ("every_steps".to_owned(), "0".to_owned());
+        return Err(Misfit { key, value, expected: "expected at least 1".to_owned() });
+    }
+    Ok(())
 }

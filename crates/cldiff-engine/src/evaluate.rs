@@ -18,10 +18,11 @@ use ddpm_core::{
 };
 
 use crate::{
-    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick, measure::Samples,
+    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick, analysis::Drawn,
+    measure::Samples,
 };
 
-const SAMPLES: Purpose = Purpose::named("evaluation samples");
+pub(crate) const SAMPLES: Purpose = Purpose::named("evaluation samples");
 const LIKELIHOOD: Purpose = Purpose::named("evaluation likelihood");
 const LIKELIHOOD_IMAGES: Purpose = Purpose::named("images of the evaluation likelihood");
 
@@ -57,6 +58,13 @@ impl<'m, B: Kernels> TaskModels<'m, B> {
             _ => self.shared,
         }
     }
+}
+
+/// Samples to be drawn: the classes that are asked for, on a task, and the key of their noise.
+pub(crate) struct Wanted {
+    pub(crate) task: usize,
+    pub(crate) requested: Vec<usize>,
+    pub(crate) key: Key,
 }
 
 impl<'a, B: Kernels> Evaluator<'a, B> {
@@ -99,7 +107,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
             metrics: self.measure_all(&drawn, by_task, &own, stored)?,
             profiles,
             pictures: by_task.iter().map(|samples| samples.images.take(columns)).collect(),
-            analyses: Analyses::default(),
+            analyses: Analyses { drawn: Drawn::of(&drawn), ..Analyses::default() },
         };
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
         Ok(evaluation)
@@ -130,13 +138,28 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     ) -> Result<ImageDataset, EngineError> {
         let (evaluation, task) = (&self.spec.evaluation, &self.reference.tasks[j]);
         let requested = requested_classes(&task.eval, evaluation.samples_per_task);
+        let key = Key::new(self.spec.seed, SAMPLES).experience(j);
+        self.draw(model, process, Wanted { task: j, requested, key }, k, observer, cost)
+    }
+
+    /// Samples of some classes of a task by a model after, or within, task `k`.
+    pub(crate) fn draw(
+        &self,
+        model: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        Wanted { task: j, requested, key }: Wanted,
+        k: usize,
+        observer: &mut dyn CellObserver,
+        cost: &mut Cost,
+    ) -> Result<ImageDataset, EngineError> {
+        let (evaluation, task) = (&self.spec.evaluation, &self.reference.tasks[j]);
         let shape = task.eval.shape();
         let request = SampleRequest {
             count: requested.len(),
             batch: evaluation.sample_batch,
             shape: [shape.channels, shape.height, shape.width],
             conditioning: self.conditioning(&requested, j),
-            key: Key::new(self.spec.seed, SAMPLES).experience(j),
+            key,
         };
         let interrupted = Cell::new(false);
         let evaluations = Cell::new(0);

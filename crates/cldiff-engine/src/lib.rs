@@ -26,7 +26,7 @@ mod reference;
 mod spec;
 mod strategy;
 
-pub use analysis::{Analyses, CkaTable};
+pub use analysis::{Analyses, CasReading, CkaTable, ClassReadings, TaskLook, WithinLook};
 pub use backend::{Backend, cpu_features, open};
 pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation, evaluation_doubts};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cl_strategies::{Setting, StrategyError};
+use cl_strategies::{ReferenceKind, Setting, StrategyError};
 use cldiff_choices::{Describe, Serializable, choice, private::AddedOptions};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -69,6 +69,11 @@ impl StrategySpec {
     /// Name in tables and file names.
     pub fn label(&self) -> String {
         self.label.clone().unwrap_or_else(|| self.name())
+    }
+
+    /// The comparison that this strategy is the reference of: that of its term, if it has one term.
+    pub fn reference(&self) -> Option<ReferenceKind> {
+        if let [term] = &self.terms[..] { term.reference() } else { None }
     }
 
     /// Whether a step looks at other images beside the current ones.

@@ -9,9 +9,11 @@ mod grid;
 mod losses;
 mod numbers;
 mod profile;
+mod quick;
 
 pub use config::LikelihoodConfig;
 pub use forgetting::{Change, TimestepForgetting, timestep_forgetting};
 pub use grid::{Stratum, TimestepGrid};
 pub use losses::BinnedLosses;
 pub use profile::{ProfileRequest, TimestepProfile, timestep_profile};
+pub use quick::{QuickLosses, quick_losses, quick_strata};

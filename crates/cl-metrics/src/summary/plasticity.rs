@@ -1,8 +1,8 @@
 //! Plasticity: how well each task is learned when its time comes, and how much worse that is than with all data at hand.
 //!
 //! The second is Chaudhry et al. 2018's intransigence (arXiv 1801.10112, equation 4) with the sign turned round, so that
-//! more is better as in the transfers. Deviation: the paper's reference is trained on the tasks up to j alone; here it is
-//! whatever matrix is given, such as that of a model which trains on all tasks from the start.
+//! more is better as in the transfers. The paper's reference is trained on the tasks up to j; here it is whatever matrix is
+//! given: of models trained on each task alone, or on the tasks up to it. Joint training on all tasks is none before its end.
 
 use super::{Direction, EvaluationMatrix, Gap, gap::mean};
 

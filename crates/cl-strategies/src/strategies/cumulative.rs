@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Needs, ReferenceKind, StrategyOptions};
 use crate::{Observer, Strategy, StrategyError};
 
 /// The options of cumulative training: none.
@@ -23,6 +23,10 @@ impl Describe for CumulativeConfig {
 impl StrategyOptions for CumulativeConfig {
     fn validate(&self) -> Result<(), StrategyError> {
         Ok(())
+    }
+
+    fn reference(&self) -> Option<ReferenceKind> {
+        Some(ReferenceKind::Cumulative)
     }
 
     fn needs(&self) -> Needs {

@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Needs, ReferenceKind, StrategyOptions};
 use crate::{Boundary, HeldMemory, Restore, State, Strategy, StrategyError};
 
 /// The options of an ensemble: none.
@@ -25,6 +25,10 @@ impl Describe for EnsembleConfig {
 impl StrategyOptions for EnsembleConfig {
     fn validate(&self) -> Result<(), StrategyError> {
         Ok(())
+    }
+
+    fn reference(&self) -> Option<ReferenceKind> {
+        Some(ReferenceKind::Alone)
     }
 
     fn needs(&self) -> Needs {

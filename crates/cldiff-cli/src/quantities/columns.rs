@@ -11,6 +11,7 @@ use super::{
     cells::mean,
     direction,
     losses::MATRIX_LOSSES,
+    references::shown_for,
     summaries::{SUMMARIES, Summary},
 };
 use crate::results::{CellResult, Results};
@@ -133,10 +134,11 @@ const PRIMARY: &str = "fid.final_average";
 const FORGETS: [&str; 2] = ["forgetting", "backward_transfer"];
 const LEARNS: &str = "plasticity";
 
-/// The columns of quality: metric by metric, what the summaries declare for them; then the final average of each further
-/// metric that was asked for.
+/// The columns of quality: metric by metric, what the summaries declare for them, and the comparison with the first
+/// reference that there is; then the final average of each further metric that was asked for.
 pub fn qualities(results: &Results) -> Vec<Column> {
-    let declared = declared_metrics().into_iter().flat_map(of_metric);
+    let declared = declared_metrics().into_iter();
+    let declared = declared.flat_map(|metric| of_metric(metric).into_iter().chain(compared(results, metric)));
     let further = further_metrics(results).into_iter();
     let further =
         further.filter_map(|metric| Some(quality(&metric, summary("final_average")?, metric.clone(), 3)));
@@ -225,6 +227,22 @@ fn quality(metric: &str, summary: &Summary, title: String, decimals: usize) -> C
         decimals,
         value: Value::Summary,
     }
+}
+
+/// The column of a metric against a reference.
+fn compared(results: &Results, metric: &str) -> Option<Column> {
+    let (comparison, shown) = shown_for(results, metric)?;
+    Some(Column {
+        key: format!("{metric}.{}", comparison.name),
+        title: shown.heading.to_owned(),
+        meaning: comparison.meaning.replace("METRIC", &metric.to_uppercase()),
+        quality: true,
+        direction: Direction::HigherIsBetter,
+        primary: false,
+        beside: None,
+        decimals: shown.decimals,
+        value: Value::Summary,
+    })
 }
 
 fn costs() -> impl Iterator<Item = Column> {

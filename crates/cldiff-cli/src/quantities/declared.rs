@@ -6,17 +6,20 @@ use super::{
     Better, Quantity,
     losses::{MATRIX_LOSSES, TIMESTEP_LOSSES},
     place::Place,
+    readings::readings,
+    references::COMPARISONS,
     summaries::{Of, SUMMARIES, Summary},
 };
 
 /// Every quantity, in the order of the long table. Where two places fit, the first counts.
 pub fn quantities() -> Vec<Quantity> {
-    let parts = [run(), floor(), matrices(), summaries(), timestep(), changes(), views(), costs()];
+    let parts =
+        [run(), floor(), matrices(), summaries(), timestep(), changes(), views(), readings(), costs()];
     parts.into_iter().flatten().collect()
 }
 
 /// Numbers that have no row of their own, and where they are instead.
-pub const ATTRIBUTES: [(&str, &str); 9] = [
+pub const ATTRIBUTES: [(&str, &str); 12] = [
     ("schema", "the form of the file; the Parquet file notes it as `cldiff.schema`"),
     ("failed[i].seed", "names a cell without results"),
     (
@@ -27,22 +30,25 @@ pub const ATTRIBUTES: [(&str, &str); 9] = [
     ("cells[cell].missing[i].after_task", "names a value that is missing"),
     ("cells[cell].missing[i].on_task", "names a value that is missing"),
     ("cells[cell].timestep.edges[edge]", "columns `t_low` and `t_high`"),
+    ("cells[cell].class_missing[i].after_task", "names a value that is missing"),
+    ("cells[cell].class_missing[i].class", "names a value that is missing"),
+    ("cells[cell].within.steps[k][point]", "column `step`"),
     ("cells[cell].hybrid_sampling[curve].task", "column `on_task`"),
     ("cells[cell].hybrid_sampling[curve].thresholds[threshold]", "column `threshold`"),
 ];
 
 /// A quantity without a direction or a standard error.
-fn plain(name: &str, unit: &'static str, place: &str, meaning: &'static str) -> Quantity {
+pub(super) fn plain(name: &str, unit: &'static str, place: &str, meaning: &'static str) -> Quantity {
     let (name, place) = (name.to_owned(), Place::of(place));
     Quantity { name, unit, better: Better::Neither, meaning, place, error: None }
 }
 
 impl Quantity {
-    fn better(self, better: Better) -> Self {
+    pub(super) fn better(self, better: Better) -> Self {
         Self { better, ..self }
     }
 
-    fn with_error(self, place: &str) -> Self {
+    pub(super) fn with_error(self, place: &str) -> Self {
         Self { error: Some(Place::of(place)), ..self }
     }
 }
@@ -157,7 +163,20 @@ fn summaries() -> Vec<Quantity> {
         let place = format!("cells[cell].summary[\"{name}\"]");
         plain(&name, "", &place, summary.meaning).better(summary.better)
     };
-    SUMMARIES.iter().map(summary).collect()
+    let comparison = |comparison: &super::references::Comparison| {
+        let name = format!("METRIC.{}", comparison.name);
+        let place = format!("cells[cell].summary[\"{name}\"]");
+        plain(&name, "", &place, comparison.meaning).better(Better::HIGHER)
+    };
+    let older = plain(
+        "METRIC.plasticity_against_joint",
+        "",
+        "cells[cell].summary[\"METRIC.plasticity_against_joint\"]",
+        "in results of older versions only: R[j][j] against that of joint training after (j + 1)/K of its steps, which is no \
+         reference",
+    );
+    let comparisons = COMPARISONS.iter().map(comparison).chain([older]);
+    SUMMARIES.iter().map(summary).chain(comparisons).collect()
 }
 
 /// Losses along the timesteps.

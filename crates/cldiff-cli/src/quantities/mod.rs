@@ -3,6 +3,7 @@
 //!
 //! - [`losses`] and [`summaries`] hold the quantities that the program computes from what the engine measured, with the
 //!   computation; the engine's [`COSTS`](cldiff_engine::COSTS) hold the costs; sample metrics name themselves.
+//! - [`references`] holds the summaries that compare cells with a reference.
 //! - [`declared`] lists these and the rest as places in `results.json`; [`walk`] finds the quantity of every number.
 //! - [`columns`] chooses what the tables for the eye show, and [`marks`] what they mark.
 //!
@@ -15,8 +16,10 @@ pub mod declared;
 pub mod losses;
 pub mod marks;
 pub mod place;
+mod readings;
 #[cfg(test)]
 mod reference;
+pub mod references;
 pub mod summaries;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use cl_metrics::summary::{
     Direction, EvaluationMatrix, Gap, backward_transfer, final_average, forgetting, forward_transfer,
-    plasticity, plasticity_against, stream_average,
+    plasticity, stream_average,
 };
 use cldiff_engine::Shown;
 
 use super::{Better, direction};
-use crate::results::{CellResult, Matrix, MissingValue};
+use crate::results::{Matrix, MissingValue};
 
 /// A summary: its name, its meaning and its computation.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +36,6 @@ pub enum Of {
     Pooled(fn(&[Option<f64>]) -> Result<f64, Gap>),
     /// The matrix and the values of the untrained model.
     Untrained(fn(&EvaluationMatrix, &[Option<f64>], Direction) -> Result<f64, Gap>),
-    /// The matrix and that of the `joint` cell of the same seed.
-    Joint(fn(&EvaluationMatrix, &EvaluationMatrix, Direction) -> Result<f64, Gap>),
 }
 
 const fn shown(heading: &'static str, decimals: usize) -> Shown {
@@ -45,7 +43,7 @@ const fn shown(heading: &'static str, decimals: usize) -> Shown {
 }
 
 /// Every summary. R is the metric's matrix and K the last task; "better by" has the sign of the metric's direction.
-pub const SUMMARIES: [Summary; 8] = [
+pub const SUMMARIES: [Summary; 7] = [
     Summary {
         name: "final_average",
         better: Better::AsMetric,
@@ -98,14 +96,6 @@ pub const SUMMARIES: [Summary; 8] = [
         meaning: "METRIC on a task right after learning it: the mean over j of R[j][j]",
         of: Of::Matrix(|matrix, _| plasticity(matrix)),
         shown: &[],
-    },
-    Summary {
-        name: "plasticity_against_joint",
-        better: Better::HIGHER,
-        meaning: "how much better METRIC is on a task right after learning it than under joint training with the same seed \
-                  (negative: learned worse): R[j][j], mean over j; only in a run with a cell of `joint` alone",
-        of: Of::Joint(plasticity_against),
-        shown: &[("fid", shown("plasticity", 2))],
     },
 ];
 
@@ -166,7 +156,6 @@ pub fn summarise(
                 Of::Matrix(of) => Some(of(&matrix, direction)),
                 Of::Pooled(of) => pooled.get(metric).map(|values| of(values)),
                 Of::Untrained(of) => untrained.get(metric).map(|values| of(&matrix, values, direction)),
-                Of::Joint(_) => None,
             };
             if let Some(value) = value {
                 all.note(metric, summary, value, missing);
@@ -174,31 +163,6 @@ pub fn summarise(
         }
     }
     all
-}
-
-/// Adds to each cell the summaries against the joint cell of its seed, where there is one.
-pub fn against_joint(cells: &mut [CellResult]) {
-    let joint: BTreeMap<u64, BTreeMap<String, Matrix>> = cells
-        .iter()
-        .filter(|cell| cell.strategy == "joint")
-        .map(|cell| (cell.seed, cell.matrices.clone()))
-        .collect();
-    for cell in cells.iter_mut().filter(|cell| cell.strategy != "joint") {
-        let Some(joint) = joint.get(&cell.seed) else { continue };
-        let mut found = Summaries::default();
-        for (metric, rows) in &cell.matrices {
-            let Some(reference) = joint.get(metric) else { continue };
-            let (own, reference) =
-                (EvaluationMatrix::new(rows.clone()), EvaluationMatrix::new(reference.clone()));
-            for summary in &SUMMARIES {
-                let Of::Joint(of) = summary.of else { continue };
-                found.note(metric, summary, of(&own, &reference, direction(metric)), &cell.missing);
-            }
-        }
-        cell.summary_missing.retain(|name, _| !found.values.contains_key(name));
-        cell.summary.extend(found.values);
-        cell.summary_missing.extend(found.missing);
-    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,12 @@ pub struct Row {
     pub threshold: Option<usize>,
     /// The block of the network.
     pub block: Option<String>,
+    /// Which class.
+    pub class: Option<usize>,
+    /// The class that is seen in samples of the class.
+    pub seen_class: Option<usize>,
+    /// After which step of the experience `after_task`.
+    pub step: Option<usize>,
     /// The strategy that is subtracted in a paired difference.
     pub other: Option<String>,
     /// The number; none where there is none and `reason` says why.
@@ -85,6 +91,8 @@ fn row(run: &Results, number: Number) -> Row {
         after_task: at(Index::AfterTask),
         on_task: at(Index::OnTask),
         bin: at(Index::Bin),
+        class: at(Index::Class),
+        seen_class: at(Index::Seen),
         value: Some(number.value),
         ..Row::default()
     };
@@ -130,6 +138,11 @@ fn in_cell(row: &mut Row, cell: &CellResult, number: &Number) {
     }
     if let (Some(i), Some(cka)) = (number.index(Index::Block), &cell.cka) {
         row.block = cka.blocks.get(i).cloned();
+    }
+    if let (Some(k), Some(point), Some(within)) =
+        (row.after_task, number.index(Index::Point), &cell.readings.within)
+    {
+        row.step = within.steps.get(k).and_then(|steps| steps.get(point).copied());
     }
     if let Some(curve) = number.index(Index::Curve).and_then(|i| cell.hybrid_sampling.get(i)) {
         let tasks = cell.timestep.prior.len().max(cell.timestep.vlb.len());

@@ -11,6 +11,7 @@ mod lines;
 pub mod long;
 mod merge;
 mod palette;
+mod readings;
 mod sections;
 mod simultaneous;
 mod small_multiples;
@@ -69,6 +70,9 @@ pub fn render(inputs: &[ReportInput]) -> Result<String> {
     environment
         .add_template("report.html", include_str!("template.html"))
         .context("the report's template")?;
+    environment
+        .add_template("readings.html", include_str!("readings/section.html"))
+        .context("the report's template")?;
     let template = environment.get_template("report.html").context("the report's template")?;
     let page = context! {
         style => include_str!("style.css"),
@@ -125,6 +129,7 @@ fn figures(results: &Results) -> Result<Value> {
         bpd_panels => sections::figures(&strategies, |cells| bits_and_samples::draw(results, cells))?,
         hybrids => hybrids(results)?,
         gradient_maps => sections::optional_figures(&strategies, |cells| views::gradients(results, cells))?,
+        readings => readings::sections(results)?,
         cka_maps => sections::optional_figures(&strategies, |cells| views::cka(results, cells))?,
     })
 }

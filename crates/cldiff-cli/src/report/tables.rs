@@ -28,7 +28,7 @@ fn whole(value: Option<usize>) -> Option<u64> {
     value.map(|v| v as u64)
 }
 
-const FIELDS: [(&str, Field); 16] = [
+const FIELDS: [(&str, Field); 19] = [
     ("run", Field::Text(|r| Some(r.run.as_str()).filter(|run| !run.is_empty()))),
     ("label", Field::Text(|r| r.label.as_deref())),
     ("strategy", Field::Text(|r| r.strategy.as_deref())),
@@ -42,6 +42,9 @@ const FIELDS: [(&str, Field); 16] = [
     ("t_high", Field::Whole(|r| whole(r.t_high))),
     ("threshold", Field::Whole(|r| whole(r.threshold))),
     ("block", Field::Text(|r| r.block.as_deref())),
+    ("class", Field::Whole(|r| whole(r.class))),
+    ("seen_class", Field::Whole(|r| whole(r.seen_class))),
+    ("step", Field::Whole(|r| whole(r.step))),
     ("other", Field::Text(|r| r.other.as_deref())),
     ("value", Field::Number(|r| r.value)),
     ("reason", Field::Text(|r| r.reason.as_deref())),

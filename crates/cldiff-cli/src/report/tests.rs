@@ -10,8 +10,9 @@ use cldiff_engine::Cost;
 
 use super::*;
 use crate::results::{
-    CellResult, ChangeResult, CkaResult, Costs, FailedCell, HybridResult, MissingValue, SCHEMA, StreamInfo,
-    TaskInfo, TimestepResult,
+    CasResult, CellResult, ChangeResult, CkaResult, Costs, DriftResult, FailedCell, HybridResult,
+    MissingClass, MissingValue, Readings, SCHEMA, StreamInfo, TaskInfo, TimestepResult, WithinResult,
+    WithinSummaries, WithinSummary,
 };
 
 pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
@@ -58,11 +59,64 @@ pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
             blocks: vec!["mid_block".into()],
             values: (0..tasks).map(|k| vec![vec![vec![Some(0.9), None]]; k]).collect(),
         }),
+        readings: Readings::default(),
         summary: BTreeMap::from([
             ("fid.final_average".into(), Some(20.0 + seed as f64)),
             ("kld.pooled_final".into(), None),
         ]),
         cost: Costs::of(&Cost { train_seconds: 3.0, ..Cost::default() }),
+    }
+}
+
+/// Every reading, of three classes and as many tasks.
+pub(super) fn every_reading(tasks: usize) -> Readings {
+    let pairs = |value: f64| -> Vec<Vec<Option<f64>>> { (0..tasks).map(|k| vec![Some(value); k]).collect() };
+    let curves = |value: f64| -> Vec<Vec<Vec<Option<f64>>>> {
+        (0..tasks).map(|k| vec![vec![Some(value), Some(value + 1.0), None]; k + 1]).collect()
+    };
+    let summary = WithinSummary {
+        anytime_average: Some(0.25),
+        worst: Some(0.5),
+        worst_case: None,
+        stability_gap: Some(0.125),
+        stability_gap_recovered: Some(0.0625),
+        gaps: pairs(0.75),
+        recovered: pairs(0.375),
+    };
+    let summaries =
+        WithinSummaries { denoising_loss: summary.clone(), bpd: summary.clone(), fid: Some(summary) };
+    Readings {
+        reference: None,
+        class_names: vec!["<i>cat".into(), "dog".into(), "eel".into()],
+        class_confusion: (0..tasks).map(|k| vec![vec![90 - 80 * k.min(1), 10, 80 * k.min(1)]; 3]).collect(),
+        class_accuracy: vec![vec![Some(0.9), Some(0.1), None]; tasks],
+        class_fid: vec![vec![Some(3.5), None, Some(4.5)]; tasks],
+        class_missing: vec![MissingClass { after_task: 0, class: 1, reason: "too few".into() }],
+        cas: Some(CasResult {
+            samples_per_class: 20,
+            accuracy: vec![Some(0.5); tasks],
+            accuracy_error: vec![Some(0.01); tasks],
+            class_accuracy: vec![vec![Some(0.25), Some(0.9), None]; tasks],
+            real_accuracy: vec![Some(0.8); tasks],
+            real_accuracy_error: vec![Some(0.02); tasks],
+            real_class_accuracy: vec![vec![Some(0.95), Some(0.85), None]; tasks],
+        }),
+        within: Some(WithinResult {
+            images: 16,
+            samples: 8,
+            steps: vec![vec![0, 20, 40]; tasks],
+            denoising_loss: curves(0.1),
+            bpd: curves(4.0),
+            fid: curves(30.0),
+            summary: summaries,
+        }),
+        drift: Some(DriftResult {
+            samples: 12,
+            distance: pairs(0.2),
+            distance_error: pairs(0.03),
+            relative: pairs(0.6),
+            relative_error: pairs(0.07),
+        }),
     }
 }
 
@@ -224,10 +278,10 @@ fn parquet_is_written_and_read_back() {
     assert!(notes.iter().any(|note| note.key == "cldiff.schema" && note.value.as_deref() == Some("1")));
     for (found, row) in reader.get_row_iter(None).unwrap().zip(&rows) {
         let found = found.unwrap();
-        assert_eq!(found.get_double(14).ok(), row.value);
+        assert_eq!(found.get_double(17).ok(), row.value);
         assert_eq!(found.get_string(4).unwrap(), &row.metric);
         assert_eq!(found.get_long(6).ok(), row.after_task.map(|k| k as i64));
-        assert_eq!(found.get_string(15).ok(), row.reason.as_ref());
+        assert_eq!(found.get_string(18).ok(), row.reason.as_ref());
     }
     assert!(rows.iter().any(|row| row.value.is_none()) && rows.iter().any(|row| row.value.is_some()));
 }
@@ -274,7 +328,8 @@ fn runs_that_differ_are_not_merged() {
     joint.results.cells[0].strategy = "joint".into();
     joint.results.cells[0].matrices.insert("fid".into(), vec![vec![Some(8.0), None], vec![Some(8.0); 2]]);
     let both = merge::merge(&[joint, a.clone()]).unwrap().results;
-    assert_eq!(both.cells[1].summary["fid.plasticity_against_joint"], Some(-2.0));
+    // At the end: 8 against 40 on the first task, and against 10 on the second.
+    assert_eq!(both.cells[1].summary["fid.against_joint"], Some(-17.0));
     let mut other = input(vec![cell("b", 0, 2)], 2);
     other.config_toml = "name = \"y\"\n[training]\nsteps = 3".into();
     let message = render(&[a.clone(), other.clone()]).unwrap_err().to_string();
@@ -286,4 +341,31 @@ fn runs_that_differ_are_not_merged() {
     other.results.features = "others".into();
     assert!(render(&[a.clone(), other]).unwrap_err().to_string().contains("features"));
     assert!(render(&[a.clone(), a]).unwrap_err().to_string().contains("seed 0"));
+}
+
+#[test]
+fn every_reading_has_its_section_and_absent_ones_have_none() {
+    let headings = [
+        "Which class took the place of a lost one?",
+        "Can a classifier learn from the samples?",
+        "Within the experiences",
+        "Drift of samples from the same noise",
+    ];
+    let html = render(&[input(vec![cell("a", 0, 3)], 3)]).unwrap();
+    assert!(headings.iter().all(|heading| !html.contains(heading)));
+    let read = CellResult { readings: every_reading(3), ..cell("a", 0, 3) };
+    let html = render(&[input(vec![read, cell("b", 0, 3)], 3)]).unwrap();
+    for heading in headings {
+        assert!(html.contains(heading), "{heading}");
+    }
+    // Of class 0, 10 of 100 are left, from 90, and 80 are seen as the third; of the others as many as before or more.
+    assert!(
+        html.contains(
+            "is seen in 10 % of its samples (90 % right after its task), and “eel” is seen in 80 %"
+        )
+    );
+    assert!(html.contains("0.500 ± 0.010") && html.contains("0.800 ± 0.020"));
+    assert!(!html.contains("<i>cat") && html.contains("&lt;i&gt;cat"));
+    let page = html.split("<script data-page>").next().unwrap();
+    assert!(!page.contains("NaN"));
 }

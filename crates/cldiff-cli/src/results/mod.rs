@@ -4,6 +4,7 @@
 //! is indexed `[k][j][bin]`. [`crate::quantities`] says of each number which quantity it is. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
 
 mod costs;
+mod readings;
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
@@ -12,6 +13,9 @@ use cldiff_engine::StrategySpec;
 use serde::{Deserialize, Serialize};
 
 pub use costs::Costs;
+pub use readings::{
+    CasResult, DriftResult, MissingClass, Readings, WithinResult, WithinSummaries, WithinSummary,
+};
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -143,6 +147,9 @@ pub struct CellResult {
     /// Why entries of `matrices` on tasks seen, and of `pooled`, are null.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingValue>,
+    /// Readings beside the matrices.
+    #[serde(flatten)]
+    pub readings: Readings,
     /// `METRIC.SUMMARY`
     pub summary: BTreeMap<String, Option<f64>>,
     /// Why entries of `summary` are null.

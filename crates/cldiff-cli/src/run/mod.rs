@@ -5,6 +5,7 @@ mod interrupt;
 mod jobs;
 mod numbers;
 mod observer;
+mod readings;
 mod reason;
 mod samples;
 
@@ -19,7 +20,7 @@ use crate::{
     args::RunArgs,
     config::{Loaded, load},
     files::{manifest::Manifest, run_directory::RunDirectory},
-    quantities::summaries::{against_joint, summarise},
+    quantities::{references, summaries::summarise},
     report,
     results::{FailedCell, Results, StreamInfo, TaskInfo},
     ui::{failure::Failure, progress::Progress, table},
@@ -75,7 +76,7 @@ fn results(
     let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
     let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
     let Cells { mut finished, failed } = runner.run()?;
-    against_joint(&mut finished);
+    references::compare(&mut finished);
     let summary = references[0].summary();
     let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));
     let results = Results {

@@ -6,7 +6,7 @@ use cl_metrics::likelihood::{Change, TimestepProfile};
 use cldiff_engine::{CellSpec, Cost, Evaluation};
 use ddpm_core::ProcessConfig;
 
-use super::samples::SampleNumbers;
+use super::{readings::readings, samples::SampleNumbers};
 use crate::{
     quantities::{
         losses::{MATRIX_LOSSES, MatrixLoss, TIMESTEP_LOSSES, TimestepLoss},
@@ -52,6 +52,7 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
             .gradients
             .map(|_| evaluations.iter().map(|e| e.analyses.gradients.clone()).collect()),
         cka: cka(evaluations),
+        readings: readings(spec, evaluations),
         cost: Costs::of(cost),
     }
 }

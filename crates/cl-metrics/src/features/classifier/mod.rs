@@ -4,6 +4,7 @@
 //! differ in, and little else: numbers compare within one data set and one classifier, which is why they name it.
 
 mod cache;
+mod train_and_test;
 mod training;
 
 use std::fmt;
@@ -20,7 +21,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use cache::ClassifierCache;
+pub use self::{cache::ClassifierCache, train_and_test::train_and_test};
 
 use super::{Described, FeatureExtractor, FeatureMatrix};
 use crate::MetricError;
