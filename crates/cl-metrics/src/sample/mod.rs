@@ -5,29 +5,39 @@
 
 pub mod accuracy;
 pub mod ard;
+pub mod authenticity;
+mod balance;
 mod choice;
+pub mod class_confusion;
 mod comparison;
+mod copies;
+pub mod ct;
 pub mod density_coverage;
 mod estimate;
 pub mod fid;
+pub mod fid_error;
 pub mod fid_infinity;
 pub mod floor;
 mod frequencies;
+mod groups;
 pub mod inception_score;
 pub mod kid;
 pub mod kld;
 mod measure;
 pub mod memorisation;
+pub mod memorised_training;
 mod metric;
 pub mod moments;
 mod neighbours;
 mod pairs;
+pub mod per_class;
 pub mod precision_recall;
 mod sets;
 pub mod sliced_wasserstein;
 mod spelling;
 #[cfg(test)]
 pub(crate) mod test_data;
+pub mod vendi;
 
 pub use cldiff_choices::{Describe, ListError};
 
@@ -35,9 +45,9 @@ pub use self::{
     choice::SampleMetric,
     comparison::{Arguments, Compared, ComparedSet, Comparison, Numbers, Parameter, Takes, comparisons},
     estimate::{Estimate, Outcome, Unmeasured},
-    measure::measure,
+    measure::{measure, measure_sets},
     metric::{Described, Metric, Need, Values},
-    sets::{ImageSet, Sets, Stored},
+    sets::{ImageSet, Sets, Stored, Training},
 };
 
 /// The built-in metrics, in the order of tables.
@@ -50,11 +60,16 @@ static BUILT_IN: &[&dyn Metric] = &[
     &precision_recall::Recall,
     &density_coverage::Density,
     &density_coverage::Coverage,
+    &density_coverage::CoverageNormalised,
     &kld::Kld,
     &ard::Ard,
     &accuracy::Accuracy,
     &sliced_wasserstein::Swd,
+    &vendi::Vendi,
     &memorisation::Memorisation,
+    &memorised_training::MemorisedTraining,
+    &authenticity::Authenticity,
+    &ct::Ct,
 ];
 
 /// The seed of a metric's random draws in a benchmark. Not a cell's: cells are compared along the same directions and

@@ -129,7 +129,8 @@ fn further_metrics(results: &Results) -> Vec<String> {
     };
     let mut further: Vec<String> =
         results.cells.iter().flat_map(|cell| cell.matrices.keys().cloned()).collect();
-    further.retain(|name| !is_loss(name) && !usual(name));
+    // A metric that ranks nothing has no best value to mark.
+    further.retain(|name| !is_loss(name) && !usual(name) && direction(name).is_some());
     further.sort_unstable();
     further.dedup();
     further
@@ -146,7 +147,7 @@ fn quality(metric: &str, summary: &Summary, title: String, decimals: usize) -> C
         title,
         meaning: summary.meaning.replace("METRIC", &name),
         quality: true,
-        direction: summary.better.of(metric).unwrap_or_else(|| direction(metric)),
+        direction: summary.better.of(metric).unwrap_or(Direction::LowerIsBetter),
         decimals,
         value: Value::Summary,
     }

@@ -39,6 +39,15 @@ pub enum Of {
     Joint(fn(&EvaluationMatrix, &EvaluationMatrix, Direction) -> Option<f64>),
 }
 
+impl Summary {
+    /// The direction that values of a metric are compared by. None for a summary that says what is better and a metric
+    /// that ranks nothing; a mean of such a metric compares nothing, and takes any direction.
+    fn compares_by(&self, metric: &str) -> Option<Direction> {
+        let ranks_nothing = (self.better == Better::AsMetric).then_some(Direction::LowerIsBetter);
+        direction(metric).or(ranks_nothing)
+    }
+}
+
 const fn shown(heading: &'static str, decimals: usize) -> Shown {
     Shown { heading, per: 1.0, decimals }
 }
@@ -116,8 +125,9 @@ pub fn summarise(
 ) -> BTreeMap<String, Option<f64>> {
     let mut all = BTreeMap::new();
     for (metric, rows) in matrices {
-        let (matrix, direction) = (EvaluationMatrix::new(rows.clone()), direction(metric));
+        let matrix = EvaluationMatrix::new(rows.clone());
         for summary in &SUMMARIES {
+            let Some(direction) = summary.compares_by(metric) else { continue };
             let value = match summary.of {
                 Of::Matrix(of) => Some(of(&matrix, direction)),
                 Of::Pooled(of) => pooled.get(metric).map(|values| of(values)),
@@ -144,8 +154,10 @@ pub fn against_joint(cells: &mut [CellResult]) {
             let (own, reference) =
                 (EvaluationMatrix::new(rows.clone()), EvaluationMatrix::new(reference.clone()));
             for summary in &SUMMARIES {
-                let Of::Joint(of) = summary.of else { continue };
-                let value = of(&own, &reference, direction(metric));
+                let (Of::Joint(of), Some(direction)) = (summary.of, summary.compares_by(metric)) else {
+                    continue;
+                };
+                let value = of(&own, &reference, direction);
                 cell.summary.insert(format!("{metric}.{}", summary.name), value);
             }
         }
