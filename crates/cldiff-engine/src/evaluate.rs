@@ -9,7 +9,7 @@ use cl_metrics::{
     features::{FeatureMatrix, pixels},
     likelihood::{TimestepGrid, TimestepProfile, timestep_profile},
     sample::{
-        Outcome, SampleMetric, Stored, measure,
+        Outcome, SampleMetric, Sets, Stored, measure_sets,
         memorisation::{AskedFor, comparable},
     },
 };
@@ -23,7 +23,7 @@ use ddpm_core::{
 
 use crate::{
     Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Measured, Phase, Reference, TaskValues,
-    Tick, reference::Known,
+    Tick, reference::Known, training_images::TrainingPixels,
 };
 
 const SAMPLES: Purpose = Purpose::named("evaluation samples");
@@ -246,12 +246,25 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         let stored = stored.map(|stored| self.stored_pixels(stored, generated.len(), &tasks));
         let stored = stored.transpose()?.flatten();
         let conditional = self.spec.training.condition_on == ConditionOn::Class;
-        Ok(measure(
-            &self.spec.evaluation.metrics,
-            &real.set(gaussian, true),
-            &samples.set(None, conditional),
-            stored.as_ref().map(|(pixels, held_out)| Stored { pixels, held_out }),
-        )?)
+        let training = self.reference.training.as_ref();
+        let training = training.map(|all| all.comparable(generated.len(), &tasks, self.asked_for()));
+        let training = training.transpose()?.flatten();
+        let sets = Sets {
+            real: &real.set(gaussian, true),
+            generated: &samples.set(None, conditional),
+            stored: stored.as_ref().map(|(pixels, held_out)| Stored { pixels, held_out }),
+            training: training.as_ref().map(TrainingPixels::set),
+        };
+        Ok(measure_sets(&self.spec.evaluation.metrics, &sets)?)
+    }
+
+    /// What samples of a task may be copies of.
+    fn asked_for(&self) -> AskedFor {
+        match self.spec.training.condition_on {
+            ConditionOn::Task => AskedFor::Tasks,
+            // Without a condition, samples are sorted by the class that is seen in them.
+            ConditionOn::Class | ConditionOn::None => AskedFor::Classes,
+        }
     }
 
     /// The stored images that samples of some tasks may repeat, after `seen` tasks, and real ones to compare them with.
@@ -261,14 +274,9 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         seen: usize,
         tasks: &Range<usize>,
     ) -> Result<Option<(FeatureMatrix, FeatureMatrix)>, MetricError> {
-        let asked_for = match self.spec.training.condition_on {
-            ConditionOn::Task => AskedFor::Tasks,
-            // Without a condition, samples are sorted by the class that is seen in them.
-            ConditionOn::Class | ConditionOn::None => AskedFor::Classes,
-        };
         let held_out: Vec<&ImageDataset> =
             self.reference.tasks[..seen].iter().map(|task| &task.eval).collect();
-        comparable(stored, &held_out, tasks.clone(), asked_for)
+        comparable(stored, &held_out, tasks.clone(), self.asked_for())
             .map(|(stored, held_out)| Ok((pixels(&stored)?, pixels(&held_out)?)))
             .transpose()
     }

@@ -23,6 +23,7 @@ mod probe;
 mod reference;
 mod spec;
 mod strategy;
+mod training_images;
 
 pub use analysis::{Analyses, CkaTable};
 pub use backend::{Backend, cpu_features, open};

@@ -18,7 +18,10 @@ use cl_metrics::{
 use data_streams::{DatasetPair, ImageDataset, Stream};
 use ddpm_kernels::Precision;
 
-use crate::{EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, everywhere::Home};
+use crate::{
+    EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, everywhere::Home,
+    training_images::TrainingImages,
+};
 
 /// The features of the eval split of each task, and what extracts more of them.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Reference {
     /// In place of the classifier's.
     features: Option<Extractor>,
     pub(crate) tasks: Vec<RealTask>,
+    /// None where no metric looks for copies of them.
+    pub(crate) training: Option<TrainingImages>,
     summary: ReferenceSummary,
 }
 
@@ -106,7 +111,8 @@ impl Reference {
             floor_samples: BTreeMap::new(),
         };
         let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
-        let mut reference = Self { classifier, features, tasks: Vec::new(), summary };
+        let training = TrainingImages::of(stream, &evaluation.metrics);
+        let mut reference = Self { classifier, features, tasks: Vec::new(), training, summary };
         for experience in stream.experiences() {
             let known = reference.describe(&experience.eval)?;
             let gaussian = Moments::of(&known.described.features).gaussian().ok();

@@ -165,7 +165,7 @@ mod tests {
         let cell = CellDistances { samples, held_out: vec![0.5, 2.0] };
         let expected = (21.5 - 21.5) / (44.0_f64 * 25.0 / 12.0).sqrt();
         assert_eq!(
-            ct_of_cells(&[cell.clone()]).unwrap(),
+            ct_of_cells(std::slice::from_ref(&cell)).unwrap(),
             CopyTest { score: expected, deviation: 1.0, cells: 1 }
         );
         // A cell with too few samples counts for nothing, one with twice the held-out images twice.

@@ -287,7 +287,7 @@ mod tests {
         let a = gaussian_rows(120, 2, 1.0, 0.0, 1);
         assert!(matches!(memorisation(&a, &a.select(&[]), &a), Err(MetricError::TooFew { .. })));
         assert!(matches!(memorisation(&a.select(&[]), &a, &a), Err(MetricError::TooFew { .. })));
-        let few = memorisation(&a, &a, &a.select(&Vec::from_iter(0..98)));
+        let few = memorisation(&a, &a, &a.select(&(0..98).collect::<Vec<_>>()));
         assert!(matches!(few, Err(MetricError::TooFew { needed: 99, found: 98, .. })));
         assert!(matches!(memorisation(&a, &a, &a), Err(MetricError::Numerics { .. })));
     }

@@ -117,7 +117,8 @@ mod tests {
         assert!(of(&training.noisy(0.1, 5)).share > 0.9, "{:?}", of(&training.noisy(0.1, 5)));
         // Half of the samples are copies.
         let half =
-            FeatureMatrix::concat(&[&training.rows.select(&Vec::from_iter(0..200)), &fresh.rows]).unwrap();
+            FeatureMatrix::concat(&[&training.rows.select(&(0..200).collect::<Vec<_>>()), &fresh.rows])
+                .unwrap();
         assert!((of(&half).share - 0.5).abs() < 0.03);
     }
 
