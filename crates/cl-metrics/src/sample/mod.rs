@@ -44,6 +44,7 @@ pub use cldiff_choices::{Describe, ListError};
 pub use self::{
     choice::SampleMetric,
     comparison::{Arguments, Compared, ComparedSet, Comparison, Numbers, Parameter, Takes, comparisons},
+    copies::Copies,
     estimate::{Estimate, Outcome, Unmeasured},
     measure::{measure, measure_sets},
     metric::{Described, Metric, Need, Values},
