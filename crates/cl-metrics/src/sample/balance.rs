@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Estimate, frequencies::frequencies};
+use super::{Estimate, frequencies::frequencies, groups::squared_deviations};
 
 /// A term of the sum: the real share of a class, its number of samples, all samples.
 pub(super) type Term<'t> = &'t dyn Fn(f64, f64, f64) -> f64;
@@ -114,8 +114,7 @@ impl<'a> Balance<'a> {
 /// The jackknife's variance, from the values without each sample.
 fn variance(without: &[f64]) -> f64 {
     let n = without.len() as f64;
-    let mean = without.iter().sum::<f64>() / n;
-    (n - 1.0) / n * without.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
+    (n - 1.0) / n * squared_deviations(without)
 }
 
 fn counts(labels: &[usize], classes: usize) -> Vec<f64> {

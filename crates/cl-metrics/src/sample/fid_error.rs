@@ -19,6 +19,7 @@ use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 use super::{
     Estimate,
     fid::frechet_distance,
+    groups::standard_error_of_mean,
     moments::{Gaussian, Moments},
 };
 use crate::{MetricError, features::FeatureMatrix, linalg};
@@ -46,14 +47,12 @@ pub fn standard_error(
     samples: &Gaussian,
     generated: &FeatureMatrix,
 ) -> Result<f64, MetricError> {
-    let n = generated.rows();
-    if n < 2 {
-        return Err(MetricError::TooFew { metric: "the standard error of fid", needed: 2, found: n });
-    }
-    let influences = influences(real, samples, generated)?;
-    let mean = influences.iter().sum::<f64>() / n as f64;
-    let squares = influences.iter().map(|influence| (influence - mean).powi(2)).sum::<f64>();
-    Ok((squares / ((n - 1) as f64 * n as f64)).sqrt())
+    let found = generated.rows();
+    standard_error_of_mean(&influences(real, samples, generated)?).ok_or(MetricError::TooFew {
+        metric: "the standard error of fid",
+        needed: 2,
+        found,
+    })
 }
 
 /// The influence of each sample, up to a constant.

@@ -51,18 +51,21 @@ impl Groups {
     /// The standard error of a number that has these values without each of the groups; none with one group.
     pub(super) fn standard_error(&self, without: &[f64]) -> Option<f64> {
         let count = self.count as f64;
-        let mean = without.iter().sum::<f64>() / count;
-        let squares: f64 = without.iter().map(|value| (value - mean).powi(2)).sum();
-        (self.count > 1).then(|| ((count - 1.0) / count * squares).sqrt())
+        (self.count > 1).then(|| ((count - 1.0) / count * squared_deviations(without)).sqrt())
     }
 }
 
 /// The standard error of the mean of some samples' values; none below two.
 pub(super) fn standard_error_of_mean(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
+    (values.len() > 1).then(|| (squared_deviations(values) / (n - 1.0) / n).sqrt())
+}
+
+/// The sum of squared deviations from the mean: exactly 0 for equal values, of which a mean may be rounded.
+pub(super) fn squared_deviations(values: &[f64]) -> f64 {
+    let Some(first) = values.first() else { return 0.0 };
+    let mean = values.iter().map(|value| value - first).sum::<f64>() / values.len() as f64;
+    values.iter().map(|value| (value - first - mean).powi(2)).sum()
 }
 
 /// The standard error of a share of `n` independent samples, unbiased in its square; none below two.
@@ -104,5 +107,6 @@ mod tests {
         let halves = standard_error_of_mean(&[0.0, 0.0, 1.0, 1.0]);
         assert_eq!(standard_error_of_share(0.5, 4), halves);
         assert_eq!(standard_error_of_share(0.5, 1), None);
+        assert_eq!(standard_error_of_mean(&[0.1; 7]), Some(0.0));
     }
 }
