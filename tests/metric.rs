@@ -63,14 +63,28 @@ fn every_metric_has_its_keys_and_repeats_itself() {
     let scratch = two_sets();
     let common = ["n_a", "n_b", "features"];
     for (metric, expected) in [
-        (&["fid"][..], &["fid"][..]),
+        (&["fid"][..], &["fid", "fid_standard_error"][..]),
         (&["fid-infinity"], &["fid_infinity"]),
-        (&["kid", "--subsets", "5", "--subset-size", "50"], &["kid", "kid_std"]),
-        (&["kid", "--subsets", "0"], &["kid", "kid_std"]),
-        (&["precision-recall", "--k", "4"], &["precision", "recall"]),
-        (&["density-coverage"], &["density", "coverage"]),
+        (&["kid", "--subsets", "5", "--subset-size", "50"], &["kid", "kid_std", "kid_standard_error"]),
+        (&["kid", "--subsets", "0"], &["kid", "kid_std", "kid_standard_error"]),
+        (
+            &["precision-recall", "--k", "4"],
+            &["precision", "recall", "precision_standard_error", "recall_standard_error"],
+        ),
+        (
+            &["density-coverage"],
+            &[
+                "density",
+                "coverage",
+                "coverage_expected",
+                "coverage_normalised",
+                "density_standard_error",
+                "coverage_standard_error",
+            ],
+        ),
+        (&["vendi"], &["vendi", "vendi_standard_error"]),
         (&["inception-score", "--splits", "3"], &["inception_score", "inception_score_std"]),
-        (&["swd", "--projections", "16"], &["swd"]),
+        (&["swd", "--projections", "16"], &["swd", "swd_standard_error"]),
     ] {
         let arguments = [metric, &["a.safetensors", "b.safetensors"]].concat();
         let found = measured(&scratch, &arguments);
@@ -92,12 +106,20 @@ fn a_set_is_at_no_distance_from_itself() {
     let both = itself("precision-recall");
     assert_eq!((&both["precision"], &both["recall"]), (&1.0.into(), &1.0.into()));
     assert_eq!(itself("density-coverage")["coverage"], 1.0);
-    let copies = measured(
-        &scratch,
-        &["memorisation", "a.safetensors", "a.safetensors", "--held-out", "b.safetensors"],
-    );
-    assert_eq!((&copies["memorisation"], &copies["memorised_share"]), (&0.0.into(), &1.0.into()));
-    assert_eq!(copies["n_held_out"], 90);
+    save(&scratch.path("c.safetensors"), &[features(150, 8, 3, 0.0)]);
+    let copies = |metric: &str, b: &str| {
+        measured(&scratch, &[metric, "a.safetensors", b, "--held-out", "c.safetensors"])
+    };
+    let stored = copies("memorisation", "a.safetensors");
+    assert_eq!((&stored["memorisation"], &stored["memorisation_distance"]), (&1.0.into(), &0.0.into()));
+    assert_eq!(stored["n_held_out"], 150);
+    assert_eq!(copies("memorised-training", "a.safetensors")["memorised_training"], 1.0);
+    assert_eq!(copies("authenticity", "a.safetensors")["authenticity"], 0.0);
+    assert!(copies("ct", "a.safetensors")["ct"].as_f64().unwrap() < -8.0);
+    assert!(copies("ct", "b.safetensors")["ct"].as_f64().unwrap() > -3.0);
+    // A threshold that 1 % are below takes 99 images.
+    let few = ["memorisation", "a.safetensors", "a.safetensors", "--held-out", "b.safetensors"];
+    refused(&scratch, &few, &["at least 99 images, got 90"]);
 }
 
 #[test]
@@ -108,6 +130,8 @@ fn saved_statistics_stand_for_their_set() {
     let direct = measured(&scratch, &["fid", "a.safetensors", "b.safetensors"]);
     let through = measured(&scratch, &["fid", "a.safetensors", "b-stats.safetensors"]);
     assert!((direct["fid"].as_f64().unwrap() - through["fid"].as_f64().unwrap()).abs() < 1e-12);
+    // Saved statistics have no samples left that an error could be of.
+    assert!(direct["fid_standard_error"].is_f64() && through.get("fid_standard_error").is_none());
     assert_eq!(through["n_b"], 90);
     refused(&scratch, &["kid", "a.safetensors", "b-stats.safetensors"], &["b-stats", "only fid"]);
 }
@@ -197,8 +221,13 @@ fn data_sets_have_names_and_classes() {
     labelled("even.safetensors", &[0, 0, 1, 1]);
     labelled("lost.safetensors", &[0, 0, 0, 0]);
     let files = ["even.safetensors", "lost.safetensors"];
-    assert_eq!(measured(&scratch, &[&["ard"], &files[..]].concat())["ard"], 1.0);
-    assert!(measured(&scratch, &[&["kld"], &files[..]].concat())["kld"].as_f64().unwrap() > 0.5);
+    // Half of the classes lost is 1, of which 4 samples of a perfect model have 6/16 by chance.
+    let ard = measured(&scratch, &[&["ard"], &files[..]].concat());
+    assert_eq!(ard["ard_plug_in"], 1.0);
+    assert!((ard["ard"].as_f64().unwrap() - 0.625).abs() < 1e-9, "{ard}");
+    let kld = measured(&scratch, &[&["kld"], &files[..]].concat());
+    assert!((kld["kld_plug_in"].as_f64().unwrap() - 0.510_826).abs() < 1e-6, "{kld}");
+    assert!((kld["kld"].as_f64().unwrap() - 0.403_384).abs() < 1e-6, "{kld}");
     save(&scratch.path("plain.safetensors"), &[features(4, 2, 1, 0.0)]);
     refused(&scratch, &["kld", "even.safetensors", "plain.safetensors"], &["plain", "class probabilities"]);
 }

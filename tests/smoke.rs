@@ -69,6 +69,13 @@ fn schema_1(results: &Value) {
         assert_eq!(cell["bound"], cell["strategy"] == "joint", "{}", cell["label"]);
         let buffer = cell["strategy"] == "replay";
         assert_eq!(cell["matrices"]["memorisation"][1][0].is_number(), buffer, "{}", cell["label"]);
+        // Copies of training images are looked for with and without a buffer.
+        assert!(cell["matrices"]["memorised_training"][1][0].is_number(), "{}", cell["label"]);
+        assert!(cell["summary"].get("memorised_training.forgetting").is_none());
+        for name in ["fid", "kid", "precision", "recall", "coverage", "kld", "accuracy", "swd"] {
+            assert!(cell["standard_errors"][name][1][0].is_number(), "{name}");
+            assert!(cell["pooled_standard_errors"][name][1].is_number(), "{name}");
+        }
         let both = ["bpd", "denoising_loss"];
         for name in sample_metrics.into_iter().chain(both) {
             let matrix = cell["matrices"][name].as_array().unwrap();

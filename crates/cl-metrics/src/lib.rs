@@ -47,8 +47,8 @@
 //! }
 //!
 //! impl Metric for Brightness {
-//!     fn direction(&self) -> Direction {
-//!         Direction::LowerIsBetter
+//!     fn direction(&self) -> Option<Direction> {
+//!         Some(Direction::LowerIsBetter)
 //!     }
 //!
 //!     fn needs(&self) -> &'static [Need] {

@@ -31,8 +31,8 @@ impl Describe for Median {
 }
 
 impl Metric for Median {
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::LowerIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -72,8 +72,8 @@ impl Describe for Spread {
 }
 
 impl Metric for Spread {
-    fn direction(&self) -> Direction {
-        Direction::HigherIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::HigherIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -98,8 +98,8 @@ impl Describe for Careless {
 }
 
 impl Metric for Careless {
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::LowerIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -120,8 +120,8 @@ macro_rules! named {
             const SUMMARY: &'static str = "Never added";
         }
         impl Metric for $Type {
-            fn direction(&self) -> Direction {
-                Direction::LowerIsBetter
+            fn direction(&self) -> Option<Direction> {
+                Some(Direction::LowerIsBetter)
             }
             fn needs(&self) -> &'static [Need] {
                 &[]

@@ -25,6 +25,7 @@ mod probe;
 mod reference;
 mod spec;
 mod strategy;
+mod training_images;
 
 pub use analysis::{Analyses, CasReading, CkaTable, ClassReadings, TaskLook, WithinLook};
 pub use backend::{Backend, cpu_features, open};

@@ -14,7 +14,7 @@ use cl_metrics::{
     MetricError,
     features::{FeatureMatrix, pixels},
     sample::{
-        Outcome, SampleMetric, Stored, Unmeasured, measure,
+        Outcome, SampleMetric, Sets, Stored, Unmeasured, measure_sets,
         memorisation::{AskedFor, comparable},
         shares::pooled_shares,
     },
@@ -23,7 +23,9 @@ use cl_strategies::ConditionOn;
 use data_streams::ImageDataset;
 use ddpm_core::Kernels;
 
-use crate::{EngineError, Measured, TaskValues, evaluate::Evaluator, reference::Known};
+use crate::{
+    EngineError, Measured, TaskValues, evaluate::Evaluator, reference::Known, training_images::TrainingPixels,
+};
 
 const A_CLASS_IN_SEVERAL_TASKS: &str = "the model is conditioned on the class, which occurs in several tasks: it cannot be \
                                         asked for one task's images; condition on the task, or give each domain \
@@ -142,12 +144,25 @@ impl<B: Kernels> Evaluator<'_, B> {
         let gaussian = if let [task] = real_tasks { task.gaussian.as_ref() } else { None };
         let stored = stored.map(|stored| self.stored_pixels(stored, seen, &tasks)).transpose()?.flatten();
         let conditional = self.spec.training.condition_on == ConditionOn::Class;
-        Ok(measure(
-            &self.spec.evaluation.metrics,
-            &real.set(gaussian, true),
-            &samples.set(None, conditional),
-            stored.as_ref().map(|(pixels, held_out)| Stored { pixels, held_out }),
-        )?)
+        let training = self.reference.training.as_ref();
+        let training = training.map(|all| all.comparable(seen, &tasks, self.asked_for()));
+        let training = training.transpose()?.flatten();
+        let sets = Sets {
+            real: &real.set(gaussian, true),
+            generated: &samples.set(None, conditional),
+            stored: stored.as_ref().map(|(pixels, held_out)| Stored { pixels, held_out }),
+            training: training.as_ref().map(TrainingPixels::set),
+        };
+        Ok(measure_sets(&self.spec.evaluation.metrics, &sets)?)
+    }
+
+    /// What samples of a task may be copies of.
+    fn asked_for(&self) -> AskedFor {
+        match self.spec.training.condition_on {
+            ConditionOn::Task => AskedFor::Tasks,
+            // Without a condition, samples are sorted by the class that is seen in them.
+            ConditionOn::Class | ConditionOn::None => AskedFor::Classes,
+        }
     }
 
     /// The stored images that samples of some tasks may repeat, after `seen` tasks, and real ones to compare them with.
@@ -157,14 +172,9 @@ impl<B: Kernels> Evaluator<'_, B> {
         seen: usize,
         tasks: &Range<usize>,
     ) -> Result<Option<(FeatureMatrix, FeatureMatrix)>, MetricError> {
-        let asked_for = match self.spec.training.condition_on {
-            ConditionOn::Task => AskedFor::Tasks,
-            // Without a condition, samples are sorted by the class that is seen in them.
-            ConditionOn::Class | ConditionOn::None => AskedFor::Classes,
-        };
         let held_out: Vec<&ImageDataset> =
             self.reference.tasks[..seen].iter().map(|task| &task.eval).collect();
-        comparable(stored, &held_out, tasks.clone(), asked_for)
+        comparable(stored, &held_out, tasks.clone(), self.asked_for())
             .map(|(stored, held_out)| Ok((pixels(&stored)?, pixels(&held_out)?)))
             .transpose()
     }

@@ -17,7 +17,10 @@ use cl_metrics::{
 use data_streams::{DatasetPair, ImageDataset, Stream};
 use ddpm_kernels::Precision;
 
-use crate::{EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, Floors, everywhere::Home};
+use crate::{
+    EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, Floors, everywhere::Home,
+    training_images::TrainingImages,
+};
 
 /// The features of the eval split of each task, and what extracts more of them.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Reference {
     /// In place of the classifier's.
     features: Option<Extractor>,
     pub(crate) tasks: Vec<RealTask>,
+    /// None where no metric looks for copies of them.
+    pub(crate) training: Option<TrainingImages>,
     /// Whether a class has other images in each of several tasks.
     pub(crate) classes_in_domains: bool,
     summary: ReferenceSummary,
@@ -108,7 +113,9 @@ impl Reference {
         };
         let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
         let classes_in_domains = stream.shares_classes_across_domains();
-        let mut reference = Self { classifier, features, tasks: Vec::new(), classes_in_domains, summary };
+        let training = TrainingImages::of(stream, &evaluation.metrics);
+        let mut reference =
+            Self { classifier, features, tasks: Vec::new(), training, classes_in_domains, summary };
         for experience in stream.experiences() {
             let known = reference.describe(&experience.eval)?;
             let gaussian = Moments::of(&known.described.features).gaussian().ok();

@@ -22,8 +22,8 @@ impl Describe for EnergyDistance {
 }
 
 impl Metric for EnergyDistance {
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::LowerIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {

@@ -7,7 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{MetricError, features::FeatureMatrix, sample::fid::frechet_distance_of};
+use crate::{
+    MetricError,
+    features::FeatureMatrix,
+    sample::{Outcome, Unmeasured, fid_error::frechet_estimate, moments::Moments},
+};
 
 /// `[asked][seen]`: counts of samples.
 ///
@@ -54,7 +58,8 @@ pub fn accuracies(confusion: &[Vec<usize>]) -> ClassAccuracies {
 }
 
 /// The Fréchet distance of each class that samples were asked of: samples of the class against real images of the class.
-/// It is biased upwards the more, the fewer there are: compare it between moments and models with the same N only.
+/// It is biased upwards the more, the fewer there are: compare it between moments and models with the same N only. With the
+/// standard error over samples.
 ///
 /// None for a class that nothing was asked of; the reason for one with fewer samples or images than `fewest`.
 ///
@@ -68,7 +73,7 @@ pub fn class_frechet(
     (samples, requested): (&FeatureMatrix, &[usize]),
     classes: usize,
     fewest: usize,
-) -> Result<Vec<Option<Result<f64, String>>>, MetricError> {
+) -> Result<Vec<Option<Outcome>>, MetricError> {
     assert!(real.rows() == labels.len() && samples.rows() == requested.len(), "a label for each image");
     let of = |all: &[usize], class| (0..all.len()).filter(|&i| all[i] == class).collect::<Vec<usize>>();
     let distance = |class: usize| {
@@ -78,14 +83,16 @@ pub fn class_frechet(
         }
         for (what, found) in [("samples", sample_rows.len()), ("real images", real_rows.len())] {
             if found < fewest {
-                return Ok(Some(Err(format!("FID of a class needs at least {fewest} {what}, got {found}"))));
+                let reason = format!("FID of a class needs at least {fewest} {what}, got {found}");
+                return Ok(Some(Err(Unmeasured(reason))));
             }
         }
-        match frechet_distance_of(&real.select(&real_rows), &samples.select(&sample_rows)) {
-            Ok(value) if value.is_finite() => Ok(Some(Ok(value))),
-            Ok(_) => Ok(Some(Err("the distance is not finite".to_owned()))),
+        let real = Moments::of(&real.select(&real_rows)).gaussian();
+        match real.and_then(|real| frechet_estimate(&real, &samples.select(&sample_rows))) {
+            Ok(fid) if fid.value.is_finite() => Ok(Some(Ok(fid))),
+            Ok(_) => Ok(Some(Err(Unmeasured("the distance is not finite".to_owned())))),
             Err(error @ (MetricError::TooFew { .. } | MetricError::Numerics { .. })) => {
-                Ok(Some(Err(error.to_string())))
+                Ok(Some(Err(Unmeasured(error.to_string()))))
             }
             Err(other) => Err(other),
         }
@@ -139,13 +146,15 @@ mod tests {
         let real = matrix(&[0.0, 2.0, 100.0, 102.0, 50.0]);
         let samples = matrix(&[103.0, 3.0, 5.0, 105.0, 1.0]);
         let found = class_frechet((&real, &[0, 0, 1, 1, 2]), (&samples, &[1, 0, 0, 1, 2]), 4, 2).unwrap();
-        let value = |class: usize| found[class].clone().unwrap().unwrap();
-        assert!((value(0) - 9.0).abs() < 1e-9 && (value(1) - 9.0).abs() < 1e-9);
-        let reason = "FID of a class needs at least 2 samples, got 1";
-        assert_eq!(found[2], Some(Err(reason.to_owned())));
+        let fid = |class: usize| found[class].clone().unwrap().unwrap();
+        assert!((fid(0).value - 9.0).abs() < 1e-9 && (fid(1).value - 9.0).abs() < 1e-9);
+        // Influences 2 (m - m_r) c with c = -1 and 1: their standard deviation is 6 sqrt(2), over sqrt(2).
+        assert!((fid(0).standard_error.unwrap() - 6.0).abs() < 1e-9, "{:?}", fid(0));
+        let reason = |text: &str| Some(Err(Unmeasured(text.to_owned())));
+        assert_eq!(found[2], reason("FID of a class needs at least 2 samples, got 1"));
         assert_eq!(found[3], None);
         let found = class_frechet((&real, &[0, 0, 1, 2, 2]), (&samples, &[1, 0, 0, 1, 0]), 3, 2).unwrap();
-        assert_eq!(found[1], Some(Err("FID of a class needs at least 2 real images, got 1".to_owned())));
+        assert_eq!(found[1], reason("FID of a class needs at least 2 real images, got 1"));
     }
 
     #[test]

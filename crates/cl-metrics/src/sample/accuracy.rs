@@ -1,9 +1,14 @@
 //! Accuracy of a classifier on conditional samples: how often it sees the class that was asked for. A model that has
 //! forgotten a class draws something else under its label.
+//!
+//! Unbiased for any N, but for the classifier's own mistakes. The standard error is that of independent samples; samples
+//! asked for in fixed numbers of each class vary less, so that it is too large rather than too small.
 
 use cldiff_choices::Describe;
 
-use super::{Metric, Need, Sets, Values, frequencies::refuse_nothing};
+use super::{
+    Estimate, Metric, Need, Sets, Values, frequencies::refuse_nothing, groups::standard_error_of_share,
+};
 use crate::{MetricError, summary::Direction};
 
 /// Accuracy as a metric of samples of a conditional model.
@@ -17,8 +22,8 @@ impl Describe for Accuracy {
 }
 
 impl Metric for Accuracy {
-    fn direction(&self) -> Direction {
-        Direction::HigherIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::HigherIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -27,7 +32,9 @@ impl Metric for Accuracy {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let seen = sets.class_probabilities()?.argmax();
-        Ok(vec![(Self::NAME, conditional_accuracy(sets.requested_classes()?, &seen)?.into())])
+        let accuracy = conditional_accuracy(sets.requested_classes()?, &seen)?;
+        let error = standard_error_of_share(accuracy, seen.len());
+        Ok(vec![(Self::NAME, Estimate::with(accuracy, error))])
     }
 }
 

@@ -73,8 +73,8 @@ impl SampleMetric {
         self.0.name()
     }
 
-    /// Which way is better.
-    pub fn direction(self) -> Direction {
+    /// Which way is better; none where the metric describes and does not rank.
+    pub fn direction(self) -> Option<Direction> {
         self.0.direction()
     }
 

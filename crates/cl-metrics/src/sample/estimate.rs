@@ -12,6 +12,11 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// A value with its standard error, where there is one.
+    pub fn with(value: f64, standard_error: Option<f64>) -> Self {
+        Self { value, standard_error: standard_error.filter(|error| error.is_finite()) }
+    }
+
     /// A value with its standard error.
     pub fn new(value: f64, standard_error: f64) -> Self {
         Self { value, standard_error: Some(standard_error).filter(|error| error.is_finite()) }

@@ -4,12 +4,14 @@
 //! singular values of F_1^T F_2: no complex numbers, nothing to add to the diagonal of a covariance without full rank,
 //! and small directions are not lost in the rounding of large ones, as they are among the eigenvalues of S_1 S_2.
 //! Biased upwards for few samples (see [`floor`](super::floor) and [`fid_infinity`](super::fid_infinity)).
+//! [`fid_error`](super::fid_error) has the standard error.
 
 use cldiff_choices::Describe;
 use faer::MatRef;
 
 use super::{
     Comparison, Metric, Need, SampleMetric, Sets, Takes, Values,
+    fid_error::{frechet_estimate, standard_error},
     moments::{Gaussian, Moments},
 };
 use crate::{MetricError, features::FeatureMatrix, linalg, summary::Direction};
@@ -30,8 +32,8 @@ impl Describe for Fid {
 }
 
 impl Metric for Fid {
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::LowerIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -39,9 +41,8 @@ impl Metric for Fid {
     }
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
-        let samples = Moments::of(sets.generated.features).gaussian()?;
         let real = sets.real_gaussian()?;
-        Ok(vec![(Self::NAME, frechet_distance(&real, &samples)?.into())])
+        Ok(vec![(Self::NAME, frechet_estimate(&real, sets.generated.features)?)])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -52,12 +53,17 @@ impl Metric for Fid {
 static COMPARISON: Comparison = Comparison {
     name: Fid::NAME,
     aliases: &[],
-    summary: "Fréchet distance of features",
+    summary: "Fréchet distance of features, with its standard error over draws of B",
     takes: Takes::Pair,
     parameters: &[],
     compare: |sets, _| {
         let (a, b) = (sets.a.gaussian()?, sets.b.gaussian()?);
-        Ok(vec![(Fid::NAME, frechet_distance(&a, &b)?)])
+        let mut found = vec![(Fid::NAME, frechet_distance(&a, &b)?)];
+        // Saved statistics have lost the samples that an error is of.
+        if let Ok(samples) = sets.b.features() {
+            found.push(("fid_standard_error", standard_error(&a, &b, samples)?));
+        }
+        Ok(found)
     },
 };
 

@@ -34,8 +34,8 @@ impl Describe for FidInfinity {
 }
 
 impl Metric for FidInfinity {
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::LowerIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {

@@ -22,8 +22,8 @@ impl Describe for InceptionScore {
 }
 
 impl Metric for InceptionScore {
-    fn direction(&self) -> Direction {
-        Direction::HigherIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::HigherIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {

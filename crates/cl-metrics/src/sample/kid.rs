@@ -3,12 +3,14 @@
 //!
 //! Two forms: over keyed subsets of equal size, whose mean and (population) standard deviation the literature reports;
 //! and over all rows at once, with the jackknife's standard error of a statistic of two samples (Arvesen 1969).
+//!
+//! Of that error the samples' own part, the real images being given, is the metric's standard error.
 
 use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
 use rayon::prelude::*;
 
-use super::{Comparison, Metric, Need, Parameter, Sets, Takes, Values, pairs::fold_products};
+use super::{Comparison, Estimate, Metric, Need, Parameter, Sets, Takes, Values, pairs::fold_products};
 use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const SUBSETS: Purpose = Purpose::named("kernel inception distance");
@@ -27,8 +29,8 @@ impl Describe for Kid {
 }
 
 impl Metric for Kid {
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::LowerIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -37,7 +39,9 @@ impl Metric for Kid {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let (real, generated) = sets.features();
-        Ok(vec![(Self::NAME, kid_of_all(real, generated)?.kid.into())])
+        check(real, generated, 3)?;
+        let sums = Sums::of(real, generated);
+        Ok(vec![(Self::NAME, Estimate::new(sums.estimate(), sums.standard_error_of_samples()))])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -61,7 +65,11 @@ static COMPARISON: Comparison = Comparison {
                 kid_of_subsets(a, b, subsets, size, given.number(&SEED_GIVEN))?
             }
         };
-        Ok(vec![(Kid::NAME, found.kid), ("kid_std", found.deviation)])
+        let mut found = vec![(Kid::NAME, found.kid), ("kid_std", found.deviation)];
+        if a.rows().min(b.rows()) > 2 {
+            found.push(("kid_standard_error", Sums::of(a, b).standard_error_of_samples()));
+        }
+        Ok(found)
     },
 };
 
@@ -165,24 +173,31 @@ impl Sums {
         a / (n * (n - 1.0)) + b / (m * (m - 1.0)) - 2.0 * across / (n * m)
     }
 
-    /// Leaves out each row in turn.
+    /// Over draws of both sets.
     fn standard_error(&self) -> f64 {
+        (self.variance_of(0) + self.variance_of(1)).sqrt()
+    }
+
+    /// Over draws of the second set, the first being given.
+    fn standard_error_of_samples(&self) -> f64 {
+        self.variance_of(1).sqrt()
+    }
+
+    /// Leaves out each row of one set in turn.
+    fn variance_of(&self, side: usize) -> f64 {
         let across: f64 = self.across[0].iter().sum();
-        let variance_of = |side: usize| {
-            let (rows, other) = (&self.within[side], self.within[1 - side].len() as f64);
-            let (n, sum) = (rows.len() as f64, rows.iter().sum::<f64>());
-            // The other set's own term is the same whoever is left out.
-            let without: Vec<f64> = rows
-                .iter()
-                .zip(&self.across[side])
-                .map(|(own, cross)| {
-                    (sum - 2.0 * own) / ((n - 1.0) * (n - 2.0)) - 2.0 * (across - cross) / ((n - 1.0) * other)
-                })
-                .collect();
-            let mean = without.iter().sum::<f64>() / n;
-            (n - 1.0) / n * without.iter().map(|w| (w - mean).powi(2)).sum::<f64>()
-        };
-        (variance_of(0) + variance_of(1)).sqrt()
+        let (rows, other) = (&self.within[side], self.within[1 - side].len() as f64);
+        let (n, sum) = (rows.len() as f64, rows.iter().sum::<f64>());
+        // The other set's own term is the same whoever is left out.
+        let without: Vec<f64> = rows
+            .iter()
+            .zip(&self.across[side])
+            .map(|(own, cross)| {
+                (sum - 2.0 * own) / ((n - 1.0) * (n - 2.0)) - 2.0 * (across - cross) / ((n - 1.0) * other)
+            })
+            .collect();
+        let mean = without.iter().sum::<f64>() / n;
+        (n - 1.0) / n * without.iter().map(|w| (w - mean).powi(2)).sum::<f64>()
     }
 }
 
@@ -229,6 +244,21 @@ mod tests {
         assert!(mean.abs() < 4.0 * spread / 200_f64.sqrt(), "{mean}, spread {spread}");
         let told = draws.iter().map(|k| k.deviation).sum::<f64>() / 200.0;
         assert!((0.7..1.6).contains(&(told / spread)), "told {told}, found {spread}");
+    }
+
+    /// The real images are given, so that only the samples are drawn again.
+    #[test]
+    fn the_metrics_standard_error_is_the_spread_over_draws_of_the_samples() {
+        let real = gaussian_rows(80, 4, 1.0, 0.0, 1);
+        let draws: Vec<[f64; 2]> = (0..300)
+            .map(|seed| {
+                let sums = Sums::of(&real, &gaussian_rows(50, 4, 1.2, 0.4, 10 + seed));
+                [sums.estimate(), sums.standard_error_of_samples()]
+            })
+            .collect();
+        let mean = |of: usize| draws.iter().map(|draw| draw[of]).sum::<f64>() / 300.0;
+        let spread = (draws.iter().map(|draw| (draw[0] - mean(0)).powi(2)).sum::<f64>() / 299.0).sqrt();
+        assert!((0.85..1.2).contains(&(mean(1) / spread)), "told {}, found {spread}", mean(1));
     }
 
     #[test]

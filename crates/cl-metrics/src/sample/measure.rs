@@ -5,21 +5,30 @@ use std::collections::BTreeMap;
 use super::{Estimate, ImageSet, Outcome, SampleMetric, Sets, Stored, Unmeasured};
 use crate::MetricError;
 
-/// Measures generated images against real ones, and against those that a strategy stored. Every wanted metric has an
-/// outcome: its value, or the reason why it has none: too few images, an input that is not known, a number that is not
-/// finite.
+/// Measures generated images against real ones, and against those that a strategy stored, as [`measure_sets`] does.
 ///
 /// # Errors
-/// [`MetricError::Width`] for features that do not compare; [`MetricError::NotKnown`] for a metric that asks for
-/// something that its needs do not name.
+/// Those of [`measure_sets`].
 pub fn measure(
     wanted: &[SampleMetric],
     real: &ImageSet<'_>,
     generated: &ImageSet<'_>,
     stored: Option<Stored<'_>>,
 ) -> Result<BTreeMap<SampleMetric, Outcome>, MetricError> {
+    measure_sets(wanted, &Sets { real, generated, stored, training: None })
+}
+
+/// Measures generated images against all that is known. Every wanted metric has an outcome: its value, or the reason why
+/// it has none: too few images, an input that is not known, a number that is not finite.
+///
+/// # Errors
+/// [`MetricError::Width`] for features that do not compare; [`MetricError::NotKnown`] for a metric that asks for
+/// something that its needs do not name.
+pub fn measure_sets(
+    wanted: &[SampleMetric],
+    sets: &Sets<'_>,
+) -> Result<BTreeMap<SampleMetric, Outcome>, MetricError> {
     let mut found = BTreeMap::new();
-    let sets = Sets { real, generated, stored };
     for metric in wanted {
         // A metric that another one has found on its way is not measured again.
         if matches!(found.get(metric), Some(Ok(_))) {
@@ -29,7 +38,7 @@ pub fn measure(
             found.insert(*metric, Err(Unmeasured(format!("{} needs {need}", metric.name()))));
             continue;
         }
-        match metric.measure(&sets) {
+        match metric.measure(sets) {
             Ok(values) => values.into_iter().for_each(|(name, value)| note(&mut found, wanted, name, value)),
             Err(error @ (MetricError::TooFew { .. } | MetricError::Numerics { .. })) => {
                 found.insert(*metric, Err(Unmeasured(error.to_string())));

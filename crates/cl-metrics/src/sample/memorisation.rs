@@ -1,11 +1,16 @@
-//! Buffer memorisation: how near samples come to the images that a strategy stored, relative to how near fresh real
-//! images come to them. A replay buffer that the model has learned by heart shows here and in nothing else: its copies
-//! are good samples to every other metric.
+//! Buffer memorisation: the share of samples that are copies of an image that a strategy stored. A replay buffer that the
+//! model has learned by heart shows here and in nothing else: its copies are good samples to every other metric.
 //!
-//! The ratio of the mean distances to the nearest stored image: 1 where samples are as far from the buffer as held-out
-//! images are, towards 0 where they are copies; above 1 samples are further away than real images, which is no virtue.
-//! Both distances have to be of the same kinds of images: [`comparable`] selects them.
-//! Nearest-neighbour ratios of this kind: Meehan et al. 2020, arXiv 2004.05675 (who test ranks in place of means).
+//! The relative distance of a sample is its distance to the nearest stored image over the mean distance of that image to
+//! its 50 nearest held-out images, which no strategy ever saw: an image in a crowd has near neighbours without having
+//! been copied. A sample is a copy where that is below a threshold that at most 1 % of held-out images are expected to
+//! be below ([`Copies`]), so that a model that copies nothing has 0.01 or less on average, whatever N is. A held-out image
+//! does not count among the neighbours that its own distance is compared with. After Carlini et al. 2023 (arXiv
+//! 2301.13188, section 5.1), whose neighbours are those of the sample in the training set.
+//!
+//! In pixels: a copy that is shifted or recoloured is not found. Blurred images that were never stored are no copies,
+//! noise is none either, and the share ranks nothing; both sets have to be of the same kinds of images, which
+//! [`comparable`] selects.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -13,7 +18,9 @@ use cldiff_choices::Describe;
 use data_streams::ImageDataset;
 
 use super::{
-    Comparison, Metric, Need, Sets, Takes, Values, neighbours::check_widths, pairs::fold_squared_distances,
+    Comparison, Estimate, Metric, Need, Sets, Takes, Values,
+    copies::{Copies, NEIGHBOURS, nearest, relative},
+    neighbours::check_widths,
 };
 use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
@@ -23,14 +30,15 @@ pub struct Memorisation;
 
 impl Describe for Memorisation {
     const NAME: &'static str = "memorisation";
-    const SUMMARY: &'static str = "Distance of samples to the strategy's stored images, relative to that of held-out \
-        images: copies are near 0; null without a buffer";
-    const CITATION: &'static str = "after Meehan et al. 2020, arXiv 2004.05675";
+    const SUMMARY: &'static str = "Share of samples that are copies of the strategy's stored images: nearer to one, relative \
+        to its neighbours, than 99 % of held-out images are; null without a buffer";
+    const CITATION: &'static str = "after Carlini et al. 2023, arXiv 2301.13188";
 }
 
 impl Metric for Memorisation {
-    fn direction(&self) -> Direction {
-        Direction::HigherIsBetter
+    fn direction(&self) -> Option<Direction> {
+        // Noise copies nothing, and is no better for it.
+        None
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -39,7 +47,8 @@ impl Metric for Memorisation {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let ((_, generated), stored) = (sets.pixels()?, sets.stored()?);
-        Ok(vec![(Self::NAME, memorisation(stored.pixels, generated, stored.held_out)?.ratio.into())])
+        let found = memorisation(stored.pixels, generated, stored.held_out)?;
+        Ok(vec![(Self::NAME, Estimate::with(found.share, found.standard_error))])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -50,51 +59,73 @@ impl Metric for Memorisation {
 static COMPARISON: Comparison = Comparison {
     name: Memorisation::NAME,
     aliases: &["memorization"],
-    summary: "How near samples (B) come to stored images (A), relative to held-out images; of images in their pixels",
+    summary: "Share of samples (B) that are copies of stored images (A), against held-out images; of images in their pixels",
     takes: Takes::PairAndHeldOut,
     parameters: &[],
     compare: |sets, _| {
         let (stored, generated) = sets.features()?;
         let found = memorisation(stored, generated, sets.held_out()?.features()?)?;
-        Ok(vec![(Memorisation::NAME, found.ratio), ("memorised_share", found.share)])
+        let error = found.standard_error.map(|error| ("memorisation_standard_error", error));
+        let values = [
+            (Memorisation::NAME, found.share),
+            ("memorisation_threshold", found.threshold),
+            ("memorisation_distance", found.median),
+        ];
+        Ok(values.into_iter().chain(error).collect())
     },
 };
-
-/// How much of a buffer the samples repeat.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NearestRatio {
-    /// Mean distance of samples to their nearest stored image over that of held-out images.
-    pub ratio: f64,
-    /// The share of samples nearer to a stored image than all but 1% of held-out images are.
-    pub share: f64,
-}
 
 /// Compares `generated` with `stored` images, `held_out` being real images that were never trained on.
 ///
 /// # Errors
-/// [`MetricError::Width`]; [`MetricError::TooFew`] for an empty set; [`MetricError::Numerics`] where every held-out image
-/// is itself stored.
+/// [`MetricError::Width`]; [`MetricError::TooFew`] without stored images or samples, or below 99 held-out images;
+/// [`MetricError::Numerics`] where 1 % or more of the held-out images are themselves stored.
 pub fn memorisation(
     stored: &FeatureMatrix,
     generated: &FeatureMatrix,
     held_out: &FeatureMatrix,
-) -> Result<NearestRatio, MetricError> {
+) -> Result<Copies, MetricError> {
     check_widths(stored, generated)?;
     check_widths(stored, held_out)?;
-    if [stored, generated, held_out].iter().any(|set| set.rows() == 0) {
+    if stored.rows() == 0 || held_out.rows() < 2 {
         return Err(MetricError::TooFew { metric: Memorisation::NAME, needed: 1, found: 0 });
     }
-    let (samples, mut fresh) = (nearest(generated, stored), nearest(held_out, stored));
-    let mean = |distances: &[f64]| distances.iter().sum::<f64>() / distances.len() as f64;
-    if mean(&fresh) == 0.0 {
-        let problem = "every held-out image is among the stored ones".to_owned();
-        return Err(MetricError::Numerics { metric: Memorisation::NAME, problem });
+    let neighbourhoods = Neighbourhoods::new(stored, held_out);
+    let distances = |images: &FeatureMatrix, of: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+        let nearest = nearest(images, stored, 1).into_iter().map(|nearest| nearest[0]).enumerate();
+        nearest.map(|(i, (distance, j))| relative(distance, of(i, j))).collect()
+    };
+    let samples = distances(generated, &|_, j| neighbourhoods.mean(j));
+    let fresh = distances(held_out, &|i, j| neighbourhoods.mean_without(j, i));
+    Copies::of(Memorisation::NAME, samples, fresh)
+}
+
+/// The nearest held-out images of each stored one, one more than are taken the mean of.
+struct Neighbourhoods {
+    nearest: Vec<Vec<(f64, usize)>>,
+    k: usize,
+}
+
+impl Neighbourhoods {
+    /// Of at least one held-out image besides another.
+    fn new(stored: &FeatureMatrix, held_out: &FeatureMatrix) -> Self {
+        let k = NEIGHBOURS.min(held_out.rows() - 1);
+        Self { nearest: nearest(stored, held_out, k + 1), k }
     }
-    let ratio = mean(&samples) / mean(&fresh);
-    fresh.sort_unstable_by(f64::total_cmp);
-    let threshold = fresh[fresh.len() / 100];
-    let nearer = samples.iter().filter(|distance| **distance < threshold).count();
-    Ok(NearestRatio { ratio, share: nearer as f64 / samples.len() as f64 })
+
+    /// The mean distance of a stored image to its nearest held-out images.
+    fn mean(&self, stored: usize) -> f64 {
+        self.mean_of(self.nearest[stored].iter())
+    }
+
+    /// As if a held-out image were not there.
+    fn mean_without(&self, stored: usize, held_out: usize) -> f64 {
+        self.mean_of(self.nearest[stored].iter().filter(|(_, j)| *j != held_out))
+    }
+
+    fn mean_of<'n>(&self, nearest: impl Iterator<Item = &'n (f64, usize)>) -> f64 {
+        nearest.take(self.k).map(|(distance, _)| distance).sum::<f64>() / self.k as f64
+    }
 }
 
 /// What a model was asked for, so that what it may answer with is known.
@@ -135,22 +166,15 @@ pub fn comparable(
     (!stored.is_empty()).then_some((stored, held_out))
 }
 
-fn nearest(points: &FeatureMatrix, stored: &FeatureMatrix) -> Vec<f64> {
-    let squared = fold_squared_distances(
-        points,
-        stored,
-        || f64::INFINITY,
-        |nearest, _, _, d| *nearest = nearest.min(d),
-    );
-    squared.into_iter().map(f64::sqrt).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use data_streams::ImageShape;
 
     use super::*;
-    use crate::{features::pixels, sample::test_data::gaussian_rows};
+    use crate::{
+        features::pixels,
+        sample::test_data::{gaussian_rows, strokes},
+    };
 
     /// Images of two classes in turn, whose pixels spread by `contrast` around grey.
     fn domain(contrast: f32, n: usize, task: usize, seed: u64) -> ImageDataset {
@@ -167,9 +191,9 @@ mod tests {
         ImageDataset::concat(parts).unwrap()
     }
 
-    fn ratio(stored: &ImageDataset, samples: &ImageDataset, held_out: &ImageDataset) -> f64 {
+    fn share(stored: &ImageDataset, samples: &ImageDataset, held_out: &ImageDataset) -> f64 {
         let of = |images: &ImageDataset| pixels(images).unwrap();
-        memorisation(&of(stored), &of(samples), &of(held_out)).unwrap().ratio
+        memorisation(&of(stored), &of(samples), &of(held_out)).unwrap().share
     }
 
     /// A stream of two domains: the same classes, at full and at a quarter of the contrast.
@@ -184,18 +208,18 @@ mod tests {
             let (of_classes, real) =
                 comparable(&stored, &held_out, task..task + 1, AskedFor::Classes).unwrap();
             assert_eq!((of_classes.len(), real.len()), (80, 600));
-            assert!((ratio(&of_classes, &fresh, &real) - 1.0).abs() < 0.1);
-            assert_eq!(ratio(&of_classes, &stored, &real), 0.0);
+            assert!(share(&of_classes, &fresh, &real) <= 0.05);
+            assert_eq!(share(&of_classes, &stored, &real), 1.0);
         }
-        // Against the held-out images of task 0 alone they looked half copied.
-        assert!(ratio(&stored, &fresh, held_out[0]) < 0.75);
+        // Against the held-out images of task 0 alone they look half copied.
+        assert!(share(&stored, &fresh, held_out[0]) > 0.3);
 
         // Asked for a task, it draws from that task's domain.
         for (task, contrast) in [(0, 32.0), (1, 8.0)] {
             let (of_task, real) = comparable(&stored, &held_out, task..task + 1, AskedFor::Tasks).unwrap();
             assert_eq!((of_task.len(), real.len()), (40, 300));
-            assert!((ratio(&of_task, &domain(contrast, 200, 0, 7), &real) - 1.0).abs() < 0.1);
-            assert_eq!(ratio(&of_task, &of_task, &real), 0.0);
+            assert!(share(&of_task, &domain(contrast, 200, 0, 7), &real) <= 0.06);
+            assert_eq!(share(&of_task, &of_task, &real), 1.0);
         }
         let (all, real) = comparable(&stored, &held_out, 0..2, AskedFor::Tasks).unwrap();
         assert_eq!((all.len(), real.len()), (80, 600));
@@ -211,22 +235,60 @@ mod tests {
         assert_eq!((stored.len(), held_out.len()), (5, 5));
     }
 
+    /// Halfway blurred images that were never stored were at 0.81 of the distance of held-out images, as if they were
+    /// copies of a kind, and noise was at 1.24, as if it were better than real images.
     #[test]
-    fn copies_are_found_and_fresh_images_are_not() {
+    fn copies_are_found_and_fresh_blurred_and_noisy_images_are_none() {
+        for n in [40, 100] {
+            let (stored, held_out, fresh) = (strokes(n, 1), strokes(300, 2), strokes(200, 3));
+            let of =
+                |generated: &FeatureMatrix| memorisation(&stored.rows, generated, &held_out.rows).unwrap();
+            assert!(of(&fresh.rows).share <= 0.04, "{n}: {:?}", of(&fresh.rows));
+            assert!(of(&fresh.half_blurred()).share <= 0.04, "{n}: {:?}", of(&fresh.half_blurred()));
+            assert_eq!(of(&fresh.noise(4)).share, 0.0);
+            assert_eq!(of(&stored.rows).share, 1.0);
+            assert_eq!(of(&stored.rows).median, 0.0);
+            assert!(of(&stored.noisy(0.1, 5)).share > 0.95, "{n}: {:?}", of(&stored.noisy(0.1, 5)));
+            assert!(of(&stored.half_blurred()).share > 0.9, "{n}: {:?}", of(&stored.half_blurred()));
+            // The mean distance alone says that blurred images are nearer.
+            let mean = |images: &FeatureMatrix| {
+                let nearest = nearest(images, &stored.rows, 1);
+                nearest.iter().map(|nearest| nearest[0].0).sum::<f64>() / nearest.len() as f64
+            };
+            assert!(mean(&fresh.half_blurred()) < 0.97 * mean(&held_out.rows));
+        }
+    }
+
+    #[test]
+    fn half_copies_are_half() {
         let (stored, held_out) = (gaussian_rows(50, 6, 1.0, 0.0, 1), gaussian_rows(300, 6, 1.0, 0.0, 2));
-        let copies = memorisation(&stored, &stored, &held_out).unwrap();
-        assert_eq!(copies, NearestRatio { ratio: 0.0, share: 1.0 });
-        let fresh = memorisation(&stored, &gaussian_rows(300, 6, 1.0, 0.0, 3), &held_out).unwrap();
-        assert!((fresh.ratio - 1.0).abs() < 0.1 && fresh.share < 0.05, "{fresh:?}");
         let half = FeatureMatrix::concat(&[&stored, &gaussian_rows(50, 6, 1.0, 0.0, 3)]).unwrap();
         let half = memorisation(&stored, &half, &held_out).unwrap();
-        assert!((half.ratio - 0.5).abs() < 0.1 && (half.share - 0.5).abs() < 0.05, "{half:?}");
+        assert!((half.share - 0.5).abs() < 0.05, "{half:?}");
+        let expected = (half.share * (1.0 - half.share) / 99.0).sqrt();
+        assert!((half.standard_error.unwrap() - expected).abs() < 1e-12);
+    }
+
+    /// Over many calibrations a fresh image is a copy in 1 % of cases or fewer.
+    #[test]
+    fn a_model_that_copies_nothing_has_one_percent_at_most() {
+        let shares: Vec<f64> = (0..60_u64)
+            .map(|seed| {
+                let of = |rows, i| gaussian_rows(rows, 5, 1.0, 0.0, 3 * seed + i);
+                memorisation(&of(30, 0), &of(200, 1), &of(120, 2)).unwrap().share
+            })
+            .collect();
+        let mean = shares.iter().sum::<f64>() / 60.0;
+        assert!((0.003..0.016).contains(&mean), "{mean}");
     }
 
     #[test]
     fn without_anything_to_compare_with_it_is_refused() {
-        let a = gaussian_rows(5, 2, 1.0, 0.0, 1);
+        let a = gaussian_rows(120, 2, 1.0, 0.0, 1);
         assert!(matches!(memorisation(&a, &a.select(&[]), &a), Err(MetricError::TooFew { .. })));
+        assert!(matches!(memorisation(&a.select(&[]), &a, &a), Err(MetricError::TooFew { .. })));
+        let few = memorisation(&a, &a, &a.select(&(0..98).collect::<Vec<_>>()));
+        assert!(matches!(few, Err(MetricError::TooFew { needed: 99, found: 98, .. })));
         assert!(matches!(memorisation(&a, &a, &a), Err(MetricError::Numerics { .. })));
     }
 }

@@ -38,8 +38,9 @@ impl<T: Describe> Described for T {
 
 /// A number that says how good samples are. The [crate's](crate) documentation defines one.
 pub trait Metric: Described + Sync {
-    /// The direction that is better.
-    fn direction(&self) -> Direction;
+    /// The direction that is better; none for a metric that describes samples and does not rank them: it has no marks,
+    /// no forgetting and no transfer.
+    fn direction(&self) -> Option<Direction>;
 
     /// The knowledge that a measurement needs. A metric is left out where one of its needs is not known.
     fn needs(&self) -> &'static [Need];
@@ -77,6 +78,8 @@ pub enum Need {
     RequestedClasses,
     /// The images that a strategy stored, and what they are compared with.
     StoredImages,
+    /// Images that the model was trained on, and what they are compared with.
+    TrainingImages,
 }
 
 impl fmt::Display for Need {
@@ -88,6 +91,7 @@ impl fmt::Display for Need {
             Self::RealClasses => "classes of the real images",
             Self::RequestedClasses => "requested classes",
             Self::StoredImages => "stored images",
+            Self::TrainingImages => "training images",
         })
     }
 }

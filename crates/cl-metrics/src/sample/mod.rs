@@ -5,20 +5,27 @@
 
 pub mod accuracy;
 pub mod ard;
+pub mod authenticity;
+mod balance;
 mod choice;
 mod comparison;
+mod copies;
+pub mod ct;
 pub mod density_coverage;
 pub mod drift;
 mod estimate;
 pub mod fid;
+pub mod fid_error;
 pub mod fid_infinity;
 pub mod floor;
 mod frequencies;
+mod groups;
 pub mod inception_score;
 pub mod kid;
 pub mod kld;
 mod measure;
 pub mod memorisation;
+pub mod memorised_training;
 mod metric;
 pub mod moments;
 mod neighbours;
@@ -30,16 +37,18 @@ pub mod sliced_wasserstein;
 mod spelling;
 #[cfg(test)]
 pub(crate) mod test_data;
+pub mod vendi;
 
 pub use cldiff_choices::{Describe, ListError};
 
 pub use self::{
     choice::SampleMetric,
     comparison::{Arguments, Compared, ComparedSet, Comparison, Numbers, Parameter, Takes, comparisons},
+    copies::Copies,
     estimate::{Estimate, Outcome, Unmeasured},
-    measure::measure,
+    measure::{measure, measure_sets},
     metric::{Described, Metric, Need, Values},
-    sets::{ImageSet, Sets, Stored},
+    sets::{ImageSet, Sets, Stored, Training},
 };
 
 /// The built-in metrics, in the order of tables.
@@ -52,11 +61,16 @@ static BUILT_IN: &[&dyn Metric] = &[
     &precision_recall::Recall,
     &density_coverage::Density,
     &density_coverage::Coverage,
+    &density_coverage::CoverageNormalised,
     &kld::Kld,
     &ard::Ard,
     &accuracy::Accuracy,
     &sliced_wasserstein::Swd,
+    &vendi::Vendi,
     &memorisation::Memorisation,
+    &memorised_training::MemorisedTraining,
+    &authenticity::Authenticity,
+    &ct::Ct,
 ];
 
 /// The seed of a metric's random draws in a benchmark. Not a cell's: cells are compared along the same directions and

@@ -1,6 +1,6 @@
 //! Nearest neighbours: the radii of the balls by which precision, recall, density and coverage outline a distribution.
 
-use super::pairs::fold_squared_distances;
+use super::{groups::Groups, pairs::fold_squared_distances};
 use crate::{MetricError, features::FeatureMatrix};
 
 /// The squared distance of each row to its `k`-th nearest other row.
@@ -23,14 +23,44 @@ pub fn squared_radii(
         features,
         || Vec::with_capacity(k + 1),
         |nearest: &mut Vec<f64>, i, j, distance| {
-            if i != j && (nearest.len() < k || distance < nearest[k - 1]) {
-                let at = nearest.partition_point(|known| *known <= distance);
-                nearest.insert(at, distance);
-                nearest.truncate(k);
+            if i != j {
+                keep_smallest(nearest, k, distance);
             }
         },
     );
     Ok(nearest.into_iter().map(|nearest| nearest[k - 1]).collect())
+}
+
+/// The squared distance of each row to its `k`-th nearest other row that is not of a group, for each group: `[row][group]`.
+/// Infinite where there are fewer than k.
+pub(super) fn squared_radii_without(features: &FeatureMatrix, k: usize, groups: &Groups) -> Vec<Vec<f64>> {
+    // The k nearest of each group on its own.
+    let nearest = fold_squared_distances(
+        features,
+        features,
+        || vec![Vec::with_capacity(k + 1); groups.count()],
+        |nearest: &mut Vec<Vec<f64>>, i, j, distance| {
+            if i != j {
+                keep_smallest(&mut nearest[groups.of(j)], k, distance);
+            }
+        },
+    );
+    let without = |nearest: &Vec<Vec<f64>>, group: usize| {
+        let others = nearest.iter().enumerate().filter(|(g, _)| *g != group);
+        let mut all: Vec<f64> = others.flat_map(|(_, distances)| distances.iter().copied()).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        all.get(k - 1).copied().unwrap_or(f64::INFINITY)
+    };
+    nearest.iter().map(|nearest| (0..groups.count()).map(|g| without(nearest, g)).collect()).collect()
+}
+
+/// Takes a distance in among the `k` smallest, in rising order.
+pub(super) fn keep_smallest(smallest: &mut Vec<f64>, k: usize, distance: f64) {
+    if smallest.len() < k || distance < smallest[k - 1] {
+        let at = smallest.partition_point(|known| *known <= distance);
+        smallest.insert(at, distance);
+        smallest.truncate(k);
+    }
 }
 
 /// Refuses features that do not compare.
@@ -60,6 +90,20 @@ mod tests {
                 .collect();
             distances.sort_by(f64::total_cmp);
             assert!((radius - distances[4]).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn radii_without_a_group_are_those_of_the_other_rows() {
+        let rows = gaussian_rows(50, 3, 1.0, 0.0, 1);
+        let groups = Groups::new(50);
+        let without = squared_radii_without(&rows, 3, &groups);
+        for group in [0, 7, 19] {
+            let left: Vec<usize> = (0..50).filter(|&i| groups.of(i) != group).collect();
+            let direct = squared_radii("test", &rows.select(&left), 3).unwrap();
+            for (place, &i) in left.iter().enumerate() {
+                assert!((without[i][group] - direct[place]).abs() < 1e-12);
+            }
         }
     }
 

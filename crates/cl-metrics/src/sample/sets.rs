@@ -39,7 +39,18 @@ pub struct Stored<'a> {
     pub held_out: &'a FeatureMatrix,
 }
 
-/// Real images, generated images, and those that a strategy stored.
+/// Images that a model was trained on, and what they are compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// Their pixels.
+    pub pixels: &'a FeatureMatrix,
+    /// Their classes.
+    pub labels: &'a [usize],
+    /// The pixels of real images of the same kinds that were never trained on.
+    pub held_out: &'a FeatureMatrix,
+}
+
+/// Real images, generated images, those that a strategy stored and those that the model was trained on.
 #[derive(Debug, Clone, Copy)]
 pub struct Sets<'a> {
     /// The real images.
@@ -48,6 +59,8 @@ pub struct Sets<'a> {
     pub generated: &'a ImageSet<'a>,
     /// The stored images; none where nothing is stored.
     pub stored: Option<Stored<'a>>,
+    /// The training images, or a part of them; none where they are not known.
+    pub training: Option<Training<'a>>,
 }
 
 impl<'a> Sets<'a> {
@@ -61,6 +74,7 @@ impl<'a> Sets<'a> {
             Need::RealClasses => real.labels.is_some() || real.class_probabilities.is_some(),
             Need::RequestedClasses => generated.labels.is_some(),
             Need::StoredImages => self.stored.is_some(),
+            Need::TrainingImages => self.training.is_some(),
         }
     }
 
@@ -123,5 +137,13 @@ impl<'a> Sets<'a> {
     /// [`MetricError::NotKnown`]
     pub fn stored(&self) -> Result<Stored<'a>, MetricError> {
         self.stored.ok_or(MetricError::NotKnown { need: Need::StoredImages })
+    }
+
+    /// The training images.
+    ///
+    /// # Errors
+    /// [`MetricError::NotKnown`]
+    pub fn training(&self) -> Result<Training<'a>, MetricError> {
+        self.training.ok_or(MetricError::NotKnown { need: Need::TrainingImages })
     }
 }

@@ -3,6 +3,9 @@
 //! of one cannot see.
 //!
 //! Along a direction W_2 is the L2 distance of the quantile functions, exact for sets of different size.
+//!
+//! Biased upwards for few samples, as the distance of two finite sets of one distribution is not 0. The standard error is
+//! the delete-group jackknife's over the samples, along the same directions.
 
 use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
@@ -10,7 +13,10 @@ use rand::Rng;
 use rand_distr::StandardNormal;
 use rayon::prelude::*;
 
-use super::{Comparison, Metric, Need, Parameter, SEED, Sets, Takes, Values, neighbours::check_widths};
+use super::{
+    Comparison, Estimate, Metric, Need, Parameter, SEED, Sets, Takes, Values, groups::Groups,
+    neighbours::check_widths,
+};
 use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const DIRECTIONS: Purpose = Purpose::named("sliced Wasserstein distance");
@@ -29,8 +35,8 @@ impl Describe for Swd {
 }
 
 impl Metric for Swd {
-    fn direction(&self) -> Direction {
-        Direction::LowerIsBetter
+    fn direction(&self) -> Option<Direction> {
+        Some(Direction::LowerIsBetter)
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -39,7 +45,7 @@ impl Metric for Swd {
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
         let (real, generated) = sets.pixels()?;
-        Ok(vec![(Self::NAME, sliced_wasserstein(real, generated, PROJECTIONS, SEED)?.into())])
+        Ok(vec![(Self::NAME, sliced_wasserstein_estimate(real, generated, PROJECTIONS, SEED)?)])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {
@@ -56,7 +62,9 @@ static COMPARISON: Comparison = Comparison {
     compare: |sets, given| {
         let (a, b) = sets.features()?;
         let (projections, seed) = (given.count(&PROJECTIONS_GIVEN), given.number(&SEED_GIVEN));
-        Ok(vec![(Swd::NAME, sliced_wasserstein(a, b, projections, seed)?)])
+        let found = sliced_wasserstein_estimate(a, b, projections, seed)?;
+        let error = found.standard_error.map(|error| ("swd_standard_error", error));
+        Ok([(Swd::NAME, found.value)].into_iter().chain(error).collect())
     },
 };
 
@@ -79,6 +87,35 @@ pub fn sliced_wasserstein(
     projections: usize,
     seed: u64,
 ) -> Result<f64, MetricError> {
+    Ok(squared_distances(a, b, projections, seed, None)?[0].sqrt())
+}
+
+/// As [`sliced_wasserstein`], with the standard error over draws of `b`.
+///
+/// # Errors
+/// Those of [`sliced_wasserstein`].
+pub fn sliced_wasserstein_estimate(
+    a: &FeatureMatrix,
+    b: &FeatureMatrix,
+    projections: usize,
+    seed: u64,
+) -> Result<Estimate, MetricError> {
+    let groups = Groups::new(b.rows());
+    let found =
+        squared_distances(a, b, projections, seed, Some(&groups).filter(|groups| groups.count() > 1))?;
+    let distances: Vec<f64> = found.into_iter().map(f64::sqrt).collect();
+    let error = if distances.len() > 1 { groups.standard_error(&distances[1..]) } else { None };
+    Ok(Estimate::with(distances[0], error))
+}
+
+/// Mean squared distances over the directions: of the sets, then of the sets without each group of `b`.
+fn squared_distances(
+    a: &FeatureMatrix,
+    b: &FeatureMatrix,
+    projections: usize,
+    seed: u64,
+    groups: Option<&Groups>,
+) -> Result<Vec<f64>, MetricError> {
     check_widths(a, b)?;
     if projections == 0 {
         return Err(MetricError::config("projections", 0, "expected at least 1"));
@@ -88,14 +125,23 @@ pub fn sliced_wasserstein(
         return Err(MetricError::TooFew { metric: Swd::NAME, needed: 1, found: 0 });
     }
     let key = Key::new(seed, DIRECTIONS);
-    let squared: Vec<f64> = (0..projections as u64)
+    let squared: Vec<Vec<f64>> = (0..projections as u64)
         .into_par_iter()
         .map(|p| {
             let direction = direction(key, p, a.width());
-            squared_distance_of_sorted(&projected(a, &direction), &projected(b, &direction))
+            let values = |rows| projected(rows, &direction).into_iter().map(|(_, value)| value).collect();
+            let (a, b): (Vec<f64>, _) = (values(a), projected(b, &direction));
+            let without = |group: Option<usize>| {
+                let left =
+                    b.iter().filter(|(i, _)| groups.map(|groups| groups.of(*i)) != group || group.is_none());
+                squared_distance_of_sorted(&a, &left.map(|(_, value)| *value).collect::<Vec<_>>())
+            };
+            let count = groups.map_or(0, Groups::count);
+            [None].into_iter().chain((0..count).map(Some)).map(without).collect()
         })
         .collect();
-    Ok((squared.iter().sum::<f64>() / projections as f64).sqrt())
+    let mean = |of: usize| squared.iter().map(|squared| squared[of]).sum::<f64>() / projections as f64;
+    Ok((0..squared[0].len()).map(mean).collect())
 }
 
 /// A point of the unit sphere.
@@ -105,11 +151,11 @@ fn direction(key: Key, projection: u64, width: usize) -> Vec<f64> {
     normal.into_iter().map(|z| z / norm).collect()
 }
 
-/// The rows along a direction, by rising value.
-fn projected(rows: &FeatureMatrix, direction: &[f64]) -> Vec<f64> {
-    let along = |i: usize| rows.row(i).iter().zip(direction).map(|(&x, u)| f64::from(x) * u).sum();
-    let mut values: Vec<f64> = (0..rows.rows()).map(along).collect();
-    values.sort_unstable_by(f64::total_cmp);
+/// The rows along a direction, by rising value, with their positions.
+fn projected(rows: &FeatureMatrix, direction: &[f64]) -> Vec<(usize, f64)> {
+    let along = |i: usize| (i, rows.row(i).iter().zip(direction).map(|(&x, u)| f64::from(x) * u).sum());
+    let mut values: Vec<(usize, f64)> = (0..rows.rows()).map(along).collect();
+    values.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     values
 }
 
@@ -151,6 +197,26 @@ mod tests {
         let found = sliced_wasserstein(&a, &shifted, 4000, 0).unwrap();
         assert!((found - 3.0).abs() < 0.1, "{found}");
         assert_eq!(sliced_wasserstein(&a, &a, 10, 0).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn the_error_is_the_spread_over_draws_of_the_samples() {
+        let real = gaussian_rows(200, 5, 1.0, 0.0, 1);
+        let draws: Vec<Estimate> = (0..150)
+            .map(|seed| {
+                sliced_wasserstein_estimate(&real, &gaussian_rows(80, 5, 1.0, 0.7, 10 + seed), 32, 0).unwrap()
+            })
+            .collect();
+        let mean = draws.iter().map(|draw| draw.value).sum::<f64>() / 150.0;
+        let squares = draws.iter().map(|draw| (draw.value - mean).powi(2)).sum::<f64>();
+        let told = draws.iter().map(|draw| draw.standard_error.unwrap()).sum::<f64>() / 150.0;
+        let ratio = told / (squares / 149.0).sqrt();
+        assert!((0.8..1.25).contains(&ratio), "told {told}, ratio {ratio}");
+        // The value is the same with and without an error; one sample has none.
+        let (few, one) = (gaussian_rows(9, 5, 1.0, 0.7, 3), gaussian_rows(1, 5, 1.0, 0.7, 3));
+        let estimate = |b| sliced_wasserstein_estimate(&real, b, 32, 0).unwrap();
+        assert_eq!(estimate(&few).value, sliced_wasserstein(&real, &few, 32, 0).unwrap());
+        assert_eq!(estimate(&one).standard_error, None);
     }
 
     #[test]

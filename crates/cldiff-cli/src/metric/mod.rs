@@ -79,12 +79,14 @@ fn tell(
         println!("{}", Value::Object(object));
         return Ok(());
     }
+    // One column for the names, as wide as the longest.
+    let width = found.iter().map(|(name, _)| name.len()).fold(20, usize::max);
     for (name, value) in found {
-        println!("{name:<20} {value:.6}");
+        println!("{name:<width$} {value:.6}");
     }
     for (name, count) in counts {
-        println!("{name:<20} {}", count.map_or("unknown".to_owned(), |count| count.to_string()));
+        println!("{name:<width$} {}", count.map_or("unknown".to_owned(), |count| count.to_string()));
     }
-    println!("{:<20} {features}", "features");
+    println!("{:<width$} {features}", "features");
     Ok(())
 }

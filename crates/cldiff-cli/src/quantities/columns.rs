@@ -204,7 +204,8 @@ fn further_metrics(results: &Results) -> Vec<String> {
     };
     let mut further: Vec<String> =
         results.cells.iter().flat_map(|cell| cell.matrices.keys().cloned()).collect();
-    further.retain(|name| !is_loss(name) && !usual(name));
+    // A metric that ranks nothing has no best value to mark.
+    further.retain(|name| !is_loss(name) && !usual(name) && direction(name).is_some());
     further.sort_unstable();
     further.dedup();
     further
@@ -223,7 +224,7 @@ fn quality(metric: &str, summary: &Summary, title: String, decimals: usize) -> C
         meaning: summary.meaning.replace("METRIC", &shown_name(metric)),
         beside: FORGETS.contains(&summary.name).then(|| format!("{metric}.{LEARNS}")),
         quality: true,
-        direction: summary.better.of(metric).unwrap_or_else(|| direction(metric)),
+        direction: summary.better.of(metric).unwrap_or(Direction::LowerIsBetter),
         decimals,
         value: Value::Summary,
     }

@@ -68,17 +68,17 @@ impl Better {
     pub fn of(self, metric: &str) -> Option<Direction> {
         match self {
             Self::Known(direction) => Some(direction),
-            Self::AsMetric => Some(direction(metric)),
+            Self::AsMetric => direction(metric),
             Self::Neither => None,
         }
     }
 }
 
-/// The direction in which a metric with an evaluation matrix is better. Losses, and metrics that this program does not know,
-/// are better when smaller.
-pub fn direction(metric: &str) -> Direction {
+/// The direction in which a metric with an evaluation matrix is better; none for a metric that ranks nothing. Losses, and
+/// metrics that this program does not know, are better when smaller.
+pub fn direction(metric: &str) -> Option<Direction> {
     match SampleMetric::named(metric) {
         Some(metric) => metric.direction(),
-        None => Direction::LowerIsBetter,
+        None => Some(Direction::LowerIsBetter),
     }
 }

@@ -31,7 +31,8 @@ fn classes() -> Vec<Quantity> {
             "FID of the class's samples against its images in the eval split of the tasks seen; biased upwards, more than FID of a \
              task, since N is smaller",
         )
-        .better(Better::LOWER),
+        .better(Better::LOWER)
+        .with_error("cells[cell].class_fid_error[k][class]"),
     ]
 }
 

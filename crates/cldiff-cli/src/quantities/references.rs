@@ -124,10 +124,10 @@ pub fn compare(cells: &mut [CellResult]) {
 fn add(comparison: &Comparison, cell: &mut CellResult, reference: &BTreeMap<String, Matrix>) {
     let CellResult { matrices, summary, summary_missing, missing, .. } = cell;
     for (metric, own) in matrices {
-        let Some(reference) = reference.get(metric) else { continue };
+        let (Some(reference), Some(direction)) = (reference.get(metric), direction(metric)) else { continue };
         let name = format!("{metric}.{}", comparison.name);
         summary_missing.remove(&name);
-        let value = match comparison.of(own, reference, direction(metric)) {
+        let value = match comparison.of(own, reference, direction) {
             Ok(value) => Some(value),
             Err(gap) => {
                 summary_missing.insert(name.clone(), comparison.reason(metric, gap, missing));

@@ -38,6 +38,15 @@ pub enum Of {
     Untrained(fn(&EvaluationMatrix, &[Option<f64>], Direction) -> Result<f64, Gap>),
 }
 
+impl Summary {
+    /// The direction that values of a metric are compared by. None for a summary that says what is better and a metric
+    /// that ranks nothing; a mean of such a metric compares nothing, and takes any direction.
+    fn compares_by(&self, metric: &str) -> Option<Direction> {
+        let ranks_nothing = (self.better == Better::AsMetric).then_some(Direction::LowerIsBetter);
+        direction(metric).or(ranks_nothing)
+    }
+}
+
 const fn shown(heading: &'static str, decimals: usize) -> Shown {
     Shown { heading, per: 1.0, decimals }
 }
@@ -150,8 +159,9 @@ pub fn summarise(
 ) -> Summaries {
     let mut all = Summaries::default();
     for (metric, rows) in matrices {
-        let (matrix, direction) = (EvaluationMatrix::new(rows.clone()), direction(metric));
+        let matrix = EvaluationMatrix::new(rows.clone());
         for summary in &SUMMARIES {
+            let Some(direction) = summary.compares_by(metric) else { continue };
             let value = match summary.of {
                 Of::Matrix(of) => Some(of(&matrix, direction)),
                 Of::Pooled(of) => pooled.get(metric).map(|values| of(values)),

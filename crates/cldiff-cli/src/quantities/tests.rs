@@ -1,10 +1,13 @@
 //! Declarations are distinct, and an unknown metric is shown.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use cl_metrics::summary::Direction;
 
-use super::{Better, columns, declared::quantities, walk};
+use super::{Better, columns, declared::quantities, summaries::summarise, walk};
 use crate::results::Results;
 
 fn fixture() -> Results {
@@ -81,6 +84,28 @@ fn a_metric_of_another_crate_has_a_column_and_its_summaries_directions() {
     assert!(column.meaning.contains("SHARPNESS on the task after the last task"), "{}", column.meaning);
     // A metric of the defaults has none: the table of summaries has it.
     assert!(columns::qualities(&fixture()).iter().all(|column| column.title != "kid"));
+}
+
+/// Memorisation describes: its means are summaries, and nothing says that one is better or forgotten.
+#[test]
+fn a_metric_that_ranks_nothing_has_means_and_no_comparisons() {
+    let rows = vec![vec![Some(0.1), None], vec![Some(0.2), Some(0.3)]];
+    let of = |metric: &str| {
+        let matrices = BTreeMap::from([(metric.to_owned(), rows.clone())]);
+        let pooled = BTreeMap::from([(metric.to_owned(), vec![Some(0.1), Some(0.2)])]);
+        summarise(&matrices, &pooled, &BTreeMap::new(), &[]).values
+    };
+    let names = |metric: &str| {
+        of(metric).into_keys().map(|key| key.replace(&format!("{metric}."), "")).collect::<Vec<_>>()
+    };
+    let means = ["final_average", "plasticity", "pooled_final", "stream_average"];
+    assert_eq!(names("memorisation"), means);
+    assert!(names("fid").contains(&"forgetting".to_owned()) && names("fid").len() > means.len());
+    assert_eq!(of("memorisation")["memorisation.final_average"], Some(0.25));
+    assert_eq!(Better::AsMetric.of("memorisation"), None);
+    let mut results = fixture();
+    results.cells[0].matrices.insert("ct".into(), rows);
+    assert!(columns::qualities(&results).iter().all(|column| column.title != "ct"));
 }
 
 #[test]

@@ -91,6 +91,7 @@ pub(super) fn every_reading(tasks: usize) -> Readings {
         class_confusion: (0..tasks).map(|k| vec![vec![90 - 80 * k.min(1), 10, 80 * k.min(1)]; 3]).collect(),
         class_accuracy: vec![vec![Some(0.9), Some(0.1), None]; tasks],
         class_fid: vec![vec![Some(3.5), None, Some(4.5)]; tasks],
+        class_fid_error: vec![vec![Some(0.5), None, Some(0.75)]; tasks],
         class_missing: vec![MissingClass { after_task: 0, class: 1, reason: "too few".into() }],
         cas: Some(CasResult {
             samples_per_class: 20,

@@ -27,6 +27,9 @@ pub struct Readings {
     /// `[k][class]`: the Fréchet distance of a class's samples from its images in the eval split of the tasks seen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub class_fid: Matrix,
+    /// Standard errors of `class_fid` over samples.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub class_fid_error: Matrix,
     /// Why entries of `class_fid` are null, of classes that samples were asked of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub class_missing: Vec<MissingClass>,

@@ -2,7 +2,7 @@
 
 use cl_metrics::{
     readings::{ClassAccuracies, Curves, TaskCurves, accuracies, within_summary},
-    sample::drift::SampleDrift,
+    sample::{Estimate, Outcome, drift::SampleDrift},
     summary::Direction,
 };
 use cldiff_engine::{CasReading, CellSpec, ClassReadings, Evaluation, TaskLook};
@@ -21,7 +21,8 @@ pub(super) fn readings(spec: &CellSpec, evaluations: &[Evaluation]) -> Readings 
         class_names: classes.last().map(|of_k| of_k.names.clone()).unwrap_or_default(),
         class_confusion: classes.iter().map(|of_k| of_k.confusion.clone()).collect(),
         class_accuracy: classes.iter().map(|of_k| accuracies(&of_k.confusion).classes).collect(),
-        class_fid: class_fid(&classes),
+        class_fid: class_fid(&classes, |fid| Some(fid.value)),
+        class_fid_error: class_fid(&classes, |fid| fid.standard_error),
         class_missing: class_missing(&classes),
         cas: spec.evaluation.cas.map(|config| cas(config.samples_per_class, evaluations)),
         within: spec.evaluation.every_steps.map(|_| within(spec, evaluations)),
@@ -29,9 +30,8 @@ pub(super) fn readings(spec: &CellSpec, evaluations: &[Evaluation]) -> Readings 
     }
 }
 
-fn class_fid(classes: &[&ClassReadings]) -> Matrix {
-    let value =
-        |entry: &Option<Result<f64, String>>| entry.as_ref().and_then(|fid| fid.as_ref().ok().copied());
+fn class_fid(classes: &[&ClassReadings], of: fn(&Estimate) -> Option<f64>) -> Matrix {
+    let value = |entry: &Option<Outcome>| entry.as_ref().and_then(|fid| fid.as_ref().ok().and_then(of));
     if classes.iter().all(|of_k| of_k.fid.is_empty()) {
         return Vec::new();
     }
@@ -43,7 +43,7 @@ fn class_missing(classes: &[&ClassReadings]) -> Vec<MissingClass> {
     for (after_task, of_k) in classes.iter().enumerate() {
         for (class, entry) in of_k.fid.iter().enumerate() {
             if let Some(Err(reason)) = entry {
-                missing.push(MissingClass { after_task, class, reason: reason.clone() });
+                missing.push(MissingClass { after_task, class, reason: reason.to_string() });
             }
         }
     }

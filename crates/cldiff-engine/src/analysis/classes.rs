@@ -1,6 +1,9 @@
 //! What became of each class: which class is seen in samples of each class asked for, and the Fréchet distance of each.
 
-use cl_metrics::readings::{class_confusion, class_frechet};
+use cl_metrics::{
+    readings::{class_confusion, class_frechet},
+    sample::Outcome,
+};
 use cl_strategies::ConditionOn;
 use ddpm_core::TrainBackend;
 use serde::{Deserialize, Serialize};
@@ -16,7 +19,7 @@ pub struct ClassReadings {
     /// `[asked][seen]`: counts of samples.
     pub confusion: Vec<Vec<usize>>,
     /// Of each class; none for a class that nothing was asked of, the reason for one that cannot be measured.
-    pub fid: Vec<Option<Result<f64, String>>>,
+    pub fid: Vec<Option<Outcome>>,
 }
 
 impl<B: TrainBackend> Analyst<'_, B> {

@@ -7,7 +7,7 @@ use serde_json::{Value, from_value, json};
 use super::*;
 
 /// As configurations and results have spelt them since schema 1, in the order of tables.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 18] = [
     "fid",
     "fid_infinity",
     "kid",
@@ -16,11 +16,16 @@ const NAMES: [&str; 13] = [
     "recall",
     "density",
     "coverage",
+    "coverage_normalised",
     "kld",
     "ard",
     "accuracy",
     "swd",
+    "vendi",
     "memorisation",
+    "memorised_training",
+    "authenticity",
+    "ct",
 ];
 
 #[test]
@@ -62,18 +67,22 @@ fn tables_keep_the_order_of_the_list() {
 
 #[test]
 fn the_defaults_are_the_metrics_that_cost_little() {
-    let without: Vec<&str> =
-        NAMES.into_iter().filter(|name| !["fid_infinity", "inception_score"].contains(name)).collect();
+    let others = ["fid_infinity", "inception_score", "coverage_normalised", "vendi", "authenticity", "ct"];
+    let without: Vec<&str> = NAMES.into_iter().filter(|name| !others.contains(name)).collect();
     assert_eq!(SampleMetric::defaults().into_iter().map(SampleMetric::name).collect::<Vec<_>>(), without);
 }
 
 #[test]
-fn distances_are_better_when_lower() {
-    let lower = SampleMetric::all().into_iter().filter(|m| m.direction() == Direction::LowerIsBetter);
-    assert_eq!(
-        lower.map(SampleMetric::name).collect::<Vec<_>>(),
-        ["fid", "fid_infinity", "kid", "kld", "ard", "swd"]
-    );
+fn distances_are_better_when_lower_and_descriptions_have_no_direction() {
+    let of = |direction| {
+        let all = SampleMetric::all().into_iter().filter(move |metric| metric.direction() == direction);
+        all.map(SampleMetric::name).collect::<Vec<_>>()
+    };
+    let lower = ["fid", "fid_infinity", "kid", "kld", "ard", "swd"];
+    assert_eq!(of(Some(Direction::LowerIsBetter)), lower);
+    // Noise copies nothing and is most diverse: the extreme is not the best.
+    let describe = ["vendi", "memorisation", "memorised_training", "authenticity", "ct"];
+    assert_eq!(of(None), describe);
 }
 
 #[test]
@@ -105,11 +114,15 @@ fn comparisons_are_named_once_and_stand_by_what_they_need() {
             "kid",
             "precision_recall",
             "density_coverage",
+            "vendi",
             "inception_score",
             "swd",
             "kld",
             "ard",
             "memorisation",
+            "memorised_training",
+            "authenticity",
+            "ct",
         ]
     );
 }

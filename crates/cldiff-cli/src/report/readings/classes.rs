@@ -6,7 +6,10 @@ use cl_metrics::readings::{accuracies, taken_by};
 use minijinja::{Value, context};
 
 use super::super::{heat_map::HeatMap, palette};
-use crate::{quantities::cells::mean, results::CellResult};
+use crate::{
+    quantities::cells::mean,
+    results::{CellResult, Matrix},
+};
 
 /// Standard errors of a difference beyond which a class is told to be lost: for a normal distribution 2 in 10,000, so that
 /// some 200 classes and strategies together err in 5 % of reports.
@@ -129,15 +132,19 @@ pub(super) fn rows(label: &str, cells: &[&CellResult]) -> Vec<Value> {
     };
     let row = |class: usize| {
         let learned = counts.iter().find_map(|of_k| accuracies(of_k).classes[class]);
-        let fid = cells.iter().map(|cell| cell.readings.class_fid.get(end)?.get(class).copied().flatten());
         // A class without a value under one seed has none over all.
+        let of = |matrix: fn(&CellResult) -> &Matrix| {
+            mean(cells.iter().map(|cell| matrix(cell).get(end)?.get(class).copied().flatten()))
+        };
+        let error = of(|cell| &cell.readings.class_fid_error);
+        let error = error.map_or_else(String::new, |error| format!(" ± {error:.2} se"));
         context! {
             label => label,
             class => class_name(cells, class),
             samples => counts[end][class].iter().sum::<usize>() / cells.len(),
             learned => shown(learned, 3),
             accuracy => shown(accuracies(&counts[end]).classes[class], 3),
-            fid => shown(mean(fid), 2),
+            fid => shown(of(|cell| &cell.readings.class_fid), 2) + &error,
         }
     };
     asked(&counts[end]).into_iter().map(row).collect()
