@@ -9,7 +9,7 @@ use std::{
 
 use cl_metrics::{
     MetricError,
-    features::{Described, FeatureExtractor, FeatureMatrix, pixels},
+    features::{Described, FeatureExtractor, FeatureMatrix, Judge, pixels},
     sample::{
         ImageSet, Need, SampleMetric, floor, measure,
         moments::{Gaussian, Moments},
@@ -59,7 +59,10 @@ pub(crate) struct RealTask {
 /// Images with all that is known of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
+    /// What the extractor of the features says: its features, and the probabilities of its own classes.
     pub(crate) described: Described,
+    /// The probabilities of the stream's classes, by the judge: the classifier, whatever the features are.
+    pub(crate) judged: FeatureMatrix,
     pub(crate) pixels: FeatureMatrix,
     pub(crate) labels: Vec<usize>,
 }
@@ -74,7 +77,12 @@ pub struct ReferenceSummary {
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
     /// N of each entry of `floor`: the real images that stand for samples.
     pub floor_samples: BTreeMap<String, Vec<Option<usize>>>,
+    /// How far the classifier, which tells the samples' classes, can be trusted.
+    pub judge: Judge,
 }
+
+/// Every reference has a classifier, and every classifier sees classes: an extractor of another program may not.
+const NO_CLASSES: MetricError = MetricError::NotKnown { need: Need::ClassProbabilities };
 
 /// Prepares the reference that the cells of a run are measured against. The weights of the features are looked at before
 /// the classifier is trained: a mistake costs no time.
@@ -104,6 +112,7 @@ impl Reference {
             features: features.as_ref().unwrap_or(&classifier).name(),
             floor: BTreeMap::new(),
             floor_samples: BTreeMap::new(),
+            judge: Judge { accuracy: 0.0, n: 0 },
         };
         let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
         let mut reference = Self { classifier, features, tasks: Vec::new(), summary };
@@ -112,6 +121,8 @@ impl Reference {
             let gaussian = Moments::of(&known.described.features).gaussian().ok();
             reference.tasks.push(RealTask { eval: experience.eval.clone(), known, gaussian });
         }
+        let known: Vec<&Known> = reference.tasks.iter().map(|task| &task.known).collect();
+        reference.summary.judge = Judge::of(known.iter().map(|known| (&known.judged, &known.labels[..])));
         reference.set_floors(evaluation)?;
         Ok(reference)
     }
@@ -123,17 +134,16 @@ impl Reference {
 
     /// All that metrics want to know of some images.
     pub(crate) fn describe(&self, images: &ImageDataset) -> Result<Known, EngineError> {
-        let mut described = self.classifier.describe(images)?;
-        if let Some(features) = &self.features {
-            described.features = features.describe(images)?.features;
-        }
-        Ok(Known { described, pixels: pixels(images)?, labels: images.labels() })
+        let judge = self.classifier.describe(images)?;
+        let judged = judge.class_probabilities.clone().ok_or(NO_CLASSES)?;
+        let described = self.features.as_ref().map_or(Ok(judge), |features| features.describe(images))?;
+        Ok(Known { described, judged, pixels: pixels(images)?, labels: images.labels() })
     }
 
     /// The classes that the classifier sees.
     pub(crate) fn classes_seen(&self, images: &ImageDataset) -> Result<Vec<usize>, EngineError> {
         let probabilities = self.classifier.describe(images)?.class_probabilities;
-        Ok(probabilities.map_or_else(Vec::new, |p| p.argmax()))
+        Ok(probabilities.ok_or(NO_CLASSES)?.argmax())
     }
 
     fn set_floors(&mut self, evaluation: &EvaluationConfig) -> Result<(), EngineError> {
@@ -176,6 +186,7 @@ impl Known {
                 features: all(|known| &known.described.features)?,
                 class_probabilities: of(|known| known.described.class_probabilities.as_ref())?,
             },
+            judged: all(|known| &known.judged)?,
             pixels: all(|known| &known.pixels)?,
             labels: parts.iter().flat_map(|part| part.labels.iter().copied()).collect(),
         })
@@ -186,6 +197,7 @@ impl Known {
         let class_probabilities = class_probabilities.as_ref().map(|p| p.select(rows));
         Self {
             described: Described { features: features.select(rows), class_probabilities },
+            judged: self.judged.select(rows),
             pixels: self.pixels.select(rows),
             labels: rows.iter().map(|&i| self.labels[i]).collect(),
         }
@@ -196,7 +208,8 @@ impl Known {
         ImageSet {
             features: &self.described.features,
             gaussian,
-            class_probabilities: self.described.class_probabilities.as_ref(),
+            class_probabilities: Some(&self.judged),
+            own_probabilities: self.described.class_probabilities.as_ref(),
             labels: labelled.then_some(&self.labels),
             pixels: Some(&self.pixels),
         }

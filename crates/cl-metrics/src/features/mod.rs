@@ -7,10 +7,12 @@
 pub mod classifier;
 #[cfg(feature = "features")]
 pub mod inception;
+mod judge;
 mod pixels;
 
 use data_streams::ImageDataset;
 
+pub use judge::{Judge, TRUSTED};
 pub use pixels::{Pixels, pixels};
 
 use crate::MetricError;
@@ -89,7 +91,7 @@ impl FeatureMatrix {
 pub struct Described {
     /// Its features of each image.
     pub features: FeatureMatrix,
-    /// The probability that it gives each class, for each image; none from what knows no classes.
+    /// The probability that it gives each of its own classes, for each image; none from what knows no classes.
     pub class_probabilities: Option<FeatureMatrix>,
 }
 

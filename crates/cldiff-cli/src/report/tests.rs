@@ -6,8 +6,8 @@ use cldiff_engine::Cost;
 
 use super::*;
 use crate::results::{
-    CellResult, ChangeResult, CkaResult, Costs, FailedCell, HybridResult, SCHEMA, StreamInfo, TaskInfo,
-    TimestepResult,
+    CellResult, ChangeResult, CkaResult, Costs, FailedCell, HybridResult, JudgeResult, SCHEMA, StreamInfo,
+    TaskInfo, TimestepResult,
 };
 
 pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
@@ -89,6 +89,7 @@ pub(super) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
         features: "8-d test features".into(),
         samples_per_task: 16,
         stream: StreamInfo { tasks: (0..tasks).map(task).collect() },
+        judge: Some(JudgeResult { accuracy: 0.99, n: 200 }),
         floor: BTreeMap::from([("fid".into(), vec![Some(0.5); tasks])]),
         floor_samples: BTreeMap::from([("fid".into(), vec![Some(64); tasks])]),
         cells,

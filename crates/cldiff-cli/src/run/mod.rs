@@ -84,6 +84,7 @@ fn results(
         features: summary.features.clone(),
         samples_per_task: config.evaluation.samples_per_task,
         stream: stream_info(stream),
+        judge: Some(summary.judge.into()),
         floor: summary.floor.clone(),
         floor_samples: summary.floor_samples.clone(),
         cells: finished,
@@ -145,7 +146,11 @@ fn prepare(
         })
     };
     let references: Vec<Reference> = engines.iter().map(|engine| of(&**engine)).collect::<Result<_, _>>()?;
-    progress.say(&format!("features: {}", references[0].summary().features));
+    let summary = references[0].summary();
+    progress.say(&format!("features: {}; the classifier is {}", summary.features, summary.judge));
+    if let Some(warning) = summary.judge.warning() {
+        tracing::warn!("{warning}");
+    }
     Ok(references)
 }
 

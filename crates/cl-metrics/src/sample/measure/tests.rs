@@ -4,9 +4,10 @@ use crate::{
     sample::{Need, test_data::gaussian_rows},
 };
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need::Features,
     Need::ClassProbabilities,
+    Need::OwnProbabilities,
     Need::Pixels,
     Need::RealClasses,
     Need::RequestedClasses,
@@ -41,6 +42,7 @@ impl Known {
         };
         let samples = ImageSet {
             class_probabilities: knows(Need::ClassProbabilities).then_some(&self.probabilities),
+            own_probabilities: knows(Need::OwnProbabilities).then_some(&self.probabilities),
             labels: knows(Need::RequestedClasses).then_some(&self.labels[..50]),
             pixels: knows(Need::Pixels).then_some(&self.samples),
             ..ImageSet::of_features(&self.samples)
