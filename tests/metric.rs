@@ -283,7 +283,7 @@ fn features_and_weights_have_to_fit() {
     refused(
         &scratch,
         &[&["fid"], &images[..], &["--features", "pixels", "--weights", "w.safetensors"]].concat(),
-        &["--features inception only"],
+        &["--features inception or dinov2 only"],
     );
     refused(
         &scratch,

@@ -121,7 +121,9 @@ fn without_weights_the_way_to_them_is_told() {
     assert!(entry["sha256"].is_null() && entry["sources"].as_array().unwrap().len() == 2);
     let told = succeeds(&scratch, &["weights", "list"]);
     assert!(
-        told.contains("no: cldiff weights fetch") && told.contains("6726825d") && told.contains("Apache-2.0")
+        told.contains("no: get them by `cldiff weights fetch`")
+            && told.contains("6726825d")
+            && told.contains("Apache-2.0")
     );
     refused(&scratch, &FID, &["cldiff weights fetch", "--weights FILE.safetensors"]);
     let key = "`evaluation.features.inception.weights` is absent";
@@ -184,7 +186,7 @@ fn what_is_no_state_dict_of_this_network_is_refused() {
     convert("text.pth", &["not a file of torch.save"]);
     convert("absent.pth", &["absent.pth"]);
     assert!(!scratch.path("here").exists(), "nothing was run");
-    refused(&scratch, &["weights", "fetch", "resnet"], &["resnet", "expected inception"]);
+    refused(&scratch, &["weights", "fetch", "resnet"], &["resnet", "expected inception or dinov2"]);
 }
 
 /// Answers every request with the same bytes.

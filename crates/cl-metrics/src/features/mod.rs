@@ -6,14 +6,26 @@
 #[cfg(feature = "features")]
 pub mod classifier;
 #[cfg(feature = "features")]
+mod convert;
+#[cfg(feature = "features")]
+pub mod dinov2;
+#[cfg(all(test, feature = "features"))]
+mod formula;
+#[cfg(feature = "features")]
 pub mod inception;
 mod judge;
 mod pixels;
+#[cfg(feature = "features")]
+mod weights;
 
 use data_streams::ImageDataset;
 
+#[cfg(feature = "features")]
+pub use convert::Converted;
 pub use judge::{Judge, TRUSTED};
 pub use pixels::{Pixels, pixels};
+#[cfg(feature = "features")]
+pub use weights::WeightsInfo;
 
 use crate::MetricError;
 
