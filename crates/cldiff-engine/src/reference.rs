@@ -228,3 +228,6 @@ fn floor_of(
     let found = measure(wanted, &rest.set(None, true), &samples.set(None, true), None)?;
     Ok(found.into_iter().filter_map(|(metric, outcome)| Some((metric, (outcome.ok()?.value, n)))).collect())
 }
+
+#[cfg(test)]
+mod tests;

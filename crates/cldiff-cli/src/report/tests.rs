@@ -298,6 +298,7 @@ fn runs_that_differ_are_not_merged() {
     assert!(render(&[a.clone(), other.clone()]).unwrap_err().to_string().contains("eval images"));
     other = input(vec![cell("b", 0, 2)], 2);
     other.results.features = "others".into();
-    assert!(render(&[a.clone(), other]).unwrap_err().to_string().contains("features"));
+    let message = render(&[a.clone(), other]).unwrap_err().to_string();
+    assert!(message.contains("8-d test features; others") && message.contains("copy the cache"), "{message}");
     assert!(render(&[a.clone(), a]).unwrap_err().to_string().contains("seed 0"));
 }

@@ -62,7 +62,7 @@ fn share_of_rate(step: usize, steps: usize) -> f64 {
     0.5 * (1.0 + (std::f64::consts::PI * (progress - WARM_UP) / (1.0 - WARM_UP)).cos())
 }
 
-/// The images of a step, each moved by up to `max_shift` pixels; the pixels at the border are repeated outwards.
+/// The images of a step, each moved by up to `max_shift` pixels; black follows them in.
 fn moved<B: Kernels>(
     data: &ImageDataset,
     positions: &[usize],
@@ -72,16 +72,18 @@ fn moved<B: Kernels>(
 ) -> Tensor<B, 4> {
     let (shape, most) = (data.shape(), config.max_shift as i32);
     let key = Key::new(config.seed, SHIFT).step(step);
+    let from = |at: usize, by: isize, size: usize| at.checked_add_signed(-by).filter(|&at| at < size);
     let mut values = Vec::with_capacity(positions.len() * shape.len());
     for (n, &position) in positions.iter().enumerate() {
         let mut rng = key.rng(n as u64);
         let mut draw = || rng.random_range(-most..=most) as isize;
         let (down, right) = (draw(), draw());
-        let inside = |at: usize, by: isize, size: usize| at.saturating_add_signed(-by).min(size - 1);
         for plane in data.pixels_of(position).chunks(shape.height * shape.width) {
             for row in 0..shape.height {
-                let line = &plane[inside(row, down, shape.height) * shape.width..][..shape.width];
-                values.extend((0..shape.width).map(|x| scaled(line[inside(x, right, shape.width)])));
+                let line =
+                    from(row, down, shape.height).map(|row| &plane[row * shape.width..][..shape.width]);
+                let pixel = |x| line.zip(from(x, right, shape.width)).map_or(0, |(line, x)| line[x]);
+                values.extend((0..shape.width).map(|x| scaled(pixel(x))));
             }
         }
     }
