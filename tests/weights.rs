@@ -166,8 +166,8 @@ fn converted_weights_are_found_and_told_by_their_hash() {
 #[test]
 fn weights_of_dinov2_are_told_by_their_tensors_and_give_features() {
     let scratch = with_images();
-    let fid = |weights: &[&str]| [&FID[..5], &["dinov2"], &FID[6..], weights].concat();
-    refused(&scratch, &fid(&[]), &["dinov2_vits14_pretrain.pth", "cldiff weights convert"]);
+    let fid = [&FID[..5], &["dinov2"], &FID[6..]].concat();
+    refused(&scratch, &fid, &["dinov2_vits14_pretrain.pth", "cldiff weights convert"]);
     let mut all = dinov2::parameters();
     all.push(("mask_token".into(), vec![1, 384]));
     fs::write(scratch.path("dinov2.pth"), state_dict(&all)).unwrap();
@@ -176,7 +176,7 @@ fn weights_of_dinov2_are_told_by_their_tensors_and_give_features() {
     let entries: Value = serde_json::from_str(&succeeds(&scratch, &["weights", "list", "--json"])).unwrap();
     assert_eq!((&entries[1]["name"], &entries[1]["present"]), (&"dinov2".into(), &true.into()));
     assert_eq!(entries[0]["present"], false);
-    let found: Value = serde_json::from_str(&succeeds(&scratch, &fid(&[]))).unwrap();
+    let found: Value = serde_json::from_str(&succeeds(&scratch, &fid)).unwrap();
     let sha256 = entries[1]["sha256"].as_str().unwrap();
     let features = found["features"].as_str().unwrap();
     assert!(features.starts_with("384-d DINOv2") && features.contains(&sha256[..16]), "{found}");
