@@ -78,7 +78,7 @@ fn the_analyses_of_a_run_agree_with_each_other() {
     let untrained = numbers(&cell["untrained"]["bpd"]);
     let transfer = untrained[1] - cell["matrices"]["bpd"][0][1].as_f64().unwrap();
     assert!((cell["summary"]["bpd.forward_transfer"].as_f64().unwrap() - transfer).abs() < 1e-9);
-    assert!(cell["summary"]["fid.plasticity_against_joint"].is_number());
+    assert!(cell["summary"]["fid.against_joint"].is_number());
 
     for file in ["results.csv", "results.parquet"] {
         assert!(scratch.path("run").join(file).is_file(), "{file}");
@@ -103,6 +103,32 @@ fn an_unconditional_model_is_probed_too_and_several_runs_make_one_report() {
     assert!(html.contains("Over seeds") && html.contains("3 seeds"));
     let csv = fs::read_to_string(scratch.path("results.csv")).unwrap();
     assert!(csv.lines().any(|line| line.contains("bpd.final_average,low")));
+}
+
+#[test]
+fn mistakes_in_likelihood_thresholds_and_objective_name_their_key() {
+    let scratch = Scratch::new();
+    for (assignment, key, expected) in [
+        ("evaluation.likelihood.draws=0", "evaluation.likelihood.draws", "at least 1"),
+        (
+            "evaluation.sampler.ddim.threshold.dynamic.max=0.0",
+            "evaluation.sampler.ddim.threshold.dynamic.max",
+            "above 0",
+        ),
+        (
+            "training.objective.weighting.min_snr.gamma=-5.0",
+            "training.objective.weighting.min_snr.gamma",
+            "above 0",
+        ),
+        ("process.zero_terminal_snr=true", "`prediction`", "v_prediction"),
+    ] {
+        let arguments = ["--config", "smoke", "--backend", "flex", "--out", "run", "--set", assignment];
+        let output = scratch.cldiff(&arguments);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(key) && message.contains(expected), "{assignment}: {message}");
+        assert!(!scratch.path("run").exists());
+    }
 }
 
 #[test]

@@ -100,6 +100,38 @@ fn every_stream_runs() {
     assert_eq!(ran, tasks.len());
 }
 
+/// The same classes in every task, in other images each time: only a model that is told the task can be asked for the
+/// images of one. Every other has values over all tasks alone, with the reason, and N samples behind each.
+#[test]
+fn where_classes_come_again_in_other_domains_a_task_is_measured_only_if_it_can_be_asked_for() {
+    for (condition, reason) in
+        [("class", Some("conditioned on the class")), ("none", Some("is unconditional")), ("task", None)]
+    {
+        let scratch = Scratch::new();
+        let condition = format!("training.condition_on={condition}");
+        let more = ["--set", condition.as_str()];
+        let results = run_shortened(&scratch, &config("streams/domain_incremental.toml"), "finetune", &more);
+        let cell = &results["cells"][0];
+        for k in 0..3 {
+            assert!(cell["pooled"]["kid"][k].is_number() && cell["pooled_samples"]["kid"][k] == 10);
+            for j in 0..=k {
+                let value = &cell["matrices"]["kid"][k][j];
+                assert_eq!(value.is_number(), reason.is_none(), "{condition}: {value}");
+            }
+        }
+        assert!(cell["summary"]["bpd.final_average"].is_number());
+        let told = cell["summary_missing"]["kid.final_average"].as_str();
+        match reason {
+            Some(reason) => {
+                assert!(cell["summary"]["kid.final_average"].is_null());
+                assert!(told.unwrap().starts_with("kid on task 1 after task 3 is missing: the model "));
+                assert!(told.unwrap().contains(reason), "{told:?}");
+            }
+            None => assert_eq!(told, None),
+        }
+    }
+}
+
 #[test]
 fn pictures_and_tensors_of_ones_own_can_be_trained_on() {
     let scratch = Scratch::new();

@@ -178,26 +178,29 @@ fn bits_per_dimension_are_their_terms() {
         &scratch.path("in.safetensors"),
         &[("images", &pixels), ("labels", &Array::indices(&[0, 1, 2, 0]))],
     );
-    let bits = |stride: &str| -> Value {
-        let out = format!("{stride}.json");
-        succeeds(&scratch, &["bpd", "--images", "in.safetensors", "--stride", stride, "--out", &out]);
-        serde_json::from_str(&fs::read_to_string(scratch.path(&out)).unwrap()).unwrap()
+    let bits = |stride: &str, draws: &str| -> Value {
+        let images = ["bpd", "--images", "in.safetensors", "--out", "bits.json"];
+        succeeds(&scratch, &[&images[..], &["--stride", stride, "--draws", draws]].concat());
+        serde_json::from_str(&fs::read_to_string(scratch.path("bits.json")).unwrap()).unwrap()
     };
-    let all = bits("1");
+    let all = bits("1", "1");
     let terms = all["terms"].as_array().unwrap();
     assert_eq!(terms.len(), 1000);
     let sum: f64 = terms.iter().map(|t| t["vlb"].as_f64().unwrap()).sum();
     let total = all["bpd"].as_f64().unwrap();
     assert!((sum + all["prior"].as_f64().unwrap() - total).abs() < 1e-9 * total, "{sum} of {total}");
     assert!(all["standard_error"].as_f64().unwrap() > 0.0, "four images differ");
-    // A quarter of the timesteps: an estimate with its error.
-    let some = bits("4");
-    let terms = some["terms"].as_array().unwrap();
-    let widths: u64 = terms.iter().map(|t| t["width"].as_u64().unwrap()).sum();
-    assert!(widths == 1000 && terms.len() < 260, "{widths} in {} strata", terms.len());
-    let error = some["standard_error"].as_f64().unwrap();
-    let difference = (some["bpd"].as_f64().unwrap() - total).abs();
-    assert!(error > 0.0 && difference < 6.0 * error, "{difference}, {error}");
+    // A quarter of the timesteps, drawn once or twice: an estimate with its error.
+    for draws in ["1", "2"] {
+        let some = bits("4", draws);
+        let terms = some["terms"].as_array().unwrap();
+        let widths: u64 = terms.iter().map(|t| t["width"].as_u64().unwrap()).sum();
+        assert!(widths == 1000 && terms.len() == 252, "{widths} in {} strata", terms.len());
+        assert_eq!(some["draws"].to_string(), draws);
+        let error = some["standard_error"].as_f64().unwrap();
+        let difference = (some["bpd"].as_f64().unwrap() - total).abs();
+        assert!(error > 0.0 && difference < 6.0 * error, "{difference}, {error}");
+    }
 }
 
 #[test]
@@ -380,7 +383,7 @@ fn tensors_given_are_checked() {
     file(name, &[("images", &pixels), ("labels", &Array::indices(&[0, 1, 7]))]);
     bpd(name, &["labels", "7", "expected 0 to 2"]);
     file(name, &[("images", &pixels), ("labels", &y)]);
-    for (option, value) in [("--stride", "0"), ("--batch", "0"), ("--limit", "0")] {
+    for (option, value) in [("--stride", "0"), ("--draws", "0"), ("--batch", "0"), ("--limit", "0")] {
         refused(
             &scratch,
             &["bpd", "--images", name, option, value, "--out", "b.json"],

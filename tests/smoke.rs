@@ -50,7 +50,17 @@ fn schema_1(results: &Value) {
     let tasks = results["stream"]["tasks"].as_array().unwrap();
     assert_eq!(tasks[0]["classes"].as_array().unwrap().len(), 5);
     assert_eq!((&tasks[0]["train"], &tasks[0]["eval"]), (&300.into(), &200.into()));
+    // 80 training images in place of samples, of 60 of each of five classes.
+    for name in ["fid", "fid_pooled"] {
+        assert_eq!(results["floor_samples"][name], serde_json::json!([80, 80]), "{name}");
+    }
+    assert!(results["floor_summary"]["fid.forgetting"].is_number());
+    assert_eq!(results["floor_draws_overlap"], false);
+    let seen = |row: &Value| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    let confusion = results["judge_confusion"].as_array().unwrap();
+    assert!(confusion.len() == 10 && confusion.iter().all(|row| seen(row) == 40));
     for cell in results["cells"].as_array().unwrap() {
+        assert_eq!(cell["pooled_samples"]["fid"], serde_json::json!([80, 80]));
         let sample_metrics =
             ["fid", "kid", "precision", "recall", "density", "coverage", "kld", "ard", "accuracy", "swd"];
         for name in sample_metrics {
@@ -59,6 +69,7 @@ fn schema_1(results: &Value) {
             assert!(results["floor"][name][0].is_number(), "{name}");
             assert!(results["floor"][format!("{name}_pooled")][1].is_number(), "{name}");
         }
+        assert_eq!(cell["bound"], cell["strategy"] == "joint", "{}", cell["label"]);
         let buffer = cell["strategy"] == "replay";
         assert_eq!(cell["matrices"]["memorisation"][1][0].is_number(), buffer, "{}", cell["label"]);
         let both = ["bpd", "denoising_loss"];

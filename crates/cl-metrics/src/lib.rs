@@ -2,6 +2,7 @@
 //!
 //! - [`sample`]: how good samples are, from [`features`] of images.
 //! - [`summary`]: what an evaluation matrix says about forgetting, as pure functions.
+//! - [`readings`]: what became of each class, curves within an experience.
 //! - [`pytorch`]: published weights, read safely.
 //! - `likelihood`, `hybrid` and `representation`, with the crate's feature `likelihood`: the variational bound along
 //!   the timesteps; which part of a trajectory has to be remembered; gradients and activations.
@@ -85,9 +86,9 @@
 //!     vec![Some(20.0), Some(12.0), None],
 //!     vec![Some(30.0), Some(16.0), Some(14.0)],
 //! ]);
-//! assert_eq!(final_average(&matrix), Some(20.0));
-//! assert_eq!(forgetting(&matrix, Direction::LowerIsBetter), Some(12.0));
-//! assert_eq!(backward_transfer(&matrix, Direction::LowerIsBetter), Some(-12.0));
+//! assert_eq!(final_average(&matrix), Ok(20.0));
+//! assert_eq!(forgetting(&matrix, Direction::LowerIsBetter), Ok(12.0));
+//! assert_eq!(backward_transfer(&matrix, Direction::LowerIsBetter), Ok(-12.0));
 //! ```
 
 mod error;
@@ -98,6 +99,7 @@ pub mod hybrid;
 pub mod likelihood;
 mod linalg;
 pub mod pytorch;
+pub mod readings;
 #[cfg(feature = "likelihood")]
 pub mod representation;
 pub mod sample;

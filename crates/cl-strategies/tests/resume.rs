@@ -82,8 +82,29 @@ fn finish(
     ]
 }
 
+/// As [`train`], stopped after every second step, and gone on with by the same objects.
+fn paused(make: &dyn Fn() -> Boxed) -> [Vec<f32>; 2] {
+    let stream = stream(5);
+    let mut options = options();
+    options.timestep_sampling = TimestepSampling::LossSecondMoment { uniform_share: 0.01 };
+    let (mut strategy, mut trainer) = (make(), trainer::<Flex>(options));
+    let mut pauses = 0;
+    for k in 0..3 {
+        while let Err(error) = trainer.train_experience(&mut *strategy, &stream, k, &mut |report| {
+            let pause = report.done % 2 == 0;
+            if pause { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }) {
+            assert!(matches!(error, StrategyError::Interrupted), "{error}");
+            pauses += 1;
+        }
+    }
+    assert!(pauses > 3, "{pauses}");
+    finish(strategy, trainer, &stream, 3)
+}
+
 fn check(name: &str, make: impl Fn() -> Boxed) {
     let whole = train(&make, None);
+    assert!(paused(&make) == whole, "{name}, paused");
     // After a task, in the middle of one, and after its last step.
     for interrupt in [(0, 0), (1, 1), (1, 4), (2, 3)] {
         assert!(train(&make, Some(interrupt)) == whole, "{name}, interrupted at {interrupt:?}");

@@ -3,7 +3,7 @@
 use cl_metrics::sample::SampleMetric;
 use cl_strategies::buffer::BufferConfig;
 use cldiff_choices::{Entry, List};
-use cldiff_engine::{Backend, FeaturesConfig, NetworkConfig, SamplerConfig, StrategyTerm};
+use cldiff_engine::{Backend, FeaturesConfig, NetworkConfig, SamplerConfig, StrategySpec, StrategyTerm};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use data_streams::{DataConfig, StreamConfig};
 use ddpm_core::schedule::BetaSchedule;
@@ -24,6 +24,9 @@ pub struct Choice {
     pub citation: String,
     /// Its options.
     pub options: Vec<ChoiceOption>,
+    /// For a strategy: whether it is a bound, which competes with nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<bool>,
 }
 
 /// An option of a [`Choice`].
@@ -71,7 +74,7 @@ pub fn list(what: Listed, json: bool) -> Result<(), Failure> {
 /// What can be chosen.
 pub fn choices(what: Listed) -> Vec<Choice> {
     match what {
-        Listed::Strategies => of_list(StrategyTerm::list()),
+        Listed::Strategies => strategies(),
         Listed::Buffers => of_list(BufferConfig::list()),
         Listed::Streams => of_list(StreamConfig::list()),
         Listed::DataSets => of_list(DataConfig::list()),
@@ -84,6 +87,13 @@ pub fn choices(what: Listed) -> Vec<Choice> {
     }
 }
 
+/// Strategies, with whether they are bounds.
+fn strategies() -> Vec<Choice> {
+    let with_bound =
+        |choice: Choice| Choice { bound: Some(StrategySpec::is_bound_named(&choice.name)), ..choice };
+    of_list(StrategyTerm::list()).into_iter().map(with_bound).collect()
+}
+
 fn backends() -> Vec<Choice> {
     let choice = |backend: &Backend| {
         let absent = if backend.is_built_in { "" } else { "; not built into this program" };
@@ -92,6 +102,7 @@ fn backends() -> Vec<Choice> {
             summary: format!("{}{absent}", backend.summary),
             citation: String::new(),
             options: Vec::new(),
+            bound: None,
         }
     };
     Backend::all().iter().map(choice).collect()
@@ -104,6 +115,7 @@ fn metrics() -> Vec<Choice> {
         summary: summary.into(),
         citation: citation.into(),
         options: Vec::new(),
+        bound: None,
     };
     let mut metrics: Vec<Choice> = SampleMetric::all()
         .into_iter()
@@ -196,6 +208,7 @@ fn of_list<K: ?Sized>(list: &List<K>) -> Vec<Choice> {
         summary: entry.summary.into(),
         citation: entry.citation.into(),
         options: schema.options(options),
+        bound: None,
     };
     entries.into_iter().zip(&schemas).map(choice).collect()
 }
@@ -231,6 +244,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A bound is told in the JSON of strategies, and nothing of the kind elsewhere.
+    #[test]
+    fn strategies_say_whether_they_are_bounds() {
+        let bounds = choices(Listed::Strategies).into_iter().filter(|choice| choice.bound == Some(true));
+        let bounds: Vec<String> = bounds.map(|choice| choice.name).collect();
+        assert_eq!(bounds, ["joint", "cumulative", "ensemble"]);
+        let json = serde_json::to_value(choices(Listed::Samplers)).unwrap();
+        assert!(json[0]["bound"].is_null() && json[0]["name"].is_string());
     }
 
     #[test]

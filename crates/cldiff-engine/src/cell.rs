@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use burn::module::AutodiffModule;
+use cl_metrics::readings::next_look;
 use cl_strategies::{Compose, Position, State, StepReport, Strategy, StrategyError, Trainer};
 use data_streams::Stream;
 use ddpm_core::{AnyNetwork, Denoiser, TrainBackend, diffusers};
@@ -22,6 +23,15 @@ pub(crate) struct Parts<'a, B: TrainBackend> {
     pub network: AnyNetwork<B>,
     pub strategy: Compose<B, AnyNetwork<B>>,
     pub device: &'a B::Device,
+}
+
+/// How far a stretch of training went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stretch {
+    /// To a pause.
+    Part,
+    /// To the end of the experience.
+    Whole,
 }
 
 /// A cell that is going on.
@@ -53,7 +63,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let process = spec.process.build()?;
         let trainer = Trainer::new(network, process, spec.training, spec.seed, device.clone())?;
         let evaluator = Evaluator::<B::InnerBackend>::new(spec, reference, device)?;
-        let analyst = Analyst::<B>::new(spec, reference, evaluator.edges(), device);
+        let analyst = Analyst::<B>::new(spec, stream, reference, evaluator.edges(), device);
         let (evaluations, cost) = (Vec::new(), Cost::default());
         Ok(Self { spec, stream, device, trainer, strategy, evaluator, analyst, evaluations, cost })
     }
@@ -102,10 +112,47 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         Ok(CellOutcome { evaluations: self.evaluations, cost: self.cost })
     }
 
+    /// Trains on experience `k`, with looks at the tasks seen in between where these are asked for.
     fn train(&mut self, k: usize, observer: &mut dyn CellObserver) -> Result<(), EngineError> {
+        let steps = self.spec.training.steps_in(self.stream, k);
+        loop {
+            let done = self.trainer.position().steps;
+            if done < steps {
+                self.look((k, done, false), observer)?;
+            }
+            let pause = next_look(self.spec.evaluation.every_steps, done, steps);
+            if self.train_until(k, pause, observer)? == Stretch::Whole {
+                return self.look((k, steps, true), observer);
+            }
+        }
+    }
+
+    /// Looks at the tasks seen after so many steps of experience `k`, if that is due.
+    fn look(
+        &mut self,
+        (k, step, is_end): (usize, usize, bool),
+        observer: &mut dyn CellObserver,
+    ) -> Result<(), EngineError> {
+        let Self { trainer, strategy, evaluator, analyst, cost, .. } = self;
+        if !analyst.look_is_due(step, is_end) {
+            return Ok(());
+        }
+        let average = trainer.average();
+        let own = |j| Strategy::<B, AnyNetwork<B>>::model_for(strategy, j, &average);
+        let model = |j| Ok(own(j)?.unwrap_or_else(|| average.clone()));
+        analyst.look((k, step), &model, trainer.process(), evaluator, observer, cost)
+    }
+
+    /// Trains to the end of experience `k`, or to the step of a pause.
+    fn train_until(
+        &mut self,
+        k: usize,
+        pause: Option<usize>,
+        observer: &mut dyn CellObserver,
+    ) -> Result<Stretch, EngineError> {
         let Self { trainer, strategy, analyst, evaluations, cost, stream, .. } = self;
         let (start, before) = (Instant::now(), cost.train_seconds);
-        let mut failed = None;
+        let (mut failed, mut paused) = (None, false);
         let mut observe = |report: StepReport<'_>| {
             cost.train_seconds = before + start.elapsed().as_secs_f64();
             cost.images_trained += report.images;
@@ -122,6 +169,10 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
             let moment = if tick.is_break() { Moment::Stopping } else { Moment::Step };
             let state = || state_of((report.state)(), analyst, evaluations, cost);
             match observer.state(moment, &state) {
+                Ok(()) if tick.is_continue() && pause == Some(report.done) => {
+                    paused = true;
+                    std::ops::ControlFlow::Break(())
+                }
                 Ok(()) => tick,
                 Err(error) => {
                     failed = Some(error);
@@ -133,8 +184,9 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         cost.train_seconds = before + start.elapsed().as_secs_f64();
         match (outcome, failed) {
             (Err(StrategyError::Interrupted), Some(error)) => Err(error),
+            (Err(StrategyError::Interrupted), None) if paused => Ok(Stretch::Part),
             (Err(StrategyError::Interrupted), None) => Err(EngineError::Interrupted),
-            (other, _) => Ok(other?),
+            (other, _) => Ok(other.map(|()| Stretch::Whole)?),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Whether the parts of a configuration fit each other, told before anything is computed or written.
 
-use cl_metrics::{MetricError, likelihood::TimestepGrid, sample::SampleMetric};
-use cl_strategies::StrategyError;
+use cl_metrics::{MetricError, sample::SampleMetric};
+use cl_strategies::{ConditionOn, StrategyError, TrainerConfig};
+use data_streams::Stream;
 use ddpm_core::{CoreError, ProcessConfig};
 
 use crate::EvaluationConfig;
@@ -65,14 +66,13 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     let built = process.build()?;
     let sampler = &evaluation.sampler;
     sampler.check(&built).map_err(|error| error.at(sampler.name()).at("sampler"))?;
-    let likelihood = &evaluation.likelihood;
-    TimestepGrid::new(process.timesteps, likelihood.bins, likelihood.points_per_bin)
-        .map_err(|error| error.at("likelihood"))?;
+    evaluation.likelihood.grid(process.timesteps).map_err(|error| error.at("likelihood"))?;
     let features = &evaluation.features;
     features.check().map_err(|error| error.at(features.name()).at("features"))?;
     evaluation.hybrid_sampling.validate().map_err(|error| error.at("hybrid_sampling"))?;
     check_metrics(evaluation)?;
     check_views(evaluation)?;
+    check_readings(evaluation)?;
     Ok(evaluation.classifier.validate().map_err(|error| error.at("classifier"))?)
 }
 
@@ -90,6 +90,45 @@ fn check_metrics(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
     }
 }
 
+/// What an evaluation will not measure, or measures badly, on a stream: nothing that is refused. The key is that of the
+/// whole configuration, and `expected` says what is the matter.
+pub fn evaluation_doubts(
+    evaluation: &EvaluationConfig,
+    training: &TrainerConfig,
+    stream: &Stream,
+) -> Vec<Misfit> {
+    let fewer = fewer_than_classes(evaluation.samples_per_task, stream);
+    let domains = stream.shares_classes_across_domains() && training.condition_on != ConditionOn::Task;
+    let domains = domains.then(|| Misfit {
+        key: "training.condition_on".into(),
+        value: if training.condition_on == ConditionOn::Class { "class" } else { "none" }.into(),
+        expected: "classes occur in several tasks, in other images each time, so that the model cannot be asked for \
+                   one task's images: samples are measured over all tasks only. Condition on the task, or give each \
+                   domain classes of its own (`labels = \"by_domain\"`)"
+            .into(),
+    });
+    fewer.into_iter().chain(domains).collect()
+}
+
+/// Whether a task, or else all of them together, have classes that no sample will be asked for.
+fn fewer_than_classes(n: usize, stream: &Stream) -> Option<Misfit> {
+    let many = |classes: usize, of: String| {
+        (classes > n).then(|| Misfit {
+            key: "evaluation.samples_per_task".into(),
+            value: n.to_string(),
+            expected: format!(
+                "fewer samples ({n}) than classes of {of} ({classes}), so that some have none and frequencies of \
+                 classes cannot be as in the data"
+            ),
+        })
+    };
+    let present = |counts: Vec<usize>| counts.into_iter().filter(|&count| count > 0).count();
+    let mut experiences = stream.experiences().iter().enumerate();
+    experiences
+        .find_map(|(k, e)| many(present(e.eval.counts_per_class()), format!("task {}", k + 1)))
+        .or_else(|| many(present(stream.all_eval().counts_per_class()), "all tasks together".into()))
+}
+
 /// Whether there are images enough for gradients and activations.
 fn check_views(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
     let gradients = evaluation.gradients.map(|config| ("gradients", config.images, 1));
@@ -102,4 +141,15 @@ fn check_views(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
             expected: format!("expected at least {least}"),
         }),
     }
+}
+
+fn check_readings(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
+    evaluation.classes.validate().map_err(|error| error.at("classes"))?;
+    evaluation.within.validate().map_err(|error| error.at("within"))?;
+    evaluation.cas.map_or(Ok(()), |cas| cas.validate()).map_err(|error| error.at("cas"))?;
+    if evaluation.every_steps == Some(0) {
+        let (key, value) = ("every_steps".to_owned(), "0".to_owned());
+        return Err(Misfit { key, value, expected: "expected at least 1".to_owned() });
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use cl_metrics::{
     features::FeatureExtractor,
-    likelihood::{TimestepGrid, TimestepProfile},
+    likelihood::{TimestepProfile, quick_strata},
     sample::{Outcome, SampleMetric},
 };
 use cl_strategies::State;
@@ -289,7 +289,8 @@ impl Workload {
         let points = grid_points(evaluation, spec.process.timesteps);
         // Once more for the untrained model.
         let looks = ((tasks + 1) * tasks * evaluation.likelihood.images_per_task * points) as u64;
-        Self(3 * (current + replayed) + draws + looks + views(evaluation, tasks))
+        let readings = readings_work(spec, stream, evaluations);
+        Self(3 * (current + replayed) + draws + looks + views(evaluation, tasks) + readings)
     }
 }
 
@@ -299,11 +300,10 @@ fn sampler_evaluations(evaluation: &EvaluationConfig, timesteps: usize) -> usize
     if evaluation.guidance.is_some() { 2 * passes } else { passes }
 }
 
-/// Timesteps at which each image's losses are evaluated.
+/// Evaluations that each image's losses take.
 fn grid_points(evaluation: &EvaluationConfig, timesteps: usize) -> usize {
     let likelihood = &evaluation.likelihood;
-    TimestepGrid::new(timesteps, likelihood.bins, likelihood.points_per_bin)
-        .map_or(0, |grid| grid.points().len())
+    likelihood.grid(timesteps).map_or(0, |grid| likelihood.passes(&grid))
 }
 
 /// Passes that gradients and activations take, where they are asked for; a gradient counts for three.
@@ -313,4 +313,25 @@ fn views(evaluation: &EvaluationConfig, tasks: usize) -> u64 {
         evaluation.gradients.map_or(0, |config| 3 * config.images * (pairs + tasks.saturating_sub(1)));
     let cka = evaluation.cka.map_or(0, |config| 2 * config.images * pairs);
     (bins * (gradients + cka)) as u64
+}
+
+/// Passes that the readings take which are asked for: samples to train a classifier on, and looks within experiences.
+fn readings_work(spec: &CellSpec, stream: &Stream, evaluations: usize) -> u64 {
+    let (evaluation, tasks) = (&spec.evaluation, stream.len());
+    let classes = stream.class_names().len();
+    let cas = evaluation.cas.map_or(0, |cas| {
+        // Every task brings its share of the classes.
+        let sets = if cas.every_task { classes * (tasks + 1) / 2 } else { classes };
+        sets * cas.samples_per_class * evaluations
+    });
+    let look = evaluation.within.images_per_task * quick_strata(spec.process.timesteps).len()
+        + evaluation.within.samples * evaluations;
+    let looks_in = |k: usize| {
+        let looks = evaluation.every_steps.map_or(0, |every| {
+            // Before the first step, after every n-th but the last, and after the last.
+            spec.training.steps_in(stream, k).saturating_sub(1) / every.max(1) + 2
+        });
+        looks * (k + 1) * look
+    };
+    (cas + (0..tasks).map(looks_in).sum::<usize>()) as u64
 }

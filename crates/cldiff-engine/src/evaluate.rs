@@ -1,17 +1,13 @@
 //! What is measured after an experience: samples of every task seen, their distance to real images, and the losses
 //! along the timesteps on every task.
 
-use std::{cell::Cell, collections::BTreeMap, ops::Range, time::Instant};
+use std::{cell::Cell, time::Instant};
 
 use burn::tensor::Tensor;
 use cl_metrics::{
     MetricError,
-    features::{FeatureMatrix, pixels},
-    likelihood::{TimestepGrid, TimestepProfile, timestep_profile},
-    sample::{
-        Outcome, SampleMetric, Stored, measure,
-        memorisation::{AskedFor, comparable},
-    },
+    likelihood::{ProfileRequest, TimestepGrid, TimestepProfile, timestep_profile},
+    sample::shares::requested_classes,
 };
 use cl_strategies::{ConditionOn, images};
 use data_streams::{ImageDataset, ImageShape};
@@ -22,17 +18,18 @@ use ddpm_core::{
 };
 
 use crate::{
-    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Measured, Phase, Reference, TaskValues,
-    Tick, reference::Known,
+    Analyses, CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick, analysis::Drawn,
+    measure::Samples,
 };
 
-const SAMPLES: Purpose = Purpose::named("evaluation samples");
+pub(crate) const SAMPLES: Purpose = Purpose::named("evaluation samples");
 const LIKELIHOOD: Purpose = Purpose::named("evaluation likelihood");
+const LIKELIHOOD_IMAGES: Purpose = Purpose::named("images of the evaluation likelihood");
 
 /// Evaluates the models of one cell.
 pub(crate) struct Evaluator<'a, B: Kernels> {
-    spec: &'a CellSpec,
-    reference: &'a Reference,
+    pub(crate) spec: &'a CellSpec,
+    pub(crate) reference: &'a Reference,
     grid: TimestepGrid,
     sampler: Box<dyn Sampler<B>>,
     device: &'a B::Device,
@@ -50,6 +47,11 @@ impl<'m, B: Kernels> TaskModels<'m, B> {
         Self { shared, own }
     }
 
+    /// Whether a task has a model of its own.
+    pub(crate) fn has_own(&self, task: usize) -> bool {
+        matches!(self.own.get(task), Some(Some(_)))
+    }
+
     fn of(&self, task: usize) -> &dyn Denoiser<B> {
         match self.own.get(task) {
             Some(Some(own)) => &**own,
@@ -58,10 +60,11 @@ impl<'m, B: Kernels> TaskModels<'m, B> {
     }
 }
 
-/// Samples of one task and what is known of them.
-struct Generated {
-    images: ImageDataset,
-    known: Known,
+/// Samples to be drawn: the classes that are asked for, on a task, and the key of their noise.
+pub(crate) struct Wanted {
+    pub(crate) task: usize,
+    pub(crate) requested: Vec<usize>,
+    pub(crate) key: Key,
 }
 
 impl<'a, B: Kernels> Evaluator<'a, B> {
@@ -70,8 +73,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         reference: &'a Reference,
         device: &'a B::Device,
     ) -> Result<Self, EngineError> {
-        let likelihood = &spec.evaluation.likelihood;
-        let grid = TimestepGrid::new(spec.process.timesteps, likelihood.bins, likelihood.points_per_bin)?;
+        let grid = spec.evaluation.likelihood.grid(spec.process.timesteps)?;
         let sampler = spec.evaluation.sampler.build::<B>();
         Ok(Self { spec, reference, grid, sampler, device })
     }
@@ -96,16 +98,16 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
         let profiles = self.profiles(models, process, k, observer, cost)?;
-        let generated = self.describe(samples)?;
+        let Samples { drawn, by_task } = self.describe(samples)?;
+        let own: Vec<bool> = (0..=k).map(|j| models.has_own(j)).collect();
+        let by_task = by_task.as_ref().unwrap_or(&drawn);
+        let columns = self.spec.evaluation.grid_columns;
         let evaluation = Evaluation {
             experience: k,
-            metrics: self.measure_all(&generated, stored)?,
+            metrics: self.measure_all(&drawn, by_task, &own, stored)?,
             profiles,
-            pictures: generated
-                .into_iter()
-                .map(|g| g.images.take(self.spec.evaluation.grid_columns))
-                .collect(),
-            analyses: Analyses::default(),
+            pictures: by_task.iter().map(|samples| samples.images.take(columns)).collect(),
+            analyses: Analyses { drawn: Drawn::of(&drawn), ..Analyses::default() },
         };
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
         Ok(evaluation)
@@ -136,13 +138,28 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     ) -> Result<ImageDataset, EngineError> {
         let (evaluation, task) = (&self.spec.evaluation, &self.reference.tasks[j]);
         let requested = requested_classes(&task.eval, evaluation.samples_per_task);
+        let key = Key::new(self.spec.seed, SAMPLES).experience(j);
+        self.draw(model, process, Wanted { task: j, requested, key }, k, observer, cost)
+    }
+
+    /// Samples of some classes of a task by a model after, or within, task `k`.
+    pub(crate) fn draw(
+        &self,
+        model: &dyn Denoiser<B>,
+        process: &GaussianDiffusion,
+        Wanted { task: j, requested, key }: Wanted,
+        k: usize,
+        observer: &mut dyn CellObserver,
+        cost: &mut Cost,
+    ) -> Result<ImageDataset, EngineError> {
+        let (evaluation, task) = (&self.spec.evaluation, &self.reference.tasks[j]);
         let shape = task.eval.shape();
         let request = SampleRequest {
             count: requested.len(),
             batch: evaluation.sample_batch,
             shape: [shape.channels, shape.height, shape.width],
             conditioning: self.conditioning(&requested, j),
-            key: Key::new(self.spec.seed, SAMPLES).experience(j),
+            key,
         };
         let interrupted = Cell::new(false);
         let evaluations = Cell::new(0);
@@ -179,100 +196,6 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         }
     }
 
-    /// An unconditional model cannot be asked for a task's images: its samples belong to the task of the class that
-    /// the classifier sees in them.
-    fn describe(&self, samples: Vec<ImageDataset>) -> Result<Vec<Generated>, EngineError> {
-        let sets = match self.spec.training.condition_on {
-            ConditionOn::Class | ConditionOn::Task => samples,
-            ConditionOn::None => self.sort_by_task(&samples)?,
-        };
-        sets.into_iter()
-            .map(|images| {
-                let known = self.reference.describe(&images)?;
-                Ok(Generated { images, known })
-            })
-            .collect()
-    }
-
-    fn sort_by_task(&self, samples: &[ImageDataset]) -> Result<Vec<ImageDataset>, EngineError> {
-        let parts: Vec<&ImageDataset> = samples.iter().collect();
-        let all = ImageDataset::concat(&parts).map_err(MetricError::from)?;
-        let seen = self.reference.classes_seen(&all)?;
-        Ok((0..samples.len()).map(|j| all.select(&self.of_task(&seen, j))).collect())
-    }
-
-    /// Which samples show a class of task `j`, of the classes that are seen in them.
-    pub(crate) fn of_task(&self, seen: &[usize], j: usize) -> Vec<usize> {
-        let counts = self.reference.tasks[j].eval.counts_per_class();
-        (0..seen.len()).filter(|&i| counts[seen[i]] > 0).collect()
-    }
-
-    /// Every metric on each task seen, and over all of them.
-    fn measure_all(
-        &self,
-        generated: &[Generated],
-        stored: Option<&ImageDataset>,
-    ) -> Result<BTreeMap<SampleMetric, TaskValues>, EngineError> {
-        let empty = TaskValues { tasks: vec![None; self.reference.tasks.len()], pooled: None };
-        let wanted = &self.spec.evaluation.metrics;
-        let mut metrics: BTreeMap<_, _> = wanted.iter().map(|&metric| (metric, empty.clone())).collect();
-        let mut note = |range: Range<usize>, keep: fn(&mut TaskValues, usize) -> &mut Option<Measured>| {
-            let samples = generated[range.clone()].iter().map(|g| g.images.len()).sum();
-            for (metric, outcome) in self.measure(generated, stored, range.clone())? {
-                if let Some(values) = metrics.get_mut(&metric) {
-                    *keep(values, range.start) = Some(Measured { outcome, samples });
-                }
-            }
-            Ok::<(), EngineError>(())
-        };
-        for j in 0..generated.len() {
-            note(j..j + 1, |values, j| &mut values.tasks[j])?;
-        }
-        note(0..generated.len(), |values, _| &mut values.pooled)?;
-        Ok(metrics)
-    }
-
-    /// The metrics over the pooled images of some tasks, or the reasons why they cannot be measured.
-    fn measure(
-        &self,
-        generated: &[Generated],
-        stored: Option<&ImageDataset>,
-        tasks: Range<usize>,
-    ) -> Result<BTreeMap<SampleMetric, Outcome>, EngineError> {
-        let real_tasks = &self.reference.tasks[tasks.clone()];
-        let real = Known::pooled(&real_tasks.iter().map(|task| &task.known).collect::<Vec<_>>())?;
-        let gaussian = if let [task] = real_tasks { task.gaussian.as_ref() } else { None };
-        let samples = Known::pooled(&generated[tasks.clone()].iter().map(|g| &g.known).collect::<Vec<_>>())?;
-        let stored = stored.map(|stored| self.stored_pixels(stored, generated.len(), &tasks));
-        let stored = stored.transpose()?.flatten();
-        let conditional = self.spec.training.condition_on == ConditionOn::Class;
-        Ok(measure(
-            &self.spec.evaluation.metrics,
-            &real.set(gaussian, true),
-            &samples.set(None, conditional),
-            stored.as_ref().map(|(pixels, held_out)| Stored { pixels, held_out }),
-        )?)
-    }
-
-    /// The stored images that samples of some tasks may repeat, after `seen` tasks, and real ones to compare them with.
-    fn stored_pixels(
-        &self,
-        stored: &ImageDataset,
-        seen: usize,
-        tasks: &Range<usize>,
-    ) -> Result<Option<(FeatureMatrix, FeatureMatrix)>, MetricError> {
-        let asked_for = match self.spec.training.condition_on {
-            ConditionOn::Task => AskedFor::Tasks,
-            // Without a condition, samples are sorted by the class that is seen in them.
-            ConditionOn::Class | ConditionOn::None => AskedFor::Classes,
-        };
-        let held_out: Vec<&ImageDataset> =
-            self.reference.tasks[..seen].iter().map(|task| &task.eval).collect();
-        comparable(stored, &held_out, tasks.clone(), asked_for)
-            .map(|(stored, held_out)| Ok((pixels(&stored)?, pixels(&held_out)?)))
-            .transpose()
-    }
-
     /// The losses along the timesteps after experience `k`, on each task.
     pub(crate) fn profiles(
         &self,
@@ -285,13 +208,18 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         let likelihood = &self.spec.evaluation.likelihood;
         let mut profiles = Vec::new();
         for (j, task) in self.reference.tasks.iter().enumerate() {
-            let some = spread(&task.eval, likelihood.images_per_task);
+            let some = some_images(&task.eval, likelihood.images_per_task, LIKELIHOOD_IMAGES, j);
             let x_0 = images::<B>(&task.eval, &some, self.device);
             let y = self.spec.training.condition_on.conditions(&task.eval, &some, self.device);
-            // Not the cell's seed: cells are compared on identical images and noise.
-            let key = Key::new(0, LIKELIHOOD).experience(j);
-            profiles.push(timestep_profile(models.of(j), process, x_0, y, &self.grid, likelihood.clip, key));
-            let passes = (some.len() * self.grid.points().len()) as u64;
+            let request = ProfileRequest {
+                grid: &self.grid,
+                draws: likelihood.draws,
+                clip: likelihood.clip,
+                // Not the cell's seed: models and cells are compared on identical images, timesteps and noise.
+                key: Key::new(0, LIKELIHOOD).experience(j),
+            };
+            profiles.push(timestep_profile(models.of(j), process, x_0, y, &request));
+            let passes = (some.len() * likelihood.passes(&self.grid)) as u64;
             cost.denoiser_evaluations += passes;
             let tick = Tick {
                 phase: Phase::Evaluate,
@@ -309,17 +237,10 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
     }
 }
 
-/// `n` classes of a task in turn, so that any number of first samples shows them all.
-fn requested_classes(eval: &ImageDataset, n: usize) -> Vec<usize> {
-    let counts = eval.counts_per_class();
-    let classes: Vec<usize> = (0..counts.len()).filter(|&c| counts[c] > 0).collect();
-    (0..n).map(|i| classes[i % classes.len()]).collect()
-}
-
-/// `n` positions spread evenly over a data set, or all.
-pub(crate) fn spread(data: &ImageDataset, n: usize) -> Vec<usize> {
-    let n = n.min(data.len());
-    (0..n).map(|i| i * data.len() / n).collect()
+/// `n` images of an eval split, or all: their positions, every class in its share. The cell's seed does not choose them:
+/// cells are compared on identical images.
+pub(crate) fn some_images(eval: &ImageDataset, n: usize, purpose: Purpose, task: usize) -> Vec<usize> {
+    eval.stratified(n, Key::new(0, purpose).experience(task))
 }
 
 /// Samples in [-1, 1] to 8-bit images with the requested classes as labels; clipped, as pictures are.

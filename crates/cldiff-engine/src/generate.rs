@@ -81,6 +81,8 @@ pub struct BitsJob {
     pub batch: usize,
     /// See [`LikelihoodRequest::stride`].
     pub stride: usize,
+    /// See [`LikelihoodRequest::draws`].
+    pub draws: usize,
     /// The seed of noise and timesteps.
     pub seed: u64,
 }
@@ -282,11 +284,12 @@ pub(crate) fn bits_per_dimension<B: Home>(
     }
     let request = LikelihoodRequest {
         stride: job.stride,
+        draws: job.draws,
         threshold: scheduler.threshold(),
         key: Key::new(job.seed, BITS),
     };
     let strata = likelihood::strata(process.timesteps(), job.stride).len();
-    let (total, mut done) = ((n.div_ceil(job.batch) * strata) as f64, 0.0);
+    let (total, mut done) = ((n.div_ceil(job.batch) * strata * job.draws) as f64, 0.0);
     let mut result: Option<BitsPerDimension> = None;
     for first in (0..n).step_by(job.batch) {
         let positions: Vec<usize> = (first..n.min(first + job.batch)).collect();

@@ -2,7 +2,6 @@
 //! to know of them, and the floor of each metric.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -11,14 +10,14 @@ use cl_metrics::{
     MetricError,
     features::{Described, FeatureExtractor, FeatureMatrix, Judge, pixels},
     sample::{
-        ImageSet, Need, SampleMetric, floor, measure,
+        ImageSet, Need,
         moments::{Gaussian, Moments},
     },
 };
 use data_streams::{DatasetPair, ImageDataset, Stream};
 use ddpm_kernels::Precision;
 
-use crate::{EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, everywhere::Home};
+use crate::{EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, Floors, everywhere::Home};
 
 /// The features of the eval split of each task, and what extracts more of them.
 #[derive(Debug)]
@@ -27,6 +26,8 @@ pub struct Reference {
     /// In place of the classifier's.
     features: Option<Extractor>,
     pub(crate) tasks: Vec<RealTask>,
+    /// Whether a class has other images in each of several tasks.
+    pub(crate) classes_in_domains: bool,
     summary: ReferenceSummary,
 }
 
@@ -72,11 +73,10 @@ pub(crate) struct Known {
 pub struct ReferenceSummary {
     /// The name of the features.
     pub features: String,
-    /// Each metric between two disjoint halves of each task's real images, at the samples' number where the split allows
-    /// it; under `METRIC_pooled` the same over the tasks 0 to k.
-    pub floor: BTreeMap<String, Vec<Option<f64>>>,
-    /// N of each entry of `floor`: the real images that stand for samples.
-    pub floor_samples: BTreeMap<String, Vec<Option<usize>>>,
+    /// The metrics of training images in place of samples.
+    pub floors: Floors,
+    /// The classifier on the held-out images of all tasks: `[class][class seen]`, a number of images.
+    pub judge_confusion: Vec<Vec<usize>>,
     /// How far the classifier, which tells the samples' classes, can be trusted.
     pub judge: Judge,
 }
@@ -110,12 +110,13 @@ impl Reference {
     ) -> Result<Self, EngineError> {
         let summary = ReferenceSummary {
             features: features.as_ref().unwrap_or(&classifier).name(),
-            floor: BTreeMap::new(),
-            floor_samples: BTreeMap::new(),
+            floors: Floors::default(),
+            judge_confusion: Vec::new(),
             judge: Judge { accuracy: 0.0, n: 0 },
         };
         let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
-        let mut reference = Self { classifier, features, tasks: Vec::new(), summary };
+        let classes_in_domains = stream.shares_classes_across_domains();
+        let mut reference = Self { classifier, features, tasks: Vec::new(), classes_in_domains, summary };
         for experience in stream.experiences() {
             let known = reference.describe(&experience.eval)?;
             let gaussian = Moments::of(&known.described.features).gaussian().ok();
@@ -123,7 +124,8 @@ impl Reference {
         }
         let known: Vec<&Known> = reference.tasks.iter().map(|task| &task.known).collect();
         reference.summary.judge = Judge::of(known.iter().map(|known| (&known.judged, &known.labels[..])));
-        reference.set_floors(evaluation)?;
+        reference.summary.judge_confusion = reference.confusion(stream.class_names().len());
+        reference.summary.floors = Floors::new(&reference, stream, evaluation)?;
         Ok(reference)
     }
 
@@ -140,34 +142,15 @@ impl Reference {
         Ok(Known { described, judged, pixels: pixels(images)?, labels: images.labels() })
     }
 
-    /// The classes that the classifier sees.
-    pub(crate) fn classes_seen(&self, images: &ImageDataset) -> Result<Vec<usize>, EngineError> {
-        let probabilities = self.classifier.describe(images)?.class_probabilities;
-        Ok(probabilities.ok_or(NO_CLASSES)?.argmax())
-    }
-
-    fn set_floors(&mut self, evaluation: &EvaluationConfig) -> Result<(), EngineError> {
-        // Real images are no samples of a strategy, which stores images.
-        let stores = |metric: &SampleMetric| metric.needs().contains(&Need::StoredImages);
-        let wanted: Vec<SampleMetric> =
-            evaluation.metrics.iter().copied().filter(|metric| !stores(metric)).collect();
-        let Self { tasks, summary, .. } = self;
-        let none = || vec![None; tasks.len()];
-        let mut note = |name: String, at: usize, (value, n): (f64, usize)| {
-            summary.floor.entry(name.clone()).or_insert_with(none)[at] = Some(value);
-            summary.floor_samples.entry(name).or_insert_with(|| vec![None; tasks.len()])[at] = Some(n);
-        };
-        for k in 0..tasks.len() {
-            let n = evaluation.samples_per_task;
-            let seen: Vec<&Known> = tasks[..=k].iter().map(|task| &task.known).collect();
-            for (metric, value) in floor_of(seen[k], n, &wanted)? {
-                note(metric.name().to_owned(), k, value);
-            }
-            for (metric, value) in floor_of(&Known::pooled(&seen)?, n * (k + 1), &wanted)? {
-                note(format!("{}_pooled", metric.name()), k, value);
+    /// How often the classifier sees each class in held-out images of each class.
+    fn confusion(&self, classes: usize) -> Vec<Vec<usize>> {
+        let mut counts = vec![vec![0; classes]; classes];
+        for Known { judged, labels, .. } in self.tasks.iter().map(|task| &task.known) {
+            for (&label, seen) in labels.iter().zip(judged.argmax()) {
+                counts[label][seen] += 1;
             }
         }
-        Ok(())
+        counts
     }
 }
 
@@ -192,7 +175,12 @@ impl Known {
         })
     }
 
-    fn select(&self, rows: &[usize]) -> Self {
+    /// The first `n` images.
+    pub(crate) fn first(&self, n: usize) -> Self {
+        self.select(&(0..n.min(self.labels.len())).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let Described { features, class_probabilities } = &self.described;
         let class_probabilities = class_probabilities.as_ref().map(|p| p.select(rows));
         Self {
@@ -214,19 +202,6 @@ impl Known {
             pixels: Some(&self.pixels),
         }
     }
-}
-
-/// The metrics between halves of some real images, and how many of these stand for samples.
-fn floor_of(
-    real: &Known,
-    n: usize,
-    wanted: &[SampleMetric],
-) -> Result<BTreeMap<SampleMetric, (f64, usize)>, MetricError> {
-    let (rest, samples) = floor::halves(&real.labels, n);
-    let n = samples.len();
-    let (rest, samples) = (real.select(&rest), real.select(&samples));
-    let found = measure(wanted, &rest.set(None, true), &samples.set(None, true), None)?;
-    Ok(found.into_iter().filter_map(|(metric, outcome)| Some((metric, (outcome.ok()?.value, n)))).collect())
 }
 
 #[cfg(test)]

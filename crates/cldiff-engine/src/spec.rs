@@ -4,6 +4,7 @@ use cl_metrics::{
     features::classifier::ClassifierConfig,
     hybrid::HybridSamplingConfig,
     likelihood::LikelihoodConfig,
+    readings::{CasConfig, ClassesConfig, DriftConfig, WithinConfig},
     representation::{CkaConfig, GradientConfig},
     sample::SampleMetric,
 };
@@ -21,7 +22,7 @@ use crate::{FeaturesConfig, ModelConfig, StrategySpec};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// N: samples drawn for each experience seen so far.
+    /// N: samples drawn for each experience seen so far, and samples behind each metric over all of them.
     pub samples_per_task: usize,
     /// At most so many samples at a time.
     pub sample_batch: usize,
@@ -46,6 +47,23 @@ pub struct EvaluationConfig {
     /// CKA of activations before and after later tasks by block and timestep; absent: not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cka: Option<CkaConfig>,
+    /// What became of each class: confusion, accuracy and FID, for models that are conditioned on the class.
+    #[serde(skip_serializing_if = "is_default")]
+    pub classes: ClassesConfig,
+    /// How far samples move from the same noise after later tasks.
+    #[serde(skip_serializing_if = "is_default")]
+    pub drift: DriftConfig,
+    /// Classification accuracy on real images after training on samples; absent: not measured. It needs
+    /// `training.condition_on = "class"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cas: Option<CasConfig>,
+    /// Steps between two looks at the tasks seen within an experience; absent: no looks. The first look is before the first
+    /// step, the last after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_steps: Option<usize>,
+    /// What a look within an experience measures.
+    #[serde(skip_serializing_if = "is_default")]
+    pub within: WithinConfig,
     /// The classifier that sees the samples' classes, and gives the features unless others are asked for.
     pub classifier: ClassifierConfig,
 }
@@ -64,9 +82,19 @@ impl Default for EvaluationConfig {
             hybrid_sampling: HybridSamplingConfig::default(),
             gradients: None,
             cka: None,
+            classes: ClassesConfig::default(),
+            drift: DriftConfig::default(),
+            cas: None,
+            every_steps: None,
+            within: WithinConfig::default(),
             classifier: ClassifierConfig::default(),
         }
     }
+}
+
+/// Keys with their default are not written: a configuration of an older version is the same as one that leaves them out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// All that one cell (strategy x seed) needs beside the data.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cl_strategies::{Setting, StrategyError};
+use cl_strategies::{ReferenceKind, Setting, StrategyError};
 use cldiff_choices::{Describe, Serializable, choice, private::AddedOptions};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -71,9 +71,25 @@ impl StrategySpec {
         self.label.clone().unwrap_or_else(|| self.name())
     }
 
+    /// The comparison that this strategy is the reference of: that of its term, if it has one term.
+    pub fn reference(&self) -> Option<ReferenceKind> {
+        if let [term] = &self.terms[..] { term.reference() } else { None }
+    }
+
     /// Whether a step looks at other images beside the current ones.
     pub(crate) fn looks_back(&self) -> bool {
         self.terms.iter().any(|term| term.needs().looks_back)
+    }
+
+    /// Whether the strategy is a bound for others rather than a competitor: one of its terms is.
+    pub fn is_bound(&self) -> bool {
+        self.terms.iter().any(|term| term.is_bound())
+    }
+
+    /// Whether a strategy of this [name](Self::name) is a bound, by the terms that this program knows.
+    pub fn is_bound_named(name: &str) -> bool {
+        let is_bound = |term: &str| StrategyTerm::named(term).is_some_and(|term| term.is_bound());
+        name.split('+').any(is_bound)
     }
 
     /// Checks the options of every term against a training, a process, and the data if these are known.
@@ -168,5 +184,21 @@ impl JsonSchema for StrategySpec {
             "properties": properties,
             "additionalProperties": false,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_told_by_their_terms() {
+        let bounds =
+            StrategyTerm::list().names().into_iter().filter(|name| StrategySpec::is_bound_named(name));
+        assert_eq!(bounds.collect::<Vec<_>>(), ["joint", "cumulative", "ensemble"]);
+        assert!(StrategySpec::is_bound_named("cumulative+l2") && !StrategySpec::is_bound_named("replay+l2"));
+        assert!(!StrategySpec::is_bound_named("jointly") && !StrategySpec::is_bound_named(""));
+        let joint = StrategySpec::named("joint").unwrap();
+        assert!(joint.is_bound() && !StrategySpec::named("finetune").unwrap().is_bound());
     }
 }

@@ -1,7 +1,10 @@
 //! Strategies, networks and features as configurations spell them: read, written, refused.
 
-use cl_strategies::Setting;
-use cldiff_engine::{FeaturesConfig, ModelConfig, StrategySpec, StrategyTerm};
+use cl_strategies::{ConditionOn, Setting, TrainerConfig};
+use cldiff_engine::{
+    EvaluationConfig, FeaturesConfig, ModelConfig, StrategySpec, StrategyTerm, evaluation_doubts,
+};
+use data_streams::{DomainIncremental, DomainLabels, Stream, StreamConfig, dataset::glyphs::GlyphsConfig};
 use ddpm_core::{DiTConfig, UNet2DConfig};
 use serde::{Deserialize, Serialize};
 
@@ -111,4 +114,38 @@ fn features_are_a_name_or_a_table() {
     assert_eq!(inception.name(), "inception");
     assert!(refusal("features = \"inception\"").contains("`inception` has options"));
     assert!(refusal("features = \"vgg\"").contains("expected one of `classifier`, `pixels`, `inception`"));
+}
+
+/// What is told of an evaluation on a stream of ten classes.
+fn doubts(samples_per_task: usize, condition_on: ConditionOn, stream: StreamConfig) -> Vec<(String, String)> {
+    let data = GlyphsConfig { size: 8, train_per_class: 2, eval_per_class: 1, ..GlyphsConfig::default() };
+    let stream: Stream = stream.build(data.build().unwrap()).unwrap();
+    let evaluation = EvaluationConfig { samples_per_task, ..EvaluationConfig::default() };
+    let training = TrainerConfig { condition_on, ..TrainerConfig::default() };
+    let found = evaluation_doubts(&evaluation, &training, &stream);
+    found.into_iter().map(|misfit| (misfit.key, misfit.expected)).collect()
+}
+
+#[test]
+fn fewer_samples_than_classes_are_told() {
+    let told = |n| doubts(n, ConditionOn::Class, StreamConfig::default());
+    assert_eq!(told(10), []);
+    let [(key, of_all)] = &told(9)[..] else { panic!("{:?}", told(9)) };
+    assert_eq!(key, "evaluation.samples_per_task");
+    assert!(of_all.starts_with("fewer samples (9) than classes of all tasks together (10)"), "{of_all}");
+    let joint = doubts(5, ConditionOn::Class, StreamConfig::of(data_streams::Joint {}));
+    assert!(joint[0].1.starts_with("fewer samples (5) than classes of task 1 (10)"), "{joint:?}");
+}
+
+#[test]
+fn classes_that_come_again_in_other_domains_are_told() {
+    let domains = |labels| StreamConfig::of(DomainIncremental { labels, ..DomainIncremental::default() });
+    let told = |condition_on, labels| doubts(30, condition_on, domains(labels));
+    for condition_on in [ConditionOn::Class, ConditionOn::None] {
+        let [(key, why)] = &told(condition_on, DomainLabels::Shared)[..] else { panic!("{condition_on:?}") };
+        assert_eq!(key, "training.condition_on");
+        assert!(why.contains("over all tasks only"), "{why}");
+        assert_eq!(told(condition_on, DomainLabels::ByDomain), []);
+    }
+    assert_eq!(told(ConditionOn::Task, DomainLabels::Shared), []);
 }

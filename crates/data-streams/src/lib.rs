@@ -91,7 +91,7 @@ pub use augmentation::{Augmentation, AugmentationKey};
 pub use batches::{ArrivalOrder, EpochOrder};
 pub use dataset::{
     DataConfig, DatasetOptions, DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Places, PublishedSet,
-    Split, apportion,
+    Split, apportion, proportional_sequence,
 };
 pub use error::{DataError, listed};
 pub use npy::npy_header;

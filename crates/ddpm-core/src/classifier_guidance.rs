@@ -1,6 +1,10 @@
 //! Classifier guidance (Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2): the gradient of a classifier of noisy
 //! images bends the predicted noise towards a class,
 //! `eps <- eps - scale sqrt(1 - abar_t) grad_{x_t} log p(y | x_t)`.
+//!
+//! The paper's models predict eps; a prediction of x_0 or of v is bent by as much as means the same change of eps. At a
+//! timestep without signal (zero terminal SNR) no x_0 means a change of eps. There x_t says nothing of the class either,
+//! log p(y | x_t) is log p(y), and its gradient is 0 whatever a trained classifier gives: the prediction is left as it is.
 
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 
@@ -52,7 +56,7 @@ impl<B: TrainBackend> ClassifierGuided<'_, B> {
         x.grad(&grads).unwrap_or_else(|| x.inner().zeros_like())
     }
 
-    /// What the output changes by when the noise that it means changes by 1.
+    /// What the output changes by when the noise that it means changes by 1, at a timestep with signal.
     fn output_per_eps(&self, t: usize) -> f64 {
         let abar = self.process.alpha_cumprod(t);
         match self.process.prediction {
@@ -76,6 +80,9 @@ impl<B: TrainBackend> Denoiser<B::InnerBackend> for ClassifierGuided<'_, B> {
         let (device, [_, c, ..]) = (x_t.device(), x_t.dims());
         let timesteps: Vec<usize> = t.to_data().iter::<i64>().map(|t| t as usize).collect();
         let factor = per_sample(&timesteps, &device, |t| {
+            if !self.process.has_signal(t) {
+                return 0.0;
+            }
             -self.scale * (1.0 - self.process.alpha_cumprod(t)).sqrt() * self.output_per_eps(t)
         });
         let shift = self.gradient(x_t, t, y) * factor;

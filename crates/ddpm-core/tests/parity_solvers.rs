@@ -58,7 +58,7 @@ fn trajectories_agree_with_diffusers() {
         .unwrap(),
     );
     let (dpm, heun) = (DpmSolver::default(), Heun::default());
-    let dynamic = Threshold::Dynamic { ratio: 0.8, max: 2.0 };
+    let dynamic = Threshold::Dynamic { ratio: 0.8, max: Some(2.0) };
     let cases: [(&str, &Analytic, &dyn Sampler<Flex>); 7] = [
         ("dpm_linspace", &linear, &dpm),
         ("dpm_leading", &linear, &DpmSolver { spacing: Spacing::Leading, ..dpm }),
@@ -113,7 +113,7 @@ fn ancestral_steps_with_other_variances_agree_with_diffusers() {
     let (fixed, learned) = (Analytic::new(1000), Learned(Analytic::new(1000)));
     let noise = Same(fixture.tensor("noise"));
     let (none, clip) = (Threshold::None, Threshold::Clip);
-    let dynamic = Threshold::Dynamic { ratio: 0.8, max: 1.5 };
+    let dynamic = Threshold::Dynamic { ratio: 0.8, max: Some(1.5) };
     let cases: [(&str, &dyn Denoiser<Flex>, Variance, Option<usize>, Threshold); 4] = [
         ("respaced", &fixed, Variance::FixedSmall, Some(50), none),
         ("learned", &learned, Variance::LearnedRange, None, none),

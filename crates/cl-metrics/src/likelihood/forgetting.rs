@@ -31,6 +31,10 @@ pub struct Change {
     pub share: Option<Vec<f64>>,
     /// The part that comes from timesteps with a signal-to-noise ratio of at least 1; none as for `share`.
     pub clear_share: Option<f64>,
+    /// The change of the sum over the timesteps with a signal-to-noise ratio of at least 1.
+    pub clear: f64,
+    /// Its standard error.
+    pub clear_error: Option<f64>,
 }
 
 impl Change {
@@ -46,6 +50,7 @@ impl Change {
         let of_bin = |bin: usize| difference(before.bin(bin), after.bin(bin));
         let total = difference(&before.totals(), &after.totals());
         let (sum, error) = (mean(&total), standard_error(&total));
+        let clear = difference(before.clear(), after.clear());
         let told = error.is_some_and(|e| sum.abs() > BEYOND_DOUBT * e);
         let ratio = |bin: usize| relative(before.bin(bin), after.bin(bin));
         Self {
@@ -59,7 +64,9 @@ impl Change {
             total: sum,
             total_error: error,
             share: told.then(|| bins.map(|bin| mean(&of_bin(bin)) / sum).collect()),
-            clear_share: told.then(|| mean(&difference(before.clear(), after.clear())) / sum),
+            clear_share: told.then(|| mean(&clear) / sum),
+            clear: mean(&clear),
+            clear_error: standard_error(&clear),
         }
     }
 }
@@ -83,8 +90,12 @@ pub fn timestep_forgetting(before: &TimestepProfile, after: &TimestepProfile) ->
     let widths: Vec<f64> = before.widths().collect();
     let timesteps: f64 = widths.iter().sum();
     let mut eps = Change::between(&before.eps, &after.eps, &widths);
-    eps.total /= timesteps;
-    eps.total_error = eps.total_error.map(|error| error / timesteps);
+    for sum in [&mut eps.total, &mut eps.clear] {
+        *sum /= timesteps;
+    }
+    for error in [&mut eps.total_error, &mut eps.clear_error] {
+        *error = error.map(|error| error / timesteps);
+    }
     let vlb = Change::between(&before.vlb, &after.vlb, &vec![1.0; widths.len()]);
     TimestepForgetting { eps, vlb }
 }
@@ -107,7 +118,7 @@ fn relative(before: &[f64], after: &[f64]) -> Option<(f64, Option<f64>)> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Int, Tensor};
+    use burn::tensor::{Int, Tensor, TensorData};
     use burn_flex::Flex;
     use ddpm_core::{
         Denoiser, GaussianDiffusion,
@@ -116,7 +127,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::likelihood::{TimestepGrid, timestep_profile};
+    use crate::likelihood::{ProfileRequest, TimestepGrid, timestep_profile};
 
     /// Knows the noise but for a constant, which is larger at the timesteps from one on: what it has forgotten.
     #[derive(Debug)]
@@ -136,12 +147,14 @@ mod tests {
             _: Option<Tensor<Flex, 1, Int>>,
         ) -> Tensor<Flex, 4> {
             let ts: Vec<usize> = t.into_data().convert::<i64>().iter::<i64>().map(|t| t as usize).collect();
-            let more = if ts[0] >= self.from { self.more } else { 0.0 };
-            self.process.eps_between(x_t, &ts, self.x_0.clone()) + (self.error + more)
+            let error = |t: usize| (if t >= self.from { self.error + self.more } else { self.error }) as f32;
+            let errors = TensorData::new(ts.iter().map(|&t| error(t)).collect(), [ts.len(), 1, 1, 1]);
+            let errors = Tensor::<Flex, 4>::from_data(errors, &x_t.device());
+            self.process.eps_between(x_t, &ts, self.x_0.clone()) + errors
         }
     }
 
-    fn change(from: usize) -> (TimestepForgetting, GaussianDiffusion, TimestepGrid) {
+    fn change(from: usize) -> (TimestepForgetting, GaussianDiffusion) {
         let process = GaussianDiffusion::new(&BetaSchedule::linear(), 1000).unwrap();
         let grid = TimestepGrid::new(1000, 10, 4).unwrap();
         let key = Key::new(3, Purpose::named("forgetting"));
@@ -149,15 +162,16 @@ mod tests {
         let x_0 = ((grey + 1.0) * 127.5).round() / 127.5 - 1.0;
         let profile = |more: f64| {
             let model = Forgot { process: process.clone(), x_0: x_0.clone(), error: 0.1, more, from };
-            timestep_profile(&model, &process, x_0.clone(), None, &grid, false, key)
+            let request = ProfileRequest { grid: &grid, draws: 1, clip: false, key };
+            timestep_profile(&model, &process, x_0.clone(), None, &request)
         };
         let change = timestep_forgetting(&profile(0.0), &profile(0.2));
-        (change, process, grid)
+        (change, process)
     }
 
     #[test]
     fn what_was_forgotten_is_found_where_it_was() {
-        let (change, process, grid) = change(500);
+        let (change, process) = change(500);
         // (0.1 + 0.2)^2 - 0.1^2 from t = 500 on, nothing before: in nine times what was there.
         for (bin, found) in change.eps.absolute.iter().enumerate() {
             let expected = if bin >= 5 { 0.08 } else { 0.0 };
@@ -174,30 +188,35 @@ mod tests {
         // The term of t is (snr(t-1) - snr(t)) / (2 snr(t)) times the change of the noise's error, in bits.
         let term =
             |t: usize| 0.5 * (process.snr(t - 1) / process.snr(t) - 1.0) * 0.08 / std::f64::consts::LN_2;
-        let points = grid.points().iter().filter(|p| p.t >= 500);
-        let expected: f64 = points.map(|p| p.weight as f64 * term(p.t)).sum();
+        let expected: f64 = (500..1000).map(term).sum();
         assert!((change.vlb.total / expected - 1.0).abs() < 2e-2, "{} and {expected}", change.vlb.total);
+        // Each image has timesteps of its own: the error of the sum knows of the draw.
+        assert!(change.vlb.total_error.unwrap() > 1e-4 * expected);
     }
 
     #[test]
     fn forgetting_at_little_noise_is_all_clear_and_the_bound_has_it_in_its_first_bin() {
-        let (change, ..) = change(0);
+        let (change, _) = change(0);
         assert!(change.vlb.clear_share.unwrap() > 0.5);
         assert_eq!(change.vlb.peak(), 0);
+        let clear = change.eps.clear / change.eps.total;
+        assert!((clear - change.eps.clear_share.unwrap()).abs() < 1e-12);
         assert!(change.eps.clear_share.unwrap() > 0.2 && change.eps.clear_share.unwrap() < 0.3);
     }
 
     #[test]
     fn no_change_has_no_shares_and_pairs_cancel_what_images_have_of_their_own() {
         let mut losses = BinnedLosses::zeros(2, 3);
-        losses.add(0, 1, true, &[1.0, 100.0, 10_000.0]);
-        losses.add(1, 1, false, &[2.0, 2.0, 2.0]);
+        losses.add(0, 1.0, &[true; 3], &[1.0, 100.0, 10_000.0]);
+        losses.add(1, 1.0, &[false; 3], &[2.0, 2.0, 2.0]);
         let same = Change::between(&losses, &losses, &[1.0, 1.0]);
         assert_eq!((same.total, same.total_error, same.share), (0.0, Some(0.0), None));
         let mut worse = losses.clone();
-        worse.add(1, 1, false, &[0.5, 0.5, 0.5]);
+        worse.add(1, 1.0, &[false; 3], &[0.5, 0.5, 0.5]);
         let change = Change::between(&losses, &worse, &[1.0, 1.0]);
         assert_eq!((change.peak(), change.total, change.total_error), (1, 0.5, Some(0.0)));
+        // The other bin was given as one of more noise than signal.
+        assert_eq!((change.clear, change.clear_error), (0.0, Some(0.0)));
         assert_eq!(change.share, Some(vec![0.0, 1.0]));
         assert_eq!(change.relative, [Some(0.0), Some(0.25)]);
         assert_eq!(change.relative_error, [Some(0.0), Some(0.0)]);

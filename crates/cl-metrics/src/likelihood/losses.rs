@@ -21,14 +21,15 @@ impl BinnedLosses {
         Self { sums: vec![vec![0.0; images]; bins], clear: vec![0.0; images] }
     }
 
-    /// Adds the images' losses at a timestep that stands for `weight` timesteps.
-    pub(super) fn add(&mut self, bin: usize, weight: usize, clear: bool, losses: &[f64]) {
-        let add = |sums: &mut [f64]| {
-            sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += weight as f64 * loss);
-        };
-        add(&mut self.sums[bin]);
-        if clear {
-            add(&mut self.clear);
+    /// Adds the images' losses, each at a timestep of its own that stands for `weight` timesteps; `clear` are the images
+    /// whose timestep has a signal-to-noise ratio of at least 1.
+    pub(super) fn add(&mut self, bin: usize, weight: f64, clear: &[bool], losses: &[f64]) {
+        let images = self.sums[bin].iter_mut().zip(&mut self.clear);
+        for (((sum, clear_sum), loss), clear) in images.zip(losses).zip(clear) {
+            *sum += weight * loss;
+            if *clear {
+                *clear_sum += weight * loss;
+            }
         }
     }
 
@@ -82,12 +83,12 @@ mod tests {
     #[test]
     fn sums_means_and_errors_of_a_hand_worked_case() {
         let mut losses = BinnedLosses::zeros(2, 2);
-        losses.add(0, 1, true, &[1.0, 3.0]);
-        losses.add(0, 2, true, &[1.0, 2.0]);
-        losses.add(1, 3, false, &[2.0, 2.0]);
+        losses.add(0, 1.0, &[true, true], &[1.0, 3.0]);
+        losses.add(0, 2.0, &[true, false], &[1.0, 2.0]);
+        losses.add(1, 3.0, &[false, false], &[2.0, 2.0]);
         assert_eq!(losses.bin(0), [3.0, 7.0]);
         assert_eq!(losses.means(), [5.0, 6.0]);
-        assert_eq!((losses.clear(), losses.totals()), (&[3.0, 7.0][..], vec![9.0, 13.0]));
+        assert_eq!((losses.clear(), losses.totals()), (&[3.0, 3.0][..], vec![9.0, 13.0]));
         // Deviations of 2 on each side: sqrt(8 / 1 / 2).
         assert_eq!(losses.standard_errors(), [Some(2.0), Some(0.0)]);
         assert_eq!(standard_error(&[1.0]), None);

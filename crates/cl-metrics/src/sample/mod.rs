@@ -8,6 +8,7 @@ pub mod ard;
 mod choice;
 mod comparison;
 pub mod density_coverage;
+pub mod drift;
 mod estimate;
 pub mod fid;
 pub mod fid_infinity;
@@ -24,6 +25,7 @@ mod neighbours;
 mod pairs;
 pub mod precision_recall;
 mod sets;
+pub mod shares;
 pub mod sliced_wasserstein;
 mod spelling;
 #[cfg(test)]

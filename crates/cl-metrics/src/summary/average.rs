@@ -1,22 +1,31 @@
 //! Averages over the tasks seen so far.
 
-use super::{EvaluationMatrix, mean};
+use super::{EvaluationMatrix, Gap, gap::mean};
 
-/// A_k: the mean over the tasks j <= k after task k; none if nothing of that was measured.
-pub fn average_after(matrix: &EvaluationMatrix, k: usize) -> Option<f64> {
-    mean((0..=k).filter_map(|j| matrix.get(k, j)))
+/// A_k: the mean over the tasks j <= k after task k.
+///
+/// # Errors
+/// [`Gap::Entry`] if a task seen has no value.
+pub fn average_after(matrix: &EvaluationMatrix, k: usize) -> Result<f64, Gap> {
+    mean((0..=k).map(|j| matrix.entry(k, j)))
 }
 
 /// A_K: the average after the last task; CLoG's average final quality.
+///
+/// # Errors
+/// As [`average_after`]; [`Gap::NoTasks`].
 #[doc(alias = "AFQ")]
-pub fn final_average(matrix: &EvaluationMatrix) -> Option<f64> {
-    matrix.tasks().checked_sub(1).and_then(|last| average_after(matrix, last))
+pub fn final_average(matrix: &EvaluationMatrix) -> Result<f64, Gap> {
+    average_after(matrix, matrix.last()?)
 }
 
 /// The mean of A_k over the stream; CLoG's average incremental quality.
+///
+/// # Errors
+/// As [`average_after`]; [`Gap::NoTasks`].
 #[doc(alias = "AIQ")]
-pub fn stream_average(matrix: &EvaluationMatrix) -> Option<f64> {
-    mean((0..matrix.tasks()).filter_map(|k| average_after(matrix, k)))
+pub fn stream_average(matrix: &EvaluationMatrix) -> Result<f64, Gap> {
+    mean((0..matrix.tasks()).map(|k| average_after(matrix, k)))
 }
 
 #[cfg(test)]
@@ -32,17 +41,30 @@ mod tests {
             some([12.0, 6.0, 90.0]),
             some([20.0, 10.0, 6.0]),
         ]);
-        assert_eq!(stream_average(&matrix), Some(29.0 / 3.0));
-        assert_eq!(final_average(&matrix), Some(12.0));
+        assert_eq!(stream_average(&matrix), Ok(29.0 / 3.0));
+        assert_eq!(final_average(&matrix), Ok(12.0));
     }
 
+    /// An unconditional model after two tasks, of which the first has no samples any more: 4 alone would be better than
+    /// the mean of 2 and 4 was expected to become.
     #[test]
-    fn only_seen_and_measured_tasks_count() {
-        let matrix = EvaluationMatrix::new(vec![vec![Some(2.0), Some(100.0)], vec![None, Some(4.0)]]);
-        assert_eq!(average_after(&matrix, 0), Some(2.0));
-        assert_eq!(final_average(&matrix), Some(4.0));
-        assert_eq!(stream_average(&matrix), Some(3.0));
-        assert_eq!(final_average(&EvaluationMatrix::new(vec![])), None);
-        assert_eq!(final_average(&EvaluationMatrix::new(vec![vec![Some(f64::NAN)]])), None);
+    fn a_lost_task_is_not_left_out() {
+        let matrix = EvaluationMatrix::new(vec![vec![Some(2.0), None], vec![None, Some(4.0)]]);
+        let lost = Err(Gap::Entry { after: 1, on: 0 });
+        assert_eq!(average_after(&matrix, 0), Ok(2.0));
+        assert_eq!(average_after(&matrix, 1), lost);
+        assert_eq!(final_average(&matrix), lost);
+        assert_eq!(stream_average(&matrix), lost);
+    }
+
+    /// What is lost on the way leaves the final average as it is.
+    #[test]
+    fn only_what_is_averaged_has_to_be_there() {
+        let matrix = EvaluationMatrix::new(vec![vec![None, None], vec![Some(3.0), Some(4.0)]]);
+        assert_eq!(final_average(&matrix), Ok(3.5));
+        assert_eq!(stream_average(&matrix), Err(Gap::Entry { after: 0, on: 0 }));
+        assert_eq!(final_average(&EvaluationMatrix::new(vec![])), Err(Gap::NoTasks));
+        let diverged = EvaluationMatrix::new(vec![vec![Some(f64::NAN)]]);
+        assert_eq!(final_average(&diverged), Err(Gap::Entry { after: 0, on: 0 }));
     }
 }

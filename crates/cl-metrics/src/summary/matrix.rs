@@ -1,5 +1,7 @@
 //! The evaluation matrix R: R[k][j] is a metric on task j after task k (Lopez-Paz & Ranzato 2017, GEM).
 
+use super::Gap;
+
 /// Which way a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -52,6 +54,31 @@ impl EvaluationMatrix {
     /// `R[k][j]`
     pub fn get(&self, after: usize, on: usize) -> Option<f64> {
         self.rows[after][on]
+    }
+
+    /// `R[k][j]`, which has to be there.
+    ///
+    /// # Errors
+    /// [`Gap::Entry`] if it is missing.
+    pub fn entry(&self, after: usize, on: usize) -> Result<f64, Gap> {
+        self.get(after, on).ok_or(Gap::Entry { after, on })
+    }
+
+    /// The last task.
+    ///
+    /// # Errors
+    /// [`Gap::NoTasks`] if there is none.
+    pub(super) fn last(&self) -> Result<usize, Gap> {
+        self.tasks().checked_sub(1).ok_or(Gap::NoTasks)
+    }
+
+    /// The last task, of several.
+    ///
+    /// # Errors
+    /// [`Gap::NoTasks`], or [`Gap::NothingToForget`] for one task.
+    pub(super) fn last_of_several(&self) -> Result<usize, Gap> {
+        let last = self.last()?;
+        if last == 0 { Err(Gap::NothingToForget) } else { Ok(last) }
     }
 
     /// The measurements, row after row.

@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Needs, ReferenceKind, StrategyOptions};
 use crate::{Observer, Strategy, StrategyError};
 
 /// The options of cumulative training: none.
@@ -25,8 +25,16 @@ impl StrategyOptions for CumulativeConfig {
         Ok(())
     }
 
+    fn reference(&self) -> Option<ReferenceKind> {
+        Some(ReferenceKind::Cumulative)
+    }
+
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    fn is_bound(&self) -> bool {
+        true
     }
 }
 

@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Needs, ReferenceKind, StrategyOptions};
 use crate::{Boundary, HeldMemory, Restore, State, Strategy, StrategyError};
 
 /// The options of an ensemble: none.
@@ -27,8 +27,16 @@ impl StrategyOptions for EnsembleConfig {
         Ok(())
     }
 
+    fn reference(&self) -> Option<ReferenceKind> {
+        Some(ReferenceKind::Alone)
+    }
+
     fn needs(&self) -> Needs {
         Needs::boundaries()
+    }
+
+    fn is_bound(&self) -> bool {
+        true
     }
 }
 

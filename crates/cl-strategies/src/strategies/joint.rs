@@ -1,6 +1,7 @@
 //! Joint training: every step draws from the data of the whole stream. The upper bound.
 //!
-//! It takes as many steps as the others, evaluated after each K-th of them, so that its curves share their axis.
+//! It takes as many steps as the others, evaluated after each K-th of them, so that its curves share their axis: after
+//! task k it has had (k + 1) / K of its steps. The model at the end is the reference, not those on the way.
 
 use cldiff_choices::Describe;
 use data_streams::{ImageDataset, Stream};
@@ -8,7 +9,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Needs, ReferenceKind, StrategyOptions};
 use crate::{Observer, Strategy, StrategyError};
 
 /// The options of joint training: none.
@@ -26,8 +27,16 @@ impl StrategyOptions for JointConfig {
         Ok(())
     }
 
+    fn reference(&self) -> Option<ReferenceKind> {
+        Some(ReferenceKind::Joint)
+    }
+
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    fn is_bound(&self) -> bool {
+        true
     }
 }
 

@@ -25,6 +25,7 @@ mod online_ewc;
 mod options;
 mod packnet;
 mod partial_sampling_distillation;
+mod reference;
 mod replay;
 mod rwalk;
 mod shared;
@@ -52,6 +53,7 @@ pub use online_ewc::*;
 pub use options::{BuildStrategy, Setting, StrategyOptions};
 pub use packnet::*;
 pub use partial_sampling_distillation::*;
+pub use reference::ReferenceKind;
 pub use replay::*;
 pub use rwalk::*;
 pub use shared::{

@@ -4,7 +4,7 @@ use cldiff_choices::Options;
 use data_streams::Stream;
 use ddpm_core::{ProcessConfig, TrainBackend, TrainableDenoiser};
 
-use super::needs::Needs;
+use super::{needs::Needs, reference::ReferenceKind};
 use crate::{Strategy, StrategyError, TrainerConfig};
 
 /// The training that a strategy is to be part of.
@@ -26,8 +26,19 @@ pub trait StrategyOptions: Options {
     /// [`StrategyError::Config`] for the first option out of range.
     fn validate(&self) -> Result<(), StrategyError>;
 
+    /// The comparison that a cell of this strategy alone is the reference of; none for most.
+    fn reference(&self) -> Option<ReferenceKind> {
+        None
+    }
+
     /// Requirements on the training, the model and the data.
     fn needs(&self) -> Needs;
+
+    /// Whether the method is a bound for others rather than a competitor: it sees more data at once, or holds more models,
+    /// than a continual learner does. Reports show bounds apart and rank none of them.
+    fn is_bound(&self) -> bool {
+        false
+    }
 
     /// Checks the options against a training, beyond the [needs](Self::needs).
     ///

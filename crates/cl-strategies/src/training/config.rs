@@ -162,6 +162,9 @@ impl TrainerConfig {
             let expected = "expected a probability, 0 to 1";
             return Err(StrategyError::config("label_dropout", self.label_dropout, expected));
         }
+        self.objective.validate().map_err(|error| StrategyError::from(error).at("objective"))?;
+        let sampling = self.timestep_sampling.validate();
+        sampling.map_err(|error| StrategyError::from(error).at("timestep_sampling"))?;
         if !(0.0..1.0).contains(&self.ema.decay) {
             return Err(StrategyError::config("ema.decay", self.ema.decay, "expected 0 or more and below 1"));
         }

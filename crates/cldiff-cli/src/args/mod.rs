@@ -242,12 +242,15 @@ pub struct BpdArgs {
     /// The directory of the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Only the first N images
+    /// Only N images, every class in its share
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// 1: all timesteps; K: one drawn timestep for each stratum of up to K, with the standard error that it costs
     #[arg(long, value_name = "K", default_value_t = 1)]
     pub stride: usize,
+    /// Draws of noise (and timestep) for each image and stratum, whose terms are averaged
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub draws: usize,
     /// The seed of noise and timesteps
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,

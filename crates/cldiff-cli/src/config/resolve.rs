@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use cl_strategies::{Setting, StrategyError};
+use cl_strategies::{ConditionOn, Setting, StrategyError};
 use cldiff_engine::{Misfit, StrategyTerm};
 use data_streams::{DataError, Stream};
 use ddpm_core::{CoreError, diffusion::Variance, network::Fit};
@@ -32,7 +32,13 @@ impl Loaded {
         self.check_checkpoints()?;
         self.check_name()?;
         self.check_seeds()?;
-        self.check_strategies(Some(stream))
+        self.check_strategies(Some(stream))?;
+        let Config { evaluation, training, .. } = &self.config;
+        for Misfit { key, value, expected } in cldiff_engine::evaluation_doubts(evaluation, training, stream)
+        {
+            tracing::warn!("`{key}` is {value}: {expected}");
+        }
+        Ok(())
     }
 
     /// Loads or draws the data, and makes the stream.
@@ -160,6 +166,10 @@ impl Loaded {
             let message = "`guidance` needs a model that was also trained without labels: set \
                            training.label_dropout, to 0.1 for example";
             return Err(self.mistake("evaluation.guidance", message));
+        }
+        if e.cas.is_some() && self.config.training.condition_on != ConditionOn::Class {
+            let message = "`cas` needs samples with a class: set training.condition_on to \"class\"";
+            return Err(self.mistake("evaluation.cas", message));
         }
         cldiff_engine::check_evaluation(e, &self.config.process).map_err(|misfit| {
             let Misfit { key, value, expected } = misfit.at("evaluation");

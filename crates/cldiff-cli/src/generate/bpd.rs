@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use cldiff_engine::BitsJob;
 use data_streams::{ImageDataset, ImageShape};
-use ddpm_core::likelihood::BitsPerDimension;
+use ddpm_core::{
+    likelihood::BitsPerDimension,
+    noise::{Key, Purpose},
+};
 use serde_json::json;
 
 use super::{at_least_one, open, shape, tell_mistake};
@@ -16,6 +19,8 @@ use crate::{
     ui::progress::Progress,
 };
 
+const LIMIT: Purpose = Purpose::named("images of cldiff bpd");
+
 /// Writes the terms of the bits per dimension.
 ///
 /// # Errors
@@ -23,16 +28,19 @@ use crate::{
 pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     at_least_one(&[
         ("--stride", args.stride),
+        ("--draws", args.draws),
         ("--batch", args.batch),
         ("--limit", args.limit.unwrap_or(1)),
     ])?;
     let images = images(args)?;
-    let images = args.limit.map_or_else(|| images.clone(), |limit| images.take(limit));
+    let limited = |limit| images.select(&images.stratified(limit, Key::new(0, LIMIT)));
+    let images = args.limit.map_or_else(|| images.clone(), limited);
     let job = BitsJob {
         model: args.model.model.clone(),
         images,
         batch: args.batch,
         stride: args.stride,
+        draws: args.draws,
         seed: args.seed,
     };
     output::check_file(&args.out)?;
@@ -47,15 +55,16 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     };
     let bits = engine.bits_per_dimension(&job, &mut tell).map_err(tell_mistake)?;
     progress.finish();
-    let text = format!("{:#}\n", file_content(&bits, args.stride));
+    let text = format!("{:#}\n", file_content(&bits, args.stride, args.draws));
     std::fs::write(&args.out, text).map_err(|e| Failure::mistake(format!("{}: {e}", args.out.display())))?;
     let error = bits.standard_error.map_or(String::new(), |e| format!(" +- {e:.4}"));
     println!("{:.4}{error} bits per dimension of {} images: {}", bits.total, bits.images, args.out.display());
     Ok(())
 }
 
-/// Keys in the order of their importance; a term is that of one timestep, `width` of which it stands for.
-fn file_content(bits: &BitsPerDimension, stride: usize) -> serde_json::Value {
+/// Keys in the order of their importance; a term is that of a timestep drawn in `t .. t + width`, for all of which it
+/// stands.
+fn file_content(bits: &BitsPerDimension, stride: usize, draws: usize) -> serde_json::Value {
     let terms: Vec<_> = bits
         .strata
         .iter()
@@ -73,6 +82,7 @@ fn file_content(bits: &BitsPerDimension, stride: usize) -> serde_json::Value {
         "prior": bits.prior,
         "images": bits.images,
         "stride": stride,
+        "draws": draws,
         "terms": terms,
     })
 }

@@ -1,4 +1,5 @@
-//! The columns of the tables for the eye: the quantities that declare one.
+//! The columns of the tables for the eye: the quantities that declare one. One quality is primary; forgetting has
+//! plasticity beside it.
 
 use cl_metrics::{
     sample::SampleMetric,
@@ -10,6 +11,7 @@ use super::{
     cells::mean,
     direction,
     losses::MATRIX_LOSSES,
+    references::shown_for,
     summaries::{SUMMARIES, Summary},
 };
 use crate::results::{CellResult, Results};
@@ -27,6 +29,10 @@ pub struct Column {
     pub quality: bool,
     /// The direction that is better.
     pub direction: Direction,
+    /// Whether it is the quality that a comparison of strategies is about; the others are exploratory.
+    pub primary: bool,
+    /// For a column that a strategy which never learned would win: the key of the column that shows how well it learned.
+    pub beside: Option<String>,
     decimals: usize,
     value: Value,
 }
@@ -53,24 +59,52 @@ impl Column {
         value.filter(|v| v.is_finite())
     }
 
-    /// The mean over the cells of a strategy (its seeds).
+    /// The mean over the cells of a strategy (its seeds); none if one of them has no value.
     pub fn mean(&self, cells: &[&CellResult]) -> Option<f64> {
-        mean(cells.iter().filter_map(|cell| self.of(cell)))
+        mean(cells.iter().map(|cell| self.of(cell)))
     }
 
-    /// The values of a strategy's seeds.
+    /// The values of a strategy's seeds; nothing if one of them has no value: the seeds that are left are no sample of
+    /// all.
     pub fn by_seed(&self, cells: &[&CellResult]) -> BySeed {
-        cells.iter().filter_map(|cell| Some((cell.seed, self.of(cell)?))).collect()
+        cells.iter().map(|cell| Some((cell.seed, self.of(cell)?))).collect::<Option<_>>().unwrap_or_default()
     }
 
-    /// The values of a strategy's seeds together.
+    /// The values of a strategy's seeds together; none if one of them has no value.
     pub fn over_seeds(&self, cells: &[&CellResult]) -> Option<OverSeeds> {
         over_seeds(self.by_seed(cells).into_values())
     }
 
-    /// The best of some values.
-    pub fn best(&self, values: impl IntoIterator<Item = f64>) -> Option<f64> {
-        values.into_iter().reduce(|a, b| self.direction.best(a, b))
+    /// The standard error of a cell's value over samples or images, where the result has what it follows from: of the mean
+    /// over tasks after the last, and of the value over all tasks. Samples of different tasks are independent.
+    pub fn error_over_samples(&self, cell: &CellResult) -> Option<f64> {
+        let (metric, summary) = self.key.split_once('.')?;
+        match summary {
+            "final_average" => {
+                let errors: Vec<f64> =
+                    cell.standard_errors.get(metric)?.last()?.iter().copied().collect::<Option<_>>()?;
+                let squares: f64 = errors.iter().map(|error| error * error).sum();
+                (!errors.is_empty()).then(|| squares.sqrt() / errors.len() as f64)
+            }
+            "pooled_final" => cell.pooled_standard_errors.get(metric)?.last().copied().flatten(),
+            _ => None,
+        }
+    }
+
+    /// Why a strategy has no value, seed by seed; none if it has one, or if no seed has one and no reason was kept.
+    pub fn reason(&self, cells: &[&CellResult]) -> Option<String> {
+        let Value::Summary = self.value else { return None };
+        let kept = |cell: &CellResult| cell.summary_missing.get(&self.key).cloned();
+        let lost: Vec<&CellResult> = cells.iter().copied().filter(|cell| self.of(cell).is_none()).collect();
+        let some_have_it = lost.len() < cells.len();
+        if lost.is_empty() || !(some_have_it || lost.iter().any(|cell| kept(cell).is_some())) {
+            return None;
+        }
+        let told = lost.into_iter().map(|cell| {
+            let reason = kept(cell).unwrap_or_else(|| "no reason was kept".to_owned());
+            if cells.len() == 1 { reason } else { format!("seed {}: {reason}", cell.seed) }
+        });
+        Some(told.collect::<Vec<_>>().join("; "))
     }
 
     /// A value as it is shown.
@@ -93,19 +127,60 @@ pub fn columns(results: &Results) -> Vec<Column> {
     qualities(results).into_iter().chain(costs()).collect()
 }
 
-/// The columns of quality: metric by metric, what the summaries declare for them; then the final average of each further
-/// metric that was asked for.
+/// The quality that a comparison of strategies is about.
+const PRIMARY: &str = "fid.final_average";
+
+/// Summaries that a strategy which never learned would win, and the summary that shows how well it learned.
+const FORGETS: [&str; 2] = ["forgetting", "backward_transfer"];
+const LEARNS: &str = "plasticity";
+
+/// The columns of quality: metric by metric, what the summaries declare for them, and the comparison with the first
+/// reference that there is; then the final average of each further metric that was asked for.
 pub fn qualities(results: &Results) -> Vec<Column> {
-    let declared = declared_metrics().into_iter().flat_map(|metric| {
-        SUMMARIES.iter().filter_map(move |summary| {
+    let declared = declared_metrics().into_iter();
+    let declared = declared.flat_map(|metric| of_metric(metric).into_iter().chain(compared(results, metric)));
+    let further = further_metrics(results).into_iter();
+    let further =
+        further.filter_map(|metric| Some(quality(&metric, summary("final_average")?, metric.clone(), 3)));
+    declared.chain(further).collect()
+}
+
+fn summary(name: &str) -> Option<&'static Summary> {
+    SUMMARIES.iter().find(|summary| summary.name == name)
+}
+
+/// The columns of a metric; plasticity stands right behind the last of forgetting.
+fn of_metric(metric: &'static str) -> Vec<Column> {
+    let mut columns: Vec<Column> = SUMMARIES
+        .iter()
+        .filter_map(|summary| {
             let (_, shown) = summary.shown.iter().find(|(shown, _)| *shown == metric)?;
             Some(quality(metric, summary, shown.heading.to_owned(), shown.decimals))
         })
-    });
-    let at_the_end = SUMMARIES.iter().find(|summary| summary.name == "final_average");
-    let further = further_metrics(results).into_iter();
-    let further = further.filter_map(|metric| Some(quality(&metric, at_the_end?, metric.clone(), 3)));
-    declared.chain(further).collect()
+        .collect();
+    let Some(last) = columns.iter().rposition(|column| column.beside.is_some()) else { return columns };
+    let key = columns[last].beside.clone();
+    let declared = columns.iter().position(|column| Some(&column.key) == key.as_ref());
+    let learned = match (declared, summary(LEARNS)) {
+        (Some(at), _) => columns.remove(at),
+        (None, Some(learns)) => {
+            let heading = format!("{} learned", shown_name(metric));
+            quality(metric, learns, heading, columns[last].decimals)
+        }
+        (None, None) => return columns,
+    };
+    let last = columns.iter().rposition(|column| column.beside.is_some()).unwrap_or(last);
+    let note =
+        format!("; read with \"{}\": a strategy that never learned has nothing to forget", learned.title);
+    for column in columns.iter_mut().filter(|column| column.beside.is_some()) {
+        column.meaning.push_str(&note);
+    }
+    columns.insert(last + 1, learned);
+    columns
+}
+
+fn shown_name(metric: &str) -> String {
+    if is_loss(metric) { metric.to_owned() } else { metric.to_uppercase() }
 }
 
 /// The metrics that the summaries declare columns for: sample metrics first, then losses.
@@ -140,16 +215,34 @@ fn is_loss(metric: &str) -> bool {
 }
 
 fn quality(metric: &str, summary: &Summary, title: String, decimals: usize) -> Column {
-    let name = if is_loss(metric) { metric.to_owned() } else { metric.to_uppercase() };
+    let key = format!("{metric}.{}", summary.name);
     Column {
-        key: format!("{metric}.{}", summary.name),
+        primary: key == PRIMARY,
+        key,
         title,
-        meaning: summary.meaning.replace("METRIC", &name),
+        meaning: summary.meaning.replace("METRIC", &shown_name(metric)),
+        beside: FORGETS.contains(&summary.name).then(|| format!("{metric}.{LEARNS}")),
         quality: true,
         direction: summary.better.of(metric).unwrap_or_else(|| direction(metric)),
         decimals,
         value: Value::Summary,
     }
+}
+
+/// The column of a metric against a reference.
+fn compared(results: &Results, metric: &str) -> Option<Column> {
+    let (comparison, shown) = shown_for(results, metric)?;
+    Some(Column {
+        key: format!("{metric}.{}", comparison.name),
+        title: shown.heading.to_owned(),
+        meaning: comparison.meaning.replace("METRIC", &metric.to_uppercase()),
+        quality: true,
+        direction: Direction::HigherIsBetter,
+        primary: false,
+        beside: None,
+        decimals: shown.decimals,
+        value: Value::Summary,
+    })
 }
 
 fn costs() -> impl Iterator<Item = Column> {
@@ -177,5 +270,5 @@ fn cost_column(
     value: Value,
 ) -> Column {
     let (key, title, meaning) = (key.to_owned(), title.to_owned(), meaning.to_owned());
-    Column { key, title, meaning, quality: false, direction, decimals, value }
+    Column { key, title, meaning, quality: false, direction, primary: false, beside: None, decimals, value }
 }

@@ -7,39 +7,49 @@ use super::{
     Better, Quantity,
     losses::{MATRIX_LOSSES, TIMESTEP_LOSSES},
     place::Place,
-    summaries::SUMMARIES,
+    readings::readings,
+    references::COMPARISONS,
+    summaries::{Of, SUMMARIES, Summary},
 };
 
 /// Every quantity, in the order of the long table. Where two places fit, the first counts.
 pub fn quantities() -> Vec<Quantity> {
-    let parts = [run(), matrices(), summaries(), timestep(), changes(), views(), costs()];
+    let parts =
+        [run(), floor(), matrices(), summaries(), timestep(), changes(), views(), readings(), costs()];
     parts.into_iter().flatten().collect()
 }
 
 /// Numbers that have no row of their own, and where they are instead.
-pub const ATTRIBUTES: [(&str, &str); 8] = [
+pub const ATTRIBUTES: [(&str, &str); 12] = [
     ("schema", "the form of the file; the Parquet file notes it as `cldiff.schema`"),
     ("failed[i].seed", "names a cell without results"),
+    (
+        "judge_confusion[i][i]",
+        "none: how many held-out images of a class (row) the classifier sees as a class (column)",
+    ),
     ("cells[cell].seed", "column `seed`"),
     ("cells[cell].missing[i].after_task", "names a value that is missing"),
     ("cells[cell].missing[i].on_task", "names a value that is missing"),
     ("cells[cell].timestep.edges[edge]", "columns `t_low` and `t_high`"),
+    ("cells[cell].class_missing[i].after_task", "names a value that is missing"),
+    ("cells[cell].class_missing[i].class", "names a value that is missing"),
+    ("cells[cell].within.steps[k][point]", "column `step`"),
     ("cells[cell].hybrid_sampling[curve].task", "column `on_task`"),
     ("cells[cell].hybrid_sampling[curve].thresholds[threshold]", "column `threshold`"),
 ];
 
 /// A quantity without a direction or a standard error.
-fn plain(name: &str, unit: &'static str, place: &str, meaning: &'static str) -> Quantity {
+pub(super) fn plain(name: &str, unit: &'static str, place: &str, meaning: &'static str) -> Quantity {
     let (name, place) = (name.to_owned(), Place::of(place));
     Quantity { name, unit, better: Better::Neither, meaning, place, error: None }
 }
 
 impl Quantity {
-    fn better(self, better: Better) -> Self {
+    pub(super) fn better(self, better: Better) -> Self {
         Self { better, ..self }
     }
 
-    fn with_error(self, place: &str) -> Self {
+    pub(super) fn with_error(self, place: &str) -> Self {
         Self { error: Some(Place::of(place)), ..self }
     }
 }
@@ -63,33 +73,50 @@ fn run() -> Vec<Quantity> {
         plain("judge.n", "images", "judge.n", "held-out images behind `judge.accuracy`"),
         plain("task.train", "images", "stream.tasks[j].train", "training images of the task"),
         plain("task.eval", "images", "stream.tasks[j].eval", "evaluation images of the task"),
+    ]
+}
+
+/// Training images in place of samples.
+fn floor() -> Vec<Quantity> {
+    let values = [
         plain(
             "floor.METRIC_pooled",
             "",
             "floor.METRIC_pooled[k]",
-            "METRIC between disjoint sets of real images of the tasks 0 to k",
+            "METRIC of training images in place of samples against the evaluation images of the tasks 0 to k",
         )
-        .better(Better::AsMetric),
+        .better(Better::AsMetric)
+        .with_error("floor_standard_errors.METRIC_pooled[k]"),
         plain(
             "floor.METRIC_pooled.samples",
             "images",
             "floor_samples.METRIC_pooled[k]",
-            "N behind `floor.METRIC_pooled`: the real images that stand for samples",
+            "N behind `floor.METRIC_pooled`: the training images that stand for samples",
         ),
         plain(
             "floor.METRIC.samples",
             "images",
             "floor_samples.METRIC[j]",
-            "N behind `floor.METRIC`: the real images that stand for samples",
+            "N behind `floor.METRIC`: the training images that stand for samples",
         ),
         plain(
             "floor.METRIC",
             "",
             "floor.METRIC[j]",
-            "METRIC between disjoint sets of real images of the task",
+            "METRIC of training images in place of samples against the evaluation images of the task",
         )
-        .better(Better::AsMetric),
-    ]
+        .better(Better::AsMetric)
+        .with_error("floor_standard_errors.METRIC[j]"),
+    ];
+    let of_draws = SUMMARIES.iter().filter(|summary| matches!(summary.of, Of::Matrix(_) | Of::Pooled(_)));
+    let summary = |summary: &Summary| {
+        let name = format!("METRIC.{}", summary.name);
+        let place = format!("floor_summary[\"{name}\"]");
+        let meaning = "the summary of this name for independent draws of training images in place of the samples after each \
+                       task: its value for a model that forgets nothing";
+        plain(&format!("floor.{name}"), "", &place, meaning).better(summary.better)
+    };
+    values.into_iter().chain(of_draws.map(summary)).collect()
 }
 
 /// Evaluation matrices, and what is measured beside them.
@@ -140,12 +167,25 @@ fn matrices() -> Vec<Quantity> {
 }
 
 fn summaries() -> Vec<Quantity> {
-    let summary = |summary: &super::summaries::Summary| {
+    let summary = |summary: &Summary| {
         let name = format!("METRIC.{}", summary.name);
         let place = format!("cells[cell].summary[\"{name}\"]");
         plain(&name, "", &place, summary.meaning).better(summary.better)
     };
-    SUMMARIES.iter().map(summary).collect()
+    let comparison = |comparison: &super::references::Comparison| {
+        let name = format!("METRIC.{}", comparison.name);
+        let place = format!("cells[cell].summary[\"{name}\"]");
+        plain(&name, "", &place, comparison.meaning).better(Better::HIGHER)
+    };
+    let older = plain(
+        "METRIC.plasticity_against_joint",
+        "",
+        "cells[cell].summary[\"METRIC.plasticity_against_joint\"]",
+        "in results of older versions only: R[j][j] against that of joint training after (j + 1)/K of its steps, which is no \
+         reference",
+    );
+    let comparisons = COMPARISONS.iter().map(comparison).chain([older]);
+    SUMMARIES.iter().map(summary).chain(comparisons).collect()
 }
 
 /// Losses along the timesteps.
@@ -215,6 +255,14 @@ fn changes() -> Vec<Quantity> {
             "",
             "part of the total change from timesteps with a signal-to-noise ratio of at least 1; null as for `share`",
         ),
+        of(
+            "clear",
+            "",
+            "",
+            "change over the timesteps with a signal-to-noise ratio of at least 1: their part of `total`",
+        )
+        .better(Better::LOWER)
+        .with_error(&error("clear_error")),
         of("peak", "", "bin", "the bin in which the absolute change is greatest"),
     ]
 }

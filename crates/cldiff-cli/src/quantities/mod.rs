@@ -3,8 +3,9 @@
 //!
 //! - [`losses`] and [`summaries`] hold the quantities that the program computes from what the engine measured, with the
 //!   computation; the engine's [`COSTS`](cldiff_engine::COSTS) hold the costs; sample metrics name themselves.
+//! - [`references`] holds the summaries that compare cells with a reference.
 //! - [`declared`] lists these and the rest as places in `results.json`; [`walk`] finds the quantity of every number.
-//! - [`columns`] chooses what the tables for the eye show.
+//! - [`columns`] chooses what the tables for the eye show, and [`marks`] what they mark.
 //!
 //! The long table (`results.csv`, `results.parquet`), the tables and the reference in docs/results.md follow from the
 //! declarations. A test fails where a number has none.
@@ -13,9 +14,12 @@ pub mod cells;
 pub mod columns;
 pub mod declared;
 pub mod losses;
+pub mod marks;
 pub mod place;
+mod readings;
 #[cfg(test)]
 mod reference;
+pub mod references;
 pub mod summaries;
 #[cfg(test)]
 mod tests;

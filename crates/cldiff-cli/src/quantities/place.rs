@@ -38,11 +38,17 @@ pub enum Index {
     Threshold,
     /// The network's blocks.
     Block,
+    /// The classes.
+    Class,
+    /// The classes that are seen in samples of a class.
+    Seen,
+    /// The looks within an experience.
+    Point,
     /// An index that no row has.
     Other,
 }
 
-const INDICES: [(&str, Index); 9] = [
+const INDICES: [(&str, Index); 12] = [
     ("cell", Index::Cell),
     ("k", Index::AfterTask),
     ("j", Index::OnTask),
@@ -51,6 +57,9 @@ const INDICES: [(&str, Index); 9] = [
     ("curve", Index::Curve),
     ("threshold", Index::Threshold),
     ("block", Index::Block),
+    ("class", Index::Class),
+    ("seen", Index::Seen),
+    ("point", Index::Point),
     ("i", Index::Other),
 ];
 

@@ -1,15 +1,16 @@
-//! The summaries of a cell: what an evaluation matrix says in one number, for every metric that has a matrix.
+//! The summaries of a cell: what an evaluation matrix says in one number, for every metric that has a matrix. A summary
+//! of which an input is missing is null, with its reason.
 
 use std::collections::BTreeMap;
 
 use cl_metrics::summary::{
-    Direction, EvaluationMatrix, backward_transfer, final_average, forgetting, forward_transfer, plasticity,
-    plasticity_against, stream_average,
+    Direction, EvaluationMatrix, Gap, backward_transfer, final_average, forgetting, forward_transfer,
+    plasticity, stream_average,
 };
 use cldiff_engine::Shown;
 
 use super::{Better, direction};
-use crate::results::{CellResult, Matrix};
+use crate::results::{Matrix, MissingValue};
 
 /// A summary: its name, its meaning and its computation.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +31,11 @@ pub struct Summary {
 #[derive(Debug, Clone, Copy)]
 pub enum Of {
     /// The matrix.
-    Matrix(fn(&EvaluationMatrix, Direction) -> Option<f64>),
+    Matrix(fn(&EvaluationMatrix, Direction) -> Result<f64, Gap>),
     /// The values over all tasks seen.
-    Pooled(fn(&[Option<f64>]) -> Option<f64>),
+    Pooled(fn(&[Option<f64>]) -> Result<f64, Gap>),
     /// The matrix and the values of the untrained model.
-    Untrained(fn(&EvaluationMatrix, &[Option<f64>], Direction) -> Option<f64>),
-    /// The matrix and that of the `joint` cell of the same seed.
-    Joint(fn(&EvaluationMatrix, &EvaluationMatrix, Direction) -> Option<f64>),
+    Untrained(fn(&EvaluationMatrix, &[Option<f64>], Direction) -> Result<f64, Gap>),
 }
 
 const fn shown(heading: &'static str, decimals: usize) -> Shown {
@@ -44,7 +43,7 @@ const fn shown(heading: &'static str, decimals: usize) -> Shown {
 }
 
 /// Every summary. R is the metric's matrix and K the last task; "better by" has the sign of the metric's direction.
-pub const SUMMARIES: [Summary; 8] = [
+pub const SUMMARIES: [Summary; 7] = [
     Summary {
         name: "final_average",
         better: Better::AsMetric,
@@ -64,7 +63,7 @@ pub const SUMMARIES: [Summary; 8] = [
         name: "pooled_final",
         better: Better::AsMetric,
         meaning: "METRIC of all samples against the data of all tasks, after the last task",
-        of: Of::Pooled(|values| values.last().copied().flatten()),
+        of: Of::Pooled(last),
         shown: &[("fid", shown("FID pooled", 2)), ("kld", shown("KLD", 3))],
     },
     Summary {
@@ -98,23 +97,58 @@ pub const SUMMARIES: [Summary; 8] = [
         of: Of::Matrix(|matrix, _| plasticity(matrix)),
         shown: &[],
     },
-    Summary {
-        name: "plasticity_against_joint",
-        better: Better::HIGHER,
-        meaning: "how much better METRIC is on a task right after learning it than under joint training with the same seed \
-                  (negative: learned worse): R[j][j], mean over j; only in a run with a cell of `joint` alone",
-        of: Of::Joint(plasticity_against),
-        shown: &[("fid", shown("plasticity", 2))],
-    },
 ];
 
-/// The summaries of a cell that need no other cell.
+/// The last of the values over all tasks seen.
+fn last(values: &[Option<f64>]) -> Result<f64, Gap> {
+    let after = values.len().checked_sub(1).ok_or(Gap::NoTasks)?;
+    values[after].ok_or(Gap::Pooled { after })
+}
+
+/// Summaries, `METRIC.SUMMARY`, and the reasons why some are null.
+#[derive(Debug, Default, PartialEq)]
+pub struct Summaries {
+    /// The values.
+    pub values: BTreeMap<String, Option<f64>>,
+    /// Why entries of `values` are null.
+    pub missing: BTreeMap<String, String>,
+}
+
+impl Summaries {
+    fn note(&mut self, metric: &str, summary: &Summary, value: Result<f64, Gap>, missing: &[MissingValue]) {
+        let name = format!("{metric}.{}", summary.name);
+        self.values.insert(name.clone(), value.ok());
+        if let Err(gap) = value {
+            self.missing.insert(name, reason(metric, gap, missing));
+        }
+    }
+}
+
+/// The reason why a summary has no value: what it lacks, and why it is missing.
+fn reason(metric: &str, gap: Gap, missing: &[MissingValue]) -> String {
+    let why = |after: usize, on: Option<usize>| {
+        let is = |m: &&MissingValue| m.metric == metric && (m.after_task, m.on_task) == (after, on);
+        missing.iter().find(is).map_or_else(String::new, |m| format!(": {}", m.reason))
+    };
+    match gap {
+        Gap::Entry { after, on } => {
+            format!("{metric} on task {} after task {} is missing{}", on + 1, after + 1, why(after, Some(on)))
+        }
+        Gap::Pooled { after } => {
+            format!("{metric} over all tasks after task {} is missing{}", after + 1, why(after, None))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The summaries of a cell that need no other cell; `missing` are the values that could not be measured.
 pub fn summarise(
     matrices: &BTreeMap<String, Matrix>,
     pooled: &BTreeMap<String, Vec<Option<f64>>>,
     untrained: &BTreeMap<String, Vec<Option<f64>>>,
-) -> BTreeMap<String, Option<f64>> {
-    let mut all = BTreeMap::new();
+    missing: &[MissingValue],
+) -> Summaries {
+    let mut all = Summaries::default();
     for (metric, rows) in matrices {
         let (matrix, direction) = (EvaluationMatrix::new(rows.clone()), direction(metric));
         for summary in &SUMMARIES {
@@ -122,32 +156,54 @@ pub fn summarise(
                 Of::Matrix(of) => Some(of(&matrix, direction)),
                 Of::Pooled(of) => pooled.get(metric).map(|values| of(values)),
                 Of::Untrained(of) => untrained.get(metric).map(|values| of(&matrix, values, direction)),
-                Of::Joint(_) => None,
             };
-            all.extend(value.map(|value| (format!("{metric}.{}", summary.name), value)));
+            if let Some(value) = value {
+                all.note(metric, summary, value, missing);
+            }
         }
     }
     all
 }
 
-/// Adds to each cell the summaries against the joint cell of its seed, where there is one.
-pub fn against_joint(cells: &mut [CellResult]) {
-    let joint: BTreeMap<u64, BTreeMap<String, Matrix>> = cells
-        .iter()
-        .filter(|cell| cell.strategy == "joint")
-        .map(|cell| (cell.seed, cell.matrices.clone()))
-        .collect();
-    for cell in cells.iter_mut().filter(|cell| cell.strategy != "joint") {
-        let Some(joint) = joint.get(&cell.seed) else { continue };
-        for (metric, rows) in &cell.matrices {
-            let Some(reference) = joint.get(metric) else { continue };
-            let (own, reference) =
-                (EvaluationMatrix::new(rows.clone()), EvaluationMatrix::new(reference.clone()));
-            for summary in &SUMMARIES {
-                let Of::Joint(of) = summary.of else { continue };
-                let value = of(&own, &reference, direction(metric));
-                cell.summary.insert(format!("{metric}.{}", summary.name), value);
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Unconditional `finetune` after two tasks: the classifier sees one sample of the first task.
+    fn lost() -> Summaries {
+        let fid = vec![vec![Some(20.0), None], vec![None, Some(49.0)]];
+        let missing = MissingValue {
+            metric: "fid".into(),
+            after_task: 1,
+            on_task: Some(0),
+            reason: "a covariance needs at least 2 images, got 1".into(),
+        };
+        let pooled = BTreeMap::from([("fid".to_owned(), vec![Some(20.0), Some(90.0)])]);
+        summarise(&BTreeMap::from([("fid".to_owned(), fid)]), &pooled, &BTreeMap::new(), &[missing])
+    }
+
+    #[test]
+    fn a_lost_task_makes_no_summary_better() {
+        let Summaries { values, missing } = lost();
+        for name in ["final_average", "stream_average", "forgetting", "backward_transfer"] {
+            let name = format!("fid.{name}");
+            assert_eq!(values[&name], None, "{name}");
+            assert_eq!(
+                missing[&name],
+                "fid on task 1 after task 2 is missing: a covariance needs at least 2 images, got 1"
+            );
         }
+        assert_eq!((values["fid.plasticity"], values["fid.pooled_final"]), (Some(34.5), Some(90.0)));
+        assert_eq!(missing.len(), 4);
+    }
+
+    #[test]
+    fn one_task_has_nothing_to_forget() {
+        let matrices = BTreeMap::from([("kid".to_owned(), vec![vec![Some(1.0)]])]);
+        let pooled = BTreeMap::from([("kid".to_owned(), vec![None])]);
+        let Summaries { values, missing } = summarise(&matrices, &pooled, &BTreeMap::new(), &[]);
+        assert_eq!((values["kid.final_average"], values["kid.forgetting"]), (Some(1.0), None));
+        assert_eq!(missing["kid.forgetting"], "a stream of one task has nothing to forget");
+        assert_eq!(missing["kid.pooled_final"], "kid over all tasks after task 1 is missing");
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use cl_metrics::summary::Direction;
 
-use super::{Better, columns, declared::quantities};
+use super::{Better, columns, declared::quantities, walk};
 use crate::results::Results;
 
 fn fixture() -> Results {
@@ -35,10 +35,11 @@ fn the_tables_columns_are_quality_then_cost() {
         "FID pooled",
         "forgetting",
         "BWT",
-        "plasticity",
+        "FID learned",
         "KLD",
         "bpd",
         "bpd forg.",
+        "bpd learned",
         "train s",
         "sample s",
         "eval. s",
@@ -48,6 +49,24 @@ fn the_tables_columns_are_quality_then_cost() {
         "state kB",
     ];
     assert_eq!(titles, expected);
+}
+
+/// Forgetting is read with what was learned, which stands beside it; one quality is primary.
+#[test]
+fn forgetting_has_plasticity_beside_it() {
+    let columns = columns::qualities(&fixture());
+    let place = |key: &str| columns.iter().position(|column| column.key == key).unwrap();
+    for (forgets, learns, apart) in [
+        ("fid.forgetting", "fid.plasticity", 2),
+        ("fid.backward_transfer", "fid.plasticity", 1),
+        ("bpd.forgetting", "bpd.plasticity", 1),
+    ] {
+        assert_eq!(place(learns) - place(forgets), apart, "{forgets}");
+        assert_eq!(columns[place(forgets)].beside.as_deref(), Some(learns));
+        assert!(columns[place(forgets)].meaning.contains("nothing to forget"), "{forgets}");
+    }
+    let primary = columns.iter().filter(|column| column.primary).map(|column| column.key.as_str());
+    assert_eq!(primary.collect::<Vec<_>>(), ["fid.final_average"]);
 }
 
 #[test]
@@ -70,4 +89,23 @@ fn a_summary_has_the_direction_of_its_metric_or_its_own() {
     assert_eq!(Better::AsMetric.of("bpd"), Some(Direction::LowerIsBetter));
     assert_eq!(Better::LOWER.of("precision"), Some(Direction::LowerIsBetter));
     assert_eq!(Better::Neither.of("fid"), None);
+}
+
+/// Older versions compared with joint training on its way. What they wrote has its row, and no column.
+#[test]
+fn a_summary_of_older_versions_is_read_and_shown_in_no_table() {
+    let mut results = fixture();
+    results.cells[0].summary.insert("fid.plasticity_against_joint".into(), Some(-2.0));
+    let text = results.to_json().unwrap();
+    let results = Results::parse(&text, Path::new("results.json")).unwrap();
+    let found = walk::numbers(&results).unwrap();
+    assert!(found.undeclared.is_empty(), "{:?}", found.undeclared);
+    let values: Vec<f64> = found
+        .values
+        .iter()
+        .filter(|number| number.name == "fid.plasticity_against_joint")
+        .map(|number| number.value)
+        .collect();
+    assert_eq!(values, [-2.0]);
+    assert!(columns::columns(&results).iter().all(|column| !column.title.starts_with("plasticity")));
 }

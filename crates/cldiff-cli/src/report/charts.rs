@@ -1,6 +1,7 @@
 //! Charts with all strategies in one picture: quality over the stream, forgetting by timestep, quality against cost.
 
 use anyhow::Result;
+use cl_metrics::summary::OverSeeds;
 
 use super::{
     forgetting::{self, Loss},
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{
     quantities::{
-        cells::{entry, mean, pooled, spread, strategies},
+        cells::{average_after, entry, is_bound, mean, spread, strategies},
         columns::{qualities, state_bytes},
     },
     results::{CellResult, Results},
@@ -17,17 +18,18 @@ use crate::{
 
 const SIZE: (u32, u32) = (588, 330);
 
-/// FID on task 1 and over all tasks seen, after each task; with the interval over seeds, where there is one.
+/// FID on task 1, and the mean of FID over the tasks seen, after each task; with the interval over seeds, where there is
+/// one. (FID of the pooled samples of all tasks seen has an N that grows with the stream.)
 ///
 /// # Errors
 /// What plotters cannot draw.
 pub(super) fn fid_over_the_stream(results: &Results) -> Result<Vec<String>> {
     let axes = |title| Axes { title, x: "after task", y: "FID", tasks: true, zero: false };
     let first = lines_over_tasks(results, &|cells, k| entry(cells, "fid", k, 0));
-    let seen = lines_over_tasks(results, &|cells, k| pooled(cells, "fid", k));
+    let seen = lines_over_tasks(results, &|cells, k| average_after(cells, "fid", k));
     Ok(vec![
         chart(SIZE, &axes("FID on task 1"), &first)?,
-        chart(SIZE, &axes("FID over all tasks seen"), &seen)?,
+        chart(SIZE, &axes("FID, mean over the tasks seen"), &seen)?,
     ])
 }
 
@@ -57,18 +59,20 @@ pub(super) fn forgetting_by_timestep(results: &Results) -> Result<Vec<String>> {
     ])
 }
 
-/// Final FID against passes through the network, and against what a strategy stores: a strategy a point.
+/// Final FID against passes through the network, and against what a strategy stores: a strategy a point, a bound a
+/// line at its FID.
 ///
 /// # Errors
 /// What plotters cannot draw.
 pub(super) fn quality_against_cost(results: &Results) -> Result<Vec<String>> {
     let fid = qualities(results).into_iter().next();
     let points = |cost: fn(&CellResult) -> Option<f64>| -> Vec<Line> {
-        by_strategy(results, |cells| {
+        let all = by_strategy(results, |cells| {
             let fid = fid.as_ref().and_then(|column| column.mean(cells));
-            let cost = mean(cells.iter().filter_map(|cell| cost(cell)));
+            let cost = mean(cells.iter().map(|cell| cost(cell)));
             (cost.zip(fid).into_iter().collect(), Vec::new())
-        })
+        });
+        across(all)
     };
     let axes = |title, x| Axes { title, x, y: "final FID", tasks: false, zero: false };
     Ok(vec![
@@ -85,6 +89,16 @@ pub(super) fn quality_against_cost(results: &Results) -> Result<Vec<String>> {
     ])
 }
 
+/// Bounds as lines over the whole width: their cost is not what they are compared in.
+fn across(mut all: Vec<Line>) -> Vec<Line> {
+    let xs = || all.iter().flat_map(|line| line.points.iter().map(|point| point.0));
+    let ends = [xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max)];
+    for line in all.iter_mut().filter(|line| line.is_bound) {
+        line.points = line.points.iter().flat_map(|(_, y)| ends.map(|x| (x, *y))).collect();
+    }
+    all
+}
+
 /// A line for each strategy, from its points and its band.
 pub(super) fn by_strategy(
     results: &Results,
@@ -92,24 +106,23 @@ pub(super) fn by_strategy(
 ) -> Vec<Line> {
     let line = |(i, (_, cells)): (usize, (String, Vec<&CellResult>))| {
         let (points, band) = of(&cells);
-        Line { colour: palette::strategy(i), points, band, marker: i }
+        Line { colour: palette::strategy(i), points, band, marker: i, is_bound: is_bound(&cells) }
     };
     strategies(results).into_iter().enumerate().map(line).collect()
 }
 
-/// A value after each task, with the interval over seeds.
+/// A value after each task, with the interval over seeds; a gap where a seed has no value.
 pub(super) fn lines_over_tasks(
     results: &Results,
     value: &dyn Fn(&[&CellResult], usize) -> Option<f64>,
 ) -> Vec<Line> {
     let tasks = results.stream.tasks.len();
     by_strategy(results, |cells| {
-        let spreads = (0..tasks).filter_map(|k| {
-            let over_seeds = spread(cells.iter().filter_map(|cell| value(&[*cell], k)))?;
-            Some(((k + 1) as f64, over_seeds))
-        });
-        let spreads: Vec<_> = spreads.collect();
-        let band = spreads.iter().filter_map(|(x, s)| s.interval.map(|i| (*x, i.low, i.high))).collect();
-        (spreads.iter().map(|(x, s)| (*x, s.mean)).collect(), band)
+        let over_seeds = |k: usize| spread(cells.iter().map(|cell| value(&[*cell], k)));
+        let spreads: Vec<_> = (0..tasks).map(|k| ((k + 1) as f64, over_seeds(k))).collect();
+        let points = spreads.iter().map(|(x, s)| (*x, s.map_or(f64::NAN, |s| s.mean))).collect();
+        let interval = |s: &OverSeeds| s.interval().map_or((f64::NAN, f64::NAN), |i| (i.low, i.high));
+        let bands = spreads.iter().map(|(x, s)| (*x, s.as_ref().map_or((f64::NAN, f64::NAN), interval)));
+        (points, bands.map(|(x, (low, high))| (x, low, high)).collect())
     })
 }

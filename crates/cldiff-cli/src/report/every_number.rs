@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     long::rows,
     tables::csv,
-    tests::{cell, input},
+    tests::{cell, every_reading, input},
 };
 use crate::{
     quantities::{declared::ATTRIBUTES, walk},
@@ -26,6 +26,7 @@ fn made_up() -> Results {
     let costs = Costs::of(&Cost { skipped_steps: 7, peak_memory_bytes: Some(5), ..Cost::default() });
     let cell = |label: &str, seed| CellResult { cost: costs.clone(), ..cell(label, seed, 3) };
     let mut results = input(vec![cell("a", 4), cell("a", 5), cell("b", 4)], 3).results;
+    results.cells[1].readings = every_reading(3);
     let failed = FailedCell { strategy: "ewc".into(), label: "c".into(), seed: 6, reason: "none".into() };
     results.failed.push(failed);
     results
@@ -63,10 +64,10 @@ fn every_number_of_results_json_has_its_row() {
         let mut expected: Vec<f64> =
             all.iter().filter(|(place, _)| !attributes.contains(place)).map(|(_, value)| *value).collect();
         let text = csv(&rows(&[&results], &results).unwrap());
-        // From the right: the value, and nine fields before it the statistic.
+        // From the right: the reason, which is empty here, the value, and twelve fields before it the statistic.
         let fields = text.lines().skip(1).map(|line| line.rsplit(',').collect::<Vec<_>>());
-        let single = fields.filter(|fields| ["value", "standard_error"].contains(&fields[9]));
-        let mut found: Vec<f64> = single.map(|fields| fields[0].parse().unwrap()).collect();
+        let single = fields.filter(|fields| ["value", "standard_error"].contains(&fields[13]));
+        let mut found: Vec<f64> = single.map(|fields| fields[1].parse().unwrap()).collect();
         expected.sort_by(f64::total_cmp);
         found.sort_by(f64::total_cmp);
         assert!(expected.len() > 150, "{}", expected.len());
@@ -82,7 +83,7 @@ fn skipped_steps_have_a_row() {
     let rows = rows(&[&results], &results).unwrap();
     let skipped: Vec<_> = rows.iter().filter(|row| row.metric == "cost.skipped_steps").collect();
     assert_eq!(skipped.len(), 3);
-    assert!(skipped.iter().all(|row| row.value == 7.0 && row.statistic == "value"));
+    assert!(skipped.iter().all(|row| row.value == Some(7.0) && row.statistic == "value"));
     assert_eq!((skipped[1].label.as_deref(), skipped[1].seed), (Some("a"), Some(5)));
 }
 

@@ -29,7 +29,7 @@ impl Loss {
 /// The loss on task j in a bin right after task j and after the last task, averaged over seeds.
 fn before_and_after(cells: &[&CellResult], loss: Loss, j: usize, bin: usize) -> Option<(f64, f64)> {
     let at = |k: Option<usize>| {
-        mean(cells.iter().filter_map(|cell| {
+        mean(cells.iter().map(|cell| {
             let of = loss.of(&cell.timestep);
             of.get(k.unwrap_or(of.len().checked_sub(1)?))?.get(j)?.get(bin).copied()
         }))
@@ -40,6 +40,8 @@ fn before_and_after(cells: &[&CellResult], loss: Loss, j: usize, bin: usize) -> 
 /// Forgetting in one bin at the end of the stream, averaged over the tasks before the last and over seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct CurvePoint {
+    /// The bin.
+    pub bin: usize,
     /// The bin's first timestep.
     pub from: usize,
     /// Its middle.
@@ -48,16 +50,28 @@ pub(super) struct CurvePoint {
     pub log_snr: Option<f64>,
     /// The change of the loss.
     pub absolute: f64,
-    /// 1.96 standard errors of it over images; 0 where they are not known.
-    pub margin: f64,
-    /// The change as a part of the loss before.
+    /// Its standard error over images; none where it is not known.
+    pub error: Option<f64>,
+    /// The change as a part of the loss before; none where that is 0 on a task.
     pub relative: Option<f64>,
-    /// 1.96 standard errors of it.
-    pub relative_margin: f64,
+    /// Its standard error over images.
+    pub relative_error: Option<f64>,
 }
 
 /// 95 % of a normal distribution are within so many standard deviations.
 pub(super) const MARGIN: f64 = 1.96;
+
+impl CurvePoint {
+    /// Half the 95 % interval over images of this bin by itself; 0 where it is not known.
+    pub(super) fn margin(&self) -> f64 {
+        MARGIN * self.error.unwrap_or(0.0)
+    }
+
+    /// The same of the relative change.
+    pub(super) fn relative_margin(&self) -> f64 {
+        MARGIN * self.relative_error.unwrap_or(0.0)
+    }
+}
 
 /// F(t) at the end of the stream, bin by bin; empty for a single task.
 pub(super) fn curve(results: &Results, cells: &[&CellResult], loss: Loss) -> Vec<CurvePoint> {
@@ -66,19 +80,21 @@ pub(super) fn curve(results: &Results, cells: &[&CellResult], loss: Loss) -> Vec
     let old = results.stream.tasks.len().saturating_sub(1);
     let point = |bin: usize| {
         let error = |of: fn(&ChangeResult) -> &Vec<Option<f64>>| {
-            MARGIN
-                * mean(cells.iter().filter_map(|cell| error_over_tasks(cell, loss, bin, of))).unwrap_or(0.0)
+            mean(cells.iter().map(|cell| {
+                error_over_tasks(last_changes(cell, loss)?, |c| of(c).get(bin).copied().flatten())
+            }))
         };
         let change = |j: usize| before_and_after(cells, loss, j, bin);
         let ratio = |(before, after): (f64, f64)| (before > 0.0).then(|| after / before - 1.0);
         Some(CurvePoint {
+            bin,
             from: edges[bin],
             t: (edges[bin] + edges[bin + 1]) as f64 / 2.0,
             log_snr: log_snr.get(bin).zip(log_snr.get(bin + 1)).map(|(a, b)| f64::midpoint(*a, *b)),
-            absolute: mean((0..old).filter_map(change).map(|(before, after)| after - before))?,
-            margin: error(|change| &change.absolute_error),
-            relative: mean((0..old).filter_map(change).filter_map(ratio)),
-            relative_margin: error(|change| &change.relative_error),
+            absolute: mean((0..old).map(|j| change(j).map(|(before, after)| after - before)))?,
+            error: error(|change| &change.absolute_error),
+            relative: mean((0..old).map(|j| change(j).and_then(ratio))),
+            relative_error: error(|change| &change.relative_error),
         })
     };
     (0..bins(results)).filter_map(point).collect()
@@ -86,15 +102,8 @@ pub(super) fn curve(results: &Results, cells: &[&CellResult], loss: Loss) -> Vec
 
 /// The standard error of the mean over old tasks, whose images are drawn independently. (Seeds share their images, so
 /// that errors are averaged over them and not divided.)
-fn error_over_tasks(
-    cell: &CellResult,
-    loss: Loss,
-    bin: usize,
-    of: fn(&ChangeResult) -> &Vec<Option<f64>>,
-) -> Option<f64> {
-    let changes = last_changes(cell, loss)?;
-    let squares: Vec<f64> =
-        changes.iter().map(|c| of(c).get(bin).copied().flatten().map(|e| e * e)).collect::<Option<_>>()?;
+fn error_over_tasks(changes: &[ChangeResult], of: impl Fn(&ChangeResult) -> Option<f64>) -> Option<f64> {
+    let squares: Vec<f64> = changes.iter().map(|c| of(c).map(|e| e * e)).collect::<Option<_>>()?;
     (!squares.is_empty()).then(|| squares.iter().sum::<f64>().sqrt() / squares.len() as f64)
 }
 
@@ -107,26 +116,41 @@ pub(super) fn last_changes(cell: &CellResult, loss: Loss) -> Option<&Vec<ChangeR
     cell.timestep.forgetting.get(name)?.last()
 }
 
-/// The change over all timesteps, averaged over old tasks and seeds, and 1.96 standard errors of it over images.
-pub(super) fn total(cells: &[&CellResult], loss: Loss) -> Option<(f64, f64)> {
-    let of_cell = |cell: &CellResult| -> Option<(f64, f64)> {
-        let changes = last_changes(cell, loss)?;
-        let totals: Vec<f64> = changes.iter().filter_map(|c| c.total).collect();
-        let squares: f64 = changes.iter().filter_map(|c| c.total_error).map(|e| e * e).sum();
-        Some((mean(totals.iter().copied())?, MARGIN * squares.sqrt() / totals.len() as f64))
-    };
-    let all: Vec<(f64, f64)> = cells.iter().filter_map(|cell| of_cell(cell)).collect();
-    Some((mean(all.iter().map(|a| a.0))?, mean(all.iter().map(|a| a.1))?))
+/// A number over all old tasks and seeds, and its standard error over images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Estimate {
+    pub value: f64,
+    pub error: Option<f64>,
 }
 
-/// The part of the change that comes from timesteps with more signal than noise, over old tasks and seeds together; none
-/// where the change cannot be told from 0.
-pub(super) fn clear_part(cells: &[&CellResult], loss: Loss) -> Option<f64> {
-    let (sum, margin) = total(cells, loss)?;
-    let parts = cells.iter().filter_map(|cell| last_changes(cell, loss)).flatten();
-    let parts: Vec<(f64, f64)> = parts.filter_map(|c| Some((c.total?, c.clear_share? * c.total?))).collect();
-    let (whole, clear) = parts.iter().fold((0.0, 0.0), |(w, c), (total, part)| (w + total, c + part));
-    (sum.abs() > margin && whole != 0.0).then(|| clear / whole)
+impl Estimate {
+    /// The 95 % interval over images; none where the error is not known.
+    pub(super) fn interval(&self) -> Option<(f64, f64)> {
+        self.error.map(|error| (self.value - MARGIN * error, self.value + MARGIN * error))
+    }
+}
+
+fn over_tasks_and_seeds(
+    cells: &[&CellResult],
+    loss: Loss,
+    value: impl Fn(&ChangeResult) -> Option<f64>,
+    error: impl Fn(&ChangeResult) -> Option<f64>,
+) -> Option<Estimate> {
+    let of_cell = |cell: &&CellResult| mean(last_changes(cell, loss)?.iter().map(&value));
+    let error = mean(cells.iter().map(|cell| error_over_tasks(last_changes(cell, loss)?, &error)));
+    Some(Estimate { value: mean(cells.iter().map(of_cell))?, error })
+}
+
+/// The change over all timesteps, averaged over all old tasks and seeds.
+pub(super) fn total(cells: &[&CellResult], loss: Loss) -> Option<Estimate> {
+    over_tasks_and_seeds(cells, loss, |c| c.total, |c| c.total_error)
+}
+
+/// The change over the timesteps with more signal than noise, averaged over all old tasks and seeds. Results of older
+/// versions have it where every task's change was told from 0.
+pub(super) fn clear(cells: &[&CellResult], loss: Loss) -> Option<Estimate> {
+    let value = |c: &ChangeResult| c.clear.or_else(|| Some(c.clear_share? * c.total?));
+    over_tasks_and_seeds(cells, loss, value, |c| c.clear_error)
 }
 
 /// F(t) at the end of the stream as a share of the loss right after learning, on task j.
@@ -172,6 +196,7 @@ pub(super) fn map(results: &Results, cells: &[&CellResult]) -> Result<String> {
         row_labels: (1..=old).map(|j| format!("task {j}")).collect(),
         axes: ("change of the denoising loss, %, by first timestep of the bin", ""),
         values: values(cells),
+        notes: Vec::new(),
         colour: &colour,
         format: &|v| format!("{:+.0}", 100.0 * v),
         cell: (50, 26),

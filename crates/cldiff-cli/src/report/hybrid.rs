@@ -41,10 +41,10 @@ pub(super) fn thresholds(cells: &[&CellResult], task: usize) -> Vec<usize> {
     curve(cells.first().copied(), task).map_or_else(Vec::new, |curve| curve.thresholds.clone())
 }
 
-/// The values of the seeds at the i-th threshold, by seed.
-pub(super) fn values(cells: &[&CellResult], task: usize, above: Above, i: usize) -> Vec<(u64, f64)> {
+/// The values of the seeds at the i-th threshold, by seed; none for a seed without one.
+pub(super) fn values(cells: &[&CellResult], task: usize, above: Above, i: usize) -> Vec<(u64, Option<f64>)> {
     let of = |cell: &CellResult| above.of(curve(Some(cell), task)?).get(i).copied().flatten();
-    cells.iter().filter_map(|cell| Some((cell.seed, of(cell)?))).collect()
+    cells.iter().map(|cell| (cell.seed, of(cell))).collect()
 }
 
 fn curve(cell: Option<&CellResult>, task: usize) -> Option<&HybridResult> {
@@ -84,12 +84,13 @@ fn lines(cells: &[&CellResult], task: usize) -> Vec<Line> {
                     Some((t as f64, spread(values(cells, task, above, at).into_iter().map(|v| v.1))?))
                 })
                 .collect();
-            let band = spreads.iter().filter_map(|(x, s)| s.interval.map(|i| (*x, i.low, i.high)));
+            let band = spreads.iter().filter_map(|(x, s)| s.interval().map(|i| (*x, i.low, i.high)));
             Line {
                 colour: palette::strategy(i),
                 band: band.collect(),
                 points: spreads.iter().map(|(x, s)| (*x, s.mean)).collect(),
                 marker: i,
+                is_bound: false,
             }
         })
         .collect()

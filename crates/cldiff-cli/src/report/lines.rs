@@ -7,7 +7,7 @@ use plotters::{coord::types::RangedCoordf64, prelude::*};
 
 use super::svg::{self, INK, drawing, figure, text};
 
-/// A line with its colour, its marker and, where known, its band.
+/// A line with its colour, its marker and, where known, its band. Where y is not a number, the line has a gap.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub colour: RGBColor,
@@ -15,6 +15,8 @@ pub(super) struct Line {
     /// x, lower and upper end.
     pub band: Vec<(f64, f64, f64)>,
     pub marker: usize,
+    /// A bound is dashed, without markers and band.
+    pub is_bound: bool,
 }
 
 /// What stands around the lines.
@@ -55,6 +57,7 @@ pub(super) fn range_of<'l>(lines: impl IntoIterator<Item = &'l Line>, zero: bool
 
 /// The range of some values with a margin of a share of it on both sides.
 pub(super) fn around(values: &[f64], margin: f64) -> Range<f64> {
+    // What is not a number is in no range.
     let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
     if least > most {
         return 0.0..1.0;
@@ -121,23 +124,32 @@ pub(super) fn tick(value: f64, decimals: usize) -> String {
 }
 
 fn draw_line(chart: &mut Chart<'_, '_>, line: &Line) -> Result<()> {
-    if !line.band.is_empty() {
-        let lower = line.band.iter().map(|b| (b.0, b.1));
-        let upper = line.band.iter().rev().map(|b| (b.0, b.2));
+    let style = line.colour.stroke_width(2);
+    if line.is_bound {
+        for part in line.points.split(|point| point.1.is_nan()) {
+            let dashes = DashedLineSeries::new(part.iter().copied(), 6, 5, style);
+            chart.draw_series(dashes).map_err(drawing)?;
+        }
+        return Ok(());
+    }
+    for part in line.band.split(|ends| ends.1.is_nan()).filter(|part| !part.is_empty()) {
+        let lower = part.iter().map(|b| (b.0, b.1));
+        let upper = part.iter().rev().map(|b| (b.0, b.2));
         let outline: Vec<(f64, f64)> = lower.chain(upper).collect();
         chart
             .draw_series(std::iter::once(Polygon::new(outline, line.colour.mix(0.22).filled())))
             .map_err(drawing)?;
     }
-    let style = line.colour.stroke_width(2);
-    chart.draw_series(LineSeries::new(line.points.iter().copied(), style)).map_err(drawing)?;
+    for part in line.points.split(|point| point.1.is_nan()) {
+        chart.draw_series(LineSeries::new(part.iter().copied(), style)).map_err(drawing)?;
+    }
     draw_markers(chart, line)
 }
 
 /// A line's points, in a shape of its own.
 fn draw_markers(chart: &mut Chart<'_, '_>, line: &Line) -> Result<()> {
     let style = line.colour.filled();
-    let points = line.points.iter().copied();
+    let points = line.points.iter().copied().filter(|point| !point.1.is_nan());
     match line.marker % 3 {
         0 => chart.draw_series(points.map(|p| Circle::new(p, 4, style))).map(|_| ()),
         1 => chart.draw_series(points.map(|p| TriangleMarker::new(p, 6, style))).map(|_| ()),

@@ -1,14 +1,15 @@
 //! Every number of the results as a row of one long table, which `results.csv` and `results.parquet` hold.
 //!
-//! Tasks and bins are counted from 0, as in `results.json`. What was not measured has no row. [`quantities`](crate::quantities)
+//! Tasks and bins are counted from 0, as in `results.json`. What was not measured has no row; what was to be measured and
+//! has no value has a row with the reason. [`quantities`](crate::quantities)
 //! declares which metrics there are, and docs/results.md lists them.
 
 use anyhow::Result;
+use cl_metrics::summary::OverSeeds;
 
 use super::statistics::{pairs, standings};
 use crate::{
     quantities::{
-        columns::Column,
         place::Index,
         walk::{Number, numbers},
     },
@@ -28,7 +29,7 @@ pub struct Row {
     pub seed: Option<u64>,
     /// What was measured.
     pub metric: String,
-    /// `value`, `standard_error`, `mean`, `standard_deviation`, `low`, `high`, `n` or `rank`.
+    /// `value`, `standard_error`, `mean`, `standard_deviation`, `low`, `high`, `n`, `rank` or `p_holm`.
     pub statistic: &'static str,
     /// After which task.
     pub after_task: Option<usize>,
@@ -44,10 +45,18 @@ pub struct Row {
     pub threshold: Option<usize>,
     /// The block of the network.
     pub block: Option<String>,
+    /// Which class.
+    pub class: Option<usize>,
+    /// The class that is seen in samples of the class.
+    pub seen_class: Option<usize>,
+    /// After which step of the experience `after_task`.
+    pub step: Option<usize>,
     /// The strategy that is subtracted in a paired difference.
     pub other: Option<String>,
-    /// The number.
-    pub value: f64,
+    /// The number; none where there is none and `reason` says why.
+    pub value: Option<f64>,
+    /// Why there is no number.
+    pub reason: Option<String>,
 }
 
 /// The rows of the cells of each run, and of what all of them together say over seeds.
@@ -62,6 +71,7 @@ pub fn rows(runs: &[&Results], merged: &Results) -> Result<Vec<Row>> {
             tracing::warn!("numbers of \"{}\" that no row has: {}", run.name, found.undeclared.join(", "));
         }
         table.rows.extend(found.values.into_iter().map(|number| row(run, number)));
+        table.rows.extend(run.cells.iter().flat_map(|cell| missing(run, cell)));
     }
     table.over_seeds(merged);
     Ok(table.rows)
@@ -81,13 +91,40 @@ fn row(run: &Results, number: Number) -> Row {
         after_task: at(Index::AfterTask),
         on_task: at(Index::OnTask),
         bin: at(Index::Bin),
-        value: number.value,
+        class: at(Index::Class),
+        seen_class: at(Index::Seen),
+        value: Some(number.value),
         ..Row::default()
     };
     if let Some(cell) = cell {
         in_cell(&mut row, cell, &number);
     }
     row
+}
+
+/// The rows of a cell's entries and summaries that have a reason instead of a value.
+fn missing<'a>(run: &'a Results, cell: &'a CellResult) -> impl Iterator<Item = Row> + 'a {
+    let row = |metric: String, reason: &str| Row {
+        run: run.name.clone(),
+        label: Some(cell.label.clone()),
+        strategy: Some(cell.strategy.clone()),
+        seed: Some(cell.seed),
+        metric,
+        statistic: "value",
+        reason: Some(reason.to_owned()),
+        ..Row::default()
+    };
+    let entries = cell.missing.iter().map(move |missing| {
+        let pooled = if missing.on_task.is_none() { ".pooled" } else { "" };
+        Row {
+            after_task: Some(missing.after_task),
+            on_task: missing.on_task,
+            ..row(format!("{}{pooled}", missing.metric), &missing.reason)
+        }
+    });
+    let is_null = |key: &String| !matches!(cell.summary.get(key), Some(Some(_)));
+    let summaries = cell.summary_missing.iter().filter(move |(key, _)| is_null(key));
+    entries.chain(summaries.map(move |(key, reason)| row(key.clone(), reason)))
 }
 
 /// Fills in the columns beside a cell's number: timesteps, the block, the task and the threshold of a hybrid trajectory.
@@ -101,6 +138,11 @@ fn in_cell(row: &mut Row, cell: &CellResult, number: &Number) {
     }
     if let (Some(i), Some(cka)) = (number.index(Index::Block), &cell.cka) {
         row.block = cka.blocks.get(i).cloned();
+    }
+    if let (Some(k), Some(point), Some(within)) =
+        (row.after_task, number.index(Index::Point), &cell.readings.within)
+    {
+        row.step = within.steps.get(k).and_then(|steps| steps.get(point).copied());
     }
     if let Some(curve) = number.index(Index::Curve).and_then(|i| cell.hybrid_sampling.get(i)) {
         let tasks = cell.timestep.prior.len().max(cell.timestep.vlb.len());
@@ -118,36 +160,43 @@ struct Table {
 impl Table {
     fn push(&mut self, metric: &str, value: Option<f64>, place: impl FnOnce(&mut Row)) {
         let Some(value) = value.filter(|v| v.is_finite()) else { return };
-        let mut row = Row { metric: metric.to_owned(), value, ..Row::default() };
+        let mut row = Row { metric: metric.to_owned(), value: Some(value), ..Row::default() };
         place(&mut row);
         self.rows.push(row);
     }
 
     fn over_seeds(&mut self, merged: &Results) {
         for standing in standings(merged) {
-            let rank = standing.rank.map(|rank| rank as f64);
-            let label = standing.label.clone();
-            self.spread(&standing.column, "", &standing.over_seeds, |row| row.label = Some(label.clone()));
-            self.push(&standing.column.key, rank, |row| {
-                (row.statistic, row.label) = ("rank", Some(standing.label.clone()));
+            let (key, label) = (&standing.column.key, &standing.label);
+            match &standing.over_seeds {
+                Some(over_seeds) => self.spread(key, over_seeds, |row| row.label = Some(label.clone())),
+                None => self.rows.push(Row {
+                    metric: key.clone(),
+                    statistic: "mean",
+                    label: Some(label.clone()),
+                    reason: standing.reason.clone(),
+                    ..Row::default()
+                }),
+            }
+            self.push(key, standing.rank.map(|rank| rank as f64), |row| {
+                (row.statistic, row.label) = ("rank", Some(label.clone()));
             });
         }
         for pair in pairs(merged) {
             let place = |row: &mut Row| {
                 (row.label, row.other) = (Some(pair.a.clone()), Some(pair.b.clone()));
             };
-            self.spread(&pair.column, ".difference", &pair.difference, place);
+            let key = format!("{}.difference", pair.column.key);
+            self.spread(&key, &pair.difference, place);
+            self.push(&key, pair.adjusted_p, |row| {
+                row.statistic = "p_holm";
+                place(row);
+            });
         }
     }
 
-    fn spread(
-        &mut self,
-        column: &Column,
-        suffix: &str,
-        over_seeds: &cl_metrics::summary::OverSeeds,
-        place: impl Fn(&mut Row),
-    ) {
-        let interval = over_seeds.interval;
+    fn spread(&mut self, metric: &str, over_seeds: &OverSeeds, place: impl Fn(&mut Row)) {
+        let interval = over_seeds.interval();
         let statistics = [
             ("n", Some(over_seeds.n as f64)),
             ("mean", Some(over_seeds.mean)),
@@ -156,7 +205,7 @@ impl Table {
             ("high", interval.map(|i| i.high)),
         ];
         for (statistic, value) in statistics {
-            self.push(&format!("{}{suffix}", column.key), value, |row| {
+            self.push(metric, value, |row| {
                 row.statistic = statistic;
                 place(row);
             });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail};
 
 use super::ReportInput;
-use crate::{config::first_difference, quantities::summaries::against_joint, results::Results};
+use crate::{config::first_difference, quantities::references, results::Results};
 
 /// The first run with the cells of all.
 ///
@@ -40,8 +40,8 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
     if merged.results.cells.is_empty() {
         bail!("the run \"{}\" has no cells", first.results.name);
     }
-    // The joint cell may come from another run than the cells that it is compared with.
-    against_joint(&mut merged.results.cells);
+    // A reference may come from another run than the cells that are compared with it.
+    references::compare(&mut merged.results.cells);
     Ok(merged)
 }
 

@@ -1,6 +1,7 @@
 //! `report.html`: one file, no network, for someone who knows the field and not this program. `cldiff run` ends with
 //! it; `command` is `cldiff report`.
 
+mod bits_and_samples;
 mod charts;
 pub(crate) mod command;
 mod forgetting;
@@ -11,8 +12,9 @@ mod lines;
 pub mod long;
 mod merge;
 mod palette;
-mod pitfall;
+mod readings;
 mod sections;
+mod simultaneous;
 mod small_multiples;
 mod statistics;
 mod svg;
@@ -23,6 +25,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cl_metrics::summary::{FEWEST_FOR_INTERVAL, FEWEST_SEEDS};
 use cl_strategies::durable::write_whole;
 use minijinja::{Environment, Value, context, value::merge_maps};
 
@@ -68,6 +71,9 @@ pub fn render(inputs: &[ReportInput]) -> Result<String> {
     environment
         .add_template("report.html", include_str!("template.html"))
         .context("the report's template")?;
+    environment
+        .add_template("readings.html", include_str!("readings/section.html"))
+        .context("the report's template")?;
     let template = environment.get_template("report.html").context("the report's template")?;
     let page = context! {
         style => include_str!("style.css"),
@@ -88,11 +94,20 @@ fn words_and_tables(merged: &ReportInput) -> Value {
         findings => words::findings(results),
         tasks => Value::from_serialize(&results.stream.tasks),
         columns => sections::table_header(results),
-        rows => sections::table_rows(results),
+        rows => sections::table_rows(results, false),
+        bounds => sections::table_rows(results, true),
+        missing => sections::missing(results),
         standings => statistics::standing_rows(results),
         pairs => statistics::pair_rows(results),
         summaries => sections::summary_rows(results),
         floor => sections::floor(results),
+        floor_row => sections::floor_row(results),
+        floor_overlap => results.floor_draws_overlap,
+        confusion => results.judge_confusion,
+        fid_note => sections::fid_note(results),
+        missing_fid => sections::missing_fid(results),
+        marks_seeds => FEWEST_SEEDS,
+        interval_seeds => FEWEST_FOR_INTERVAL,
         features => results.features,
         real => merged.real_grid.as_deref().map(sections::data_uri),
         legend => sections::legend(results),
@@ -112,9 +127,10 @@ fn figures(results: &Results) -> Result<Value> {
         timestep_maps => sections::figures(&strategies, |cells| forgetting::map(results, cells))?,
         timestep_rows => sections::figures(&strategies, |cells| small_multiples::draw(results, cells))?,
         timestep_curves => charts::forgetting_by_timestep(results)?,
-        bpd_panels => sections::figures(&strategies, |cells| pitfall::draw(results, cells))?,
+        bpd_panels => sections::figures(&strategies, |cells| bits_and_samples::draw(results, cells))?,
         hybrids => hybrids(results)?,
         gradient_maps => sections::optional_figures(&strategies, |cells| views::gradients(results, cells))?,
+        readings => readings::sections(results)?,
         cka_maps => sections::optional_figures(&strategies, |cells| views::cka(results, cells))?,
     })
 }

@@ -7,20 +7,28 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use cl_metrics::summary::Direction;
 use minijinja::{Value, context};
 
-use super::{ReportInput, palette};
+use super::{ReportInput, heat_map, palette};
 use crate::{
     quantities::{
-        cells::{mean, strategies},
+        cells::{is_bound, mean, range, range_text, strategies},
         columns::{Column, columns},
+        marks::marked,
     },
     results::{CellResult, Results},
 };
 
 /// The table's header.
 pub(super) fn table_header(results: &Results) -> Vec<Value> {
+    let meaning = |c: &Column| match (c.quality, c.primary) {
+        (false, _) => c.meaning.clone(),
+        (true, true) => format!("{} (primary quality)", c.meaning),
+        (true, false) => format!("{} (exploratory)", c.meaning),
+    };
     columns(results)
         .iter()
-        .map(|c| context! { title => c.title, meaning => c.meaning, quality => c.quality, arrow => arrow(c) })
+        .map(
+            |c| context! { title => c.title, meaning => meaning(c), quality => c.quality, arrow => arrow(c) },
+        )
         .collect()
 }
 
@@ -32,34 +40,92 @@ fn arrow(column: &Column) -> &'static str {
     }
 }
 
-/// The table's rows; the best value of each quality column is marked, the cheapest of each cost column too.
-pub(super) fn table_rows(results: &Results) -> Vec<Value> {
+/// The rows of the table for the strategies that compete, or for the bounds. The strategies that lead in a quality are
+/// marked.
+pub(super) fn table_rows(results: &Results, bounds: bool) -> Vec<Value> {
     let columns = columns(results);
-    let all = strategies(results);
-    let means: Vec<Vec<Option<f64>>> =
-        all.iter().map(|(_, cells)| columns.iter().map(|c| c.mean(cells)).collect()).collect();
-    all.iter()
-        .zip(&means)
-        .map(|((label, cells), values)| {
-            let entries: Vec<Value> = columns
-                .iter()
-                .enumerate()
-                .map(|(i, column)| {
-                    let best = column.best(means.iter().filter_map(|row| row[i]));
-                    let over_seeds = column.over_seeds(cells);
-                    let deviation = over_seeds.and_then(|s| s.standard_deviation);
-                    context! {
-                        text => column.format(values[i]),
-                        sort => values[i],
-                        deviation => deviation.map(|d| column.format(Some(d))),
-                        best => column.quality && values[i].is_some() && values[i] == best,
-                        quality => column.quality,
-                    }
-                })
-                .collect();
-            context! { label => label, seeds => cells.len(), entries => entries }
-        })
-        .collect()
+    let marks: Vec<Vec<String>> = columns.iter().map(|column| marked(results, column)).collect();
+    let rows = strategies(results).into_iter().filter(|(_, cells)| is_bound(cells) == bounds);
+    rows.map(|(label, cells)| {
+        let entries: Vec<Value> = columns
+            .iter()
+            .zip(&marks)
+            .map(|(column, marked)| {
+                let value = column.mean(&cells);
+                context! {
+                    text => column.format(value),
+                    sort => value,
+                    spread => spread(column, &cells),
+                    best => marked.contains(&label),
+                    quality => column.quality,
+                }
+            })
+            .collect();
+        context! { label => label, seeds => cells.len(), entries => entries }
+    })
+    .collect()
+}
+
+/// The spread behind an entry with its name: over seeds where there are several, else over samples where it is known.
+fn spread(column: &Column, cells: &[&CellResult]) -> Option<String> {
+    if let [cell] = cells {
+        return column.error_over_samples(cell).map(|error| format!("± {} se", column.format(Some(error))));
+    }
+    let deviation = column.over_seeds(cells)?.standard_deviation?;
+    Some(format!("± {} sd", column.format(Some(deviation))))
+}
+
+/// Why the table has dashes: a line for each strategy and column.
+pub(super) fn missing(results: &Results) -> Vec<String> {
+    let columns = columns(results);
+    let of_strategy = |(label, cells): (String, Vec<&CellResult>)| {
+        let reasons =
+            columns.iter().filter_map(|column| Some((column.title.as_str(), column.reason(&cells)?)));
+        // Columns that have one reason share a line.
+        let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+        for (title, reason) in reasons {
+            match lines.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, titles)) => titles.push(title),
+                None => lines.push((reason, vec![title])),
+            }
+        }
+        let line =
+            |(reason, titles): (String, Vec<&str>)| format!("{label}, {}: {reason}", titles.join(", "));
+        lines.into_iter().map(line).collect::<Vec<_>>()
+    };
+    strategies(results).into_iter().flat_map(of_strategy).collect()
+}
+
+/// Why the FID matrices have dashes.
+pub(super) fn missing_fid(results: &Results) -> Vec<String> {
+    let of_cell = |cell: &CellResult| {
+        let lost = cell.missing.iter().filter_map(|missing| {
+            let on_task = missing.on_task.filter(|_| missing.metric == "fid")?;
+            Some(format!(
+                "{} (seed {}) on task {} after task {}: {}",
+                cell.label,
+                cell.seed,
+                on_task + 1,
+                missing.after_task + 1,
+                missing.reason
+            ))
+        });
+        lost.collect::<Vec<_>>()
+    };
+    results.cells.iter().flat_map(of_cell).collect()
+}
+
+/// What stands in the entries of the FID matrices.
+pub(super) fn fid_note(results: &Results) -> String {
+    let errors = results.cells.iter().any(|cell| cell.standard_errors.contains_key("fid"));
+    let errors = if errors { " ± is its standard error over samples (mean over seeds)." } else { "" };
+    let known = results.cells.iter().any(|cell| cell.samples.contains_key("fid"));
+    let n = match heat_map::one_n(results) {
+        Some(n) => format!(" N = {n} samples behind every entry."),
+        None if known => " N, below each value, is the number of samples behind it.".to_owned(),
+        None => String::new(),
+    };
+    format!("Each entry is the mean of FID over seeds.{errors}{n}")
 }
 
 /// Every summary that any cell has: a row each, a strategy a column.
@@ -68,27 +134,62 @@ pub(super) fn summary_rows(results: &Results) -> Vec<Value> {
     let names: BTreeSet<&String> = results.cells.iter().flat_map(|cell| cell.summary.keys()).collect();
     let row = |name: &String| {
         let entry = |(_, cells): &(String, Vec<&CellResult>)| {
-            let value = mean(cells.iter().filter_map(|cell| cell.summary.get(name).copied().flatten()));
-            context! { value => value, text => value.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}")) }
+            let value = mean(cells.iter().map(|cell| cell.summary.get(name).copied().flatten()));
+            let reason =
+                cells.iter().find_map(|cell| cell.summary_missing.get(name)).filter(|_| value.is_none());
+            let text = value.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
+            context! { value => value, text => text, reason => reason }
         };
         context! { name => name, entries => all.iter().map(entry).collect::<Vec<_>>() }
     };
     names.into_iter().map(row).collect()
 }
 
-/// The floor of FID, in words.
+/// The floor of FID, in words, with its N, and its standard errors where they are known.
 pub(super) fn floor(results: &Results) -> Option<String> {
     let of = |name: &str| results.floor.get(name);
-    let per_task = mean(of("fid")?.iter().flatten().copied())?;
+    let n = |n: Option<(usize, usize)>| n.map(|n| format!("N = {}", range_text(n)));
+    let samples = |name: &str| results.floor_samples.get(name);
+    let error = |error: Option<f64>| error.map(|error| format!("standard error over samples {error:.2}"));
+    let errors = |name: &str| results.floor_standard_errors.get(name);
+    let notes = |notes: [Option<String>; 2]| {
+        let known: Vec<String> = notes.into_iter().flatten().collect();
+        if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
+    };
+    let per_task = mean(of("fid")?.iter().copied())?;
+    let of_tasks = errors("fid").and_then(|errors| {
+        let squares = mean(errors.iter().map(|error| error.map(|error| error * error)))?;
+        Some((squares / errors.len() as f64).sqrt())
+    });
+    let of_tasks = notes([n(samples("fid").and_then(|n| range(n.iter().copied()))), error(of_tasks)]);
     let pooled = of("fid_pooled").and_then(|values| values.last().copied().flatten());
-    let pooled = pooled.map_or_else(String::new, |v| format!(", {v:.2} over all tasks"));
-    Some(format!("{per_task:.2} on average over tasks{pooled}"))
+    let of_all = notes([
+        n(samples("fid_pooled").and_then(|n| range(n.last().copied()))),
+        error(errors("fid_pooled").and_then(|errors| errors.last().copied().flatten())),
+    ]);
+    let pooled = pooled.map_or_else(String::new, |v| format!(", {v:.2}{of_all} over all tasks"));
+    Some(format!("{per_task:.2}{of_tasks} on average over tasks{pooled}"))
+}
+
+/// The row of training images in place of samples: what a model that has learned every task and forgets nothing has. None
+/// in results of older versions.
+pub(super) fn floor_row(results: &Results) -> Option<Value> {
+    let columns = columns(results);
+    let of = |column: &Column| results.floor_summary.get(&column.key).copied().flatten();
+    columns.iter().any(|column| of(column).is_some()).then(|| {
+        let entries: Vec<Value> = columns
+            .iter()
+            .map(|c| context! { text => c.format(of(c)), sort => of(c), best => false, quality => c.quality })
+            .collect();
+        context! { label => "training images as samples", seeds => 1, entries => entries }
+    })
 }
 
 /// The colours and markers of the line charts.
 pub(super) fn legend(results: &Results) -> Vec<Value> {
-    let entry = |(i, (label, _)): (usize, &(String, Vec<&CellResult>))| {
+    let entry = |(i, (label, cells)): (usize, &(String, Vec<&CellResult>))| {
         let (colour, marker) = palette::key(i);
+        let marker = if is_bound(cells) { "╌" } else { marker };
         context! { label => label, colour => colour, marker => marker }
     };
     strategies(results).iter().enumerate().map(entry).collect()

@@ -1,13 +1,14 @@
 //! What several seeds say about each quality: spread, interval and rank of every strategy, and the paired difference of
-//! every two.
+//! every two. Bounds have no rank, and no verdict.
 
-use cl_metrics::summary::{BySeed, OverSeeds, is_better, paired_difference, ranks};
+use cl_metrics::summary::{OverSeeds, paired_difference};
 use minijinja::{Value, context};
 
 use crate::{
     quantities::{
-        cells::strategies,
+        cells::{competitors, is_bound, strategies},
         columns::{Column, qualities},
+        marks::compare,
     },
     results::{CellResult, Results},
 };
@@ -17,7 +18,11 @@ use crate::{
 pub(super) struct Standing {
     pub column: Column,
     pub label: String,
-    pub over_seeds: OverSeeds,
+    pub is_bound: bool,
+    /// None if a seed has no value.
+    pub over_seeds: Option<OverSeeds>,
+    /// Why there is none.
+    pub reason: Option<String>,
     pub rank: Option<usize>,
 }
 
@@ -29,6 +34,8 @@ pub(super) struct Pair {
     pub b: String,
     /// a - b
     pub difference: OverSeeds,
+    /// The p-value with Holm's correction over all pairs of the quality; none beside a bound, and for too few seeds.
+    pub adjusted_p: Option<f64>,
     /// Which of the two is better beyond the seeds' doubt.
     pub better: Option<String>,
 }
@@ -38,48 +45,58 @@ pub(super) fn most_seeds(results: &Results) -> usize {
     strategies(results).iter().map(|(_, cells)| cells.len()).max().unwrap_or(0)
 }
 
-/// Every strategy's standing in every quality.
+/// Every strategy's standing in every quality that was to be computed for it.
 pub(super) fn standings(results: &Results) -> Vec<Standing> {
-    let all = strategies(results);
-    qualities(results)
-        .into_iter()
-        .flat_map(|column| {
-            let values = by_seed(&column, &all);
-            let ranks = ranks(&values, column.direction);
-            all.iter()
-                .zip(ranks)
-                .filter_map(|((label, cells), rank)| {
-                    let over_seeds = column.over_seeds(cells)?;
-                    Some(Standing { column: column.clone(), label: label.clone(), over_seeds, rank })
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    qualities(results).into_iter().flat_map(|column| standings_in(results, &column)).collect()
+}
+
+fn standings_in(results: &Results, column: &Column) -> Vec<Standing> {
+    let competing = competitors(results);
+    let ranks = compare(column, &competing).ranks();
+    let rank = |label: &String| competing.iter().position(|(other, _)| other == label).and_then(|i| ranks[i]);
+    let standing = |(label, cells): (String, Vec<&CellResult>)| Standing {
+        column: column.clone(),
+        is_bound: is_bound(&cells),
+        over_seeds: column.over_seeds(&cells),
+        reason: column.reason(&cells),
+        rank: rank(&label),
+        label,
+    };
+    let known = |standing: &Standing| standing.over_seeds.is_some() || standing.reason.is_some();
+    strategies(results).into_iter().map(standing).filter(known).collect()
 }
 
 /// The differences of every two strategies in every quality.
 pub(super) fn pairs(results: &Results) -> Vec<Pair> {
-    let all = strategies(results);
+    qualities(results).into_iter().flat_map(|column| pairs_in(results, &column)).collect()
+}
+
+/// The differences of every two strategies in a quality: verdicts are between those that compete.
+pub(super) fn pairs_in(results: &Results, column: &Column) -> Vec<Pair> {
+    let (all, competing) = (strategies(results), competitors(results));
+    let found = compare(column, &competing);
+    let verdict = |a: &String, b: &String| {
+        let is_of =
+            |pair: &&cl_metrics::summary::Pair| competing[pair.a].0 == *a && competing[pair.b].0 == *b;
+        found.pairs().iter().find(is_of)
+    };
     let mut pairs = Vec::new();
-    for column in qualities(results) {
-        let values = by_seed(&column, &all);
-        for i in 0..all.len() {
-            for j in i + 1..all.len() {
-                let Some(difference) = paired_difference(&values[i], &values[j]) else { continue };
-                let better = [(i, j), (j, i)]
-                    .into_iter()
-                    .find(|&(a, b)| is_better(&values[a], &values[b], column.direction))
-                    .map(|(a, _)| all[a].0.clone());
-                let (a, b) = (all[i].0.clone(), all[j].0.clone());
-                pairs.push(Pair { column: column.clone(), a, b, difference, better });
-            }
+    for (i, (a, of_a)) in all.iter().enumerate() {
+        for (b, of_b) in &all[i + 1..] {
+            let difference = paired_difference(&column.by_seed(of_a), &column.by_seed(of_b));
+            let Some(difference) = difference else { continue };
+            let verdict = verdict(a, b);
+            pairs.push(Pair {
+                column: column.clone(),
+                a: a.clone(),
+                b: b.clone(),
+                difference,
+                adjusted_p: verdict.and_then(|pair| pair.adjusted_p),
+                better: verdict.and_then(|pair| found.better(pair)).map(|i| competing[i].0.clone()),
+            });
         }
     }
     pairs
-}
-
-fn by_seed(column: &Column, all: &[(String, Vec<&CellResult>)]) -> Vec<BySeed> {
-    all.iter().map(|(_, cells)| column.by_seed(cells)).collect()
 }
 
 /// The standings as the template shows them; empty for a single seed.
@@ -88,38 +105,64 @@ pub(super) fn standing_rows(results: &Results) -> Vec<Value> {
         return Vec::new();
     }
     let row = |standing: Standing| {
-        let Standing { column, label, over_seeds, rank } = standing;
+        let Standing { column, label, is_bound, over_seeds, reason, rank } = standing;
+        let rank = match rank {
+            _ if is_bound => "bound".to_owned(),
+            Some(rank) => rank.to_string(),
+            None => "–".to_owned(),
+        };
         context! {
-            metric => column.title,
+            metric => name(&column),
             label => label,
             rank => rank,
-            ..numbers(&column, &over_seeds)
+            reason => reason,
+            ..numbers(&column, over_seeds.as_ref())
         }
     };
     standings(results).into_iter().map(row).collect()
 }
 
-/// The pairs as the template shows them; empty for a single seed.
+/// The pairs of competing strategies as the template shows them; empty for a single seed.
 pub(super) fn pair_rows(results: &Results) -> Vec<Value> {
     if most_seeds(results) < 2 {
         return Vec::new();
     }
+    let bounds: Vec<String> = strategies(results)
+        .into_iter()
+        .filter(|(_, cells)| is_bound(cells))
+        .map(|(label, _)| label)
+        .collect();
+    let competing = |pair: &Pair| !bounds.contains(&pair.a) && !bounds.contains(&pair.b);
     let row = |pair: Pair| {
-        let Pair { column, a, b, difference, better } = pair;
-        let verdict =
-            better.map_or_else(|| "not told apart".to_owned(), |label| format!("{label} is better"));
-        context! { metric => column.title, a => a, b => b, verdict => verdict, ..numbers(&column, &difference) }
+        let Pair { column, a, b, difference, adjusted_p, better } = pair;
+        let verdict = match (&better, adjusted_p) {
+            (Some(label), _) => format!("{label} is better"),
+            (None, Some(_)) => "not told apart".to_owned(),
+            (None, None) => "too few seeds".to_owned(),
+        };
+        let p = adjusted_p.map_or_else(|| "–".to_owned(), p_text);
+        context! { metric => name(&column), a => a, b => b, p => p, verdict => verdict, ..numbers(&column, Some(&difference)) }
     };
-    pairs(results).into_iter().map(row).collect()
+    pairs(results).into_iter().filter(competing).map(row).collect()
 }
 
-fn numbers(column: &Column, over_seeds: &OverSeeds) -> Value {
+/// A p-value as it is shown.
+fn p_text(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+fn name(column: &Column) -> String {
+    format!("{}{}", column.title, if column.primary { " (primary)" } else { "" })
+}
+
+fn numbers(column: &Column, over_seeds: Option<&OverSeeds>) -> Value {
     let format = |value: Option<f64>| column.format(value);
+    let interval = over_seeds.and_then(OverSeeds::interval);
     context! {
-        n => over_seeds.n,
-        mean => format(Some(over_seeds.mean)),
-        deviation => format(over_seeds.standard_deviation),
-        low => format(over_seeds.interval.map(|i| i.low)),
-        high => format(over_seeds.interval.map(|i| i.high)),
+        n => over_seeds.map(|s| s.n),
+        mean => format(over_seeds.map(|s| s.mean)),
+        deviation => format(over_seeds.and_then(|s| s.standard_deviation)),
+        low => format(interval.map(|i| i.low)),
+        high => format(interval.map(|i| i.high)),
     }
 }

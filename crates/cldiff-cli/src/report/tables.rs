@@ -21,14 +21,14 @@ use crate::results::SCHEMA;
 enum Field {
     Text(fn(&Row) -> Option<&str>),
     Whole(fn(&Row) -> Option<u64>),
-    Number(fn(&Row) -> f64),
+    Number(fn(&Row) -> Option<f64>),
 }
 
 fn whole(value: Option<usize>) -> Option<u64> {
     value.map(|v| v as u64)
 }
 
-const FIELDS: [(&str, Field); 15] = [
+const FIELDS: [(&str, Field); 19] = [
     ("run", Field::Text(|r| Some(r.run.as_str()).filter(|run| !run.is_empty()))),
     ("label", Field::Text(|r| r.label.as_deref())),
     ("strategy", Field::Text(|r| r.strategy.as_deref())),
@@ -42,8 +42,12 @@ const FIELDS: [(&str, Field); 15] = [
     ("t_high", Field::Whole(|r| whole(r.t_high))),
     ("threshold", Field::Whole(|r| whole(r.threshold))),
     ("block", Field::Text(|r| r.block.as_deref())),
+    ("class", Field::Whole(|r| whole(r.class))),
+    ("seen_class", Field::Whole(|r| whole(r.seen_class))),
+    ("step", Field::Whole(|r| whole(r.step))),
     ("other", Field::Text(|r| r.other.as_deref())),
     ("value", Field::Number(|r| r.value)),
+    ("reason", Field::Text(|r| r.reason.as_deref())),
 ];
 
 /// The table as CSV: a header, then a line a row; an empty field is null.
@@ -53,7 +57,7 @@ pub(super) fn csv(rows: &[Row]) -> String {
         let fields = FIELDS.map(|(_, field)| match field {
             Field::Text(get) => get(row).map_or_else(String::new, quoted),
             Field::Whole(get) => get(row).map_or_else(String::new, |v| v.to_string()),
-            Field::Number(get) => get(row).to_string(),
+            Field::Number(get) => get(row).map_or_else(String::new, |v| v.to_string()),
         });
         text.push_str(&fields.join(","));
         text.push('\n');
@@ -81,13 +85,13 @@ pub(super) fn parquet(rows: &[Row]) -> Result<Vec<u8>> {
 
 fn encode(rows: &[Row], bytes: &mut Vec<u8>) -> Result<(), parquet::errors::ParquetError> {
     let fields = FIELDS.iter().map(|(name, field)| {
-        let (kind, logical, repetition) = match field {
-            Field::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
-            Field::Whole(_) => (Physical::INT64, None, Repetition::OPTIONAL),
-            Field::Number(_) => (Physical::DOUBLE, None, Repetition::REQUIRED),
+        let (kind, logical) = match field {
+            Field::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+            Field::Whole(_) => (Physical::INT64, None),
+            Field::Number(_) => (Physical::DOUBLE, None),
         };
         let field = Type::primitive_type_builder(name, kind).with_logical_type(logical);
-        field.with_repetition(repetition).build().map(Arc::new)
+        field.with_repetition(Repetition::OPTIONAL).build().map(Arc::new)
     });
     let fields: Vec<_> = fields.collect::<Result<_, _>>()?;
     let schema = Arc::new(Type::group_type_builder("results").with_fields(fields).build()?);
@@ -122,8 +126,9 @@ fn write_column<W: std::io::Write + Send>(
             column.typed::<Int64Type>().write_batch(&values, Some(&levels), None)?;
         }
         Field::Number(get) => {
-            let values: Vec<f64> = rows.iter().map(get).collect();
-            column.typed::<DoubleType>().write_batch(&values, None, None)?;
+            let levels: Vec<i16> = rows.iter().map(|row| i16::from(get(row).is_some())).collect();
+            let values: Vec<f64> = rows.iter().filter_map(get).collect();
+            column.typed::<DoubleType>().write_batch(&values, Some(&levels), None)?;
         }
     }
     column.close()

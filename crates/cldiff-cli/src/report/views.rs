@@ -15,9 +15,9 @@ use crate::{
 pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Result<Option<String>> {
     let tasks = results.stream.tasks.len();
     let value = |k: usize, bin: usize| {
-        mean(cells.iter().flat_map(|cell| {
-            let row = cell.gradient_cosine.as_ref().and_then(|all| all.get(k));
-            row.into_iter().flatten().filter_map(move |bins| bins.get(bin).copied().flatten())
+        mean(cells.iter().map(|cell| {
+            let row = cell.gradient_cosine.as_ref()?.get(k)?;
+            mean(row.iter().map(|bins| bins.get(bin).copied().flatten()))
         }))
     };
     let values: Vec<Vec<Option<f64>>> =
@@ -31,6 +31,7 @@ pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Result<Opti
         row_labels: (2..=tasks).map(|k| format!("task {k}")).collect(),
         axes: ("cosine with the old tasks' gradients, by first timestep of the bin", ""),
         values,
+        notes: Vec::new(),
         colour: &palette::diverging_blue_is_more,
         format: &|v| format!("{v:+.2}"),
         cell: (50, 26),
@@ -46,11 +47,12 @@ pub(super) fn cka(results: &Results, cells: &[&CellResult]) -> Result<Option<Str
     let Some(blocks) = cells.iter().find_map(|cell| cell.cka.as_ref()).map(|cka| cka.blocks.clone()) else {
         return Ok(None);
     };
-    let value = |block: usize, bin: usize| {
-        mean(cells.iter().filter_map(|cell| {
-            cell.cka.as_ref()?.values.last()?.first()?.get(block)?.get(bin).copied().flatten()
-        }))
-    };
+    let value =
+        |block: usize, bin: usize| {
+            mean(cells.iter().map(|cell| {
+                cell.cka.as_ref()?.values.last()?.first()?.get(block)?.get(bin).copied().flatten()
+            }))
+        };
     let values: Vec<Vec<Option<f64>>> =
         (0..blocks.len()).map(|block| (0..bins(results)).map(|bin| value(block, bin)).collect()).collect();
     if values.iter().flatten().all(Option::is_none) {
@@ -62,6 +64,7 @@ pub(super) fn cka(results: &Results, cells: &[&CellResult]) -> Result<Option<Str
         row_labels: blocks.iter().map(|name| name.replace("_blocks.", " ").replace("_block", "")).collect(),
         axes: ("CKA, task 1, before and after the others, by first timestep", ""),
         values,
+        notes: Vec::new(),
         colour: &|v| palette::sequential(1.0 - v),
         format: &|v| format!("{v:.2}"),
         cell: (50, 26),

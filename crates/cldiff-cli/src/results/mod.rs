@@ -4,14 +4,19 @@
 //! is indexed `[k][j][bin]`. [`crate::quantities`] says of each number which quantity it is. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
 
 mod costs;
+mod readings;
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use anyhow::{Context, Result, bail};
 use cl_metrics::features::Judge;
+use cldiff_engine::StrategySpec;
 use serde::{Deserialize, Serialize};
 
 pub use costs::Costs;
+pub use readings::{
+    CasResult, DriftResult, MissingClass, Readings, WithinResult, WithinSummaries, WithinSummary,
+};
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -35,10 +40,23 @@ pub struct Results {
     /// How far the classifier that tells the classes of samples can be trusted; absent in older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<JudgeResult>,
-    /// N of each entry of `floor`: the real images that stand for samples.
+    /// N of each entry of `floor`: the training images that stand for samples.
     #[serde(default)]
     pub floor_samples: BTreeMap<String, Vec<Option<usize>>>,
-    /// Sample metrics between disjoint sets of real images: `fid` for each task, `fid_pooled` for the tasks 0 to k, and so
+    /// Standard errors of the entries of `floor`, for metrics that estimate one.
+    #[serde(default)]
+    pub floor_standard_errors: BTreeMap<String, Vec<Option<f64>>>,
+    /// `METRIC.SUMMARY` of independent draws of training images after each task: the summaries of a model that has learned
+    /// every task and forgets nothing.
+    #[serde(default)]
+    pub floor_summary: BTreeMap<String, Option<f64>>,
+    /// Whether the draws of `floor_summary` may have images in common, for want of training images.
+    #[serde(default)]
+    pub floor_draws_overlap: bool,
+    /// The classifier on held-out images: `[class][class seen]`, a number of images, in the order of the data set's classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judge_confusion: Vec<Vec<usize>>,
+    /// Sample metrics of training images in place of samples: `fid` for each task, `fid_pooled` for the tasks 0 to k, and so
     /// on for the others; memorisation has none.
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
     /// One for each strategy and seed.
@@ -111,6 +129,9 @@ pub struct CellResult {
     pub label: String,
     /// The seed.
     pub seed: u64,
+    /// Whether the strategy is a bound, which competes with nobody; absent in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<bool>,
     /// The sample metrics of `evaluation.metrics`, `bpd` and `denoising_loss`, on each task after each task.
     pub matrices: BTreeMap<String, Matrix>,
     /// The sample metrics over all tasks seen, after each task.
@@ -145,6 +166,9 @@ pub struct CellResult {
     /// Why entries of `matrices` on tasks seen, and of `pooled`, are null.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingValue>,
+    /// Readings beside the matrices.
+    #[serde(flatten)]
+    pub readings: Readings,
     /// `METRIC.SUMMARY`
     pub summary: BTreeMap<String, Option<f64>>,
     /// Why entries of `summary` are null.
@@ -152,6 +176,21 @@ pub struct CellResult {
     pub summary_missing: BTreeMap<String, String>,
     /// What it cost.
     pub cost: Costs,
+}
+
+impl CellResult {
+    /// Whether the strategy is a bound. Results of older versions do not say: the strategy's terms are asked.
+    pub fn is_bound(&self) -> bool {
+        self.bound.unwrap_or_else(|| StrategySpec::is_bound_named(&self.strategy))
+    }
+
+    /// The reason why a metric has no value on a task, or over all tasks seen; none where nothing is known of it.
+    pub fn reason(&self, metric: &str, after_task: usize, on_task: Option<usize>) -> Option<&str> {
+        let is_it = |missing: &&MissingValue| {
+            missing.metric == metric && (missing.after_task, missing.on_task) == (after_task, on_task)
+        };
+        self.missing.iter().find(is_it).map(|missing| missing.reason.as_str())
+    }
 }
 
 /// An entry that was to be measured and has no value.
@@ -214,6 +253,12 @@ pub struct ChangeResult {
     pub share: Option<Vec<f64>>,
     /// The part from timesteps with a signal-to-noise ratio of at least 1; null as for `share`.
     pub clear_share: Option<f64>,
+    /// The change over the timesteps with a signal-to-noise ratio of at least 1, in the unit of `total`.
+    #[serde(default)]
+    pub clear: Option<f64>,
+    /// Its standard error.
+    #[serde(default)]
+    pub clear_error: Option<f64>,
 }
 
 /// FID on a task of samples by the model right after it (old) and the final one (new) together.

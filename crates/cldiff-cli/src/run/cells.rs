@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use cl_metrics::sample::shares::requested_classes;
 use cl_strategies::StrategyError;
 use cldiff_engine::{CellSpec, Engine, EngineError, Reference, Workload};
 use data_streams::{ImageDataset, Stream};
@@ -207,7 +208,7 @@ impl Runner<'_> {
     fn save_real(&self) -> io::Result<()> {
         let columns = self.config.evaluation.grid_columns;
         let rows: Vec<ImageDataset> =
-            self.stream.experiences().iter().map(|e| alternating(&e.eval, &e.classes, columns)).collect();
+            self.stream.experiences().iter().map(|e| in_turn(&e.eval, columns)).collect();
         let picture = grid::draw(&rows, self.stream.len(), columns, self.stream.shape());
         grid::save(&picture, &self.directory.real_images())
     }
@@ -237,12 +238,10 @@ fn collect(cells: &[CellSpec], outcomes: Vec<Option<Result<CellResult, Trouble>>
     stopped.map_or(Ok(all), Err)
 }
 
-/// Images of the classes in turn, as samples are requested.
-fn alternating(data: &ImageDataset, classes: &[usize], n: usize) -> ImageDataset {
-    let mut classes = classes.to_vec();
-    classes.sort_unstable();
-    let members: Vec<Vec<usize>> =
-        classes.iter().map(|&class| (0..data.len()).filter(|&i| data.label(i) == class).collect()).collect();
-    let pick = |i: usize| members[i % members.len()].get(i / members.len()).copied();
-    data.select(&(0..n).filter_map(pick).collect::<Vec<_>>())
+/// Images of the classes in turn, as samples are requested; fewer, where a class has no more of them.
+fn in_turn(data: &ImageDataset, n: usize) -> ImageDataset {
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); data.class_names().len()];
+    (0..data.len()).rev().for_each(|i| members[data.label(i)].push(i));
+    let picked = requested_classes(data, n).into_iter().filter_map(|class| members[class].pop());
+    data.select(&picked.collect::<Vec<_>>())
 }

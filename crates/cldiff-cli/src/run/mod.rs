@@ -5,12 +5,13 @@ mod interrupt;
 mod jobs;
 mod numbers;
 mod observer;
+mod readings;
 mod reason;
 mod samples;
 
-use std::sync::atomic::AtomicBool;
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
-use cldiff_engine::{Engine, EngineError, PrecisionConfig, Reference};
+use cldiff_engine::{Engine, EngineError, Floors, PrecisionConfig, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
@@ -19,7 +20,7 @@ use crate::{
     args::RunArgs,
     config::{Loaded, load},
     files::{manifest::Manifest, run_directory::RunDirectory},
-    quantities::summaries::against_joint,
+    quantities::{references, summaries::summarise},
     report,
     results::{FailedCell, Results, StreamInfo, TaskInfo},
     ui::{failure::Failure, progress::Progress, table},
@@ -75,7 +76,7 @@ fn results(
     let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
     let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
     let Cells { mut finished, failed } = runner.run()?;
-    against_joint(&mut finished);
+    references::compare(&mut finished);
     let summary = references[0].summary();
     let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));
     let results = Results {
@@ -85,12 +86,24 @@ fn results(
         samples_per_task: config.evaluation.samples_per_task,
         stream: stream_info(stream),
         judge: Some(summary.judge.into()),
-        floor: summary.floor.clone(),
-        floor_samples: summary.floor_samples.clone(),
+        floor: summary.floors.values.clone(),
+        floor_samples: summary.floors.samples.clone(),
+        floor_standard_errors: summary.floors.standard_errors.clone(),
+        floor_summary: floor_summary(&summary.floors),
+        floor_draws_overlap: summary.floors.overlap,
+        judge_confusion: summary.judge_confusion.clone(),
         cells: finished,
         failed,
     };
     Ok((results, told))
+}
+
+/// The summaries of training images in place of samples.
+fn floor_summary(floors: &Floors) -> BTreeMap<String, Option<f64>> {
+    let pooled =
+        |metric: &String| Some((metric.clone(), floors.values.get(&format!("{metric}_pooled"))?.clone()));
+    let pooled = floors.matrices.keys().filter_map(pooled).collect();
+    summarise(&floors.matrices, &pooled, &BTreeMap::new(), &[]).values
 }
 
 fn cells_failed(failed: &[FailedCell], finished: usize, directory: &RunDirectory) -> Failure {

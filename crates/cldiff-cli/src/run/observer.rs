@@ -14,7 +14,7 @@ use cldiff_engine::{
 use data_streams::Stream;
 use serde_json::json;
 
-use super::interrupt;
+use super::{interrupt, samples::SampleNumbers};
 use crate::{
     config::CheckpointsConfig,
     files::{
@@ -86,6 +86,10 @@ impl CellObserver for Observer<'_> {
             line[metric.name()] = json!(tasks);
             line[format!("{}_pooled", metric.name())] = json!(pooled(values));
         }
+        let missing = SampleNumbers::missing_of(evaluation);
+        if !missing.is_empty() {
+            line["missing"] = json!(missing);
+        }
         self.log.add(&line)?;
         let fid = evaluation.metrics.get(&SampleMetric::FID);
         self.progress.say(&format!(
@@ -94,9 +98,18 @@ impl CellObserver for Observer<'_> {
             k + 1,
             self.stream.len(),
             fid.and_then(pooled).map_or("-".into(), |v| format!("{v:.2}")),
-            fid.and_then(|fid| fid.on(0)).map_or("-".into(), |v| format!("{v:.2}")),
+            first_task(fid),
         ));
         Ok(())
+    }
+}
+
+/// The value on the first task, or the reason why there is none.
+fn first_task(values: Option<&TaskValues>) -> String {
+    match values.and_then(|values| values.tasks.first()?.as_ref()).map(|measured| &measured.outcome) {
+        Some(Ok(estimate)) => format!("{:.2}", estimate.value),
+        Some(Err(reason)) => format!("- ({reason})"),
+        None => "-".into(),
     }
 }
 

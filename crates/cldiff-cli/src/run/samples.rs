@@ -35,6 +35,15 @@ impl SampleNumbers {
         numbers
     }
 
+    /// What has no value after one task.
+    pub(super) fn missing_of(evaluation: &Evaluation) -> Vec<MissingValue> {
+        let mut numbers = Self::default();
+        for (metric, values) in &evaluation.metrics {
+            numbers.note_missing(metric.name(), evaluation.experience, values);
+        }
+        numbers.missing
+    }
+
     fn add(&mut self, name: &str, rows: &[(usize, &TaskValues)]) {
         let name = || name.to_owned();
         let value = |m: &Measured| m.value();

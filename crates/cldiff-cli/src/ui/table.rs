@@ -3,41 +3,69 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
-    quantities::{cells::strategies, columns::columns},
-    results::Results,
+    quantities::{
+        cells::{is_bound, mean, range, range_text, strategies},
+        columns::columns,
+        marks::marked,
+    },
+    results::{CellResult, Results},
 };
 
-/// The table, the best value of each quality column marked with a star.
+/// The table of means over seeds. Competing strategies come first, then bounds; a star marks the strategies that lead in a
+/// quality. Lines below say what the numbers are, and why a value is missing.
 pub fn render(results: &Results) -> String {
     let columns = columns(results);
+    let marks: Vec<Vec<String>> = columns.iter().map(|column| marked(results, column)).collect();
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     let header = std::iter::once("strategy".to_owned()).chain(columns.iter().map(|c| c.title.clone()));
     table.set_header(header);
-    let rows: Vec<(String, Vec<Option<f64>>)> = strategies(results)
-        .into_iter()
-        .map(|(label, cells)| (label, columns.iter().map(|c| c.mean(&cells)).collect()))
-        .collect();
-    for (label, values) in &rows {
-        let cells = values.iter().zip(&columns).enumerate().map(|(i, (value, column))| {
-            let best = column.best(rows.iter().filter_map(|(_, values)| values[i]));
-            let star = column.quality && value.is_some() && *value == best;
-            format!("{}{}", column.format(*value), if star { "*" } else { " " })
+    let (bounds, competing): (Vec<_>, Vec<_>) =
+        strategies(results).into_iter().partition(|(_, cells)| is_bound(cells));
+    let mut missing = Vec::new();
+    for (label, cells) in competing.iter().chain(&bounds) {
+        let name = if is_bound(cells) { format!("{label} (bound)") } else { label.clone() };
+        let entries = columns.iter().zip(&marks).map(|(column, marked)| {
+            let reason =
+                column.reason(cells).map(|reason| format!("– {} of {label}: {reason}", column.title));
+            missing.extend(reason);
+            let star = if marked.contains(label) { "*" } else { " " };
+            format!("{}{star}", column.format(column.mean(cells)))
         });
-        table.add_row(std::iter::once(label.clone()).chain(cells));
+        table.add_row(std::iter::once(name).chain(entries));
     }
     for i in 1..=columns.len() {
         if let Some(column) = table.column_mut(i) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    let star = marks.iter().any(|marked| !marked.is_empty());
+    let lines = [seeds(&strategies(results)), leading(star), setting(results)].into_iter().chain(missing);
+    format!("{table}\n{}", lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
+}
+
+/// The number of values behind each mean.
+fn seeds(strategies: &[(String, Vec<&CellResult>)]) -> String {
+    match range(strategies.iter().map(|(_, cells)| Some(cells.len()))) {
+        Some((1, 1)) => "one seed each: no strategy is called better than another".into(),
+        Some(n) => format!("means over {} seeds", range_text(n)),
+        None => String::new(),
+    }
+}
+
+fn leading(any: bool) -> String {
+    let meaning = "* not told apart from the best, and told apart from all others (paired t tests, Holm)";
+    if any { meaning.into() } else { String::new() }
+}
+
+fn setting(results: &Results) -> String {
+    let floor = results.floor.get("fid").and_then(|floor| mean(floor.iter().copied()));
+    let n = results.floor_samples.get("fid").and_then(|n| range(n.iter().copied()));
+    let n = n.map_or_else(String::new, |n| format!(" (N = {})", range_text(n)));
+    let floor = floor
+        .map_or_else(String::new, |v| format!("; floor (training images as samples){n} {v:.2} on average"));
     format!(
-        "{table}\n* best; FID from {} samples a task in the features of the {}; floor (real against real) {}",
-        results.samples_per_task,
-        results.features,
-        results.floor.get("fid").map_or_else(String::new, |floor| {
-            let known: Vec<f64> = floor.iter().flatten().copied().collect();
-            format!("{:.2} on average", known.iter().sum::<f64>() / known.len().max(1) as f64)
-        })
+        "FID from {} samples a task in the features of the {}{floor}",
+        results.samples_per_task, results.features
     )
 }

@@ -12,6 +12,7 @@ use super::{Analyst, Model, ModelOf, tell};
 use crate::{CellObserver, Cost, EngineError};
 
 const CKA: Purpose = Purpose::named("evaluation activations");
+const CKA_IMAGES: Purpose = Purpose::named("images of the evaluation activations");
 
 /// CKA with the model right after each earlier task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         t: usize,
         n: usize,
     ) -> Vec<(String, Gram)> {
-        let (x_0, y) = self.images_of::<B::InnerBackend>(j, n);
+        let (x_0, y) = self.images_of::<B::InnerBackend>(j, n, CKA_IMAGES);
         let ts = vec![t; x_0.dims()[0]];
         let eps = Key::new(0, CKA).experience(j).step(t).normal(0, x_0.dims(), self.device);
         let x_t = process.q_sample(x_0, &ts, eps);

@@ -13,6 +13,7 @@ use super::{Analyst, tell};
 use crate::{CellObserver, Cost, EngineError};
 
 const GRADIENTS: Purpose = Purpose::named("evaluation gradients");
+const GRADIENT_IMAGES: Purpose = Purpose::named("images of the evaluation gradients");
 
 impl<B: TrainBackend> Analyst<'_, B> {
     /// `[j][bin]`: the cosine of the gradients of tasks `k` and j < `k`.
@@ -27,7 +28,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let mut cosines = vec![Vec::new(); k];
         for bin in self.edges.windows(2) {
             let gradient = |j: usize| {
-                let (x_0, y) = self.images_of::<B>(j, config.images);
+                let (x_0, y) = self.images_of::<B>(j, config.images, GRADIENT_IMAGES);
                 let key = Key::new(0, GRADIENTS).experience(j).step(bin[0]);
                 let objective = &self.spec.training.objective;
                 gradient_in(trainer.model(), trainer.process(), objective, x_0, y, (bin[0], bin[1]), key)

@@ -25,6 +25,10 @@ impl<B: TrainBackend> Analyst<'_, B> {
         cost: &mut Cost,
     ) -> Result<Vec<HybridCurve>, EngineError> {
         let config = &self.spec.evaluation.hybrid_sampling;
+        // Two moments that share a trajectory have no task of their own.
+        if evaluator.no_match(false).is_some() {
+            return Ok(Vec::new());
+        }
         let thresholds = config.timesteps(process.timesteps());
         let mut curves = Vec::new();
         for (task, before) in earlier.iter().enumerate().filter(|(task, _)| config.tasks().contains(task)) {

@@ -1,11 +1,17 @@
 //! What is asked of several moments of one training: what was forgotten along the timesteps, which part of a trajectory
-//! has to be remembered, whether gradients agree, whether activations stay alike.
+//! has to be remembered, whether gradients agree, whether activations stay alike, how far samples moved, what became of
+//! each class, and how the tasks fare within an experience.
 //!
 //! The metrics of one moment are in `evaluate`; this keeps what they need of earlier ones.
 
+mod cas;
 mod cka;
+mod classes;
+mod drawn;
+mod drift;
 mod gradients;
 mod hybrid;
+mod within;
 
 use std::time::Instant;
 
@@ -13,21 +19,29 @@ use burn::tensor::{Int, Tensor};
 use cl_metrics::{
     hybrid::HybridCurve,
     likelihood::{TimestepForgetting, TimestepProfile, timestep_forgetting},
-    sample::SampleMetric,
+    sample::{SampleMetric, drift::SampleDrift},
 };
 use cl_strategies::{State, StrategyError, Trainer, images};
-use ddpm_core::{AnyNetwork, GaussianDiffusion, TrainBackend};
+use data_streams::{ImageDataset, Stream};
+use ddpm_core::{AnyNetwork, GaussianDiffusion, TrainBackend, noise::Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     CellObserver, CellSpec, Cost, EngineError, Evaluation, Phase, Reference, Tick,
-    evaluate::{Evaluator, TaskModels, spread},
+    evaluate::{Evaluator, TaskModels, some_images},
 };
 
-pub use self::cka::CkaTable;
+pub(crate) use self::drawn::Drawn;
+pub use self::{
+    cas::CasReading,
+    cka::CkaTable,
+    classes::ClassReadings,
+    within::{TaskLook, WithinLook},
+};
 
 /// What was found after one experience by looking back.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Analyses {
     /// The profile of the untrained model on each task; after the first experience only.
     pub untrained: Vec<TimestepProfile>,
@@ -41,6 +55,17 @@ pub struct Analyses {
     pub cka: Option<CkaTable>,
     /// Samples drawn by two moments of the model together; after the last experience only.
     pub hybrid: Vec<HybridCurve>,
+    /// What became of each class; none for models that are not asked for classes.
+    pub classes: Option<ClassReadings>,
+    /// How far samples moved since right after each earlier task: `[j]` for j < k. Empty where not asked for.
+    pub drift: Vec<Option<SampleDrift>>,
+    /// The classification accuracy score; none where not asked for.
+    pub cas: Option<CasReading>,
+    /// Looks within the experience; empty where not asked for.
+    pub within: Vec<WithinLook>,
+    /// The samples that these are made from.
+    #[serde(skip)]
+    pub(crate) drawn: Drawn,
 }
 
 /// A network without autodiff, as it was at some moment.
@@ -52,12 +77,15 @@ type ModelOf<'a, B> = dyn Fn(usize) -> Result<Model<B>, StrategyError> + 'a;
 /// Keeps what later experiences are compared with.
 pub(crate) struct Analyst<'a, B: TrainBackend> {
     spec: &'a CellSpec,
+    stream: &'a Stream,
     reference: &'a Reference,
     device: &'a B::Device,
     /// The bins of timesteps.
     edges: Vec<usize>,
     /// The model that was asked about task j right after it, where it is needed.
     models: Vec<Option<Model<B>>>,
+    /// The first samples of task j right after it, where they are needed.
+    samples: Vec<Option<ImageDataset>>,
     /// What the next evaluation takes with it.
     found: Analyses,
 }
@@ -65,12 +93,13 @@ pub(crate) struct Analyst<'a, B: TrainBackend> {
 impl<'a, B: TrainBackend> Analyst<'a, B> {
     pub(crate) fn new(
         spec: &'a CellSpec,
+        stream: &'a Stream,
         reference: &'a Reference,
         edges: &[usize],
         device: &'a B::Device,
     ) -> Self {
-        let (edges, models, found) = (edges.to_vec(), Vec::new(), Analyses::default());
-        Self { spec, reference, device, edges, models, found }
+        let (edges, models, samples) = (edges.to_vec(), Vec::new(), Vec::new());
+        Self { spec, stream, reference, device, edges, models, samples, found: Analyses::default() }
     }
 
     /// All that going on takes.
@@ -81,6 +110,9 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
             if let Some(model) = model {
                 state.put_module(&format!("models.{j}"), model);
             }
+        }
+        for (j, samples) in self.samples.iter().enumerate() {
+            state.put_images(&format!("samples.{j}"), samples.as_ref());
         }
         state
     }
@@ -112,6 +144,14 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
                 return Err(misfit(&format!("models.{j}"), "it is missing").into());
             }
             self.models.push(model);
+        }
+        self.samples.clear();
+        for j in 0..evaluations.len() {
+            let samples = state.take_images(&format!("samples.{j}"), &self.reference.tasks[j].eval)?;
+            if samples.is_none() && self.needs_samples_of(j) {
+                return Err(misfit(&format!("samples.{j}"), "they are missing").into());
+            }
+            self.samples.push(samples);
         }
         Ok(state.finish()?)
     }
@@ -166,25 +206,47 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         self.models.push(kept);
         let mut found = std::mem::take(&mut self.found);
         found.forgetting = forgetting(earlier, evaluation);
+        self.read_samples(&mut found, &evaluation.analyses.drawn, cost)?;
         if let Some(config) = self.spec.evaluation.cka {
             let start = Instant::now();
             found.cka = Some(self.cka(&config, model, process, k, observer, cost)?);
             cost.evaluate_seconds += start.elapsed().as_secs_f64();
         }
-        if k + 1 == self.reference.tasks.len() {
+        let is_last = k + 1 == self.reference.tasks.len();
+        if let Some(config) = self.spec.evaluation.cas.filter(|config| config.every_task || is_last) {
+            found.cas = Some(self.cas(config, model, process, evaluator, k, (&mut *observer, &mut *cost))?);
+        }
+        if is_last {
             found.hybrid = self.hybrid(model, process, evaluator, (earlier, evaluation), observer, cost)?;
         }
         Ok(found)
     }
 
-    /// Images of task `j`'s eval split and their conditions, on a backend with or without autodiff.
+    /// Readings of the samples that the evaluation has drawn.
+    fn read_samples(
+        &mut self,
+        found: &mut Analyses,
+        drawn: &Drawn,
+        cost: &mut Cost,
+    ) -> Result<(), EngineError> {
+        let start = Instant::now();
+        found.classes = self.classes(drawn)?;
+        found.drift = self.drift(drawn)?;
+        self.keep_samples(drawn);
+        cost.evaluate_seconds += start.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Images of task `j`'s eval split, every class in its share, and their conditions, on a backend with or without
+    /// autodiff.
     fn images_of<D: ddpm_core::Kernels<Device = B::Device>>(
         &self,
         j: usize,
         n: usize,
+        purpose: Purpose,
     ) -> (Tensor<D, 4>, Option<Tensor<D, 1, Int>>) {
         let eval = &self.reference.tasks[j].eval;
-        let some = spread(eval, n);
+        let some = some_images(eval, n, purpose, j);
         let y = self.spec.training.condition_on.conditions(eval, &some, self.device);
         (images::<D>(eval, &some, self.device), y)
     }

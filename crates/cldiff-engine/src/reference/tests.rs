@@ -53,8 +53,8 @@ fn the_inception_score_is_that_of_the_features_and_the_accuracy_that_of_the_judg
     assert!((told.accuracy - (1.0 - wrong as f64 / eval.len() as f64)).abs() < 1e-12);
     let known = reference.describe(eval).unwrap();
     assert_eq!((known.judged.width(), known.described.class_probabilities.unwrap().width()), (10, 2));
-    assert_eq!(reference.classes_seen(eval).unwrap()[10..], eval.labels()[10..]);
+    assert_eq!(known.judged.argmax()[10..], eval.labels()[10..]);
     // Two classes, seen surely and nearly evenly; the judge's ten would give up to 10.
-    let floor = reference.summary().floor["inception_score"][0].unwrap();
+    let floor = reference.summary().floors.values["inception_score"][0].unwrap();
     assert!(floor > 1.5 && floor < 2.0 + 1e-6, "{floor}");
 }

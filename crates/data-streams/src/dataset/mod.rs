@@ -39,7 +39,7 @@ pub use self::{
     places::Places,
     published::PublishedSet,
     shape::ImageShape,
-    stratified::apportion,
+    stratified::{apportion, proportional_sequence},
 };
 
 choice! {

@@ -35,6 +35,31 @@ pub fn apportion(weights: &[usize], n: usize) -> Vec<usize> {
     shares
 }
 
+/// `n` classes in a row, so that the first m have every class in its share, for any m: each class of a positive weight
+/// once, in their order, and then again and again the class with the greatest w / sqrt(i (i + 1)), i being how often it
+/// has come (equal proportions, the method of Huntington and Hill; Balinski & Young 2001). Where the shares of n are
+/// whole numbers, they are kept to the number. Empty where no weight is positive.
+pub fn proportional_sequence(weights: &[usize], n: usize) -> Vec<usize> {
+    if weights.iter().all(|&weight| weight == 0) {
+        return Vec::new();
+    }
+    let mut came = vec![0_u32; weights.len()];
+    let mut sequence = Vec::with_capacity(n);
+    for _ in 0..n {
+        let priority = |i: usize| {
+            let i_came = f64::from(came[i]);
+            // Infinite at first; below 0 for a class that never comes.
+            if weights[i] == 0 { -1.0 } else { weights[i] as f64 / (i_came * (i_came + 1.0)).sqrt() }
+        };
+        // The first of the greatest.
+        let next = (0..weights.len()).rev().max_by(|&a, &b| priority(a).total_cmp(&priority(b)));
+        let Some(next) = next else { break };
+        came[next] += 1;
+        sequence.push(next);
+    }
+    sequence
+}
+
 impl ImageDataset {
     /// The positions, in rising order, of `n` images with every class in its share ([`apportion`]), or of all images.
     /// Which images of a class these are, the key decides; with a larger `n`, a class that has a larger share keeps
@@ -88,6 +113,29 @@ mod tests {
         assert_eq!(apportion(&[usize::MAX, usize::MAX], 4), [2, 2]);
     }
 
+    fn shares(weights: &[usize], n: usize) -> Vec<usize> {
+        let sequence = proportional_sequence(weights, n);
+        (0..weights.len()).map(|class| sequence.iter().filter(|&&c| c == class).count()).collect()
+    }
+
+    #[test]
+    fn every_beginning_of_a_sequence_has_the_classes_in_their_shares() {
+        assert_eq!(proportional_sequence(&[7, 7, 7], 7), [0, 1, 2, 0, 1, 2, 0]);
+        // After one each: 3 / sqrt(2), then 3 / sqrt(6) = 1.22 against 1 / sqrt(2) = 0.71; then 3 / sqrt(12) = 0.87.
+        assert_eq!(proportional_sequence(&[3, 0, 1], 8), [0, 2, 0, 0, 0, 2, 0, 0]);
+        for (weights, n) in [(vec![5, 2, 3], 40), (vec![10, 10, 2], 66), (vec![980, 1135, 1032], 3147)] {
+            let total: usize = weights.iter().sum();
+            let expected: Vec<usize> = weights.iter().map(|w| w * n / total).collect();
+            assert_eq!(shares(&weights, n), expected);
+        }
+        // A class is there however small its share.
+        assert_eq!(shares(&[99, 1], 10), [9, 1]);
+        assert_eq!(proportional_sequence(&[4, 4, 4], 2), [0, 1]);
+        assert_eq!(proportional_sequence(&[0, 0], 5), [0_usize; 0]);
+        let long = proportional_sequence(&[6, 1, 9], 50);
+        assert!((0..50).all(|m| proportional_sequence(&[6, 1, 9], m) == long[..m]));
+    }
+
     /// Of images whose classes come in turn, every second has two classes of four.
     #[test]
     fn no_order_of_the_images_hides_a_class() {
@@ -102,6 +150,26 @@ mod tests {
         assert_eq!(data.stratified(5, KEY).len(), 5);
         assert_eq!(data.select(&data.stratified(5, KEY)).counts_per_class(), [1; 5]);
         assert_eq!(data.stratified(20, KEY), (0..10).collect::<Vec<_>>());
+    }
+
+    /// `configs/smoke.toml`: 16 of the 200 images of a task, whose five classes come in turn. Those at i * 200 / 16 are of two.
+    #[test]
+    fn the_measured_images_of_the_smallest_configuration_have_all_classes() {
+        use crate::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
+        let data = GlyphsConfig { size: 8, train_per_class: 60, eval_per_class: 40, ..Default::default() };
+        let stream = ClassIncremental { experiences: 2, ..Default::default() };
+        let stream = stream.build(data.build().unwrap()).unwrap();
+        for (j, eval) in stream.experiences().iter().map(|e| &e.eval).enumerate() {
+            let classes = |positions: &[usize]| {
+                eval.select(positions).counts_per_class().into_iter().filter(|&n| n > 0).collect::<Vec<_>>()
+            };
+            assert_eq!(classes(&(0..16).map(|i| i * 200 / 16).collect::<Vec<_>>()).len(), 2);
+            let stratified = classes(&eval.stratified(16, KEY.experience(j)));
+            assert!(
+                stratified.len() == 5 && stratified.iter().all(|n| (3..=4).contains(n)),
+                "{stratified:?}"
+            );
+        }
     }
 
     #[test]

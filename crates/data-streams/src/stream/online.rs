@@ -144,7 +144,7 @@ impl StreamBuilder for Online {
         }
         let stream =
             Stream::tagged(format!("{}, online", inner.name()), inner.source().clone(), experiences)?;
-        Ok(stream.arriving(Arrival::Once, false))
+        Ok(stream.arriving(Arrival::Once, false).in_domains(inner.shares_classes_across_domains()))
     }
 }
 

@@ -33,6 +33,7 @@ pub struct Stream {
     experiences: Vec<Experience>,
     arrival: Arrival,
     tells_boundaries: bool,
+    domains: bool,
 }
 
 /// The most experiences that an image's tag can tell apart.
@@ -79,13 +80,29 @@ impl Stream {
             );
             return Err(DataError::Inconsistent { name, problem });
         }
-        Ok(Self { name, source, experiences, arrival: Arrival::Epochs, tells_boundaries: true })
+        let (arrival, tells_boundaries, domains) = (Arrival::Epochs, true, false);
+        Ok(Self { name, source, experiences, arrival, tells_boundaries, domains })
     }
 
     /// The same stream, whose images arrive in a way, with the ends of experiences told or not.
     #[must_use]
     pub fn arriving(self, arrival: Arrival, tells_boundaries: bool) -> Self {
         Self { arrival, tells_boundaries, ..self }
+    }
+
+    /// The same stream, in which images of one class are of another distribution in each experience, or not.
+    #[must_use]
+    pub fn in_domains(self, domains: bool) -> Self {
+        Self { domains, ..self }
+    }
+
+    /// Whether some class has images in several experiences, of another distribution in each. The class of an image does
+    /// not tell then which experience it could be from: where only the images of a class are shared out among
+    /// experiences, it does not matter.
+    pub fn shares_classes_across_domains(&self) -> bool {
+        let mut classes: Vec<usize> = self.experiences.iter().flat_map(|e| e.classes.clone()).collect();
+        classes.sort_unstable();
+        self.domains && classes.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     /// The data set that the experiences are of.

@@ -8,11 +8,16 @@
 //! ```
 
 use cldiff_choices::Describe;
+use keyed_random::{Key, Purpose};
+use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Experience, Stream, StreamBuilder, StreamConfig};
 use crate::{DataError, DatasetPair, ImageDataset};
+
+const TRAIN: Purpose = Purpose::named("training images of a subset");
+const EVAL: Purpose = Purpose::named("evaluation images of a subset");
 
 /// What is kept of another stream.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,12 +31,15 @@ pub struct Subset {
     /// The classes that are kept, as the data set numbers them; all, if empty. An experience without any is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<usize>,
-    /// At most so many training images of a class in an experience, the first.
+    /// At most so many training images of a class in an experience, drawn by `seed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_per_class: Option<usize>,
-    /// At most so many evaluation images of a class in an experience, the first.
+    /// At most so many evaluation images of a class in an experience, drawn by `seed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_per_class: Option<usize>,
+    /// The seed of which images of a class are kept. Files often have an order that has to do with what is in them, such
+    /// as the hand that wrote a digit: the first images of a class would be no fair part of it.
+    pub seed: u64,
 }
 
 impl Subset {
@@ -62,19 +70,26 @@ impl Subset {
         self.classes.is_empty() || self.classes.contains(&class)
     }
 
-    /// The images of the classes and tasks that are kept; `new_task` gives a task its new number.
-    fn of(&self, data: &ImageDataset, new_task: &[Option<usize>], limit: Option<usize>) -> ImageDataset {
-        let mut left = vec![limit.unwrap_or(usize::MAX); data.class_names().len()];
-        let mut kept = Vec::new();
-        let mut tasks = Vec::new();
-        for i in 0..data.len() {
-            let (label, task) = (data.label(i), new_task[data.task(i)]);
-            if let Some(task) = task.filter(|_| self.keeps(label) && left[label] > 0) {
-                left[label] -= 1;
-                kept.push(i);
-                tasks.push(task);
+    /// The images of the classes and tasks that are kept, in their order; `new_task` gives a task its new number.
+    fn of(
+        &self,
+        data: &ImageDataset,
+        new_task: &[Option<usize>],
+        limit: Option<usize>,
+        key: Key,
+    ) -> ImageDataset {
+        let mut members = vec![Vec::new(); data.class_names().len()];
+        let stays = |&i: &usize| self.keeps(data.label(i)) && new_task[data.task(i)].is_some();
+        (0..data.len()).filter(stays).for_each(|i| members[data.label(i)].push(i));
+        if let Some(limit) = limit {
+            for (class, members) in members.iter_mut().enumerate() {
+                members.shuffle(&mut key.rng(class as u64));
+                members.truncate(limit);
             }
         }
+        let mut kept = members.concat();
+        kept.sort_unstable();
+        let tasks: Vec<usize> = kept.iter().filter_map(|&i| new_task[data.task(i)]).collect();
         data.select(&kept).with_tasks(&tasks)
     }
 }
@@ -95,17 +110,19 @@ impl StreamBuilder for Subset {
         chosen.iter().enumerate().for_each(|(new, &old)| new_task[old] = Some(new));
         let experience = |&k: &usize| {
             let e = &inner.experiences()[k];
+            let key = |split| Key::new(self.seed, split).experience(k);
             Experience {
                 name: e.name.clone(),
                 classes: e.classes.iter().copied().filter(|&class| self.keeps(class)).collect(),
-                train: self.of(&e.train, &new_task, self.train_per_class),
-                eval: self.of(&e.eval, &new_task, self.eval_per_class),
+                train: self.of(&e.train, &new_task, self.train_per_class, key(TRAIN)),
+                eval: self.of(&e.eval, &new_task, self.eval_per_class, key(EVAL)),
             }
         };
         let experiences = chosen.iter().map(experience).collect();
         let stream =
             Stream::tagged(format!("{}, a part", inner.name()), inner.source().clone(), experiences)?;
-        Ok(stream.arriving(inner.arrival(), inner.tells_boundaries()))
+        let domains = inner.shares_classes_across_domains();
+        Ok(stream.arriving(inner.arrival(), inner.tells_boundaries()).in_domains(domains))
     }
 }
 
@@ -140,6 +157,43 @@ mod tests {
         assert_eq!((stream.experiences()[1].train.tasks(), stream.all_eval().len()), (vec![1; 5], 3));
         let whole = subset().build(data()).unwrap();
         assert_eq!((whole.all_train().len(), whole.len()), (200, 5));
+    }
+
+    /// Images of a class that come sorted: five of twenty are not the first five, and others with another seed.
+    #[test]
+    fn the_images_that_are_kept_do_not_depend_on_their_order() {
+        let of = |seed| Subset { train_per_class: Some(5), seed, ..subset() }.build(data()).unwrap();
+        let places = |seed| {
+            let stream = of(seed);
+            let train = &stream.experiences()[0].train;
+            let whole = data().train;
+            let first = train.label(0);
+            let members: Vec<usize> = (0..whole.len()).filter(|&i| whole.label(i) == first).collect();
+            let kept = (0..train.len()).filter(|&i| train.label(i) == first).map(|i| train.source_index(i));
+            kept.map(|i| members.iter().position(|&m| m == i).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(places(0).len(), 5);
+        assert_ne!(places(0), [0, 1, 2, 3, 4]);
+        assert!(places(0).windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(places(0), places(0));
+        assert_ne!(places(0), places(1));
+    }
+
+    #[test]
+    fn a_part_of_domains_has_domains_while_it_has_several() {
+        let part = |experiences: &[usize]| {
+            let stream = StreamConfig::of(crate::DomainIncremental::default());
+            Subset { stream, experiences: experiences.to_vec(), ..Default::default() }.build(data()).unwrap()
+        };
+        assert!(part(&[2, 0]).shares_classes_across_domains());
+        assert!(!part(&[1]).shares_classes_across_domains());
+        let online =
+            Online { stream: StreamConfig::of(crate::DomainIncremental::default()), ..Default::default() };
+        assert!(online.build(data()).unwrap().shares_classes_across_domains());
+        assert!(!subset().build(data()).unwrap().shares_classes_across_domains());
+        // The images of a class are of one distribution, whichever experience they come in.
+        let blurry = StreamConfig::of(crate::Blurry { disjoint: 0.0, ..Default::default() });
+        assert!(!blurry.build(data()).unwrap().shares_classes_across_domains());
     }
 
     #[test]

@@ -120,6 +120,14 @@ impl SchedulerConfig {
                 return Err(CoreError::config("variance_type", other, expected));
             }
         };
+        if self.thresholding && (self.sample_max_value.is_nan() || self.sample_max_value <= 0.0) {
+            let expected = "expected a number above 0";
+            return Err(CoreError::config("sample_max_value", self.sample_max_value, expected));
+        }
+        if self.thresholding && !(0.0..=1.0).contains(&self.dynamic_thresholding_ratio) {
+            let (key, ratio) = ("dynamic_thresholding_ratio", self.dynamic_thresholding_ratio);
+            return Err(CoreError::config(key, ratio, "expected a quantile, 0 to 1"));
+        }
         if self.clip_sample && self.clip_sample_range != 1.0 {
             return Err(CoreError::config(
                 "clip_sample_range",
@@ -140,7 +148,8 @@ impl SchedulerConfig {
     pub fn threshold(&self) -> Threshold {
         match (self.thresholding, self.clip_sample) {
             (true, _) => {
-                Threshold::Dynamic { ratio: self.dynamic_thresholding_ratio, max: self.sample_max_value }
+                let (ratio, max) = (self.dynamic_thresholding_ratio, Some(self.sample_max_value));
+                Threshold::Dynamic { ratio, max }
             }
             (false, true) => Threshold::Clip,
             (false, false) => Threshold::None,

@@ -49,7 +49,7 @@ impl ProcessConfig {
         let mut process = GaussianDiffusion::from_betas(betas)?;
         process.prediction = self.prediction;
         process.variance = self.variance;
-        if process.alpha_cumprod(self.timesteps - 1) == 0.0 && self.prediction == Prediction::Epsilon {
+        if self.prediction == Prediction::Epsilon && !process.has_signal(self.timesteps - 1) {
             let expected = "with no signal at the last timestep, epsilon says nothing of x_0 there; expected \
                             `v_prediction` or `sample`";
             return Err(CoreError::config("prediction", self.prediction, expected));

@@ -70,7 +70,8 @@ impl GaussianDiffusion {
     /// The process of given betas.
     ///
     /// # Errors
-    /// [`CoreError::Config`] for fewer than 2 betas, or one outside (0, 1); the last may be 1.
+    /// [`CoreError::Config`] for fewer than 2 betas, or one outside (0, 1), of which the last may be 1; for a first beta
+    /// that is lost beside 1, and for betas that leave no signal before the last timestep.
     pub fn from_betas(betas: Vec<f64>) -> Result<Self, CoreError> {
         let last = betas.len().saturating_sub(1);
         if betas.len() < 2 {
@@ -81,13 +82,21 @@ impl GaussianDiffusion {
             let expected = format!("beta_{t} must lie between 0 and 1");
             return Err(CoreError::config("schedule", beta, expected));
         }
-        let alphas_cumprod = betas
+        let alphas_cumprod: Vec<f64> = betas
             .iter()
             .scan(1.0, |product, beta| {
                 *product *= 1.0 - beta;
                 Some(*product)
             })
             .collect();
+        if alphas_cumprod[0] == 1.0 {
+            return Err(CoreError::config("schedule", betas[0], "beta_0 adds no noise at all"));
+        }
+        if let Some(t) = alphas_cumprod[..last].iter().position(|abar| *abar == 0.0) {
+            let expected =
+                format!("the betas leave no signal from timestep {t} on: expected smaller or fewer");
+            return Err(CoreError::config("schedule", betas[t], expected));
+        }
         Ok(Self {
             prediction: Prediction::default(),
             variance: Variance::default(),
@@ -155,6 +164,13 @@ impl GaussianDiffusion {
     /// The signal-to-noise ratio abar_t / (1 - abar_t).
     pub fn snr(&self, t: usize) -> f64 {
         self.alphas_cumprod[t] / (1.0 - self.alphas_cumprod[t])
+    }
+
+    /// Whether x_t says anything of x_0: false at the last timestep of a process with zero terminal signal-to-noise ratio,
+    /// where nothing may be divided by abar_t. Below the smallest normal f32, about 1e-38, nothing counts as signal either:
+    /// f32 cannot hold the square of an x_0 that is computed from eps there.
+    pub fn has_signal(&self, t: usize) -> bool {
+        self.alphas_cumprod[t] >= f64::from(f32::MIN_POSITIVE)
     }
 
     /// The variance of q(x_{t-1} | x_t, x_0), equation 7 of Ho et al.; 0 for t = 0.

@@ -15,7 +15,7 @@ pub use self::{
     variational::variational_terms,
 };
 use crate::{
-    Denoiser, GaussianDiffusion, Kernels,
+    CoreError, Denoiser, GaussianDiffusion, Kernels,
     diffusion::{LogVariance, Prediction, per_sample},
 };
 
@@ -26,10 +26,12 @@ pub enum Weighting {
     /// Every timestep's mean squared error of the prediction alike (Ho et al. 2020, equation 14).
     #[default]
     Simple,
-    /// The weight of an error of x_0 is min(snr, gamma) (Hang et al. 2023): the errors of low noise do not drown the
-    /// others.
+    /// The weight of an error of x_0 is min(snr, gamma) (Hang et al. 2023, arXiv 2303.09556): the errors of low noise do
+    /// not drown the others. At a timestep without signal (zero terminal SNR), where that is 0 and the network would never
+    /// be trained at the timestep from which samples start, the error of the prediction has the weight 1, as in
+    /// common training scripts for diffusers.
     MinSnr {
-        /// The paper's value is 5.
+        /// The paper's value is 5; above 0.
         #[serde(default = "default_gamma")]
         gamma: f64,
     },
@@ -60,6 +62,22 @@ impl Default for Objective {
 }
 
 impl Objective {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for the first option out of range.
+    pub fn validate(&self) -> Result<(), CoreError> {
+        if let Weighting::MinSnr { gamma } = self.weighting
+            && !(gamma > 0.0 && gamma.is_finite())
+        {
+            return Err(CoreError::config("weighting.min_snr.gamma", gamma, "expected a number above 0"));
+        }
+        if !(self.vlb_weight >= 0.0 && self.vlb_weight.is_finite()) {
+            return Err(CoreError::config("vlb_weight", self.vlb_weight, "expected a number of 0 or more"));
+        }
+        Ok(())
+    }
+
     /// The mean of the losses of a batch, each with its importance weight.
     ///
     /// # Shapes
@@ -129,8 +147,12 @@ impl Objective {
     }
 }
 
-/// The weight of the squared error of what the process predicts, such that the error of x_0 has min(snr, gamma).
+/// The weight of the squared error of what the process predicts, such that the error of x_0 has min(snr, gamma); 1 without
+/// signal.
 fn min_snr_weight(process: &GaussianDiffusion, t: usize, gamma: f64) -> f64 {
+    if !process.has_signal(t) {
+        return 1.0;
+    }
     let snr = process.snr(t);
     match process.prediction {
         Prediction::Epsilon => snr.min(gamma) / snr,
@@ -208,6 +230,18 @@ mod tests {
                 assert!((f64::from(loss) / expected - 1.0).abs() < 0.05, "{prediction:?}, t = {t}: {loss}");
             }
         }
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused_by_name() {
+        assert!(Objective::default().validate().is_ok());
+        for gamma in [0.0, -5.0, f64::NAN, f64::INFINITY] {
+            let objective = Objective { weighting: Weighting::MinSnr { gamma }, ..Objective::default() };
+            let told = objective.validate().unwrap_err().to_string();
+            assert!(told.contains("`weighting.min_snr.gamma`"), "{told}");
+        }
+        let told = Objective { vlb_weight: -0.1, ..Objective::default() }.validate().unwrap_err().to_string();
+        assert!(told.contains("`vlb_weight` is -0.1"), "{told}");
     }
 
     #[test]

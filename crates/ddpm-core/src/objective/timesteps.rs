@@ -4,7 +4,7 @@ use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::noise::Key;
+use crate::{CoreError, noise::Key};
 
 /// Losses kept for each timestep (improved-diffusion's `history_per_term`).
 const HISTORY: usize = 10;
@@ -30,6 +30,25 @@ pub enum TimestepSampling {
 
 fn default_uniform_share() -> f64 {
     0.001
+}
+
+impl TimestepSampling {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] for a share that is none.
+    pub fn validate(self) -> Result<(), CoreError> {
+        match self {
+            Self::LossSecondMoment { uniform_share } if !(0.0..=1.0).contains(&uniform_share) => {
+                Err(CoreError::config(
+                    "loss_second_moment.uniform_share",
+                    uniform_share,
+                    "expected a share, 0 to 1",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Draws timesteps, and remembers losses where that is asked for.
@@ -129,6 +148,30 @@ mod tests {
     use crate::noise::Purpose;
 
     const KEY: Key = Key::new(5, Purpose::named("timestep sampling"));
+
+    #[test]
+    fn a_share_that_is_none_is_refused() {
+        for (uniform_share, fine) in
+            [(0.0, true), (1.0, true), (-0.1, false), (1.5, false), (f64::NAN, false)]
+        {
+            let found = TimestepSampling::LossSecondMoment { uniform_share }.validate();
+            assert_eq!(found.is_ok(), fine, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn timesteps_whose_losses_are_0_are_drawn_by_the_uniform_share_alone() {
+        let mut sampler = TimestepSampler::new(TimestepSampling::LossSecondMoment { uniform_share: 0.5 }, 4);
+        for _ in 0..10 {
+            sampler.record(&[0, 1, 2, 3], &[1.0, 0.0, 0.0, 0.0]);
+        }
+        let (t, weights) = sampler.draw(1000, KEY);
+        let weights = weights.unwrap();
+        assert!(weights.iter().all(|w| w.is_finite()));
+        // One of four with probability 1/8: a weight of 2, drawn about 125 times.
+        let of_last: Vec<f64> = t.iter().zip(&weights).filter(|(t, _)| **t == 3).map(|(_, w)| *w).collect();
+        assert!((80..170).contains(&of_last.len()) && of_last.iter().all(|w| (w - 2.0).abs() < 1e-12));
+    }
 
     proptest! {
         #[test]

@@ -6,7 +6,7 @@ use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler, SamplerOptions};
+use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
     CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
     schedule::Spacing,
@@ -74,7 +74,10 @@ impl SamplerOptions for Ancestral {
     }
 
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
-        self.process(process).map(|_| ())
+        self.threshold.check().map_err(|error| error.at("threshold"))?;
+        let visited = self.process(process)?;
+        tell_start(process, visited.model_timestep(visited.timesteps() - 1));
+        Ok(())
     }
 
     /// As `DDPMScheduler`, with all timesteps unless told otherwise.

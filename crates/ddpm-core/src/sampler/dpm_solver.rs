@@ -9,7 +9,7 @@ use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler, SamplerOptions};
+use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
     CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
     schedule::Spacing,
@@ -39,6 +39,9 @@ impl Default for DpmSolver {
 const LEAST_SIGNAL: f64 = 5.960_464_477_539_063e-8;
 
 /// alpha_t, sigma_t and lambda_t = ln(alpha_t / sigma_t) of the paper, section 2.
+///
+/// Timesteps below the bound share one lambda: nothing happens between them, and a step that comes from one of them has no
+/// slope of lambda to extrapolate by, and is of first order.
 fn coefficients(process: &GaussianDiffusion, t: usize) -> (f64, f64, f64) {
     let abar = process.alpha_cumprod(t).max(LEAST_SIGNAL);
     let (alpha, sigma) = (abar.sqrt(), (1.0 - abar).sqrt());
@@ -65,10 +68,14 @@ impl DpmSolver {
         let (_, sigma, lambda) = coefficients(process, t);
         let (alpha_next, sigma_next, lambda_next) = coefficients(process, next);
         let h = lambda_next - lambda;
-        let direction = match before {
+        if h == 0.0 {
+            return x;
+        }
+        let since = before.map(|(t_before, x_0)| (lambda - coefficients(process, *t_before).2, x_0));
+        let direction = match since.filter(|(h_before, _)| *h_before != 0.0) {
             None => x_0.clone(),
-            Some((t_before, x_0_before)) => {
-                let r = (lambda - coefficients(process, *t_before).2) / h;
+            Some((h_before, x_0_before)) => {
+                let r = h_before / h;
                 x_0.clone().mul_scalar(1.0 + 0.5 / r) - x_0_before.clone().mul_scalar(0.5 / r)
             }
         };
@@ -89,7 +96,8 @@ impl SamplerOptions for DpmSolver {
     }
 
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
-        self.timesteps(process).map(|_| ())
+        self.threshold.check().map_err(|error| error.at("threshold"))?;
+        self.timesteps(process).map(|visited| tell_start(process, visited[0]))
     }
 
     /// As `DPMSolverMultistepScheduler.from_config`, which clips only by dynamic thresholding, with 20 steps unless told

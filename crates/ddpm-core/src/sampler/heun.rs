@@ -8,7 +8,7 @@ use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler, SamplerOptions};
+use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
     CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
     schedule::Spacing,
@@ -78,7 +78,8 @@ impl SamplerOptions for Heun {
     }
 
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
-        self.timesteps(process).map(|_| ())
+        self.threshold.check().map_err(|error| error.at("threshold"))?;
+        self.timesteps(process).map(|visited| tell_start(process, visited[0]))
     }
 
     /// As `HeunDiscreteScheduler.from_config`, with 20 steps unless told otherwise.

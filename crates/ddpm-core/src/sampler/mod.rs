@@ -8,7 +8,7 @@ mod heun;
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
-    sync::{PoisonError, RwLock},
+    sync::{Once, PoisonError, RwLock},
 };
 
 use burn::tensor::{Int, Tensor};
@@ -49,6 +49,21 @@ pub struct KeyedNoise {
 impl<B: Kernels> NoiseSource<B> for KeyedNoise {
     fn noise(&self, t: usize, shape: [usize; 4], device: &B::Device) -> Tensor<B, 4> {
         self.key.within(STEP_NOISE).step(t).normal(self.first, shape, device)
+    }
+}
+
+/// Warns, once, of samples that do not start where the process has no signal: they start from pure noise, which a model
+/// has seen at the last timestep alone (Lin et al. 2024, section 3.3).
+fn tell_start(process: &GaussianDiffusion, first: usize) {
+    static TOLD: Once = Once::new();
+    let last = process.timesteps() - 1;
+    if first < last && !process.has_signal(last) {
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "with zero terminal SNR, samples start from pure noise, which is timestep {last}, but the sampler \
+                 starts at {first}: `spacing = \"trailing\"` starts at the last"
+            );
+        });
     }
 }
 

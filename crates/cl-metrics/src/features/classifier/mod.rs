@@ -10,6 +10,7 @@
 //! places: 4 passes over 60,000 images.
 
 mod cache;
+mod train_and_test;
 mod training;
 
 use std::fmt;
@@ -26,7 +27,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use cache::ClassifierCache;
+pub use self::{cache::ClassifierCache, train_and_test::train_and_test};
 
 use super::{Described, FeatureExtractor, FeatureMatrix};
 use crate::MetricError;

@@ -110,7 +110,7 @@ mod tests {
     fn images_are_moved_whole_and_by_no_more_than_is_asked_for() {
         let shape = ImageShape { channels: 1, height: 3, width: 3 };
         // One bright pixel in the middle of black.
-        let mut pixels = vec![0; 9];
+        let mut pixels = [0_u8; 9];
         pixels[4] = 255;
         let names = vec!["dot".to_owned()];
         let data = ImageDataset::new("dot", shape, names, pixels.repeat(200), vec![0; 200]).unwrap();

@@ -114,8 +114,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         self.position
     }
 
-    /// Trains on experience `k` of a stream, or goes on with it after [`restore`](Self::restore); `observe` is called
-    /// after each step and may stop the training.
+    /// Trains on experience `k` of a stream, or goes on with it after [`restore`](Self::restore) or after `observe` has
+    /// stopped it; `observe` is called after each step and may stop the training. However often it is stopped, the
+    /// training comes to the same.
     ///
     /// # Errors
     /// [`StrategyError::Diverged`] for a loss that is not finite, [`StrategyError::Interrupted`] if the observer

@@ -57,7 +57,8 @@ pub enum Domain {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DomainLabels {
-    /// The same in every domain: a class-conditional model has to learn what they have in common.
+    /// The same in every domain. A model that is conditioned on the class cannot be asked for the images of one domain, so
+    /// that samples are measured over all tasks seen only, unless it is conditioned on the task.
     #[default]
     Shared,
     /// Others in every domain.
@@ -190,7 +191,8 @@ impl StreamBuilder for DomainIncremental {
             eval: of_domain(&all.eval, k),
         };
         let experiences = self.domains.iter().enumerate().map(experience).collect();
-        Stream::new(format!("{}, domain-incremental", data.train.name()), all, experiences)
+        let name = format!("{}, domain-incremental", data.train.name());
+        Ok(Stream::new(name, all, experiences)?.in_domains(true))
     }
 }
 
@@ -216,6 +218,7 @@ mod tests {
         let pooled = stream.all_train();
         assert_eq!((0..90).map(|i| pooled.source_index(i)).collect::<Vec<_>>(), (0..90).collect::<Vec<_>>());
         assert_eq!((pooled.task(0), pooled.task(89)), (0, 2));
+        assert!(stream.shares_classes_across_domains());
     }
 
     #[test]
@@ -224,6 +227,7 @@ mod tests {
             DomainIncremental { labels: DomainLabels::ByDomain, ..Default::default() }.build(data()).unwrap();
         assert_eq!(stream.class_names().len(), 30);
         assert!(stream.class_names()[10].starts_with("rotation 90: "));
+        assert!(!stream.shares_classes_across_domains());
         for (k, e) in stream.experiences().iter().enumerate() {
             assert_eq!(e.classes, (10 * k..10 * k + 10).collect::<Vec<_>>());
             assert!(e.train.labels().iter().chain(&e.eval.labels()).all(|label| e.classes.contains(label)));

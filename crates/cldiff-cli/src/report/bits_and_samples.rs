@@ -1,5 +1,5 @@
-//! The pitfall of bits per dimension, a figure a strategy: bits per dimension, FID and class divergence over the stream,
-//! and from which timesteps the change of the bits comes.
+//! Bits per dimension against the quality of samples, a figure a strategy: bits per dimension, FID and class divergence
+//! over the stream, and from which timesteps the change of the bits comes.
 
 use anyhow::Result;
 use plotters::prelude::*;
@@ -12,17 +12,18 @@ use super::{
     svg::{self, INK, drawing, figure, text},
 };
 use crate::{
-    quantities::cells::{average_after, pooled, strategies},
+    quantities::cells::{average_after, strategies},
     results::{CellResult, Results},
 };
 
 type Value = fn(&[&CellResult], usize) -> Option<f64>;
 
-/// What is shown over the stream, from above.
+/// The panels over the stream, from above: means over the tasks seen. Values over the pooled samples would have an N that
+/// grows with the stream.
 const PANELS: [(&str, Value); 3] = [
     ("bits/dim", |cells, k| average_after(cells, "bpd", k)),
-    ("FID", |cells, k| pooled(cells, "fid", k)),
-    ("class KLD", |cells, k| pooled(cells, "kld", k)),
+    ("FID", |cells, k| average_after(cells, "fid", k)),
+    ("class KLD", |cells, k| average_after(cells, "kld", k)),
 ];
 
 /// The figure of one strategy; all share the scales of a panel.
@@ -48,9 +49,9 @@ pub(super) fn draw(results: &Results, cells: &[&CellResult]) -> Result<String> {
     })
 }
 
-/// The change of the bound in each bin, with its standard errors' 95 % range.
+/// The change of the bound in each bin, with the 95 % interval over images of the bin by itself.
 fn draw_bars(area: &svg::Canvas<'_>, changes: &[Vec<CurvePoint>], index: usize) -> Result<()> {
-    let ends = changes.iter().flatten().flat_map(|p| [p.absolute - p.margin, p.absolute + p.margin, 0.0]);
+    let ends = changes.iter().flatten().flat_map(|p| [p.absolute - p.margin(), p.absolute + p.margin(), 0.0]);
     let y = around(&ends.collect::<Vec<f64>>(), 0.08);
     let (points, decimals) = (&changes[index], decimals(y.end - y.start));
     let name = |v: &f64| {
@@ -85,7 +86,7 @@ fn draw_bars(area: &svg::Canvas<'_>, changes: &[Vec<CurvePoint>], index: usize) 
         let x = bin as f64;
         let bar = Rectangle::new([(x - 0.36, 0.0), (x + 0.36, point.absolute)], colour.filled());
         chart.draw_series(std::iter::once(bar)).map_err(drawing)?;
-        let whisker = [(x, point.absolute - point.margin), (x, point.absolute + point.margin)];
+        let whisker = [(x, point.absolute - point.margin()), (x, point.absolute + point.margin())];
         chart.draw_series(LineSeries::new(whisker, INK.stroke_width(1))).map_err(drawing)?;
     }
     Ok(())

@@ -1,0 +1,122 @@
+//! The floor of each metric: training images in place of samples, against the same held-out images.
+//!
+//! One draw of N images a task stands for the samples after each task k >= j, as a model that has learned task j and
+//! forgets nothing would give them. The draws on the diagonal are the floor of a task. Making them costs as much as the
+//! metrics of one cell do, without its sampling: K (K + 1) / 2 sets of N images are described and measured on their
+//! tasks, and K times N images over all tasks seen.
+
+use std::collections::BTreeMap;
+
+use cl_metrics::sample::{
+    Need, Outcome, SampleMetric,
+    floor::{Draws, draws},
+    measure,
+    shares::pooled_shares,
+};
+use data_streams::{ImageDataset, Stream};
+use ddpm_core::noise::{Key, Purpose};
+
+use crate::{EngineError, EvaluationConfig, Reference, reference::Known};
+
+const FLOOR: Purpose = Purpose::named("training images of the floor");
+
+/// `[k]` or `[j]`
+type Row<T> = Vec<Option<T>>;
+
+/// Metrics of training images in place of samples. A key is the name of a metric, for the value on each task, or the name
+/// and `_pooled`, for the value over the tasks 0 to k.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Floors {
+    /// The values.
+    pub values: BTreeMap<String, Row<f64>>,
+    /// N of each value: the training images that stand for samples.
+    pub samples: BTreeMap<String, Row<usize>>,
+    /// Standard errors of the values, of the metrics that estimate one.
+    pub standard_errors: BTreeMap<String, Row<f64>>,
+    /// `[k][j]`: the metrics of another draw for each task k >= j, on task j.
+    pub matrices: BTreeMap<String, Vec<Row<f64>>>,
+    /// Whether the draws of a task may have images in common, since it has too few for draws that have none.
+    pub overlap: bool,
+}
+
+impl Floors {
+    /// Measures all metrics that are asked for but those that need the images which a strategy stored.
+    pub(crate) fn new(
+        reference: &Reference,
+        stream: &Stream,
+        evaluation: &EvaluationConfig,
+    ) -> Result<Self, EngineError> {
+        let stores = |metric: &SampleMetric| metric.needs().contains(&Need::StoredImages);
+        let wanted = evaluation.metrics.iter().copied().filter(|metric| !stores(metric)).collect();
+        let (n, tasks) = (evaluation.samples_per_task, reference.tasks.len());
+        let all = stream.all_train();
+        let drawn_of = |j: usize| {
+            // Of whatever experience the images come with, where experiences overlap.
+            let own = (0..all.len()).filter(|&i| all.task(i) == j).collect::<Vec<_>>();
+            let train = all.select(&own);
+            let draws =
+                draws(&train, &reference.tasks[j].eval, n, tasks - j, Key::new(0, FLOOR).experience(j));
+            (train, draws)
+        };
+        let drawn: Vec<(ImageDataset, Draws)> = (0..tasks).map(drawn_of).collect();
+        let overlap = drawn.iter().any(|(_, draws)| draws.overlap);
+        let mut floors = Making { reference, wanted, floors: Self { overlap, ..Self::default() } };
+        for k in 0..tasks {
+            let sets = drawn[..=k].iter().enumerate();
+            let sets = sets.map(|(j, (train, draws))| reference.describe(&train.select(&draws.sets[k - j])));
+            floors.add(&sets.collect::<Result<Vec<_>, _>>()?, n)?;
+        }
+        Ok(floors.floors)
+    }
+}
+
+/// Floors that are being measured, task after task.
+struct Making<'a> {
+    reference: &'a Reference,
+    wanted: Vec<SampleMetric>,
+    floors: Floors,
+}
+
+impl Making<'_> {
+    /// Measures one set for each task seen, on its task, and all of them together.
+    fn add(&mut self, sets: &[Known], n: usize) -> Result<(), EngineError> {
+        let (reference, k) = (self.reference, sets.len() - 1);
+        let (tasks, real) = (reference.tasks.len(), &reference.tasks[..sets.len()]);
+        for (j, (drawn, task)) in sets.iter().zip(real).enumerate() {
+            let held_out = task.known.set(task.gaussian.as_ref(), true);
+            for (metric, outcome) in measure(&self.wanted, &held_out, &drawn.set(None, true), None)? {
+                let matrix = self.floors.matrices.entry(metric.name().to_owned());
+                matrix.or_insert_with(|| vec![vec![None; tasks]; tasks])[k][j] = value_of(&outcome);
+                if j == k {
+                    self.note(metric.name().to_owned(), k, &outcome, drawn.labels.len());
+                }
+            }
+        }
+        let shares = pooled_shares(&real.iter().map(|task| &task.eval).collect::<Vec<_>>(), n);
+        let parts: Vec<Known> = sets.iter().zip(shares).map(|(drawn, share)| drawn.first(share)).collect();
+        let pooled = Known::pooled(&parts.iter().collect::<Vec<_>>())?;
+        let all = Known::pooled(&real.iter().map(|task| &task.known).collect::<Vec<_>>())?;
+        for (metric, outcome) in measure(&self.wanted, &all.set(None, true), &pooled.set(None, true), None)? {
+            self.note(format!("{}_pooled", metric.name()), k, &outcome, pooled.labels.len());
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, name: String, at: usize, outcome: &Outcome, n: usize) {
+        let Ok(estimate) = outcome else { return };
+        let tasks = self.reference.tasks.len();
+        put(&mut self.floors.values, &name, at, tasks, estimate.value);
+        put(&mut self.floors.samples, &name, at, tasks, n);
+        if let Some(error) = estimate.standard_error {
+            put(&mut self.floors.standard_errors, &name, at, tasks, error);
+        }
+    }
+}
+
+fn value_of(outcome: &Outcome) -> Option<f64> {
+    outcome.as_ref().ok().map(|estimate| estimate.value)
+}
+
+fn put<T: Copy>(rows: &mut BTreeMap<String, Row<T>>, name: &str, at: usize, tasks: usize, value: T) {
+    rows.entry(name.to_owned()).or_insert_with(|| vec![None; tasks])[at] = Some(value);
+}
