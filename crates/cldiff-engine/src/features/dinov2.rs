@@ -29,7 +29,7 @@ pub struct Dinov2Options {
 impl Describe for Dinov2Options {
     const NAME: &'static str = "dinov2";
     const SUMMARY: &'static str =
-        "DINOv2's ViT-S/14, which agrees with people better than Inception; no class probabilities";
+        "DINOv2's ViT-S/14, whose distances agree with people's judgement; no class probabilities";
     const CITATION: &'static str = "Oquab et al. 2023, arXiv 2304.07193; Stein et al. 2023, arXiv 2306.04675";
 }
 
