@@ -93,6 +93,16 @@ fn numbers_that_do_not_fit_each_other_are_told() {
     refused_change("label = \"replay-1\"", "label = \"replay-0.1\"", &["two strategies", "replay-0.1"]);
 }
 
+/// A small classifier's probabilities do not make an Inception score.
+#[test]
+fn the_inception_score_is_refused_without_inception() {
+    refused_change(
+        "samples_per_task = 80",
+        "samples_per_task = 80\nmetrics = [\"fid\", \"inception_score\"]",
+        &["evaluation.metrics", "inception_score needs features = { inception = {} }"],
+    );
+}
+
 #[test]
 fn an_unknown_strategy_is_told_with_the_known_ones() {
     let known = "joint, cumulative, ensemble, finetune, gdumb, replay";

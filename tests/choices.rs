@@ -192,6 +192,7 @@ fn every_strategy_runs() {
         "evaluation.sampler.ddim.steps=2",
         "evaluation.likelihood.images_per_task=2",
         "evaluation.classifier.epochs=1",
+        "evaluation.classifier.min_steps=20",
     ];
     for change in short {
         arguments.extend(["--set", change]);

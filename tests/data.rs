@@ -61,6 +61,8 @@ fn run_shortened(scratch: &Scratch, config: &str, strategies: &str, more: &[&str
         "evaluation.sampler.ddim.steps=2",
         "evaluation.likelihood.images_per_task=2",
         "evaluation.classifier.epochs=1",
+        "evaluation.classifier.min_steps=20",
+        "evaluation.classifier.max_train_images=1000",
     ];
     short.iter().for_each(|change| arguments.extend(["--set", change]));
     arguments.extend(["--strategy", strategies]);

@@ -122,6 +122,37 @@ fn a_set_is_at_no_distance_from_itself() {
     refused(&scratch, &few, &["at least 99 images, got 90"]);
 }
 
+/// Outputs of any network, written by any language, with the network's name in the header.
+#[test]
+fn features_of_any_network_compare_by_hand_worked_numbers() {
+    let scratch = Scratch::new();
+    let save = |name: &str, values: [f32; 2], network: &str| {
+        let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>().repeat(50);
+        let view = TensorView::new(Dtype::F32, vec![100, 1], &bytes).unwrap();
+        let note = std::collections::HashMap::from([("features".to_owned(), network.to_owned())]);
+        let bytes = safetensors::serialize([("features", view)], Some(note)).unwrap();
+        fs::write(scratch.path(name), bytes).unwrap();
+    };
+    save("a.safetensors", [-1.0, 1.0], "my network");
+    save("b.safetensors", [1.0, 5.0], "my network");
+    save("c.safetensors", [1.0, 5.0], "another network");
+    // Means 0 and 3, variances v and 4 v with v = 100 / 99: 9 + (sqrt(4 v) - sqrt(v))^2 = 9 + v.
+    let found = measured(&scratch, &["fid", "a.safetensors", "b.safetensors"]);
+    assert!((found["fid"].as_f64().unwrap() - (9.0 + 100.0 / 99.0)).abs() < 1e-9, "{found}");
+    assert_eq!(found["features"], "my network");
+    // k(x, y) = (x y + 1)^3. Within A: pairs of equal sign 8, of unlike sign 0: 8 * 49/99. Within B: (1, 1) 8, (5, 5) 26^3,
+    // (1, 5) 6^3. Between: (-1, 1) 0, (-1, 5) -64, (1, 1) 8, (1, 5) 216.
+    let within_b = 17_584.0 / 2.0 * 49.0 / 99.0 + 216.0 * 50.0 / 99.0;
+    let kid = 8.0 * 49.0 / 99.0 + within_b - 2.0 * (0.0 - 64.0 + 8.0 + 216.0) / 4.0;
+    let found = measured(&scratch, &["kid", "a.safetensors", "b.safetensors", "--subsets", "0"]);
+    assert!((found["kid"].as_f64().unwrap() / kid - 1.0).abs() < 1e-9, "{found}, {kid}");
+    refused(
+        &scratch,
+        &["fid", "a.safetensors", "c.safetensors"],
+        &["different features", "my network", "another network"],
+    );
+}
+
 #[test]
 fn saved_statistics_stand_for_their_set() {
     let scratch = two_sets();
@@ -312,7 +343,7 @@ fn features_and_weights_have_to_fit() {
     refused(
         &scratch,
         &[&["fid"], &images[..], &["--features", "pixels", "--weights", "w.safetensors"]].concat(),
-        &["--features inception only"],
+        &["--features inception or dinov2 only"],
     );
     refused(
         &scratch,
@@ -324,6 +355,12 @@ fn features_and_weights_have_to_fit() {
         &[&["fid"], &images[..], &["--weights", "none.safetensors", "--backend", "flex"]].concat(),
         &["none.safetensors"],
     );
+    let score = |features: &[&str], parts: &[&str]| {
+        refused(&scratch, &[&["inception-score", images[0]], features].concat(), parts);
+    };
+    score(&["--features", "pixels"], &["inception_score needs --features inception"]);
+    score(&["--features", "classifier"], &["inception_score needs --features inception"]);
+    score(&[], &["no weights of Inception-v3"]);
     // The same features by name, or none at all: pixels are not what the statistics are of.
     measured(&scratch, &["stats", "images.safetensors", "--out", "pixels.safetensors"]);
     assert_eq!(measured(&scratch, &["fid", "images.safetensors", "pixels.safetensors"])["n_b"], 4);

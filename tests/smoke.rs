@@ -44,6 +44,9 @@ fn a_run_leaves_table_pictures_models_and_a_report() {
 /// The keys and shapes of results.json.
 fn schema_1(results: &Value) {
     assert_eq!(results["schema"], 1);
+    assert_eq!(results["judge"]["n"], 400);
+    assert!(results["judge"]["accuracy"].as_f64().unwrap() > 0.9, "{}", results["judge"]);
+    assert!(results["features"].as_str().unwrap().starts_with("16-d classifier (weights sha256 "));
     let tasks = results["stream"]["tasks"].as_array().unwrap();
     assert_eq!(tasks[0]["classes"].as_array().unwrap().len(), 5);
     assert_eq!((&tasks[0]["train"], &tasks[0]["eval"]), (&300.into(), &200.into()));

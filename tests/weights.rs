@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use cl_metrics::features::inception::parameters;
+use cl_metrics::features::{dinov2, inception};
 use common::{Scratch, text};
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
@@ -33,9 +33,8 @@ fn tuple(numbers: &[usize]) -> Vec<u8> {
     [&b"("[..], &items, b"t"].concat()
 }
 
-/// A state dict of the whole network in PyTorch's older form, as the published file has it: 95 MB.
-fn state_dict() -> Vec<u8> {
-    let parameters = parameters();
+/// A state dict of a whole network in PyTorch's older form, as Inception's published file has it: up to 95 MB.
+fn state_dict(parameters: &[(String, Vec<usize>)]) -> Vec<u8> {
     let (mut object, mut keys, mut numbers) = (b"\x80\x02}(".to_vec(), b"\x80\x02](".to_vec(), Vec::new());
     for (i, (name, shape)) in parameters.iter().enumerate() {
         let count: usize = shape.iter().product();
@@ -121,7 +120,9 @@ fn without_weights_the_way_to_them_is_told() {
     assert!(entry["sha256"].is_null() && entry["sources"].as_array().unwrap().len() == 2);
     let told = succeeds(&scratch, &["weights", "list"]);
     assert!(
-        told.contains("no: cldiff weights fetch") && told.contains("6726825d") && told.contains("Apache-2.0")
+        told.contains("no: get them by `cldiff weights fetch`")
+            && told.contains("6726825d")
+            && told.contains("Apache-2.0")
     );
     refused(&scratch, &FID, &["cldiff weights fetch", "--weights FILE.safetensors"]);
     let key = "`evaluation.features.inception.weights` is absent";
@@ -135,7 +136,7 @@ fn without_weights_the_way_to_them_is_told() {
 #[test]
 fn converted_weights_are_found_and_told_by_their_hash() {
     let scratch = with_images();
-    fs::write(scratch.path("weights.pth"), state_dict()).unwrap();
+    fs::write(scratch.path("weights.pth"), state_dict(&inception::parameters())).unwrap();
     let told = succeeds(&scratch, &["weights", "convert", "weights.pth"]);
     let entry = listed(&scratch);
     let (sha256, source) = (entry["sha256"].as_str().unwrap(), entry["pytorch_sha256"].as_str().unwrap());
@@ -163,6 +164,27 @@ fn converted_weights_are_found_and_told_by_their_hash() {
 }
 
 #[test]
+fn weights_of_dinov2_are_told_by_their_tensors_and_give_features() {
+    let scratch = with_images();
+    let fid = [&FID[..5], &["dinov2"], &FID[6..]].concat();
+    refused(&scratch, &fid, &["dinov2_vits14_pretrain.pth", "cldiff weights convert"]);
+    let mut all = dinov2::parameters();
+    all.push(("mask_token".into(), vec![1, 384]));
+    fs::write(scratch.path("dinov2.pth"), state_dict(&all)).unwrap();
+    let told = succeeds(&scratch, &["weights", "convert", "dinov2.pth"]);
+    assert!(told.contains("174 tensors; left out") && told.contains("mask_token"), "{told}");
+    let entries: Value = serde_json::from_str(&succeeds(&scratch, &["weights", "list", "--json"])).unwrap();
+    assert_eq!((&entries[1]["name"], &entries[1]["present"]), (&"dinov2".into(), &true.into()));
+    assert_eq!(entries[0]["present"], false);
+    let found: Value = serde_json::from_str(&succeeds(&scratch, &fid)).unwrap();
+    let sha256 = entries[1]["sha256"].as_str().unwrap();
+    let features = found["features"].as_str().unwrap();
+    assert!(features.starts_with("384-d DINOv2") && features.contains(&sha256[..16]), "{found}");
+    assert!(found["fid"].as_f64().unwrap().abs() < 1e-6);
+    refused(&scratch, &["weights", "fetch", "dinov2"], &["not fetched", "dinov2_vits14_pretrain.pth"]);
+}
+
+#[test]
 fn what_is_no_state_dict_of_this_network_is_refused() {
     let scratch = Scratch::new();
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../cl-metrics/tests/fixtures/pytorch/");
@@ -184,7 +206,7 @@ fn what_is_no_state_dict_of_this_network_is_refused() {
     convert("text.pth", &["not a file of torch.save"]);
     convert("absent.pth", &["absent.pth"]);
     assert!(!scratch.path("here").exists(), "nothing was run");
-    refused(&scratch, &["weights", "fetch", "resnet"], &["resnet", "expected inception"]);
+    refused(&scratch, &["weights", "fetch", "resnet"], &["resnet", "expected inception or dinov2"]);
 }
 
 /// Answers every request with the same bytes.

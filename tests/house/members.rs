@@ -74,7 +74,6 @@ const MEMBERS: [Member; 11] = [
                 "crates/cldiff-cli/src/weights/",
                 "the published file of weights: where it is and how it is read",
             ),
-            ("crates/cldiff-cli/src/files/weights.rs", "where that file is kept"),
         ],
     },
     Member {

@@ -25,7 +25,7 @@ fn glyphs() -> DatasetPair {
 fn extractor(data: &DatasetPair) -> Box<dyn FeatureExtractor> {
     let config = ClassifierConfig { channels: vec![8, 16], features: 12, epochs: 3, ..Default::default() };
     let cache = ClassifierCache::default();
-    cache.extractor::<Autodiff<Flex>>(&config, &data.train, &data.eval, &Default::default()).unwrap()
+    cache.extractor::<Autodiff<Flex>>(&config, &data.train, &Default::default()).unwrap()
 }
 
 /// Every `step`-th image at a time.

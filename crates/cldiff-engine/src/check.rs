@@ -1,6 +1,6 @@
 //! Whether the parts of a configuration fit each other, told before anything is computed or written.
 
-use cl_metrics::MetricError;
+use cl_metrics::{MetricError, sample::SampleMetric};
 use cl_strategies::{ConditionOn, StrategyError, TrainerConfig};
 use data_streams::Stream;
 use ddpm_core::{CoreError, ProcessConfig};
@@ -70,9 +70,24 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     let features = &evaluation.features;
     features.check().map_err(|error| error.at(features.name()).at("features"))?;
     evaluation.hybrid_sampling.validate().map_err(|error| error.at("hybrid_sampling"))?;
+    check_metrics(evaluation)?;
     check_views(evaluation)?;
     check_readings(evaluation)?;
     Ok(evaluation.classifier.validate().map_err(|error| error.at("classifier"))?)
+}
+
+/// Whether the features are those that the definition of each metric is bound to.
+fn check_metrics(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
+    let features = evaluation.features.name();
+    let bound = |metric: &SampleMetric| Some((*metric, metric.bound_to().filter(|name| *name != features)?));
+    match evaluation.metrics.iter().find_map(bound) {
+        None => Ok(()),
+        Some((metric, name)) => Err(Misfit {
+            key: "metrics".into(),
+            value: format!("\"{}\" with features = \"{features}\"", metric.name()),
+            expected: format!("{} needs features = {{ {name} = {{}} }}", metric.name()),
+        }),
+    }
 }
 
 /// What an evaluation will not measure, or measures badly, on a stream: nothing that is refused. The key is that of the

@@ -67,7 +67,7 @@ impl<B: Kernels> Evaluator<'_, B> {
         let images: Vec<&ImageDataset> = drawn.iter().map(|samples| &samples.images).collect();
         let images = ImageDataset::concat(&images).map_err(MetricError::from)?;
         let known = Known::pooled(&drawn.iter().map(|samples| &samples.known).collect::<Vec<_>>())?;
-        let seen = known.described.class_probabilities.as_ref().map_or_else(Vec::new, FeatureMatrix::argmax);
+        let seen = known.judged.argmax();
         let of_task = |j| {
             let own = self.of_task(&seen, j);
             Described { images: images.select(&own), known: known.select(&own) }

@@ -8,9 +8,9 @@ use std::{
 
 use cl_metrics::{
     MetricError,
-    features::{Described, FeatureExtractor, FeatureMatrix, pixels},
+    features::{Described, FeatureExtractor, FeatureMatrix, Judge, pixels},
     sample::{
-        ImageSet,
+        ImageSet, Need,
         moments::{Gaussian, Moments},
     },
 };
@@ -65,7 +65,10 @@ pub(crate) struct RealTask {
 /// Images with all that is known of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
+    /// What the extractor of the features says: its features, and the probabilities of its own classes.
     pub(crate) described: Described,
+    /// The probabilities of the stream's classes, by the judge: the classifier, whatever the features are.
+    pub(crate) judged: FeatureMatrix,
     pub(crate) pixels: FeatureMatrix,
     pub(crate) labels: Vec<usize>,
 }
@@ -77,10 +80,14 @@ pub struct ReferenceSummary {
     pub features: String,
     /// The metrics of training images in place of samples.
     pub floors: Floors,
-    /// The classifier on the held-out images of all tasks: `[class][class seen]`, a number of images. Empty if the
-    /// classifier gives no classes.
+    /// The classifier on the held-out images of all tasks: `[class][class seen]`, a number of images.
     pub judge_confusion: Vec<Vec<usize>>,
+    /// How far the classifier, which tells the samples' classes, can be trusted.
+    pub judge: Judge,
 }
+
+/// Every reference has a classifier, and every classifier sees classes: an extractor of another program may not.
+const NO_CLASSES: MetricError = MetricError::NotKnown { need: Need::ClassProbabilities };
 
 /// Prepares the reference that the cells of a run are measured against. The weights of the features are looked at before
 /// the classifier is trained: a mistake costs no time.
@@ -110,6 +117,7 @@ impl Reference {
             features: features.as_ref().unwrap_or(&classifier).name(),
             floors: Floors::default(),
             judge_confusion: Vec::new(),
+            judge: Judge { accuracy: 0.0, n: 0 },
         };
         let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
         let classes_in_domains = stream.shares_classes_across_domains();
@@ -121,6 +129,8 @@ impl Reference {
             let gaussian = Moments::of(&known.described.features).gaussian().ok();
             reference.tasks.push(RealTask { eval: experience.eval.clone(), known, gaussian });
         }
+        let known: Vec<&Known> = reference.tasks.iter().map(|task| &task.known).collect();
+        reference.summary.judge = Judge::of(known.iter().map(|known| (&known.judged, &known.labels[..])));
         reference.summary.judge_confusion = reference.confusion(stream.class_names().len());
         reference.summary.floors = Floors::new(&reference, stream, evaluation)?;
         Ok(reference)
@@ -133,19 +143,17 @@ impl Reference {
 
     /// All that metrics want to know of some images.
     pub(crate) fn describe(&self, images: &ImageDataset) -> Result<Known, EngineError> {
-        let mut described = self.classifier.describe(images)?;
-        if let Some(features) = &self.features {
-            described.features = features.describe(images)?.features;
-        }
-        Ok(Known { described, pixels: pixels(images)?, labels: images.labels() })
+        let judge = self.classifier.describe(images)?;
+        let judged = judge.class_probabilities.clone().ok_or(NO_CLASSES)?;
+        let described = self.features.as_ref().map_or(Ok(judge), |features| features.describe(images))?;
+        Ok(Known { described, judged, pixels: pixels(images)?, labels: images.labels() })
     }
 
     /// How often the classifier sees each class in held-out images of each class.
     fn confusion(&self, classes: usize) -> Vec<Vec<usize>> {
         let mut counts = vec![vec![0; classes]; classes];
-        for Known { described, labels, .. } in self.tasks.iter().map(|task| &task.known) {
-            let Some(probabilities) = &described.class_probabilities else { return Vec::new() };
-            for (&label, seen) in labels.iter().zip(probabilities.argmax()) {
+        for Known { judged, labels, .. } in self.tasks.iter().map(|task| &task.known) {
+            for (&label, seen) in labels.iter().zip(judged.argmax()) {
                 counts[label][seen] += 1;
             }
         }
@@ -168,6 +176,7 @@ impl Known {
                 features: all(|known| &known.described.features)?,
                 class_probabilities: of(|known| known.described.class_probabilities.as_ref())?,
             },
+            judged: all(|known| &known.judged)?,
             pixels: all(|known| &known.pixels)?,
             labels: parts.iter().flat_map(|part| part.labels.iter().copied()).collect(),
         })
@@ -183,6 +192,7 @@ impl Known {
         let class_probabilities = class_probabilities.as_ref().map(|p| p.select(rows));
         Self {
             described: Described { features: features.select(rows), class_probabilities },
+            judged: self.judged.select(rows),
             pixels: self.pixels.select(rows),
             labels: rows.iter().map(|&i| self.labels[i]).collect(),
         }
@@ -193,9 +203,13 @@ impl Known {
         ImageSet {
             features: &self.described.features,
             gaussian,
-            class_probabilities: self.described.class_probabilities.as_ref(),
+            class_probabilities: Some(&self.judged),
+            own_probabilities: self.described.class_probabilities.as_ref(),
             labels: labelled.then_some(&self.labels),
             pixels: Some(&self.pixels),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

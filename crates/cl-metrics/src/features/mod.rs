@@ -6,12 +6,26 @@
 #[cfg(feature = "features")]
 pub mod classifier;
 #[cfg(feature = "features")]
+mod convert;
+#[cfg(feature = "features")]
+pub mod dinov2;
+#[cfg(all(test, feature = "features"))]
+mod formula;
+#[cfg(feature = "features")]
 pub mod inception;
+mod judge;
 mod pixels;
+#[cfg(feature = "features")]
+mod weights;
 
 use data_streams::ImageDataset;
 
+#[cfg(feature = "features")]
+pub use convert::Converted;
+pub use judge::{Judge, TRUSTED};
 pub use pixels::{Pixels, pixels};
+#[cfg(feature = "features")]
+pub use weights::WeightsInfo;
 
 use crate::MetricError;
 
@@ -89,7 +103,7 @@ impl FeatureMatrix {
 pub struct Described {
     /// Its features of each image.
     pub features: FeatureMatrix,
-    /// The probability that it gives each class, for each image; none from what knows no classes.
+    /// The probability that it gives each of its own classes, for each image; none from what knows no classes.
     pub class_probabilities: Option<FeatureMatrix>,
 }
 

@@ -1,5 +1,9 @@
 //! Inception score (Salimans et al. 2016, arXiv 1606.03498, section 4): exp of the mean divergence of a sample's class
 //! probabilities from those of all samples. It knows nothing of the real images.
+//!
+//! The class probabilities are those of Inception-v3, by the definition: the number of another classifier, as of the judge
+//! that tells the stream's classes apart, is on another scale (at most the number of its classes) and is not called by
+//! this name. A benchmark therefore refuses the metric with other features.
 
 use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
@@ -8,6 +12,8 @@ use rand::seq::SliceRandom;
 use super::{Comparison, Metric, Need, Parameter, SEED, Sets, Takes, Values};
 use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
+/// The features whose network gives the probabilities.
+const FEATURES: &str = "inception";
 const SPLITS: Purpose = Purpose::named("inception score");
 
 /// Inception score as a metric of samples, in one split. It says little about forgetting, and is not among the defaults.
@@ -17,7 +23,7 @@ pub struct InceptionScore;
 impl Describe for InceptionScore {
     const NAME: &'static str = "inception_score";
     const SUMMARY: &'static str =
-        "Inception score of class probabilities, in one split; not among the defaults";
+        "Inception score, in one split; with Inception's features only; not among the defaults";
     const CITATION: &'static str = "Salimans et al. 2016, arXiv 1606.03498";
 }
 
@@ -27,7 +33,11 @@ impl Metric for InceptionScore {
     }
 
     fn needs(&self) -> &'static [Need] {
-        &[Need::ClassProbabilities]
+        &[Need::OwnProbabilities]
+    }
+
+    fn bound_to(&self) -> Option<&'static str> {
+        Some(FEATURES)
     }
 
     fn is_default(&self) -> bool {
@@ -35,7 +45,7 @@ impl Metric for InceptionScore {
     }
 
     fn measure(&self, sets: &Sets<'_>) -> Result<Values, MetricError> {
-        Ok(vec![(Self::NAME, inception_score(sets.class_probabilities()?, 1, SEED)?.score.into())])
+        Ok(vec![(Self::NAME, inception_score(sets.own_probabilities()?, 1, SEED)?.score.into())])
     }
 
     fn comparison(&self) -> Option<&'static Comparison> {

@@ -45,6 +45,11 @@ pub trait Metric: Described + Sync {
     /// The knowledge that a measurement needs. A metric is left out where one of its needs is not known.
     fn needs(&self) -> &'static [Need];
 
+    /// The name of the features that the definition is bound to; none where any features will do.
+    fn bound_to(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a benchmark measures it unless told otherwise: the metrics that cost little and speak of forgetting.
     fn is_default(&self) -> bool {
         true
@@ -68,8 +73,10 @@ pub trait Metric: Described + Sync {
 pub enum Need {
     /// Features of the real images and the samples.
     Features,
-    /// The probability that a classifier gives each class, for the samples.
+    /// The probability that the judge, the classifier of the stream's classes, gives each class, for the samples.
     ClassProbabilities,
+    /// The probability that the network of the features gives each of its own classes, for the samples.
+    OwnProbabilities,
     /// Pixels of the real images and the samples.
     Pixels,
     /// The classes of the real images, as labelled or as a classifier sees them.
@@ -87,6 +94,7 @@ impl fmt::Display for Need {
         f.write_str(match self {
             Self::Features => "features",
             Self::ClassProbabilities => "class probabilities of the samples",
+            Self::OwnProbabilities => "class probabilities of the samples by the network of the features",
             Self::Pixels => "pixels",
             Self::RealClasses => "classes of the real images",
             Self::RequestedClasses => "requested classes",

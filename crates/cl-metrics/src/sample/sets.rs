@@ -15,8 +15,10 @@ pub struct ImageSet<'a> {
     pub features: &'a FeatureMatrix,
     /// Mean and covariance of the features, where they are known already.
     pub gaussian: Option<&'a Gaussian>,
-    /// The classes' probabilities, by the classifier.
+    /// The probabilities of the stream's classes, by the judge: the classifier that is trained on them.
     pub class_probabilities: Option<&'a FeatureMatrix>,
+    /// The probabilities of its own classes, by the network that gives the features.
+    pub own_probabilities: Option<&'a FeatureMatrix>,
     /// The classes of real images; of generated images those that were asked for.
     pub labels: Option<&'a [usize]>,
     /// The images themselves.
@@ -26,7 +28,14 @@ pub struct ImageSet<'a> {
 impl<'a> ImageSet<'a> {
     /// A set of which nothing but its features is known.
     pub fn of_features(features: &'a FeatureMatrix) -> Self {
-        Self { features, gaussian: None, class_probabilities: None, labels: None, pixels: None }
+        Self {
+            features,
+            gaussian: None,
+            class_probabilities: None,
+            own_probabilities: None,
+            labels: None,
+            pixels: None,
+        }
     }
 }
 
@@ -70,6 +79,7 @@ impl<'a> Sets<'a> {
         match need {
             Need::Features => true,
             Need::ClassProbabilities => generated.class_probabilities.is_some(),
+            Need::OwnProbabilities => generated.own_probabilities.is_some(),
             Need::Pixels => real.pixels.is_some() && generated.pixels.is_some(),
             Need::RealClasses => real.labels.is_some() || real.class_probabilities.is_some(),
             Need::RequestedClasses => generated.labels.is_some(),
@@ -100,6 +110,14 @@ impl<'a> Sets<'a> {
     /// [`MetricError::NotKnown`]
     pub fn class_probabilities(&self) -> Result<&'a FeatureMatrix, MetricError> {
         self.generated.class_probabilities.ok_or(MetricError::NotKnown { need: Need::ClassProbabilities })
+    }
+
+    /// The probabilities that the network of the features gives its own classes, for the samples.
+    ///
+    /// # Errors
+    /// [`MetricError::NotKnown`]
+    pub fn own_probabilities(&self) -> Result<&'a FeatureMatrix, MetricError> {
+        self.generated.own_probabilities.ok_or(MetricError::NotKnown { need: Need::OwnProbabilities })
     }
 
     /// Pixels of the real images and of the samples.

@@ -115,7 +115,7 @@ impl Loaded {
         let features = &mut self.config.evaluation.features;
         let name = features.name();
         let Some(weights @ None) = features.edit().weights() else { return Ok(()) };
-        match default_weights() {
+        match default_weights(name) {
             Ok(path) => {
                 *weights = Some(path);
                 Ok(())

@@ -1,8 +1,11 @@
 //! Which features the sets are compared in.
 
-use cl_metrics::features::{FeatureExtractor, classifier::ClassifierConfig};
+use cl_metrics::{
+    features::{FeatureExtractor, Judge, classifier::ClassifierConfig},
+    sample::{Need, SampleMetric},
+};
 use cldiff_engine::{EngineError, ExtractorContext, FeaturesConfig};
-use data_streams::DatasetPair;
+use data_streams::{DatasetPair, ImageDataset};
 use directories::ProjectDirs;
 
 use super::{
@@ -16,15 +19,30 @@ use crate::{
     files::weights::default_weights,
 };
 
-/// Extracts the features of all sets of images and says what they are called; `usual` where nothing is asked for.
+/// The features in which sets are compared.
+pub(super) struct Found {
+    /// What they are called.
+    pub name: String,
+    /// Whether their network has classes of its own, which are not those of any labels.
+    pub has_own_classes: bool,
+}
+
+/// Extracts the features of all sets of images, for a metric or for none in particular.
 pub(super) fn extract(
     sets: &mut [&mut Set],
     options: &Options,
-    usual: Option<FeaturesConfig>,
-) -> Result<String, Failure> {
-    let choice = check(sets, options, usual)?;
+    metric: Option<SampleMetric>,
+) -> Result<Found, Failure> {
+    let choice = check(sets, options, metric)?;
+    let has_own_classes = choice.sees_classes() && !choice.is_classifier();
+    let name = extract_as(sets, options, &choice)?;
+    Ok(Found { name, has_own_classes })
+}
+
+/// Extracts the chosen features, and says what the features of all sets are called.
+fn extract_as(sets: &mut [&mut Set], options: &Options, choice: &FeaturesConfig) -> Result<String, Failure> {
     if sets.iter().any(|set| set.is_images()) {
-        let extractor = extractor(sets, options, &choice)?;
+        let extractor = extractor(sets, options, choice)?;
         for set in sets.iter_mut() {
             set.extract(&*extractor)?;
         }
@@ -43,30 +61,38 @@ pub(super) fn extract(
 fn check(
     sets: &[&mut Set],
     options: &Options,
-    usual: Option<FeaturesConfig>,
+    metric: Option<SampleMetric>,
 ) -> Result<FeaturesConfig, Failure> {
+    let bound_to = metric.and_then(|metric| metric.bound_to());
+    let bound_to = bound_to.filter(|_| sets.iter().any(|set| set.is_images()));
+    let in_pixels = metric.is_some_and(|metric| metric.needs().contains(&Need::Pixels));
     let of_data = |set: &&mut Set| matches!(set.content, Content::Images { data: Some(_), .. });
-    let with_weights = || {
-        FeaturesConfig::all()
-            .into_iter()
-            .find_map(|mut features| features.edit().weights().is_some().then_some(features))
+    let with_weights = || -> Vec<FeaturesConfig> {
+        let takes = |features: &mut FeaturesConfig| features.edit().weights().is_some();
+        FeaturesConfig::all().into_iter().filter_map(|mut one| takes(&mut one).then_some(one)).collect()
     };
-    let usual = || match usual {
-        Some(usual) => usual,
-        None if options.weights.is_some() => with_weights().unwrap_or_default(),
+    let usual = || match bound_to.and_then(FeaturesConfig::named) {
+        Some(bound) => bound,
+        None if in_pixels => FeaturesConfig::pixels(),
+        None if options.weights.is_some() => with_weights().into_iter().next().unwrap_or_default(),
         None if sets.iter().any(of_data) => FeaturesConfig::default(),
         None => FeaturesConfig::pixels(),
     };
     let mut choice = options.features.and_then(FeaturesArg::features).unwrap_or_else(usual);
     let name = choice.name();
+    if let Some((bound, metric)) = bound_to.zip(metric).filter(|(bound, _)| *bound != name) {
+        let metric = metric.name();
+        return Err(Failure::mistake(format!(
+            "--features {name}: {metric} needs --features {bound}, or files with `probabilities` or `logits`"
+        )));
+    }
     match (choice.edit().weights(), &options.weights) {
         (None, Some(weights)) => {
-            let others = with_weights().map_or("another", |features| features.name());
-            let problem = format!("they go with --features {others} only");
+            let problem = format!("they go with --features {} only", alternatives(&with_weights()));
             Err(Failure::mistake(format!("--weights {}: {problem}", weights.display())))
         }
         (Some(chosen), given) => {
-            let weights = given.clone().map_or_else(default_weights, Ok);
+            let weights = given.clone().map_or_else(|| default_weights(name), Ok);
             *chosen = Some(weights.map_err(|problem| {
                 Failure::mistake(format!("--features {name}: {problem} by --weights FILE.safetensors"))
             })?);
@@ -90,10 +116,25 @@ fn extractor(
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
     let classifier = &ClassifierConfig::default();
     let context = ExtractorContext { classifier, data: data.as_ref(), cache: cache.as_deref() };
-    engine.extractor(features, &context).map_err(|error| match error {
+    let extractor = engine.extractor(features, &context).map_err(|error| match error {
         EngineError::Metric(error) => Failure::mistake(error),
         other => Failure::Other(other.into()),
-    })
+    })?;
+    if let Some(data) = &data {
+        warn_of(&*extractor, &data.eval)?;
+    }
+    Ok(extractor)
+}
+
+/// Warns of a classifier that is wrong too often on images that it was not trained on.
+fn warn_of(classifier: &dyn FeatureExtractor, held_out: &ImageDataset) -> Result<(), Failure> {
+    let seen = classifier.describe(held_out).map_err(Failure::mistake)?.class_probabilities;
+    let labels = held_out.labels();
+    let judge = seen.map(|seen| Judge::of([(&seen, &labels[..])]));
+    if let Some(warning) = judge.and_then(|judge| judge.warning()) {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }
 
 /// The data set among the sets, on which a classifier is trained.

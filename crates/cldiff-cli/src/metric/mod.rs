@@ -9,12 +9,12 @@ mod npz;
 pub(crate) mod set;
 mod stats;
 
-use cl_metrics::sample::{Compared, ComparedSet, Need, Takes};
-use cldiff_engine::FeaturesConfig;
+use cl_metrics::sample::{Compared, ComparedSet, Takes};
 use serde_json::{Map, Value, json};
 
 use self::{
     args::{Comparing, MetricCommand, StatsArgs},
+    features::Found,
     set::{Described, Set},
 };
 use crate::failure::Failure;
@@ -45,11 +45,8 @@ fn compare(asked: &Comparing) -> Result<(), Failure> {
             [Some(&mut a), b.as_mut(), held_out.as_mut()].into_iter().flatten().collect()
         }
     };
-    let in_pixels = asked.metric.needs().contains(&Need::Pixels);
-    let usual = in_pixels.then(FeaturesConfig::pixels);
-    let features = features::extract(&mut looked_at, &asked.options, usual)?;
-
-    let has_own_classes = asked.options.weights.is_some();
+    let Found { name: features, has_own_classes } =
+        features::extract(&mut looked_at, &asked.options, Some(asked.metric))?;
     let described = |set| Described { set, has_own_classes };
     let (first, second) = (described(&a), described(b.as_ref().unwrap_or(&a)));
     let third = held_out.as_ref().map(described);

@@ -15,7 +15,7 @@ pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure
     }
     check_file(out)?;
     let mut set = Set::read(a, options.data_dir.as_deref())?;
-    let features = features::extract(&mut [&mut set], options, None)?;
+    let features = features::extract(&mut [&mut set], options, None)?.name;
     let gaussian = set.gaussian().map_err(Failure::mistake)?;
     let d = gaussian.width();
     let covariance = gaussian.covariance();

@@ -1,5 +1,6 @@
 //! Every quantity, as a name and a place in `results.json`; and the numbers there that are attributes of others.
 
+use cl_metrics::summary::Direction;
 use cldiff_engine::COSTS;
 
 use super::{
@@ -62,6 +63,14 @@ fn run() -> Vec<Quantity> {
             "samples_per_task",
             "samples behind every sample metric on a task",
         ),
+        plain(
+            "judge.accuracy",
+            "",
+            "judge.accuracy",
+            "share of held-out images whose class the classifier sees, which tells the classes of samples",
+        )
+        .better(Better::Known(Direction::HigherIsBetter)),
+        plain("judge.n", "images", "judge.n", "held-out images behind `judge.accuracy`"),
         plain("task.train", "images", "stream.tasks[j].train", "training images of the task"),
         plain("task.eval", "images", "stream.tasks[j].eval", "evaluation images of the task"),
     ]

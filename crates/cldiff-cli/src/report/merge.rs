@@ -18,12 +18,12 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
         let (a, b) = (&first.results, &other.results);
         let differing = [
             ("the stream of tasks", a.stream != b.stream),
-            ("the features of the sample metrics", a.features != b.features),
             ("the number of samples a task", a.samples_per_task != b.samples_per_task),
             ("the bins of timesteps", edges(a) != edges(b)),
         ];
         let what = differing.into_iter().find(|(_, differs)| *differs);
         let what = what.map(|(what, _)| format!("{what} differ(s)"));
+        let what = other_features(&a.features, &b.features).or(what);
         if let Some(what) = what.or_else(|| other_images(first, other)).or(other_settings(first, other)?) {
             bail!("the runs \"{}\" and \"{}\" do not compare: {what}", a.name, b.name);
         }
@@ -43,6 +43,18 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
     // A reference may come from another run than the cells that are compared with it.
     references::compare(&mut merged.results.cells);
     Ok(merged)
+}
+
+/// Features have the hash of their network's weights in their name: a classifier that was trained on another device has
+/// other weights, and numbers in its features do not compare.
+fn other_features(a: &str, b: &str) -> Option<String> {
+    (a != b).then(|| {
+        format!(
+            "the features of the sample metrics differ: {a}; {b}. A classifier is trained anew where none is cached, and is \
+             another one on another device: for one classifier in all runs, copy the cache directory of cldiff from the \
+             machine of the first run to those of the others (XDG_CACHE_HOME sets its place), and run again"
+        )
+    })
 }
 
 /// Settings in which runs that compare may differ.

@@ -7,6 +7,7 @@ pub(crate) mod command;
 mod forgetting;
 mod heat_map;
 mod hybrid;
+pub mod judge;
 mod lines;
 pub mod long;
 mod merge;

@@ -11,8 +11,8 @@ use cldiff_engine::Cost;
 use super::*;
 use crate::results::{
     CasResult, CellResult, ChangeResult, CkaResult, Costs, DriftResult, FailedCell, HybridResult,
-    MissingClass, MissingValue, Readings, SCHEMA, StreamInfo, TaskInfo, TimestepResult, WithinResult,
-    WithinSummaries, WithinSummary,
+    JudgeResult, MissingClass, MissingValue, Readings, SCHEMA, StreamInfo, TaskInfo, TimestepResult,
+    WithinResult, WithinSummaries, WithinSummary,
 };
 
 pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
@@ -151,6 +151,7 @@ pub(super) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
         features: "8-d test features".into(),
         samples_per_task: 16,
         stream: StreamInfo { tasks: (0..tasks).map(task).collect() },
+        judge: Some(JudgeResult { accuracy: 0.99, n: 200 }),
         floor: BTreeMap::from([("fid".into(), vec![Some(0.5); tasks])]),
         floor_samples: BTreeMap::from([("fid".into(), vec![Some(64); tasks])]),
         floor_standard_errors: BTreeMap::from([("fid".into(), vec![Some(0.125); tasks])]),
@@ -340,7 +341,8 @@ fn runs_that_differ_are_not_merged() {
     assert!(render(&[a.clone(), other.clone()]).unwrap_err().to_string().contains("eval images"));
     other = input(vec![cell("b", 0, 2)], 2);
     other.results.features = "others".into();
-    assert!(render(&[a.clone(), other]).unwrap_err().to_string().contains("features"));
+    let message = render(&[a.clone(), other]).unwrap_err().to_string();
+    assert!(message.contains("8-d test features; others") && message.contains("copy the cache"), "{message}");
     assert!(render(&[a.clone(), a]).unwrap_err().to_string().contains("seed 0"));
 }
 

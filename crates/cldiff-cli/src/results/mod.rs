@@ -9,6 +9,7 @@ mod readings;
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use anyhow::{Context, Result, bail};
+use cl_metrics::features::Judge;
 use cldiff_engine::StrategySpec;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,9 @@ pub struct Results {
     pub samples_per_task: usize,
     /// The tasks.
     pub stream: StreamInfo,
+    /// How far the classifier that tells the classes of samples can be trusted; absent in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeResult>,
     /// N of each entry of `floor`: the training images that stand for samples.
     #[serde(default)]
     pub floor_samples: BTreeMap<String, Vec<Option<usize>>>,
@@ -60,6 +64,21 @@ pub struct Results {
     /// Those that gave no result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedCell>,
+}
+
+/// The accuracy of the classifier on images that it was not trained on: the eval splits of all tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct JudgeResult {
+    /// The share of the images whose class it sees.
+    pub accuracy: f64,
+    /// The number of these images.
+    pub n: usize,
+}
+
+impl From<Judge> for JudgeResult {
+    fn from(Judge { accuracy, n }: Judge) -> Self {
+        Self { accuracy, n }
+    }
 }
 
 /// A cell that gave no result.

@@ -85,6 +85,7 @@ fn results(
         features: summary.features.clone(),
         samples_per_task: config.evaluation.samples_per_task,
         stream: stream_info(stream),
+        judge: Some(summary.judge.into()),
         floor: summary.floors.values.clone(),
         floor_samples: summary.floors.samples.clone(),
         floor_standard_errors: summary.floors.standard_errors.clone(),
@@ -158,7 +159,11 @@ fn prepare(
         })
     };
     let references: Vec<Reference> = engines.iter().map(|engine| of(&**engine)).collect::<Result<_, _>>()?;
-    progress.say(&format!("features: {}", references[0].summary().features));
+    let summary = references[0].summary();
+    progress.say(&format!("features: {}; the classifier is {}", summary.features, summary.judge));
+    if let Some(warning) = summary.judge.warning() {
+        tracing::warn!("{warning}");
+    }
     Ok(references)
 }
 

@@ -2,17 +2,28 @@
 
 use std::{fs, path::Path};
 
-use cl_metrics::features::inception::{Converted, convert_weights};
+use cl_metrics::{features::Converted, pytorch::StateDict};
 
-use super::tell;
-use crate::failure::Failure;
+use super::{Published, published, tell};
+use crate::{failure::Failure, files::weights::kept};
 
-pub(super) fn convert(file: &Path, out: &Path) -> Result<Converted, Failure> {
+/// The network that a PyTorch file is of, by the tensors in it; the first where it is of none, for its message.
+pub(super) fn network_of(file: &Path) -> &'static Published {
+    let state = StateDict::read(file).ok();
+    let has = |network: &&Published| {
+        state.as_ref().is_some_and(|state| state.form(network.first_parameter).is_some())
+    };
+    published().iter().find(has).unwrap_or(&published()[0])
+}
+
+/// Converts to `out`, or to where features look for the weights.
+pub(super) fn convert(network: &Published, file: &Path, out: Option<&Path>) -> Result<Converted, Failure> {
+    let out = &out.map_or_else(|| kept(network.features), Path::to_owned);
     if let Some(dir) = out.parent() {
         fs::create_dir_all(dir).map_err(|e| Failure::mistake(format!("{}: {e}", dir.display())))?;
     }
-    let converted = convert_weights(file, out).map_err(Failure::mistake)?;
-    tell(out)?;
+    let converted = (network.convert)(file, out).map_err(Failure::mistake)?;
+    tell(network, out)?;
     // Counters of batches are in every state dict, and nothing to speak of.
     let left_out: Vec<&str> = converted
         .left_out

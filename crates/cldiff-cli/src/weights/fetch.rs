@@ -7,9 +7,9 @@ use data_streams::{
     fetch::{FetchEvent, FetchOptions},
 };
 
-use super::{LICENCE, NAME, convert::convert, published, tell};
+use super::{convert::convert, published, tell};
 use crate::{
-    files::weights::fetched,
+    files::weights::kept,
     ui::{
         download::{DownloadArgs, Told},
         failure::Failure,
@@ -17,25 +17,34 @@ use crate::{
 };
 
 pub(super) fn fetch(name: &str, download: &DownloadArgs) -> Result<(), Failure> {
-    if name != NAME {
-        return Err(Failure::mistake(format!("{name}: there are no weights of that name; expected {NAME}")));
-    }
-    let path = fetched();
+    let Some(network) = published().iter().find(|network| network.features == name) else {
+        let names: Vec<&str> = published().iter().map(|network| network.features).collect();
+        let expected = names.join(" or ");
+        return Err(Failure::mistake(format!(
+            "{name}: there are no weights of that name; expected {expected}"
+        )));
+    };
+    let path = kept(name);
     if path.exists() {
-        tell(&path).map_err(|failure| match failure {
+        tell(network, &path).map_err(|failure| match failure {
             Failure::Mistake(message) => Failure::Mistake(format!("{message}; remove it to fetch it again")),
             other => other,
         })?;
         println!("there already");
         return Ok(());
     }
-    let mut file = published();
+    let Some(remote) = network.remote else {
+        return Err(Failure::mistake(format!("{name}: these weights are not fetched: {}", network.advice)));
+    };
+    let mut file = remote();
     download.apply(&mut file);
     let mut told = Told::new(download.quiet);
     let options = FetchOptions::default();
-    get(&file, &path, &options, &mut |event| told.tell(event), |file, out| convert(file, out).map(|_| ()))?;
+    get(&file, &path, &options, &mut |event| told.tell(event), |file, out| {
+        convert(network, file, Some(out)).map(|_| ())
+    })?;
     told.finish();
-    println!("licence: {LICENCE}");
+    println!("licence: {}", network.licence);
     Ok(())
 }
 
@@ -50,8 +59,8 @@ fn get(
     let dir = path.parent().unwrap_or(Path::new(""));
     let fetched = data_streams::fetch::fetch(std::slice::from_ref(file), dir, options, tell);
     let fetched = fetched.map_err(|error| match error {
-        DataError::Fetch { .. } => Failure::Other(anyhow::anyhow!("{NAME}: {error}")),
-        _ => Failure::mistake(format!("{NAME}: {error}")),
+        DataError::Fetch { .. } => Failure::Other(anyhow::anyhow!("{}: {error}", file.name)),
+        _ => Failure::mistake(format!("{}: {error}", file.name)),
     })?;
     for downloaded in &fetched {
         convert(downloaded, path)?;
@@ -124,11 +133,5 @@ mod tests {
         let Failure::Other(error) = failure else { panic!("a mistake") };
         assert!(error.to_string().contains("expected ba7816bf"), "{error}");
         assert!(!path.exists() && !path.with_file_name("file.pth").exists());
-    }
-
-    #[test]
-    fn the_name_of_the_published_file_ends_with_the_digits_of_its_hash() {
-        let file = published();
-        assert!(file.urls.iter().all(|url| url.ends_with(&format!("-{}.pth", file.sha256))));
     }
 }

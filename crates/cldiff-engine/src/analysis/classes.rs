@@ -33,8 +33,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let names = tasks[0].eval.class_names().to_vec();
         let classes = names.len();
         let samples = Known::pooled(&drawn.known.iter().collect::<Vec<_>>())?;
-        let Some(probabilities) = &samples.described.class_probabilities else { return Ok(None) };
-        let confusion = class_confusion(&samples.labels, &probabilities.argmax(), classes);
+        let confusion = class_confusion(&samples.labels, &samples.judged.argmax(), classes);
         let fid = if config.fid {
             let real = Known::pooled(&tasks.iter().map(|task| &task.known).collect::<Vec<_>>())?;
             let real = (&real.described.features, &real.labels[..]);

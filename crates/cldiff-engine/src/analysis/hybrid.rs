@@ -11,7 +11,7 @@ use cl_strategies::ConditionOn;
 use ddpm_core::{Denoiser, GaussianDiffusion, TimestepSwitch, TrainBackend};
 
 use super::{Analyst, Model, ModelOf, fid_of};
-use crate::{CellObserver, Cost, EngineError, Evaluation, evaluate::Evaluator};
+use crate::{CellObserver, Cost, EngineError, Evaluation, evaluate::Evaluator, reference::Known};
 
 impl<B: TrainBackend> Analyst<'_, B> {
     /// The curve of every task that is asked for, with `model` of the task as the new one.
@@ -78,11 +78,10 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let samples = evaluator.samples_of(denoiser, process, task, k, observer, cost)?;
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let described = self.reference.describe(&samples)?.described;
+        let Known { described, judged, .. } = self.reference.describe(&samples)?;
         let mut features = described.features;
-        if let (ConditionOn::None, Some(p)) = (self.spec.training.condition_on, described.class_probabilities)
-        {
-            features = features.select(&evaluator.of_task(&p.argmax(), task));
+        if self.spec.training.condition_on == ConditionOn::None {
+            features = features.select(&evaluator.of_task(&judged.argmax(), task));
         }
         let real = &self.reference.tasks[task].known.described.features;
         let distance = frechet_distance_of(real, &features);

@@ -22,6 +22,7 @@ use super::{Analyst, Model, ModelOf, tell};
 use crate::{
     CellObserver, Cost, EngineError,
     evaluate::{Evaluator, SAMPLES, Wanted},
+    reference::Known,
 };
 
 const LOSSES: Purpose = Purpose::named("evaluation within an experience");
@@ -129,11 +130,10 @@ impl<B: TrainBackend> Analyst<'_, B> {
             evaluator.draw(model, process, Wanted { task: j, requested, key }, k, observer, cost)?;
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let described = self.reference.describe(&samples)?.described;
+        let Known { described, judged, .. } = self.reference.describe(&samples)?;
         let mut features = described.features;
-        if let (ConditionOn::None, Some(p)) = (self.spec.training.condition_on, described.class_probabilities)
-        {
-            features = features.select(&evaluator.of_task(&p.argmax(), j));
+        if self.spec.training.condition_on == ConditionOn::None {
+            features = features.select(&evaluator.of_task(&judged.argmax(), j));
         }
         let distance = frechet_distance_of(&task.known.described.features, &features);
         cost.evaluate_seconds += start.elapsed().as_secs_f64();

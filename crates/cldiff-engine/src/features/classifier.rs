@@ -43,8 +43,7 @@ impl<B: Kernels> BuildExtractor<B> for ClassifierOptions {
         let missing = MetricError::TooFew { metric: "a classifier's training", needed: 1, found: 0 };
         let data = context.data.ok_or(missing)?;
         let cache = ClassifierCache { dir: context.cache.map(ToOwned::to_owned) };
-        let extractor =
-            cache.extractor::<Autodiff<B>>(context.classifier, &data.train, &data.eval, device)?;
+        let extractor = cache.extractor::<Autodiff<B>>(context.classifier, &data.train, device)?;
         Ok(extractor)
     }
 }

@@ -1,6 +1,7 @@
 //! The features in which images are compared: one file each, and their list.
 
 mod classifier;
+mod dinov2;
 mod inception;
 mod pixels;
 
@@ -77,6 +78,7 @@ choice! {
     classifier::ClassifierOptions,
     pixels::PixelsOptions,
     inception::InceptionOptions,
+    dinov2::Dinov2Options,
 }
 
 impl FeaturesConfig {

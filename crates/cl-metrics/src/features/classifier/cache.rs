@@ -1,4 +1,6 @@
-//! Trained classifiers are kept in files named by the hash of all that they depend on.
+//! Trained classifiers are kept in files named by the hash of all that they are asked to be: the version of the training,
+//! the options, the images. The device is not among it: a directory that is copied from another machine gives the classifier
+//! of that machine, and with it features that compare. The weights themselves name the features.
 
 use std::{
     collections::HashMap,
@@ -6,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::module::AutodiffModule;
 use data_streams::ImageDataset;
 use ddpm_core::{
     Kernels, TrainBackend,
@@ -22,7 +23,9 @@ use super::{Classifier, ClassifierConfig, ClassifierFeatures, training::train};
 use crate::{MetricError, features::FeatureExtractor};
 
 /// Changes whenever the architecture or the training does, so that no older file is taken for a newer one.
-const VERSION: &str = "classifier 1";
+const VERSION: &str = "classifier 2";
+/// Digits of the weights' hash in the name of the features.
+const DIGITS: usize = 12;
 
 /// Where trained classifiers are kept; nowhere without a directory.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +44,6 @@ impl ClassifierCache {
         &self,
         config: &ClassifierConfig,
         train_data: &ImageDataset,
-        eval_data: &ImageDataset,
         device: &B::Device,
     ) -> Result<Box<dyn FeatureExtractor>, MetricError> {
         config.validate()?;
@@ -54,22 +56,16 @@ impl ClassifierCache {
         let classifier = match cached {
             Some(classifier) => classifier,
             None => {
-                let classifier = train::<B>(config, train_data, device).valid();
+                let classifier = train::<B>(config, train_data, device);
                 if let Some(Err(e)) = path.map(|path| save(&path, &classifier)) {
                     tracing::warn!("the classifier is not cached: {e}");
                 }
                 classifier
             }
         };
-        let mut extractor = ClassifierFeatures { classifier, name: String::new(), device: device.clone() };
-        let accuracy = accuracy(&extractor, eval_data)?;
-        extractor.name = format!(
-            "{}-d classifier {} ({:.1}% right on the eval split)",
-            config.features,
-            &hash[..8],
-            100.0 * accuracy
-        );
-        Ok(Box::new(extractor))
+        let mut digits = weights_sha256(&classifier);
+        digits.truncate(DIGITS);
+        Ok(Box::new(ClassifierFeatures { classifier, digits, device: device.clone() }))
     }
 }
 
@@ -83,10 +79,15 @@ fn hash(config: &ClassifierConfig, data: &ImageDataset) -> String {
     Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn accuracy(extractor: &dyn FeatureExtractor, eval: &ImageDataset) -> Result<f64, MetricError> {
-    let predicted = extractor.describe(eval)?.class_probabilities.map_or_else(Vec::new, |p| p.argmax());
-    let right = predicted.iter().zip(eval.labels()).filter(|(p, label)| *p == label).count();
-    Ok(right as f64 / eval.len().max(1) as f64)
+/// The SHA-256 of the weights, in hexadecimal digits: of the parameters in the order of their names, as f32 in
+/// little-endian bytes. The same options and images give other weights on another device.
+fn weights_sha256<B: Kernels>(classifier: &Classifier<B>) -> String {
+    let mut hasher = Sha256::new();
+    for (name, data) in named_parameters(classifier) {
+        hasher.update(name);
+        data.iter::<f32>().for_each(|weight| hasher.update(weight.to_le_bytes()));
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn load<B: Kernels>(path: &Path, blank: Classifier<B>) -> Result<Classifier<B>, MetricError> {
@@ -123,14 +124,18 @@ mod tests {
         let data =
             GlyphsConfig { size: 8, train_per_class: 20, eval_per_class: 5, ..GlyphsConfig::default() };
         let data = data.build().unwrap();
-        let config =
-            ClassifierConfig { channels: vec![8, 16], features: 12, epochs: 2, ..Default::default() };
+        let config = ClassifierConfig {
+            channels: vec![8, 16],
+            features: 12,
+            epochs: 2,
+            min_steps: 20,
+            ..Default::default()
+        };
         let dir = tempfile::tempdir().unwrap();
         let cache = ClassifierCache { dir: Some(dir.path().to_owned()) };
         let device = Default::default();
         let describe = || {
-            let extractor =
-                cache.extractor::<Autodiff<Flex>>(&config, &data.train, &data.eval, &device).unwrap();
+            let extractor = cache.extractor::<Autodiff<Flex>>(&config, &data.train, &device).unwrap();
             (extractor.name(), extractor.describe(&data.eval).unwrap())
         };
         let trained = describe();

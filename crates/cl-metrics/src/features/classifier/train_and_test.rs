@@ -1,7 +1,6 @@
 //! A classifier trained on some images and tested on others: the classification accuracy score is that of samples, beside
 //! real images.
 
-use burn::module::AutodiffModule;
 use data_streams::ImageDataset;
 use ddpm_core::TrainBackend;
 
@@ -23,8 +22,8 @@ pub fn train_and_test<B: TrainBackend>(
     if train_data.is_empty() {
         return Err(MetricError::TooFew { metric: "a classifier's training", needed: 1, found: 0 });
     }
-    let classifier = train::<B>(config, train_data, device).valid();
-    let extractor = ClassifierFeatures { classifier, name: String::new(), device: device.clone() };
+    let classifier = train::<B>(config, train_data, device);
+    let extractor = ClassifierFeatures { classifier, digits: String::new(), device: device.clone() };
     Ok(extractor.describe(test_data)?.class_probabilities.map_or_else(Vec::new, |p| p.argmax()))
 }
 

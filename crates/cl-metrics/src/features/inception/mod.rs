@@ -7,7 +7,6 @@
 //! the original Inception score, torch-fidelity and torchmetrics.
 
 mod architecture;
-mod convert;
 mod network;
 mod resize;
 #[cfg(test)]
@@ -21,17 +20,16 @@ use data_streams::ImageDataset;
 use ddpm_core::Kernels;
 use rayon::prelude::*;
 
-pub use self::{
-    architecture::parameters,
-    convert::{Converted, convert_weights},
-};
+pub use self::architecture::parameters;
 use self::{
     architecture::{CLASSES, FEATURES},
     network::Inception,
     resize::resize,
+};
+use super::{
+    Converted, Described, FeatureExtractor, FeatureMatrix, WeightsInfo, convert::convert,
     weights::WeightsFile,
 };
-use super::{Described, FeatureExtractor, FeatureMatrix};
 use crate::MetricError;
 
 /// Images described at a time.
@@ -40,6 +38,8 @@ const BATCH: usize = 32;
 const SIZE: usize = 299;
 /// Digits of the weights' hash in the name of the features.
 const DIGITS: usize = 16;
+/// The network in messages.
+const NETWORK: &str = "FID's Inception-v3";
 
 /// Inception-v3 as a feature extractor.
 pub struct InceptionFeatures<B: Kernels> {
@@ -53,16 +53,17 @@ pub struct InceptionFeatures<B: Kernels> {
 /// # Errors
 /// [`MetricError::Weights`], as [`InceptionFeatures::load`].
 pub fn check_weights(weights: &Path) -> Result<(), MetricError> {
-    WeightsFile::read(weights)?.check()
+    WeightsFile::read(weights, NETWORK)?.check(&parameters())
 }
 
-/// What is known of a weights file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WeightsInfo {
-    /// Its SHA-256, in hexadecimal digits.
-    pub sha256: String,
-    /// The SHA-256 of the PyTorch file that it was made of, where it says so.
-    pub source_sha256: Option<String>,
+/// Writes the tensors that the network reads, as they are, to `out`: at once or not at all. The same tensors of the same
+/// file give the same bytes. Nothing in the PyTorch file is run.
+///
+/// # Errors
+/// [`MetricError::Weights`] for a file that is no state dict, or of another network, and for an `out` that cannot be
+/// written.
+pub fn convert_weights(pytorch: &Path, out: &Path) -> Result<Converted, MetricError> {
+    convert(pytorch, out, NETWORK, &parameters())
 }
 
 /// Checks a weights file as [`check_weights`] does, and says what it is.
@@ -70,9 +71,7 @@ pub struct WeightsInfo {
 /// # Errors
 /// [`MetricError::Weights`], as [`InceptionFeatures::load`].
 pub fn weights_info(weights: &Path) -> Result<WeightsInfo, MetricError> {
-    let file = WeightsFile::read(weights)?;
-    file.check()?;
-    Ok(WeightsInfo { sha256: file.sha256(), source_sha256: file.source_sha256() })
+    WeightsFile::read(weights, NETWORK)?.info(&parameters())
 }
 
 impl<B: Kernels> InceptionFeatures<B> {
@@ -82,8 +81,8 @@ impl<B: Kernels> InceptionFeatures<B> {
     /// [`MetricError::Weights`] for a file that is missing, is not safetensors, or has the weights of another network: the
     /// first name or shape that does not fit.
     pub fn load(weights: &Path, device: &B::Device) -> Result<Self, MetricError> {
-        let file = WeightsFile::read(weights)?;
-        let network = file.network(device)?;
+        let file = WeightsFile::read(weights, NETWORK)?;
+        let network = weights::network(&file, device)?;
         Ok(Self { network, sha256: file.sha256(), device: device.clone() })
     }
 

@@ -1,34 +1,19 @@
 //! The network against pytorch-fid's, with weights that both make from a formula (`tools/golden/inception.py`).
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs};
 
 use burn_flex::Flex;
 use data_streams::ImageShape;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::SafeTensors;
 
 use super::*;
-
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
-
-/// Number i of a tensor: splitmix64's mixing of i and of the tensor's name.
-fn uniform(name: &str, i: u64) -> f32 {
-    let fnv = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let mut z = i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(fnv);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^= z >> 31;
-    (z >> 40) as f32 / 16_777_216.0
-}
+use crate::features::formula::{Tensors, bound, fixture, floats, save, uniform};
 
 fn formula(name: &str, shape: &[usize]) -> Vec<u8> {
-    let fan_in: usize = shape[1..].iter().product();
-    let bound = (6.0 / fan_in as f64).sqrt() as f32;
     let value = |u: f32| match shape.len() {
         1 if name.ends_with("running_var") || name.ends_with("bn.weight") => 0.5 + u,
         1 => 0.4 * (u - 0.5),
-        _ => 2.0 * bound * (u - 0.5),
+        _ => 2.0 * bound(shape) * (u - 0.5),
     };
     (0..shape.iter().product::<usize>() as u64).flat_map(|i| value(uniform(name, i)).to_le_bytes()).collect()
 }
@@ -38,16 +23,6 @@ fn weights() -> Tensors {
         .into_iter()
         .map(|(name, shape)| (name.clone(), (shape.clone(), formula(&name, &shape))))
         .collect()
-}
-
-fn save(tensors: &Tensors) -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("inception.safetensors");
-    let views = tensors
-        .iter()
-        .map(|(name, (shape, data))| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
-    fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
-    (dir, path)
 }
 
 fn refusal(path: &std::path::Path) -> String {
@@ -61,13 +36,8 @@ fn features_and_logits_are_those_of_pytorch_fid() {
     check_weights(&path).unwrap();
     let extractor = InceptionFeatures::<Flex>::load(&path, &Default::default()).unwrap();
     assert!(extractor.name().contains(&extractor.sha256()[..16]) && extractor.sha256().len() == 64);
-    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inception.safetensors");
-    let bytes = fs::read(fixture).unwrap();
+    let bytes = fixture("inception.safetensors");
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let floats = |name: String| -> Vec<f32> {
-        let view = file.tensor(&name).unwrap();
-        view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
-    };
     for name in ["square", "grey"] {
         let view = file.tensor(&format!("{name}.images")).unwrap();
         let [_, channels, height, width] = view.shape()[..] else { panic!("four dimensions") };
@@ -76,7 +46,7 @@ fn features_and_logits_are_those_of_pytorch_fid() {
         let images = ImageDataset::new(name, shape, vec!["all".into()], pixels, vec![0]).unwrap();
         let (features, logits) = describe(&extractor, &images);
         for (found, part) in [(features, "features"), (logits, "logits")] {
-            let expected = floats(format!("{name}.{part}"));
+            let expected = floats(&file, &format!("{name}.{part}"));
             let size = (expected.iter().map(|v| v * v).sum::<f32>() / expected.len() as f32).sqrt();
             let off = found.iter().zip(&expected).map(|(f, e)| (f - e).abs()).fold(0.0, f32::max);
             assert!(off < 1e-4 * size, "{name} {part}: off by {off}, of {size}");

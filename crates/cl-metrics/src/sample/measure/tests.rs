@@ -7,6 +7,7 @@ use crate::{
 const NEEDS: [Need; 7] = [
     Need::Features,
     Need::ClassProbabilities,
+    Need::OwnProbabilities,
     Need::Pixels,
     Need::RealClasses,
     Need::RequestedClasses,
@@ -42,6 +43,7 @@ impl Known {
         };
         let samples = ImageSet {
             class_probabilities: knows(Need::ClassProbabilities).then_some(&self.probabilities),
+            own_probabilities: knows(Need::OwnProbabilities).then_some(&self.probabilities),
             labels: knows(Need::RequestedClasses).then_some(&self.labels[..50]),
             pixels: knows(Need::Pixels).then_some(&self.samples),
             ..ImageSet::of_features(&self.samples)

@@ -1,4 +1,4 @@
-//! From a PyTorch file of FID's Inception-v3 to the safetensors file that is read here.
+//! From a PyTorch file of a published network to the safetensors file that is read here.
 
 use std::{
     collections::HashMap,
@@ -8,10 +8,7 @@ use std::{
 
 use safetensors::tensor::TensorView;
 
-use super::{
-    architecture,
-    weights::{SOURCE, WeightsFile, check_form},
-};
+use super::weights::{Parameters, SOURCE, WeightsFile, check_form};
 use crate::{MetricError, pytorch::StateDict};
 
 /// What was converted.
@@ -33,13 +30,17 @@ pub struct Converted {
 /// # Errors
 /// [`MetricError::Weights`] for a file that is no state dict, or of another network, and for an `out` that cannot be
 /// written.
-pub fn convert_weights(pytorch: &Path, out: &Path) -> Result<Converted, MetricError> {
+pub(super) fn convert(
+    pytorch: &Path,
+    out: &Path,
+    network: &'static str,
+    parameters: &Parameters,
+) -> Result<Converted, MetricError> {
     let refuse = |path: &Path, problem: String| MetricError::Weights { path: path.to_owned(), problem };
     let state = StateDict::read(pytorch).map_err(|error| refuse(pytorch, error.to_string()))?;
-    let parameters = architecture::parameters();
     let mut tensors = Vec::with_capacity(parameters.len());
-    for (name, shape) in &parameters {
-        check_form(name, state.form(name), shape).map_err(|problem| refuse(pytorch, problem))?;
+    for (name, shape) in parameters {
+        check_form(network, name, state.form(name), shape).map_err(|problem| refuse(pytorch, problem))?;
         tensors.extend(state.data(name).map(|data| (name, shape, data)));
     }
     let source_sha256 = state.sha256();
@@ -65,7 +66,7 @@ pub fn convert_weights(pytorch: &Path, out: &Path) -> Result<Converted, MetricEr
         state.names().filter(|name| !parameters.iter().any(|(n, _)| n == name)).map(str::to_owned).collect();
     Ok(Converted {
         source_sha256,
-        sha256: WeightsFile::read(out)?.sha256(),
+        sha256: WeightsFile::read(out, network)?.sha256(),
         tensors: parameters.len(),
         left_out,
     })
