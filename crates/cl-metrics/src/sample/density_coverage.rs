@@ -134,6 +134,7 @@ static COMPARISON: Comparison = Comparison {
         let errors = [
             ("density_standard_error", found.density.standard_error),
             ("coverage_standard_error", found.coverage.standard_error),
+            ("coverage_normalised_standard_error", found.normalised().standard_error),
         ];
         let values = [
             (Density::NAME, found.density.value),

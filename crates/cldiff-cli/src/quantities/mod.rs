@@ -13,6 +13,7 @@
 pub mod cells;
 pub mod columns;
 pub mod declared;
+pub mod judge;
 pub mod losses;
 pub mod marks;
 pub mod place;

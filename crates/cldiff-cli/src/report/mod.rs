@@ -7,7 +7,6 @@ pub(crate) mod command;
 mod forgetting;
 mod heat_map;
 mod hybrid;
-pub mod judge;
 mod lines;
 pub mod long;
 mod merge;
@@ -30,7 +29,15 @@ use cl_strategies::durable::write_whole;
 use minijinja::{Environment, Value, context, value::merge_maps};
 
 pub use crate::files::finished_run::FinishedRun as ReportInput;
-use crate::{files::finished_run, quantities::cells, results::Results, ui::failure::Failure};
+use crate::{
+    files::finished_run,
+    quantities::{
+        cells,
+        judge::{is_judged, judge_note},
+    },
+    results::Results,
+    ui::failure::Failure,
+};
 
 /// Reads runs from their directories and writes their report. The results, run by run.
 ///
@@ -104,6 +111,8 @@ fn words_and_tables(merged: &ReportInput) -> Value {
         floor_row => sections::floor_row(results),
         floor_overlap => results.floor_draws_overlap,
         confusion => results.judge_confusion,
+        judge_note => judge_note(results),
+        fid_judged => is_judged("fid", results),
         fid_note => sections::fid_note(results),
         missing_fid => sections::missing_fid(results),
         marks_seeds => FEWEST_SEEDS,

@@ -12,6 +12,7 @@ use crate::{
     quantities::{
         cells::{is_bound, mean, range, range_text, strategies},
         columns::{Column, columns},
+        judge::heading,
         marks::marked,
     },
     results::{CellResult, Results},
@@ -27,7 +28,7 @@ pub(super) fn table_header(results: &Results) -> Vec<Value> {
     columns(results)
         .iter()
         .map(
-            |c| context! { title => c.title, meaning => meaning(c), quality => c.quality, arrow => arrow(c) },
+            |c| context! { title => heading(c, results), meaning => meaning(c), quality => c.quality, arrow => arrow(c) },
         )
         .collect()
 }

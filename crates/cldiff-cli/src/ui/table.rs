@@ -6,6 +6,7 @@ use crate::{
     quantities::{
         cells::{is_bound, mean, range, range_text, strategies},
         columns::columns,
+        judge::{heading, judge_note},
         marks::marked,
     },
     results::{CellResult, Results},
@@ -18,7 +19,7 @@ pub fn render(results: &Results) -> String {
     let marks: Vec<Vec<String>> = columns.iter().map(|column| marked(results, column)).collect();
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
-    let header = std::iter::once("strategy".to_owned()).chain(columns.iter().map(|c| c.title.clone()));
+    let header = std::iter::once("strategy".to_owned()).chain(columns.iter().map(|c| heading(c, results)));
     table.set_header(header);
     let (bounds, competing): (Vec<_>, Vec<_>) =
         strategies(results).into_iter().partition(|(_, cells)| is_bound(cells));
@@ -39,8 +40,10 @@ pub fn render(results: &Results) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    let doubt = judge_note(results).map_or_else(String::new, |note| format!("† {note}"));
     let star = marks.iter().any(|marked| !marked.is_empty());
-    let lines = [seeds(&strategies(results)), leading(star), setting(results)].into_iter().chain(missing);
+    let lines =
+        [seeds(&strategies(results)), leading(star), setting(results), doubt].into_iter().chain(missing);
     format!("{table}\n{}", lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
 }
 

@@ -4,7 +4,7 @@ use crate::{
     sample::{Need, Training, test_data::gaussian_rows},
 };
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need::Features,
     Need::ClassProbabilities,
     Need::OwnProbabilities,
