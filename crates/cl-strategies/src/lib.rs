@@ -118,6 +118,8 @@ mod strategies;
 #[cfg(test)]
 mod test_support;
 mod training;
+#[cfg(test)]
+mod worked_tests;
 
 pub use cldiff_durable as durable;
 

@@ -18,8 +18,13 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions, shared::teacher::{Teacher, weighted_mean}};
-use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check, images};
+use super::{
+    BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions,
+    shared::teacher::{Teacher, weighted_mean},
+};
+use crate::{
+    AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check, images,
+};
 
 const STORED: Purpose = Purpose::named("what dark experience replay stores");
 const REPLAYED: Purpose = Purpose::named("replayed batch");

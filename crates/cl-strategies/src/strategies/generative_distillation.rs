@@ -26,6 +26,7 @@ use super::{
 use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
 const GAUSSIAN: Purpose = Purpose::named("gaussian inputs of a distillation");
+const TIMESTEPS: Purpose = Purpose::named("timesteps of a distillation");
 
 /// At which noisy images the teacher is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -127,7 +128,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> GenerativeDistillation<B, D> {
     fn without_image(&self, step: &Step<'_, B, D>, n: usize) -> Option<NoisyBatch<B>> {
         let (teacher, shape) = self.generator.teacher().zip(self.generator.shape())?;
         let (key, device) = (step.key.within(GAUSSIAN), step.device);
-        let (t, weights) = step.timesteps.draw(n, key);
+        let (t, weights) = step.timesteps.draw(n, key.within(TIMESTEPS));
         let mut classes = self.generator.classes(step.condition_on, n, key);
         let x_t = match self.config.inputs {
             Inputs::SymmetricGaussian => {

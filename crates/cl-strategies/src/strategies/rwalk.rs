@@ -134,12 +134,12 @@ impl<I: Backend> Rwalk<I> {
         let RwalkConfig { alpha, epsilon, .. } = self.config;
         let new = squares.map(|sum| sum.div_scalar(steps as f64));
         let running = self.fisher.take();
-        let distance = running.clone().unwrap_or_else(|| new.clone()).zip(theta.plus(from, -1.0), |f, way| {
-            f * way.clone() * way
-        });
-        let gained = saved.zip(distance, |saved, distance| {
-            saved.clamp_min(0.0) / (distance.mul_scalar(0.5) + epsilon)
-        });
+        let distance = running
+            .clone()
+            .unwrap_or_else(|| new.clone())
+            .zip(theta.plus(from, -1.0), |f, way| f * way.clone() * way);
+        let gained = saved
+            .zip(distance, |saved, distance| saved.clamp_min(0.0) / (distance.mul_scalar(0.5) + epsilon));
         self.score = Some(match self.score.take() {
             None => gained,
             Some(score) => score.plus(gained, 1.0),

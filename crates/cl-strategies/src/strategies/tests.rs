@@ -123,7 +123,12 @@ fn options_that_do_not_fit_the_training_are_named() {
     assert_eq!(message(&replay, &training, 1000, None), "");
     let short = message(&replay, &training, 5, None);
     assert!(short.starts_with("`generative_replay.generator.sampler.ddim.steps` is 10"), "{short}");
-    let short = message(&PartialSamplingDistillationConfig::default(), &training, 5, None);
+    let short = message(
+        &PartialSamplingDistillationConfig { steps: Some(20), ..Default::default() },
+        &training,
+        5,
+        None,
+    );
     assert!(short.starts_with("`partial_sampling_distillation.steps` is 20"), "{short}");
 
     let by_task = TrainerConfig { condition_on: ConditionOn::Task, ..training };

@@ -25,6 +25,7 @@ use crate::{
 
 const REPLAYED: Purpose = Purpose::named("replayed batch");
 const BASELINE: Purpose = Purpose::named("baseline of forgetting");
+const NOISE: Purpose = Purpose::named("noise of a baseline");
 
 /// The decay of the running mean of the losses.
 const DECAY: f64 = 0.95;
@@ -187,7 +188,7 @@ impl TimestepReplay {
                 key,
                 boundary.device,
             );
-            let eps = key.normal(0, x_0.dims(), boundary.device);
+            let eps = key.within(NOISE).normal(0, x_0.dims(), boundary.device);
             let batch = NoisyBatch::at(boundary.process, x_0, y, t, eps);
             numbers(boundary.objective.losses(&model, &batch, boundary.process).mean())[0]
         };

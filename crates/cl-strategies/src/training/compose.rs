@@ -113,9 +113,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
             };
             sum = Some(match sum {
                 None => added,
-                Some(sum) => {
-                    AddedLoss { loss: sum.loss + added.loss, share: sum.share.min(added.share) }
-                }
+                Some(sum) => AddedLoss { loss: sum.loss + added.loss, share: sum.share.min(added.share) },
             });
         }
         self.added = sum.is_some();

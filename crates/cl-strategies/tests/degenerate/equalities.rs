@@ -179,7 +179,7 @@ fn rehearsal_that_is_switched_off_is_finetuning() {
                 PartialSamplingDistillation::<B, Model>::new(PartialSamplingDistillationConfig {
                     distillation_coefficient: 0.0,
                     mixing: Mixing::TwoMeans,
-                    steps: 3,
+                    steps: Some(3),
                     ..PartialSamplingDistillationConfig::default()
                 })
                 .unwrap(),

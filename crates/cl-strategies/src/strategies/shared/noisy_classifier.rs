@@ -27,6 +27,7 @@ use crate::{StrategyError, buffer, check};
 const INIT: Purpose = Purpose::named("classifier of noisy images");
 const BATCH: Purpose = Purpose::named("batch of noisy images");
 const NOISE: Purpose = Purpose::named("noise for a classifier");
+const TIMESTEPS: Purpose = Purpose::named("timesteps for a classifier");
 
 /// Channels of a group of the norms.
 const GROUP: usize = 4;
@@ -183,7 +184,7 @@ impl<B: TrainBackend> NoisyClassifier<B> {
                 labels.extend(positions.iter().map(|&position| set.labels[position]));
             }
             let (x_0, noise) = (Tensor::cat(images, 0), key.within(NOISE));
-            let t = noise.timesteps(labels.len(), process.timesteps());
+            let t = key.within(TIMESTEPS).timesteps(labels.len(), process.timesteps());
             let eps = noise.normal::<B::InnerBackend>(0, x_0.dims(), device);
             let x_t = Tensor::from_inner(process.q_sample(x_0, &t, eps));
             let logits = self.forward(x_t, indices(&t, device));

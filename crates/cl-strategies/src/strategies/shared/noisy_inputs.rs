@@ -14,7 +14,12 @@ use ddpm_core::{
 ///
 /// # Shapes
 /// - output: `[n, c, h, w]`
-pub(crate) fn gaussian<B: Kernels>(n: usize, shape: ImageShape, key: Key, device: &B::Device) -> Tensor<B, 4> {
+pub(crate) fn gaussian<B: Kernels>(
+    n: usize,
+    shape: ImageShape,
+    key: Key,
+    device: &B::Device,
+) -> Tensor<B, 4> {
     of_values(key.normal_values(0, n, shape.len()), n, shape, device)
 }
 
@@ -119,11 +124,13 @@ mod tests {
         let image: Vec<f32> = (0..24).map(|i| i as f32).collect();
         let mut rows = image.clone();
         mirror_rows(&mut rows, shape);
-        let expected = [8, 9, 10, 11, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 16, 17, 18, 19, 20, 21, 22, 23];
+        let expected =
+            [8, 9, 10, 11, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 16, 17, 18, 19, 20, 21, 22, 23];
         assert_eq!(rows, expected.map(|i| i as f32));
         let mut columns = image;
         mirror_columns(&mut columns, shape);
-        let expected = [3, 2, 2, 3, 7, 6, 6, 7, 11, 10, 10, 11, 15, 14, 14, 15, 19, 18, 18, 19, 23, 22, 22, 23];
+        let expected =
+            [3, 2, 2, 3, 7, 6, 6, 7, 11, 10, 10, 11, 15, 14, 14, 15, 19, 18, 18, 19, 23, 22, 22, 23];
         assert_eq!(columns, expected.map(|i| i as f32));
     }
 
@@ -133,13 +140,13 @@ mod tests {
         let shape = ImageShape { channels: 1, height: 4, width: 4 };
         let t = [0, 333, 334, 500, 666, 667, 999];
         let device = Default::default();
-        let found = symmetric_gaussian::<Flex>(&t, 1000, shape, KEY, &device).into_data().to_vec::<f32>().unwrap();
+        let found =
+            symmetric_gaussian::<Flex>(&t, 1000, shape, KEY, &device).into_data().to_vec::<f32>().unwrap();
         let plain = gaussian::<Flex>(t.len(), shape, KEY, &device).into_data().to_vec::<f32>().unwrap();
         let mut symmetries = Vec::new();
         for image in found.chunks(16) {
-            let same = |of: &dyn Fn(usize, usize) -> usize| {
-                (0..16).all(|i| image[i] == image[of(i / 4, i % 4)])
-            };
+            let same =
+                |of: &dyn Fn(usize, usize) -> usize| (0..16).all(|i| image[i] == image[of(i / 4, i % 4)]);
             symmetries.push((same(&|r, c| (3 - r) * 4 + c), same(&|r, c| r * 4 + 3 - c)));
         }
         let (both, rows, columns, none) = ((true, true), (true, false), (false, true), (false, false));

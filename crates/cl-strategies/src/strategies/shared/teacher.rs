@@ -68,7 +68,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
 /// - `losses`: `[n]`; output: `[1]`
 pub(crate) fn weighted_mean<B: TrainBackend>(losses: Tensor<B, 1>, weights: Option<&[f64]>) -> Tensor<B, 1> {
     let Some(weights) = weights else { return losses.mean() };
-    let data = TensorData::new(weights.iter().map(|weight| *weight as f32).collect::<Vec<_>>(), [weights.len()]);
+    let data =
+        TensorData::new(weights.iter().map(|weight| *weight as f32).collect::<Vec<_>>(), [weights.len()]);
     let weights = Tensor::from_data(data, ddpm_kernels::floats_on::<B>(&losses.device()));
     (losses * weights).mean()
 }

@@ -59,7 +59,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     /// # Errors
     /// As [`learn`](Self::learn).
     pub fn prepare(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
-        let Some(guidance) = self.config.guidance.filter(|guidance| guidance.towards == Towards::Current) else {
+        let Some(guidance) = self.config.guidance.filter(|guidance| guidance.towards == Towards::Current)
+        else {
             return Ok(());
         };
         if self.teacher.is_none() {
