@@ -7,6 +7,7 @@
 mod compositions;
 mod experiences;
 mod fisher;
+mod generated;
 mod labels;
 mod partial_sampling;
 mod rehearsal;
