@@ -118,8 +118,6 @@ mod strategies;
 #[cfg(test)]
 mod test_support;
 mod training;
-#[cfg(test)]
-mod worked_tests;
 
 pub use cldiff_durable as durable;
 

@@ -47,7 +47,8 @@ impl Default for GenerativeReplayConfig {
 impl Describe for GenerativeReplayConfig {
     const NAME: &'static str = "generative_replay";
     const SUMMARY: &'static str = "Replay of images that the last model draws";
-    const CITATION: &'static str = "Shin et al. 2017, arXiv 1705.08690";
+    const CITATION: &'static str =
+        "Shin et al. 2017, arXiv 1705.08690; guided: DDGR, Gao & Liu 2023; GUIDE, arXiv 2403.03938";
 }
 
 impl StrategyOptions for GenerativeReplayConfig {

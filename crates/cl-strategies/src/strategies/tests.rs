@@ -1,3 +1,5 @@
+mod worked;
+
 use std::fmt::Debug;
 
 use burn_autodiff::Autodiff;
@@ -138,6 +140,17 @@ fn options_that_do_not_fit_the_training_are_named() {
     let told = message(&guided, &by_task, 1000, None);
     let expected = "expected `class` or `none`: a classifier guides towards classes";
     assert_eq!(told, format!("`training.condition_on` is task: {expected}"));
+
+    let untold = TrainerConfig { condition_on: ConditionOn::None, ..training };
+    let towards = |towards| {
+        let guidance = Some(ClassifierGuidanceConfig { towards, ..Default::default() });
+        let generator = GeneratorConfig { guidance, ..GeneratorConfig::default() };
+        GenerativeReplayConfig { generator, ..Default::default() }
+    };
+    assert_eq!(message(&towards(Towards::Own), &untold, 1000, None), "");
+    assert_eq!(message(&towards(Towards::Current), &training, 1000, None), "");
+    let told = message(&towards(Towards::Current), &untold, 1000, None);
+    assert!(told.starts_with("`training.condition_on` is none: expected `class`"), "{told}");
 
     let mut decaying = training;
     decaying.optimizer.weight_decay = 0.5;
