@@ -59,8 +59,8 @@ fn the_fisher_information_of_a_linear_denoiser_is_known() {
     assert!((rank_one / found - 1.0).abs() < 1e-4, "{rank_one} instead of {found}");
     let of_batches = mean_squared + (squared - mean_squared) / 4.0;
     let found = fisher(Fisher::BatchMean);
-    assert!((found / of_batches - 1.0).abs() < 0.25, "{found} instead of {of_batches}");
-    assert!(found > 1.3 * mean_squared, "{found} is the square of one mean, or near it");
+    assert!((found / of_batches - 1.0).abs() < 0.3, "{found} instead of {of_batches}");
+    assert!(found > 1.2 * mean_squared, "{found} is the square of one mean, or near it");
 }
 
 /// Two experiences: the sum of their penalties, whatever way it is stored.

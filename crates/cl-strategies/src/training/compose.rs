@@ -2,7 +2,7 @@
 //!
 //! The loss is `s L + sum_i R_i`: L on the current batch, R_i what the i-th term [adds](Strategy::added), and s the smallest
 //! of the shares that the terms leave to L, 1 where none shares. No term scales what another one adds.
-//! Gradients go from term to term; the gradient of L alone goes to the terms that [integrate](PathIntegral) it.
+//! Gradients go from term to term; the gradient of L alone goes to the terms that [integrate](crate::PathIntegral) it.
 
 use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{ImageDataset, Stream};
