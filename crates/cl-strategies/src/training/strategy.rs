@@ -135,6 +135,8 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
     /// A composition adds up what its terms add. A term that shares, shares with the loss on the current batch alone:
     /// where several do, that loss has the smallest weight that one of them leaves to it.
     ///
+    /// A composition may ask a term that added nothing again in the same step, by way of [`loss`](Self::loss).
+    ///
     /// # Errors
     /// Any [`StrategyError`]; it ends the training.
     fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
