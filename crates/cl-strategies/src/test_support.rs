@@ -1,4 +1,4 @@
-//! A denoiser of one parameter, for which what strategies compute can be worked out by hand.
+//! A denoiser of one parameter, or of one for each label, for which what strategies compute can be worked out by hand.
 
 use std::cell::{Cell, RefCell};
 
@@ -23,7 +23,7 @@ use crate::{Boundary, ConditionOn, LabelDropout, Step, TrainerConfig};
 
 pub(crate) type B = Autodiff<Flex>;
 
-/// `w x_t`
+/// `w_y x_t`; `w_0 x_t` without labels
 #[derive(Module, Debug)]
 pub(crate) struct Line<B: Backend> {
     w: Param<Tensor<B, 1>>,
@@ -34,19 +34,41 @@ impl<B: Kernels> Denoiser<B> for Line<B> {
         &self,
         x_t: Tensor<B, 4>,
         _t: Tensor<B, 1, Int>,
-        _y: Option<Tensor<B, 1, Int>>,
+        y: Option<Tensor<B, 1, Int>>,
     ) -> Tensor<B, 4> {
-        x_t * self.w.val().reshape([1, 1, 1, 1])
+        let w = match y {
+            None => self.w.val().narrow(0, 0, 1),
+            Some(y) => self.w.val().select(0, y),
+        };
+        let [n] = w.dims();
+        x_t * w.reshape([n, 1, 1, 1])
     }
 }
 
 pub(crate) fn line(w: f32) -> Line<B> {
-    Line { w: Param::from_tensor(Tensor::from_floats([w], &Default::default())) }
+    lines(&[w])
+}
+
+/// One parameter for each label.
+pub(crate) fn lines(w: &[f32]) -> Line<B> {
+    Line { w: Param::from_tensor(Tensor::from_floats(w, &Default::default())) }
 }
 
 /// Its parameter.
 pub(crate) fn parameter(line: &Line<B>) -> f64 {
     f64::from(ParameterVector::of(line).to_floats()[0])
+}
+
+/// The container with one gradient for each parameter.
+pub(crate) fn gradients(line: &Line<B>, g: &[f32]) -> GradientsParams {
+    let like = ParameterVector::<Flex>::of(&burn::module::AutodiffModule::valid(line));
+    gradients_from::<B, _>(line, like.with_floats(g))
+}
+
+/// The gradients in a container.
+pub(crate) fn numbers(line: &Line<B>, mut grads: GradientsParams) -> Vec<f64> {
+    let vector = ddpm_core::parameters::take_gradients::<B, _>(line, &mut grads);
+    vector.to_floats().into_iter().map(f64::from).collect()
 }
 
 /// The container with one gradient.
@@ -61,17 +83,31 @@ pub(crate) fn gradient(line: &Line<B>, g: f32) -> GradientsParams {
 pub(crate) struct Fixture {
     pub process: GaussianDiffusion,
     objective: Objective,
-    timesteps: TimestepSampler,
-    training: TrainerConfig,
+    pub timesteps: TimestepSampler,
+    pub training: TrainerConfig,
     average: Ema<Flex>,
     pub experience: Experience,
+    /// The number of the experience, from 0, of boundaries.
+    pub k: usize,
+    /// The number of the experience of steps.
+    pub at: usize,
+    pub condition_on: ConditionOn,
+    pub label_dropout: LabelDropout,
+    /// The seed of boundaries and steps.
+    pub seed: u64,
     device: burn_flex::FlexDevice,
 }
 
 impl Fixture {
     pub fn new() -> Self {
+        Self::labelled(&[0; 50], 1)
+    }
+
+    /// As many black images as labels, of so many classes; the model is told no label.
+    pub fn labelled(labels: &[usize], classes: usize) -> Self {
         let shape = ImageShape { channels: 1, height: 1, width: 1 };
-        let data = ImageDataset::new("black", shape, vec!["black".into()], vec![0; 50], vec![0; 50]).unwrap();
+        let names = (0..classes).map(|class| class.to_string()).collect();
+        let data = ImageDataset::new("black", shape, names, vec![0; labels.len()], labels.to_vec()).unwrap();
         let process = GaussianDiffusion::new(&BetaSchedule::linear(), 1000).unwrap();
         Self {
             timesteps: TimestepSampler::new(TimestepSampling::Uniform, process.timesteps()),
@@ -85,13 +121,44 @@ impl Fixture {
                 train: data.clone(),
                 eval: data,
             },
+            k: 0,
+            at: 1,
+            condition_on: ConditionOn::None,
+            label_dropout: LabelDropout { probability: 0.0, null: classes },
+            seed: 1,
             device: Default::default(),
         }
     }
 
+    /// The model is told labels, a share of which is dropped.
+    pub fn told(mut self, probability: f64) -> Self {
+        self.condition_on = ConditionOn::Class;
+        self.label_dropout.probability = probability;
+        self
+    }
+
+    /// A process of so many timesteps, drawn uniformly.
+    pub fn of_timesteps(mut self, total: usize) -> Self {
+        self.process = GaussianDiffusion::new(&BetaSchedule::linear(), total).unwrap();
+        self.timesteps = TimestepSampler::new(TimestepSampling::Uniform, total);
+        self
+    }
+
+    /// Timesteps are drawn from a process of `total`, the t-th with a probability in proportion to `losses(t)`.
+    pub fn drawn_by(mut self, total: usize, losses: impl Fn(usize) -> f64) -> Self {
+        self = self.of_timesteps(total);
+        let sampling = TimestepSampling::LossSecondMoment { uniform_share: 0.0 };
+        self.timesteps = TimestepSampler::new(sampling, total);
+        for _ in 0..10 {
+            let t: Vec<usize> = (0..total).collect();
+            self.timesteps.record(&t, &t.iter().map(|&t| losses(t)).collect::<Vec<_>>());
+        }
+        self
+    }
+
     pub fn boundary<'a>(&'a self, model: &'a Line<B>) -> Boundary<'a, B, Line<B>> {
         Boundary {
-            k: 0,
+            k: self.k,
             experience: &self.experience,
             model,
             process: &self.process,
@@ -99,14 +166,19 @@ impl Fixture {
             timesteps: &self.timesteps,
             training: &self.training,
             average: &self.average,
-            condition_on: ConditionOn::None,
-            key: Key::new(1, Purpose::named("test")),
+            condition_on: self.condition_on,
+            label_dropout: self.label_dropout,
+            key: Key::new(self.seed, Purpose::named("test")),
             device: &self.device,
         }
     }
 
     pub fn batch(&self, model: &Line<B>) -> NoisyBatch<B> {
-        self.boundary(model).noisy(&[0, 1, 2], Key::new(2, Purpose::named("test")))
+        self.batch_of(model, &[0, 1, 2])
+    }
+
+    pub fn batch_of(&self, model: &Line<B>, images: &[usize]) -> NoisyBatch<B> {
+        self.boundary(model).noisy(images, Key::new(self.seed + 1, Purpose::named("test")))
     }
 
     pub fn step<'a>(&'a self, model: &'a Line<B>, batch: &'a NoisyBatch<B>) -> Step<'a, B, Line<B>> {
@@ -116,12 +188,12 @@ impl Fixture {
             process: &self.process,
             objective: &self.objective,
             timesteps: &self.timesteps,
-            condition_on: ConditionOn::None,
-            label_dropout: LabelDropout { probability: 0.0, null: 0 },
+            condition_on: self.condition_on,
+            label_dropout: self.label_dropout,
             augmentation: Augmentation::default(),
-            experience: 1,
+            experience: self.at,
             step: 0,
-            key: Key::new(3, Purpose::named("test")),
+            key: Key::new(self.seed + 2, Purpose::named("test")),
             device: &self.device,
             images: Cell::new(0),
             losses: RefCell::default(),

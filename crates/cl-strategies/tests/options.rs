@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 
 use burn_flex::Flex;
 use cl_strategies::{
-    DerPlusPlusConfig, Emphasis, EwcConfig, Finetune, GdumbConfig, GemConfig, L2Config, LoraConfig,
-    OnlineEwcConfig, OptimizerConfig, PacknetConfig, SiConfig, StrategyOptions, TimestepReplayConfig,
-    TrainerConfig,
+    DerPlusPlusConfig, Emphasis, EwcConfig, Finetune, GdumbConfig, GemConfig, GenerativeDistillationConfig,
+    L2Config, LoraConfig, OnlineEwcConfig, OptimizerConfig, PacknetConfig, RwalkConfig, SiConfig,
+    StrategyOptions, TimestepReplayConfig, TrainerConfig,
     buffer::{BufferConfig, ClassBalanced, Herding, Size},
 };
 use common::{stream, trainer};
@@ -23,6 +23,12 @@ fn options_out_of_range_are_named() {
         (of(EwcConfig { samples: 0, ..Default::default() }.validate()), "samples"),
         (of(OnlineEwcConfig { decay: 1.5, ..Default::default() }.validate()), "decay"),
         (of(SiConfig { xi: 0.0, ..Default::default() }.validate()), "xi"),
+        (of(EwcConfig { batch_size: Some(0), ..Default::default() }.validate()), "batch_size"),
+        (of(RwalkConfig { update_every: 0, ..Default::default() }.validate()), "update_every"),
+        (
+            of(GenerativeDistillationConfig { partial_steps: 0, ..Default::default() }.validate()),
+            "partial_steps",
+        ),
         (of(GemConfig { margin: f64::NAN, ..Default::default() }.validate()), "margin"),
         (of(DerPlusPlusConfig { beta: -0.1, ..Default::default() }.validate()), "beta"),
         (

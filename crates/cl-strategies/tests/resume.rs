@@ -9,10 +9,10 @@ use burn_flex::Flex;
 use cl_strategies::{
     AGem, AGemConfig, Checkpoints, ClassifierGuidanceConfig, Compose, Der, DerPlusPlusConfig, Emphasis,
     Ensemble, Ewc, EwcConfig, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation,
-    GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, L2, L2Config, Lora, LoraConfig, Lwf,
-    LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation, Replay,
-    ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State, Strategy, StrategyError, TimestepReplay,
-    TimestepReplayConfig,
+    GenerativeDistillationConfig, GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, L2,
+    L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig,
+    PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State,
+    Strategy, StrategyError, TimestepReplay, TimestepReplayConfig, Towards,
     buffer::{BufferConfig, ClassBalanced, Herding, Reservoir, Ring},
 };
 use common::{options, stream, trainer};
@@ -140,6 +140,16 @@ fn generated_images_and_teachers() {
     let generator = GeneratorConfig { guidance: Some(guidance), ..Default::default() };
     let config = GenerativeReplayConfig { generator, ..Default::default() };
     check("ddgr", move || Box::new(GenerativeReplay::<B, Model>::new(config.clone()).unwrap()));
+    let guide = ClassifierGuidanceConfig { towards: Towards::Current, ..guidance };
+    let generator =
+        GeneratorConfig { source: Source::Pool { images: 6 }, guidance: Some(guide), ..Default::default() };
+    let config = GenerativeReplayConfig { generator, ..Default::default() };
+    check("guide", move || Box::new(GenerativeReplay::<B, Model>::new(config.clone()).unwrap()));
+    check("partial generation", || {
+        let inputs = Inputs::PartialGeneration;
+        let config = GenerativeDistillationConfig { inputs, ..Default::default() };
+        Box::new(GenerativeDistillation::<B, Model>::new(config).unwrap())
+    });
     check("generative_distillation", || {
         Box::new(GenerativeDistillation::<B, Model>::new(Default::default()).unwrap())
     });
@@ -152,7 +162,7 @@ fn generated_images_and_teachers() {
 #[test]
 fn penalties() {
     check("l2", || Box::new(L2::<Flex>::new(L2Config { lambda: 1.0 }).unwrap()));
-    for fisher in [Fisher::PerSample, Fisher::RankOne] {
+    for fisher in [Fisher::PerSample, Fisher::BatchMean, Fisher::RankOne] {
         let config = EwcConfig { samples: 2, fisher, ..Default::default() };
         check("ewc", move || Box::new(Ewc::<Flex>::new(config).unwrap()));
     }
@@ -161,7 +171,9 @@ fn penalties() {
     });
     check("si", || Box::new(Si::<Flex>::new(SiConfig::default()).unwrap()));
     check("mas", || Box::new(Mas::<Flex>::new(MasConfig { samples: 2, ..Default::default() }).unwrap()));
-    check("rwalk", || Box::new(Rwalk::<Flex>::new(RwalkConfig::default()).unwrap()));
+    // Updates within an experience, and steps left over at its end.
+    let rwalk = RwalkConfig { update_every: 3, ..RwalkConfig::default() };
+    check("rwalk", move || Box::new(Rwalk::<Flex>::new(rwalk).unwrap()));
 }
 
 #[test]
@@ -183,6 +195,14 @@ fn a_composition() {
         let buffer = BufferConfig::of(ClassBalanced::per_class(2));
         let replay = Replay::new(ReplayConfig { buffer, ..Default::default() }).unwrap();
         Box::new(Compose::new(vec![Box::new(l2) as Boxed, Box::new(replay)]))
+    });
+    check("replay+si+rwalk", || {
+        let buffer = BufferConfig::of(ClassBalanced::per_class(2));
+        let replay = Replay::new(ReplayConfig { buffer, ..Default::default() }).unwrap();
+        let si = Si::<Flex>::new(SiConfig::default()).unwrap();
+        let rwalk = RwalkConfig { update_every: 3, ..RwalkConfig::default() };
+        let rwalk = Rwalk::<Flex>::new(rwalk).unwrap();
+        Box::new(Compose::new(vec![Box::new(replay) as Boxed, Box::new(si), Box::new(rwalk)]))
     });
 }
 

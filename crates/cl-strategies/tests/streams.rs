@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
-    ConditionOn, Ewc, EwcConfig, Finetune, GenerativeReplay, Joint, Replay, ReplayConfig, Strategy, Trainer,
-    TrainerConfig,
+    AddedLoss, Boundary, ConditionOn, Ewc, EwcConfig, Finetune, GenerativeReplay, Joint, Replay,
+    ReplayConfig, Step, Strategy, StrategyError, Trainer, TrainerConfig,
     buffer::{BufferConfig, ClassBalanced, Reservoir, Ring},
 };
 use common::{options, trainer};
@@ -110,6 +110,37 @@ fn a_model_is_told_the_task() {
     let options = TrainerConfig { condition_on: ConditionOn::Task, ..options() };
     let mut generative = GenerativeReplay::<B, Model>::new(Default::default()).unwrap();
     train(options, &mut generative, &stream);
+}
+
+/// Keeps what it is told of label dropout before and after each experience, and in each step.
+#[derive(Debug, Default)]
+struct Sees(Vec<(f64, usize)>);
+
+impl Strategy<B, Model> for Sees {
+    fn before_experience(&mut self, boundary: &Boundary<'_, B, Model>) -> Result<(), StrategyError> {
+        self.0.push((boundary.label_dropout.probability, boundary.label_dropout.null));
+        Ok(())
+    }
+
+    fn added(&mut self, step: &Step<'_, B, Model>) -> Result<Option<AddedLoss<B>>, StrategyError> {
+        self.0.push((step.label_dropout.probability, step.label_dropout.null));
+        Ok(None)
+    }
+
+    fn after_experience(&mut self, boundary: &Boundary<'_, B, Model>) -> Result<(), StrategyError> {
+        self.before_experience(boundary)
+    }
+}
+
+/// "No label" is the number after the last condition: 10 classes, or 2 tasks.
+#[test]
+fn a_strategy_is_told_how_labels_are_dropped() {
+    for (condition_on, label_dropout, null) in [(ConditionOn::Class, 0.0, 10), (ConditionOn::Task, 0.25, 2)] {
+        let mut sees = Sees::default();
+        train(TrainerConfig { condition_on, label_dropout, ..options() }, &mut sees, &domains());
+        // Two experiences of four steps, their beginnings and their ends.
+        assert_eq!(sees.0, vec![(label_dropout, null); 12]);
+    }
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! With each stored image goes a timestep, a noise and what the model predicted there at the end of its experience. DER
 //! holds the model to that prediction: L + alpha |prediction - stored|^2. DER++ adds the ordinary loss on stored images:
 //! + beta L_buffer. Deviation: predictions are stored at the end of an experience, not while it is learned.
+//!
+//! With label dropout an image is stored with the label that the model was asked with, which is the one for "no label" as
+//! often as in training, and with its timestep's importance weight where timesteps are not drawn uniformly.
 
 use burn::tensor::Tensor;
 use cldiff_choices::Describe;
@@ -10,12 +13,18 @@ use data_streams::ImageDataset;
 use ddpm_core::{
     TrainBackend, TrainableDenoiser,
     noise::{Purpose, indices},
+    objective::squared_error,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions, shared::teacher::Teacher};
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check, images};
+use super::{
+    BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions,
+    shared::teacher::{Teacher, weighted_mean},
+};
+use crate::{
+    AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check, images,
+};
 
 const STORED: Purpose = Purpose::named("what dark experience replay stores");
 const REPLAYED: Purpose = Purpose::named("replayed batch");
@@ -63,11 +72,20 @@ impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for
     }
 }
 
+/// The values at some positions.
+fn chosen_of<T: Copy>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().map(|i| values[*i]).collect()
+}
+
 /// Images of an experience with what was predicted of them.
 #[derive(Debug)]
 struct Stored<B: TrainBackend> {
     data: ImageDataset,
     t: Vec<usize>,
+    /// The conditions that the model was asked with, where it is conditional.
+    y: Option<Vec<usize>>,
+    /// Importance weights of the timesteps, where these were not drawn uniformly.
+    weights: Option<Vec<f64>>,
     eps: Tensor<B::InnerBackend, 4>,
     predictions: Tensor<B::InnerBackend, 4>,
 }
@@ -116,26 +134,28 @@ impl<B: TrainBackend> Der<B> {
         let x_0 = images::<B::InnerBackend>(&stored.data, &positions, step.device);
         let t: Vec<usize> = positions.iter().map(|i| stored.t[*i]).collect();
         let x_t = step.process.q_sample(x_0, &t, stored.eps.clone().select(0, chosen.clone()));
-        let y = step.condition_on.conditions::<B>(&stored.data, &positions, step.device);
+        let y = stored.y.as_ref().map(|y| indices::<B>(&chosen_of(y, &positions), step.device));
         step.count_images(n);
         let channels = x_t.dims()[1];
         let output = step.process.evaluate(step.model, Tensor::from_inner(x_t), &t, y);
         let prediction = step.process.split(channels, &t, output).0;
-        let target = stored.predictions.clone().select(0, chosen);
-        (prediction - Tensor::from_inner(target)).powi_scalar(2).mean()
+        let target = Tensor::from_inner(stored.predictions.clone().select(0, chosen));
+        let weights = stored.weights.as_ref().map(|weights| chosen_of(weights, &positions));
+        weighted_mean(squared_error(prediction, target), weights.as_deref())
     }
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
-    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
-        let Some(images) = &self.images else { return Ok(loss) };
+    fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
+        let Some(images) = &self.images else { return Ok(None) };
         let n = self.config.batch_size.unwrap_or(step.batch.len());
-        let loss = loss + self.dark_loss(step, n).mul_scalar(self.config.alpha);
+        let dark = self.dark_loss(step, n).mul_scalar(self.config.alpha);
         if self.config.beta == 0.0 {
-            return Ok(loss);
+            return Ok(Some(AddedLoss::beside(dark)));
         }
         let positions = buffer::draw(images.len(), n, step.key.within(SECOND));
-        Ok(loss + step.loss_on(&step.noisy(images, &positions, REPLAYED)).mul_scalar(self.config.beta))
+        let replayed = step.loss_on(&step.noisy(images, &positions, REPLAYED)).mul_scalar(self.config.beta);
+        Ok(Some(AddedLoss::beside(dark + replayed)))
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
@@ -144,7 +164,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         let batch = boundary.noisy(&positions, boundary.key.within(STORED));
         let predictions = Teacher::of(boundary).prediction(boundary.process, &batch);
         let data = boundary.experience.train.select(&positions);
-        self.keep(Stored { data, t: batch.t, eps: batch.eps.inner(), predictions })
+        let y = batch.y.map(|y| y.into_data().iter::<i64>().map(|y| y as usize).collect());
+        let (t, eps, weights) = (batch.t, batch.eps.inner(), batch.weights);
+        self.keep(Stored { data, t, y, weights, eps, predictions })
     }
 
     fn stored_images(&self) -> Result<Option<ImageDataset>, StrategyError> {
@@ -163,6 +185,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         for (k, stored) in self.stored.iter().enumerate() {
             state.put_images(&format!("images.{k}"), Some(&stored.data));
             state.put(&format!("t.{k}"), &stored.t);
+            state.put(&format!("y.{k}"), &stored.y);
+            state.put(&format!("weights.{k}"), &stored.weights);
             state.put_tensor(&format!("eps.{k}"), &stored.eps);
             state.put_tensor(&format!("predictions.{k}"), &stored.predictions);
         }
@@ -174,9 +198,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
                 return Err(StrategyError::state(&format!("images.{k}"), "it is missing"));
             };
             let t = state.take(&format!("t.{k}"))?;
+            let y = state.take(&format!("y.{k}"))?;
+            let weights = state.take(&format!("weights.{k}"))?;
             let eps = state.take_tensor(&format!("eps.{k}"), context.device)?;
             let predictions = state.take_tensor(&format!("predictions.{k}"), context.device)?;
-            self.keep(Stored { data, t, eps, predictions })?;
+            self.keep(Stored { data, t, y, weights, eps, predictions })?;
         }
         Ok(())
     }

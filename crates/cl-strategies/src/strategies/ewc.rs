@@ -1,21 +1,31 @@
 //! Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796, equation 3).
 //!
-//! L + (lambda / 2) sum_k sum_i F_ki (theta_i - theta*_ki)^2 over past experiences k, with F the Fisher information. For a diffusion model, a sample of the likelihood is an image at a timestep with a noise; its log-likelihood is, up to
-//! a factor, minus the simple loss.
+//! L + (lambda / 2) sum_k sum_i F_ki (theta_i - theta*_ki)^2 over past experiences k, with F the Fisher information. For a
+//! diffusion model, a sample of the likelihood is an image at a timestep with a noise; its log-likelihood is, up to a factor,
+//! minus the simple loss. Labels are dropped as often as in training. Where timesteps are drawn from q instead of uniformly,
+//! F is E_q[w g^2] with the importance weight w, not E_q[(w g)^2].
+//!
+//! Rank 1 (arXiv 2509.23593; code: Teachable-AI-Lab/diffusion-continual-learning, `rank1_opt`): F = c mu mu^T with the mean
+//! gradient mu and c = mean((mu . g)^2) / |mu|^4, the least-squares optimum along mu mu^T; its published use is beside
+//! generative distillation or replay, as in `configs/compositions/ewc-rank-1.toml`. Deviations: c is computed from the samples
+//! that mu is the mean of, where the code draws others, so that for one parameter F is the mean of g^2 exactly; nothing is
+//! added to |mu|^4, where the code adds 1e-12. The diagonal and the rank-1 form pass each sample through the model once and
+//! twice.
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use cldiff_choices::Describe;
-use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose, parameters::ParameterVector};
+use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     BuildStrategy, Needs, StrategyOptions,
-    shared::penalty::{self, Quadratic},
+    shared::{
+        fisher::Samples,
+        penalty::{self, Quadratic},
+    },
 };
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
-
-const FISHER: Purpose = Purpose::named("fisher information");
 
 /// How the Fisher information is estimated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,11 +34,12 @@ pub enum Fisher {
     /// Its diagonal: the mean over single samples of the squared gradient, as it is defined.
     #[default]
     PerSample,
-    /// The square of the mean gradient over all samples: smaller by about their number; much published code has it.
+    /// The mean over minibatches of the square of a minibatch's mean gradient, as in Avalanche and CLoG: with B
+    /// images a minibatch, F = E[g]^2 + Var[g] / B, smaller than the Fisher information by up to a factor of B.
     BatchMean,
-    /// The outer product of the mean gradient with itself, `(lambda / 2) (mu . (theta - theta*))^2`: in diffusion models
-    /// the gradients of single samples are nearly parallel ("Avoid Catastrophic Forgetting with Rank-1 Fisher from
-    /// Diffusion Models", arXiv 2509.23593).
+    /// c times the outer product of the mean gradient with itself, `(lambda / 2) c (mu . (theta - theta*))^2`: in
+    /// diffusion models the gradients of single samples are nearly parallel ("Avoid Catastrophic Forgetting with Rank-1
+    /// Fisher from Diffusion Models", arXiv 2509.23593).
     RankOne,
 }
 
@@ -44,11 +55,19 @@ pub struct EwcConfig {
     pub samples: usize,
     /// Timesteps, each with a noise, for each of these images.
     pub timesteps_per_sample: usize,
+    /// Samples in a minibatch of `batch_mean`; as many as the training's if absent. Of no effect on the others.
+    pub batch_size: Option<usize>,
 }
 
 impl Default for EwcConfig {
     fn default() -> Self {
-        Self { lambda: 100.0, fisher: Fisher::PerSample, samples: 64, timesteps_per_sample: 2 }
+        Self {
+            lambda: 100.0,
+            fisher: Fisher::PerSample,
+            samples: 64,
+            timesteps_per_sample: 2,
+            batch_size: None,
+        }
     }
 }
 
@@ -62,7 +81,8 @@ impl StrategyOptions for EwcConfig {
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)?;
         check::at_least_1("samples", self.samples)?;
-        check::at_least_1("timesteps_per_sample", self.timesteps_per_sample)
+        check::at_least_1("timesteps_per_sample", self.timesteps_per_sample)?;
+        check::batch_size("batch_size", self.batch_size)
     }
 
     fn needs(&self) -> Needs {
@@ -83,7 +103,7 @@ pub struct Ewc<I: Backend> {
     /// Of the online form.
     decay: Option<f64>,
     diagonal: Option<Quadratic<I>>,
-    /// Of each experience, the mean gradient and the parameters at its end.
+    /// Of each experience, sqrt(c) mu and the parameters at its end.
     rank_one: Vec<[ParameterVector<I>; 2]>,
 }
 
@@ -100,35 +120,6 @@ impl<I: Backend> Ewc<I> {
     /// The same with one Fisher information, which `decay` is applied to at the end of each experience.
     pub(super) fn decaying(config: EwcConfig, decay: f64) -> Self {
         Self { config, decay: Some(decay), diagonal: None, rank_one: Vec::new() }
-    }
-
-    /// The mean of the gradients of single samples, each after `each` was applied.
-    fn mean_gradient<B, D>(
-        &self,
-        boundary: &Boundary<'_, B, D>,
-        each: impl Fn(ParameterVector<I>) -> ParameterVector<I>,
-    ) -> ParameterVector<I>
-    where
-        B: TrainBackend<InnerBackend = I>,
-        D: TrainableDenoiser<B>,
-    {
-        let EwcConfig { samples, timesteps_per_sample, .. } = self.config;
-        let images = boundary.draw(samples, FISHER);
-        let mut sum: Option<ParameterVector<I>> = None;
-        for (i, image) in images.iter().enumerate() {
-            for j in 0..timesteps_per_sample {
-                let key = boundary.key.within(FISHER).step(i * timesteps_per_sample + j);
-                let batch = boundary.noisy(&[*image], key);
-                let loss = boundary.objective.loss(boundary.model, &batch, boundary.process);
-                let term = each(boundary.gradient(loss));
-                sum = Some(match sum.take() {
-                    None => term,
-                    Some(sum) => sum.plus(term, 1.0),
-                });
-            }
-        }
-        let count = (samples * timesteps_per_sample) as f64;
-        sum.expect("at least one sample").map(|sum| sum.div_scalar(count))
     }
 }
 
@@ -153,12 +144,12 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Ewc<B::InnerBa
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let theta = ParameterVector::of(&boundary.model.valid());
-        let square = |g: ParameterVector<_>| g.map(|g| g.clone() * g);
+        let samples = Samples::of(self.config, boundary);
         let fisher = match self.config.fisher {
-            Fisher::PerSample => self.mean_gradient(boundary, square),
-            Fisher::BatchMean => square(self.mean_gradient(boundary, |g| g)),
+            Fisher::PerSample => samples.per_sample(),
+            Fisher::BatchMean => samples.batch_mean(),
             Fisher::RankOne => {
-                self.rank_one.push([self.mean_gradient(boundary, |g| g), theta]);
+                self.rank_one.push([samples.rank_one(), theta]);
                 return Ok(());
             }
         };

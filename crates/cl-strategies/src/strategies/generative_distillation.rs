@@ -2,13 +2,15 @@
 //!
 //! As generative replay, but the target at a noisy generated image is what the teacher predicts there, not the noise
 //! that was added: the whole reverse process is handed on, not its samples alone. Variants of the paper's comparison
-//! distil at other noisy images.
+//! distil at other noisy images. Teacher and student are asked with the same label, which is dropped as often as in training,
+//! so that the branch without labels is distilled too; where timesteps are not drawn uniformly, their importance weights count.
+//! Guided by a classifier towards the current classes it is GUIDE's rehearsal with the teacher's predictions.
 
 use burn::tensor::Tensor;
 use cldiff_choices::Describe;
 use ddpm_core::{
     NoisyBatch, TrainBackend, TrainableDenoiser,
-    noise::{NormalNoise, Purpose, indices},
+    noise::{Purpose, indices},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,11 +20,13 @@ use super::{
     shared::{
         generator::{Generator, GeneratorConfig},
         mixing::Mixing,
+        noisy_inputs::{gaussian, partial_generation, symmetric_gaussian},
     },
 };
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
 const GAUSSIAN: Purpose = Purpose::named("gaussian inputs of a distillation");
+const TIMESTEPS: Purpose = Purpose::named("timesteps of a distillation");
 
 /// At which noisy images the teacher is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +37,10 @@ pub enum Inputs {
     Generated,
     /// Pure noise at every timestep: no image is drawn.
     Gaussian,
+    /// Pure noise, mirrored both ways at the clean third of the timesteps, one way at the middle third.
+    SymmetricGaussian,
+    /// Samples that the teacher leaves off at the timestep, after [`partial_steps`](GenerativeDistillationConfig::partial_steps).
+    PartialGeneration,
     /// The current experience's noisy images, as learning without forgetting does.
     Lwf,
 }
@@ -43,6 +51,8 @@ pub enum Inputs {
 pub struct GenerativeDistillationConfig {
     /// At which noisy images.
     pub inputs: Inputs,
+    /// Steps of a partial generation, of DDIM without noise.
+    pub partial_steps: usize,
     /// lambda: the weight of the distillation.
     pub distillation_coefficient: f64,
     /// Images in each step; as many as the current batch has if absent.
@@ -57,6 +67,7 @@ impl Default for GenerativeDistillationConfig {
     fn default() -> Self {
         Self {
             inputs: Inputs::Generated,
+            partial_steps: 2,
             distillation_coefficient: 1.0,
             batch_size: None,
             mixing: Mixing::TaskShares,
@@ -75,6 +86,7 @@ impl StrategyOptions for GenerativeDistillationConfig {
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("distillation_coefficient", self.distillation_coefficient)?;
         check::batch_size("batch_size", self.batch_size)?;
+        check::at_least_1("partial_steps", self.partial_steps)?;
         self.generator.validate().map_err(|error| error.at("generator"))
     }
 
@@ -112,36 +124,54 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> GenerativeDistillation<B, D> {
         Ok(Self { generator: Generator::new(config.generator.clone()), config })
     }
 
-    /// Pure noise in the place of noisy images.
-    fn gaussian(&self, step: &Step<'_, B, D>, n: usize) -> Option<NoisyBatch<B>> {
-        let shape = self.generator.shape()?;
-        let key = step.key.within(GAUSSIAN);
-        let x_t = key.normal(0, [n, shape.channels, shape.height, shape.width], step.device);
-        let (t, _) = step.timesteps.draw(n, key);
-        let y = self.generator.classes(step.condition_on, n, key);
-        let y = y.map(|classes| indices(&classes, step.device));
+    /// Noisy images that no image lies behind.
+    fn without_image(&self, step: &Step<'_, B, D>, n: usize) -> Option<NoisyBatch<B>> {
+        let (teacher, shape) = self.generator.teacher().zip(self.generator.shape())?;
+        let (key, device) = (step.key.within(GAUSSIAN), step.device);
+        let (t, weights) = step.timesteps.draw(n, key.within(TIMESTEPS));
+        let mut classes = self.generator.classes(step.condition_on, n, key);
+        let x_t = match self.config.inputs {
+            Inputs::SymmetricGaussian => {
+                symmetric_gaussian::<B::InnerBackend>(&t, step.process.timesteps(), shape, key, device)
+            }
+            Inputs::PartialGeneration => {
+                let noise = gaussian::<B::InnerBackend>(n, shape, key, device);
+                let y = classes.as_ref().map(|classes| indices(classes, device));
+                let steps = self.config.partial_steps;
+                partial_generation(&teacher.model, step.process, noise, &t, y.as_ref(), steps)
+            }
+            Inputs::Gaussian | Inputs::Generated | Inputs::Lwf => gaussian(n, shape, key, device),
+        };
+        if let Some(classes) = &mut classes {
+            step.label_dropout.apply(classes, key);
+        }
+        let (x_t, y) = (Tensor::from_inner(x_t), classes.map(|classes| indices(&classes, device)));
         // The image behind it is not used.
-        Some(NoisyBatch { x_0: x_t.clone(), eps: x_t.clone(), x_t, t, y, weights: None })
+        Some(NoisyBatch { x_0: x_t.clone(), eps: x_t.clone(), x_t, t, y, weights })
     }
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for GenerativeDistillation<B, D> {
-    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
+    fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
         let n = self.config.batch_size.unwrap_or(step.batch.len());
         let batch = match self.config.inputs {
             Inputs::Generated => {
                 self.generator.noisy_batch(step, n).map_err(|error| error.at("generator"))?
             }
-            Inputs::Gaussian => self.gaussian(step, n),
+            Inputs::Gaussian | Inputs::SymmetricGaussian | Inputs::PartialGeneration => {
+                self.without_image(step, n)
+            }
             Inputs::Lwf => Some(step.batch.clone()),
         };
-        let (Some(teacher), Some(batch)) = (self.generator.teacher(), batch) else {
-            return Ok(loss);
-        };
+        let (Some(teacher), Some(batch)) = (self.generator.teacher(), batch) else { return Ok(None) };
         let distilled = teacher.distillation_loss(step, &batch);
         let GenerativeDistillationConfig { mixing, distillation_coefficient, .. } = self.config;
         let counts = (step.batch.len(), batch.len());
-        Ok(mixing.mix(loss, distilled, distillation_coefficient, step.experience, counts))
+        Ok(Some(mixing.added(distilled, distillation_coefficient, step.experience, counts)))
+    }
+
+    fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        self.generator.prepare(boundary).map_err(|error| error.at("generator"))
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

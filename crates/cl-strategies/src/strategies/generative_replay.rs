@@ -1,9 +1,10 @@
 //! Generative replay (Shin et al. 2017, arXiv 1705.08690, equation 3, with the model as its own generator).
 //!
 //! The model at the end of the last experience draws images of what was seen so far; they are trained on like data, with
-//! noise of their own: L / k + (1 - 1/k) lambda L_generated in the k-th experience.
+//! noise of their own: L / k + (1 - 1/k) lambda L_generated in the k-th experience. Classes are asked for as they occurred in
+//! all past experiences; their labels are dropped as often as current ones, so that the branch without labels is rehearsed.
+//! Guided by a classifier towards the images' own classes it is DDGR, towards the current ones GUIDE.
 
-use burn::tensor::Tensor;
 use cldiff_choices::Describe;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
@@ -16,7 +17,7 @@ use super::{
         mixing::Mixing,
     },
 };
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
 /// The options of generative replay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +47,8 @@ impl Default for GenerativeReplayConfig {
 impl Describe for GenerativeReplayConfig {
     const NAME: &'static str = "generative_replay";
     const SUMMARY: &'static str = "Replay of images that the last model draws";
-    const CITATION: &'static str = "Shin et al. 2017, arXiv 1705.08690";
+    const CITATION: &'static str =
+        "Shin et al. 2017, arXiv 1705.08690; guided: DDGR, Gao & Liu 2023; GUIDE, arXiv 2403.03938";
 }
 
 impl StrategyOptions for GenerativeReplayConfig {
@@ -90,13 +92,18 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> GenerativeReplay<B, D> {
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for GenerativeReplay<B, D> {
-    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
+    fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
         let n = self.config.batch_size.unwrap_or(step.batch.len());
         let drawn = self.generator.noisy_batch(step, n).map_err(|error| error.at("generator"))?;
-        let Some(batch) = drawn else { return Ok(loss) };
+        let Some(batch) = drawn else { return Ok(None) };
         let replayed = step.loss_on(&batch);
         let GenerativeReplayConfig { mixing, rehearsal_coefficient, .. } = self.config;
-        Ok(mixing.mix(loss, replayed, rehearsal_coefficient, step.experience, (step.batch.len(), n)))
+        let counts = (step.batch.len(), n);
+        Ok(Some(mixing.added(replayed, rehearsal_coefficient, step.experience, counts)))
+    }
+
+    fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        self.generator.prepare(boundary).map_err(|error| error.at("generator"))
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

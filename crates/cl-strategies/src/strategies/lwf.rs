@@ -1,14 +1,13 @@
 //! Learning without forgetting (Li & Hoiem 2016, arXiv 1606.09282), for a denoiser: knowledge distillation from the
 //! model at the end of the last experience, on the current noisy images. L + lambda |eps(x_t) - eps_teacher(x_t)|^2.
 
-use burn::tensor::Tensor;
 use cldiff_choices::Describe;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, Needs, StrategyOptions, shared::teacher::Teacher};
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
 /// The options of learning without forgetting.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,13 +64,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Lwf<B, D> {
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lwf<B, D> {
-    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
-        Ok(match &self.teacher {
-            None => loss,
-            Some(teacher) => {
-                loss + teacher.distillation_loss(step, step.batch).mul_scalar(self.config.lambda)
-            }
-        })
+    fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
+        let Some(teacher) = &self.teacher else { return Ok(None) };
+        let distilled = teacher.distillation_loss(step, step.batch).mul_scalar(self.config.lambda);
+        Ok(Some(AddedLoss::beside(distilled)))
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

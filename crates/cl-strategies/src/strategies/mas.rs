@@ -1,8 +1,9 @@
 //! Memory-aware synapses (Aljundi et al. 2018, arXiv 1711.09601, equations 3 to 5).
 //!
 //! A parameter's importance is the mean over samples of the absolute gradient of the squared norm of the output: no
-//! labels and no loss are needed. L + lambda sum_i Omega_i (theta_i - theta*_i)^2, with the importances of all
-//! experiences added up.
+//! true labels and no loss are needed. L + lambda sum_i Omega_i (theta_i - theta*_i)^2, with the importances of all
+//! experiences added up. Labels are dropped as often as in training; where timesteps are not drawn uniformly, the mean carries
+//! their importance weights.
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use cldiff_choices::Describe;
@@ -92,7 +93,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Mas<B::InnerBa
             let batch = boundary.noisy(&[image], boundary.key.within(SAMPLES).step(i));
             let output = boundary.process.evaluate(boundary.model, batch.x_t, &batch.t, batch.y);
             let gradient = boundary.gradient(output.powi_scalar(2).sum());
-            let term = gradient.map(|g| g.abs().div_scalar(count as f64));
+            let weight = batch.weights.map_or(1.0, |weights| weights[0]);
+            let term = gradient.map(|g| g.abs().mul_scalar(weight).div_scalar(count as f64));
             importance = Some(match importance.take() {
                 None => term,
                 Some(sum) => sum.plus(term, 1.0),

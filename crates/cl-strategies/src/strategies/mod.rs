@@ -59,7 +59,7 @@ pub use rwalk::*;
 pub use shared::{
     generator::{GeneratorConfig, Source},
     mixing::Mixing,
-    noisy_classifier::ClassifierGuidanceConfig,
+    noisy_classifier::{ClassifierGuidanceConfig, Towards},
 };
 pub use si::*;
 pub use timestep_replay::*;

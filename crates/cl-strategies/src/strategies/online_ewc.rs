@@ -1,5 +1,5 @@
 //! Online EWC (Schwarz et al. 2018, arXiv 1805.06370, section 3.2): EWC with one Fisher information, to which each
-//! experience adds its own after `decay` was applied, around the last parameters.
+//! experience adds its own after `decay` was applied, around the last parameters. Labels are dropped as in training.
 
 use burn::tensor::backend::Backend;
 use cldiff_choices::Describe;
@@ -63,7 +63,8 @@ impl<I: Backend> Ewc<I> {
     pub fn online(config: OnlineEwcConfig) -> Result<Self, StrategyError> {
         config.validate()?;
         let OnlineEwcConfig { lambda, decay, samples, timesteps_per_sample } = config;
-        let config = EwcConfig { lambda, fisher: Fisher::PerSample, samples, timesteps_per_sample };
+        let fisher = Fisher::PerSample;
+        let config = EwcConfig { lambda, fisher, samples, timesteps_per_sample, batch_size: None };
         Ok(Self::decaying(config, decay))
     }
 }

@@ -5,7 +5,6 @@
 //! While the buffer is empty, in the first experience, this is finetuning. Where the literature weighs the two losses
 //! in other ways, these are [`Mixing`].
 
-use burn::tensor::Tensor;
 use cldiff_choices::Describe;
 use data_streams::ImageDataset;
 use ddpm_core::{
@@ -17,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, Needs, StrategyOptions, shared::mixing::Mixing};
 use crate::{
-    Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
+    AddedLoss, Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
     check,
 };
@@ -94,13 +93,14 @@ impl Replay {
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Replay {
-    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
-        let Some(stored) = self.buffer.contents() else { return Ok(loss) };
+    fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
+        let Some(stored) = self.buffer.contents() else { return Ok(None) };
         let n = self.config.batch_size.unwrap_or(step.batch.len());
         let positions = buffer::draw(stored.len(), n, step.key);
         let replayed = step.loss_on(&step.noisy(stored, &positions, REPLAYED));
         let ReplayConfig { mixing, rehearsal_coefficient, .. } = self.config;
-        Ok(mixing.mix(loss, replayed, rehearsal_coefficient, step.experience, (step.batch.len(), n)))
+        let counts = (step.batch.len(), n);
+        Ok(Some(mixing.added(replayed, rehearsal_coefficient, step.experience, counts)))
     }
 
     fn observer(&mut self) -> Option<&mut dyn Observer> {

@@ -2,7 +2,8 @@
 //!
 //! omega_i is the path integral of minus the gradient times the step of parameter i over an experience; its importance
 //! grows by omega_i / (Delta_i^2 + xi), where Delta_i is how far it went in all. L + c sum_i Omega_i (theta_i -
-//! theta*_i)^2. Deviation: a negative omega counts as zero, since it would reward going away.
+//! theta*_i)^2. A negative omega counts as zero, since it would reward going away (as in facebookresearch/agem). The gradient
+//! is that of the loss on the current batch alone, also where a composition adds other losses; the step is the one taken.
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use cldiff_choices::Describe;
@@ -17,7 +18,7 @@ use super::{
     BuildStrategy, Needs, StrategyOptions,
     shared::penalty::{self, Quadratic},
 };
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{Boundary, HeldMemory, PathIntegral, Restore, State, Step, Strategy, StrategyError, check};
 
 /// The options of SI.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +65,8 @@ pub struct Si<I: Backend> {
     config: SiConfig,
     /// Of this experience.
     omega: Option<ParameterVector<I>>,
+    /// The gradient of the loss alone in this step, where other terms add to the loss.
+    told: Option<ParameterVector<I>>,
     /// The gradients of this step, and the parameters before it.
     step: Option<[ParameterVector<I>; 2]>,
     /// Where this experience began.
@@ -79,7 +82,7 @@ impl<I: Backend> Si<I> {
     /// [`StrategyError::Config`] for options out of range.
     pub fn new(config: SiConfig) -> Result<Self, StrategyError> {
         config.validate()?;
-        Ok(Self { config, omega: None, step: None, start: None, past: None })
+        Ok(Self { config, omega: None, told: None, step: None, start: None, past: None })
     }
 }
 
@@ -98,10 +101,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Si<B::InnerBac
     ) -> Result<GradientsParams, StrategyError> {
         // Those of the loss alone: the penalty is not what the path integral is about.
         let of_loss = take_gradients::<B, D>(step.model, &mut grads);
-        self.step = Some([of_loss.clone(), ParameterVector::of(&step.model.valid())]);
+        let alone = self.told.take().unwrap_or_else(|| of_loss.clone());
+        self.step = Some([alone, ParameterVector::of(&step.model.valid())]);
         let grads = gradients_from::<B, D>(step.model, of_loss);
         let Some(past) = &self.past else { return Ok(grads) };
         Ok(penalty::add(step, grads, 2.0 * self.config.c, |theta| past.gradient(theta)))
+    }
+
+    fn path_integral(&mut self) -> Option<&mut dyn PathIntegral<B::InnerBackend>> {
+        Some(self)
     }
 
     fn after_step(&mut self, updated: &D) -> Result<(), StrategyError> {
@@ -144,5 +152,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Si<B::InnerBac
         self.start = context.vector(state, "start")?;
         self.past = Quadratic::restore(state, &context.parameters())?;
         Ok(())
+    }
+}
+
+impl<I: Backend> PathIntegral<I> for Si<I> {
+    fn loss_gradient(&mut self, gradient: ParameterVector<I>) {
+        self.told = Some(gradient);
     }
 }

@@ -1,3 +1,5 @@
+mod worked;
+
 use std::fmt::Debug;
 
 use burn_autodiff::Autodiff;
@@ -123,7 +125,12 @@ fn options_that_do_not_fit_the_training_are_named() {
     assert_eq!(message(&replay, &training, 1000, None), "");
     let short = message(&replay, &training, 5, None);
     assert!(short.starts_with("`generative_replay.generator.sampler.ddim.steps` is 10"), "{short}");
-    let short = message(&PartialSamplingDistillationConfig::default(), &training, 5, None);
+    let short = message(
+        &PartialSamplingDistillationConfig { steps: Some(20), ..Default::default() },
+        &training,
+        5,
+        None,
+    );
     assert!(short.starts_with("`partial_sampling_distillation.steps` is 20"), "{short}");
 
     let by_task = TrainerConfig { condition_on: ConditionOn::Task, ..training };
@@ -133,6 +140,17 @@ fn options_that_do_not_fit_the_training_are_named() {
     let told = message(&guided, &by_task, 1000, None);
     let expected = "expected `class` or `none`: a classifier guides towards classes";
     assert_eq!(told, format!("`training.condition_on` is task: {expected}"));
+
+    let untold = TrainerConfig { condition_on: ConditionOn::None, ..training };
+    let towards = |towards| {
+        let guidance = Some(ClassifierGuidanceConfig { towards, ..Default::default() });
+        let generator = GeneratorConfig { guidance, ..GeneratorConfig::default() };
+        GenerativeReplayConfig { generator, ..Default::default() }
+    };
+    assert_eq!(message(&towards(Towards::Own), &untold, 1000, None), "");
+    assert_eq!(message(&towards(Towards::Current), &training, 1000, None), "");
+    let told = message(&towards(Towards::Current), &untold, 1000, None);
+    assert!(told.starts_with("`training.condition_on` is none: expected `class`"), "{told}");
 
     let mut decaying = training;
     decaying.optimizer.weight_decay = 0.5;

@@ -18,13 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, Needs, StrategyOptions};
 use crate::{
-    Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
+    AddedLoss, Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
     check, images,
 };
 
 const REPLAYED: Purpose = Purpose::named("replayed batch");
 const BASELINE: Purpose = Purpose::named("baseline of forgetting");
+const NOISE: Purpose = Purpose::named("noise of a baseline");
 
 /// The decay of the running mean of the losses.
 const DECAY: f64 = 0.95;
@@ -180,8 +181,14 @@ impl TimestepReplay {
             let at = |i: usize| key.rng(i as u64).random_range(from..to).min(total - 1);
             let t = (0..positions.len()).map(at).collect();
             let x_0 = images::<B::InnerBackend>(stored, &positions, boundary.device);
-            let y = boundary.condition_on.conditions::<B::InnerBackend>(stored, &positions, boundary.device);
-            let eps = key.normal(0, x_0.dims(), boundary.device);
+            let y = boundary.condition_on.conditions_with_dropout::<B::InnerBackend>(
+                stored,
+                &positions,
+                boundary.label_dropout,
+                key,
+                boundary.device,
+            );
+            let eps = key.within(NOISE).normal(0, x_0.dims(), boundary.device);
             let batch = NoisyBatch::at(boundary.process, x_0, y, t, eps);
             numbers(boundary.objective.losses(&model, &batch, boundary.process).mean())[0]
         };
@@ -194,16 +201,20 @@ fn numbers<B: burn::tensor::backend::Backend>(tensor: Tensor<B, 1>) -> Vec<f64> 
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay {
-    fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
-        let Some(stored) = self.buffer.contents() else { return Ok(loss) };
+    fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
+        let Some(stored) = self.buffer.contents() else { return Ok(None) };
         let n = self.config.batch_size.unwrap_or(step.batch.len());
         let positions = buffer::draw(stored.len(), n, step.key);
         let total = step.process.timesteps();
         let replayed = match self.config.emphasis {
             Emphasis::Power { exponent } => {
                 let batch = step.noisy(stored, &positions, REPLAYED);
-                let weights = Some(Self::weights(exponent, &batch.t, total));
-                step.loss_on(&NoisyBatch { weights, ..batch })
+                let mut weights = Self::weights(exponent, &batch.t, total);
+                // Beside the weights of timesteps that were not drawn uniformly.
+                for (weight, drawn) in weights.iter_mut().zip(batch.weights.iter().flatten()) {
+                    *weight *= drawn;
+                }
+                step.loss_on(&NoisyBatch { weights: Some(weights), ..batch })
             }
             Emphasis::Forgetting { floor, .. } => {
                 let t = self.timesteps(n, floor, total, step.key.within(REPLAYED));
@@ -213,7 +224,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
                 losses.mean()
             }
         };
-        Ok(loss + replayed.mul_scalar(self.config.rehearsal_coefficient))
+        Ok(Some(AddedLoss::beside(replayed.mul_scalar(self.config.rehearsal_coefficient))))
     }
 
     fn observer(&mut self) -> Option<&mut dyn Observer> {

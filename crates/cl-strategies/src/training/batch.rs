@@ -35,6 +35,13 @@ pub struct LabelDropout {
     pub null: usize,
 }
 
+impl LabelDropout {
+    /// Replaces some of the conditions; the i-th one's fate is the i-th draw of `key`.
+    pub fn apply(self, conditions: &mut [usize], key: Key) {
+        drop_labels(conditions, self.null, self.probability, key);
+    }
+}
+
 impl ConditionOn {
     /// How many conditions the model has to tell apart.
     pub fn cardinality(self, classes: usize, tasks: usize) -> Option<usize> {
@@ -81,11 +88,12 @@ impl ConditionOn {
         device: &B::Device,
     ) -> Option<Tensor<B, 1, Int>> {
         let mut conditions = self.listed(data, indices)?;
-        drop_labels(&mut conditions, dropout.null, dropout.probability, key);
+        dropout.apply(&mut conditions, key);
         Some(noise::indices(&conditions, device))
     }
 
-    fn listed(self, data: &ImageDataset, indices: &[usize]) -> Option<Vec<usize>> {
+    /// The conditions of some images, as numbers.
+    pub(crate) fn listed(self, data: &ImageDataset, indices: &[usize]) -> Option<Vec<usize>> {
         indices.iter().map(|&i| self.of(data.label(i), data.task(i))).collect()
     }
 }

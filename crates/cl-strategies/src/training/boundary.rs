@@ -10,7 +10,7 @@ use ddpm_core::{
 };
 
 use super::{
-    batch::{ConditionOn, images},
+    batch::{ConditionOn, LabelDropout, images},
     config::TrainerConfig,
 };
 use crate::buffer;
@@ -36,6 +36,8 @@ pub struct Boundary<'a, B: TrainBackend, D> {
     pub average: &'a Ema<B::InnerBackend>,
     /// The conditioning of the model.
     pub condition_on: ConditionOn,
+    /// How labels are replaced in training.
+    pub label_dropout: LabelDropout,
     /// The address of random draws at this moment; take a purpose of one's own [`within`](Key::within) it.
     pub key: Key,
     /// Where tensors live.
@@ -43,11 +45,13 @@ pub struct Boundary<'a, B: TrainBackend, D> {
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Boundary<'_, B, D> {
-    /// Some images of the experience, each with noise and a timestep of its own.
+    /// Some images of the experience, each with noise and a timestep of its own; labels are replaced as often as in
+    /// training, so that the branch without labels counts as much as it does there.
     pub fn noisy(&self, indices: &[usize], key: Key) -> NoisyBatch<B> {
         let data = &self.experience.train;
         let x_0 = images(data, indices, self.device);
-        let y = self.condition_on.conditions(data, indices, self.device);
+        let y =
+            self.condition_on.conditions_with_dropout(data, indices, self.label_dropout, key, self.device);
         NoisyBatch::sampled(self.process, self.timesteps, x_0, y, key)
     }
 

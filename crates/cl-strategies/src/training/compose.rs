@@ -1,20 +1,30 @@
 //! Several strategies as one: any penalty with any replay, without a file for each combination.
+//!
+//! The loss is `s L + sum_i R_i`: L on the current batch, R_i what the i-th term [adds](Strategy::added), and s the smallest
+//! of the shares that the terms leave to L, 1 where none shares. No term scales what another one adds.
+//! Gradients go from term to term; the gradient of L alone goes to the terms that [integrate](crate::PathIntegral) it.
 
 use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{ImageDataset, Stream};
-use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
+use ddpm_core::{
+    TrainBackend, TrainableDenoiser,
+    noise::Key,
+    parameters::{gradients_from, take_gradients},
+};
 
 use super::{
     boundary::Boundary,
     step::Step,
-    strategy::{HeldMemory, Observer, StepTaker, Strategy},
+    strategy::{AddedLoss, HeldMemory, Observer, StepTaker, Strategy},
 };
 use crate::{Restore, State, StrategyError};
 
-/// Applies its terms in order: each sees the loss and the gradients that the terms before it left.
+/// Adds up the losses of its terms, and hands the gradients through them in order.
 #[derive(Debug)]
 pub struct Compose<B: TrainBackend, D: TrainableDenoiser<B>> {
     terms: Vec<Term<B, D>>,
+    /// Whether a term added to the loss in this step.
+    added: bool,
 }
 
 /// A strategy, and the owner of its options in error messages.
@@ -32,7 +42,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Compose<B, D> {
 
     /// The composition of `terms`, whose names stand before the keys of their options in errors.
     pub fn named(terms: Vec<(&'static str, Box<dyn Strategy<B, D>>)>) -> Self {
-        Self { terms: terms.into_iter().map(|(name, strategy)| Term { name, strategy }).collect() }
+        let terms = terms.into_iter().map(|(name, strategy)| Term { name, strategy }).collect();
+        Self { terms, added: false }
     }
 
     /// Calls a hook of every term.
@@ -93,14 +104,43 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
     }
 
     fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
-        self.through(loss, |term, loss| term.loss(step, loss))
+        let (mut current, mut sum) = (loss, None::<AddedLoss<B>>);
+        for term in &mut self.terms {
+            let name = term.name;
+            let Some(added) = term.strategy.added(step).map_err(|error| error.at(name))? else {
+                current = term.strategy.loss(step, current).map_err(|error| error.at(name))?;
+                continue;
+            };
+            sum = Some(match sum {
+                None => added,
+                Some(sum) => AddedLoss { loss: sum.loss + added.loss, share: sum.share.min(added.share) },
+            });
+        }
+        self.added = sum.is_some();
+        Ok(match sum {
+            None => current,
+            Some(sum) => sum.to(current),
+        })
     }
 
     fn gradients(
         &mut self,
         step: &Step<'_, B, D>,
-        grads: GradientsParams,
+        mut grads: GradientsParams,
     ) -> Result<GradientsParams, StrategyError> {
+        let mut of_loss = None;
+        for term in &mut self.terms {
+            let Some(integral) = term.strategy.path_integral() else { continue };
+            let gradient = of_loss.get_or_insert_with(|| {
+                if self.added {
+                    return step.loss_gradient();
+                }
+                let gradient = take_gradients::<B, D>(step.model, &mut grads);
+                grads = gradients_from::<B, D>(step.model, gradient.clone());
+                gradient
+            });
+            integral.loss_gradient(gradient.clone());
+        }
         self.through(grads, |term, grads| term.gradients(step, grads))
     }
 

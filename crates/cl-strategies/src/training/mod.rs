@@ -13,5 +13,5 @@ pub use boundary::Boundary;
 pub use compose::Compose;
 pub use config::{OnDivergence, OptimizerConfig, TrainerConfig};
 pub use step::Step;
-pub use strategy::{HeldMemory, Observer, StepTaker, Strategy};
+pub use strategy::{AddedLoss, HeldMemory, Observer, PathIntegral, StepTaker, Strategy};
 pub use trainer::{Position, StepReport, Trainer};

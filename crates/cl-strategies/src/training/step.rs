@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 
-use burn::tensor::Tensor;
+use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{Augmentation, ImageDataset};
 use ddpm_core::{
     GaussianDiffusion, NoisyBatch, Objective, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
     objective::TimestepSampler,
+    parameters::{ParameterVector, take_gradients},
 };
 
 use super::batch::{ConditionOn, LabelDropout, augmented_images};
@@ -84,6 +85,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
     pub fn losses_on(&self, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
         self.count_images(batch.len());
         self.objective.losses(self.model, batch, self.process)
+    }
+
+    /// The gradient of the loss on the current batch alone, whatever other losses a composition adds to it. It takes
+    /// another pass of the batch through the model.
+    pub fn loss_gradient(&self) -> ParameterVector<B::InnerBackend> {
+        let loss = self.batch.weighted_mean(self.losses_on(self.batch));
+        let mut grads = GradientsParams::from_grads(loss.backward(), self.model);
+        take_gradients::<B, D>(self.model, &mut grads)
     }
 
     /// Notes that so many images went through the model.

@@ -1,8 +1,11 @@
 //! The trait that every continual-learning strategy implements.
 
-use burn::{optim::GradientsParams, tensor::Tensor};
+use burn::{
+    optim::GradientsParams,
+    tensor::{Tensor, backend::Backend},
+};
 use data_streams::{ImageDataset, Stream};
-use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
+use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key, parameters::ParameterVector};
 
 use super::{boundary::Boundary, step::Step};
 use crate::{Restore, State, StrategyError};
@@ -25,6 +28,38 @@ impl std::ops::Add for HeldMemory {
             extra_parameters: self.extra_parameters + other.extra_parameters,
         }
     }
+}
+
+/// The losses that a strategy adds in a step: `share L + loss`, where L is the loss on the current batch.
+#[derive(Debug, Clone)]
+pub struct AddedLoss<B: TrainBackend> {
+    /// The weighted sum of what is added, `[1]`.
+    pub loss: Tensor<B, 1>,
+    /// The weight that is left to the loss on the current batch: 1 for a strategy that does not share with it.
+    pub share: f64,
+}
+
+impl<B: TrainBackend> AddedLoss<B> {
+    /// A loss beside that on the current batch, which keeps its weight of 1.
+    pub fn beside(loss: Tensor<B, 1>) -> Self {
+        Self { loss, share: 1.0 }
+    }
+
+    /// The sum.
+    ///
+    /// # Shapes
+    /// - `current` (the loss on the current batch) and output: `[1]`
+    pub fn to(self, current: Tensor<B, 1>) -> Tensor<B, 1> {
+        let current = if self.share == 1.0 { current } else { current.mul_scalar(self.share) };
+        current + self.loss
+    }
+}
+
+/// The part of a strategy that integrates the gradient of the loss along the path of the parameters.
+pub trait PathIntegral<I: Backend> {
+    /// Called before [`Strategy::gradients`] by a composition, with the gradient of the loss on the current batch alone.
+    /// A strategy that is on its own finds it in the gradients that are handed to it there.
+    fn loss_gradient(&mut self, gradient: ParameterVector<I>);
 }
 
 /// An optimiser of a strategy's own.
@@ -95,7 +130,22 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         Ok(None)
     }
 
-    /// The loss of a step, given that of the terms before this one (at first the loss on the current batch).
+    /// The losses that the strategy adds to that on the current batch in a step, if any.
+    ///
+    /// A composition adds up what its terms add. A term that shares, shares with the loss on the current batch alone:
+    /// where several do, that loss has the smallest weight that one of them leaves to it.
+    ///
+    /// A composition may ask a term that added nothing again in the same step, by way of [`loss`](Self::loss).
+    ///
+    /// # Errors
+    /// Any [`StrategyError`]; it ends the training.
+    fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
+        let _ = step;
+        Ok(None)
+    }
+
+    /// The loss of a step, given that on the current batch: with what the strategy [adds](Self::added). A strategy that
+    /// changes the loss itself overrides this one instead, and adds nothing; a composition asks it before it adds.
     ///
     /// # Shapes
     /// - `loss` and output: `[1]`
@@ -103,8 +153,10 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
     /// # Errors
     /// Any [`StrategyError`]; it ends the training.
     fn loss(&mut self, step: &Step<'_, B, D>, loss: Tensor<B, 1>) -> Result<Tensor<B, 1>, StrategyError> {
-        let _ = step;
-        Ok(loss)
+        Ok(match self.added(step)? {
+            None => loss,
+            Some(added) => added.to(loss),
+        })
     }
 
     /// The gradients to apply, given those of the loss.
@@ -118,6 +170,11 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
     ) -> Result<GradientsParams, StrategyError> {
         let _ = step;
         Ok(grads)
+    }
+
+    /// The part that integrates the gradient of the loss, if the strategy has one.
+    fn path_integral(&mut self) -> Option<&mut dyn PathIntegral<B::InnerBackend>> {
+        None
     }
 
     /// The optimiser that takes the place of the trainer's for the next step, if the strategy has one.

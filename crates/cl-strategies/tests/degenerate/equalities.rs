@@ -9,7 +9,7 @@ use cl_strategies::{
     GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, Joint, L2, L2Config, Lora, LoraConfig, Lwf,
     LwfConfig, Mas, MasConfig, Mixing, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation,
     PartialSamplingDistillationConfig, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source,
-    Strategy, TimestepReplay, TimestepReplayConfig, Trained, TrainerConfig,
+    Strategy, TimestepReplay, TimestepReplayConfig, Towards, Trained, TrainerConfig,
     buffer::{BufferConfig, ClassBalanced, Herding, Ring},
 };
 use data_streams::Stream;
@@ -179,7 +179,7 @@ fn rehearsal_that_is_switched_off_is_finetuning() {
                 PartialSamplingDistillation::<B, Model>::new(PartialSamplingDistillationConfig {
                     distillation_coefficient: 0.0,
                     mixing: Mixing::TwoMeans,
-                    steps: 3,
+                    steps: Some(3),
                     ..PartialSamplingDistillationConfig::default()
                 })
                 .unwrap(),
@@ -301,6 +301,13 @@ fn guidance_of_scale_0_generates_the_same_images() {
     let plain = generated(None);
     assert_eq!(guided(0.0), plain);
     assert_ne!(guided(3.0), plain);
+    let guide = |scale| {
+        let small = ClassifierGuidanceConfig { steps: 2, batch_size: 4, generated: 4, ..Default::default() };
+        generated(Some(ClassifierGuidanceConfig { scale, towards: Towards::Current, ..small }))
+    };
+    assert_eq!(guide(0.0), plain);
+    assert_ne!(guide(3.0), plain);
+    assert_ne!(guide(3.0), guided(3.0));
 }
 
 /// The optimiser starts anew with each experience, as that of adapters does, and the average is the model itself.

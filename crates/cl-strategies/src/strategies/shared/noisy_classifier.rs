@@ -1,5 +1,6 @@
-//! A small classifier of noisy images, which guides a teacher's samples towards the classes of past experiences as in
-//! DDGR (Gao & Liu 2023, "DDGR: Continual Learning with Deep Diffusion-based Generative Replay", ICML).
+//! A small classifier of noisy images, which guides a teacher's samples: towards the classes of past experiences as in DDGR
+//! (Gao & Liu 2023, "DDGR: Continual Learning with Deep Diffusion-based Generative Replay", ICML), or towards those of the
+//! current one as in GUIDE (Cywinski et al. 2024, arXiv 2403.03938).
 //!
 //! Deviation: DDGR guides with the classifier that it trains for classification, on images without noise; this one is
 //! trained on noisy images and told the timestep, as guidance asks for (Dhariwal & Nichol 2021, arXiv 2105.05233).
@@ -26,6 +27,7 @@ use crate::{StrategyError, buffer, check};
 const INIT: Purpose = Purpose::named("classifier of noisy images");
 const BATCH: Purpose = Purpose::named("batch of noisy images");
 const NOISE: Purpose = Purpose::named("noise for a classifier");
+const TIMESTEPS: Purpose = Purpose::named("timesteps for a classifier");
 
 /// Channels of a group of the norms.
 const GROUP: usize = 4;
@@ -33,15 +35,29 @@ const GROUP: usize = 4;
 /// Sinusoids of the timestep.
 const SINUSOIDS: usize = 32;
 
+/// The classes that generated images are guided towards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Towards {
+    /// The class that the image is to be of (DDGR).
+    #[default]
+    Own,
+    /// The class of the current experience that the classifier finds most likely for the image (GUIDE, arXiv 2403.03938):
+    /// images of past classes near the boundary to the current ones. The classifier is trained before the experience.
+    Current,
+}
+
 /// The options of guidance by a classifier.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierGuidanceConfig {
-    /// The weight of the classifier's gradient.
+    /// The classes that images are guided towards.
+    pub towards: Towards,
+    /// The weight of the classifier's gradient; GUIDE's published ones are 0.2 to 1.
     pub scale: f64,
     /// Channels of the classifier's first layer, a multiple of 4; its second has twice as many.
     pub channels: usize,
-    /// Steps of its training at the end of each experience.
+    /// Steps of its training at the end of each experience, or before the next.
     pub steps: usize,
     /// Images in each of these steps, half of them generated ones of past classes once there are any.
     pub batch_size: usize,
@@ -53,7 +69,15 @@ pub struct ClassifierGuidanceConfig {
 
 impl Default for ClassifierGuidanceConfig {
     fn default() -> Self {
-        Self { scale: 1.0, channels: 16, steps: 200, batch_size: 64, learning_rate: 2e-3, generated: 256 }
+        Self {
+            towards: Towards::Own,
+            scale: 1.0,
+            channels: 16,
+            steps: 200,
+            batch_size: 64,
+            learning_rate: 2e-3,
+            generated: 256,
+        }
     }
 }
 
@@ -160,7 +184,7 @@ impl<B: TrainBackend> NoisyClassifier<B> {
                 labels.extend(positions.iter().map(|&position| set.labels[position]));
             }
             let (x_0, noise) = (Tensor::cat(images, 0), key.within(NOISE));
-            let t = noise.timesteps(labels.len(), process.timesteps());
+            let t = key.within(TIMESTEPS).timesteps(labels.len(), process.timesteps());
             let eps = noise.normal::<B::InnerBackend>(0, x_0.dims(), device);
             let x_t = Tensor::from_inner(process.q_sample(x_0, &t, eps));
             let logits = self.forward(x_t, indices(&t, device));

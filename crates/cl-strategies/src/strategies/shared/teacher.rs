@@ -1,8 +1,9 @@
 //! A frozen copy of the model, asked without autodiff for what it predicts.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use ddpm_core::{
-    GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser, parameters::ParameterVector,
+    GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser, objective::squared_error,
+    parameters::ParameterVector,
 };
 
 use crate::{Boundary, Restore, State, Step, StrategyError};
@@ -36,13 +37,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
         ParameterVector::<B::InnerBackend>::of(&self.model).len() as u64
     }
 
-    /// The mean squared difference between the model's prediction and the teacher's, `[1]`.
+    /// The mean squared difference between the model's prediction and the teacher's, `[1]`, each image with its importance
+    /// weight. Both are asked with the label of the batch, which may be the one for "no label".
     pub fn distillation_loss(&self, step: &Step<'_, B, D>, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
         let target = self.prediction(step.process, batch);
         step.count_images(batch.len());
         let output = step.process.evaluate(step.model, batch.x_t.clone(), &batch.t, batch.y.clone());
         let prediction = step.process.split(batch.x_0.dims()[1], &batch.t, output).0;
-        (prediction - Tensor::from_inner(target)).powi_scalar(2).mean()
+        batch.weighted_mean(squared_error(prediction, Tensor::from_inner(target)))
     }
 
     /// What it predicts for a noisy batch.
@@ -58,4 +60,16 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
         let output = process.evaluate(&self.model, x_t, &batch.t, y);
         process.split(batch.x_0.dims()[1], &batch.t, output).0
     }
+}
+
+/// The mean of the losses of some images, each with its importance weight, where there are such.
+///
+/// # Shapes
+/// - `losses`: `[n]`; output: `[1]`
+pub(crate) fn weighted_mean<B: TrainBackend>(losses: Tensor<B, 1>, weights: Option<&[f64]>) -> Tensor<B, 1> {
+    let Some(weights) = weights else { return losses.mean() };
+    let data =
+        TensorData::new(weights.iter().map(|weight| *weight as f32).collect::<Vec<_>>(), [weights.len()]);
+    let weights = Tensor::from_data(data, ddpm_kernels::floats_on::<B>(&losses.device()));
+    (losses * weights).mean()
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::experience::{Prepared, Run, prepared, step_key};
 use super::{boundary::Boundary, config::TrainerConfig, strategy::Strategy};
-use crate::{State, StrategyError};
+use crate::{LabelDropout, State, StrategyError};
 
 const BEFORE: Purpose = Purpose::named("before an experience");
 const WITHIN: Purpose = Purpose::named("within an experience");
@@ -66,6 +66,8 @@ pub struct Trainer<B: TrainBackend, D: TrainableDenoiser<B>> {
     config: TrainerConfig,
     process: GaussianDiffusion,
     timesteps: TimestepSampler,
+    /// How labels are replaced in the stream at hand.
+    label_dropout: LabelDropout,
     position: Position,
     seed: u64,
     device: B::Device,
@@ -88,7 +90,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         let optimizer = AdamW::new(config.optimizer.adamw());
         let timesteps = TimestepSampler::new(config.timestep_sampling, process.timesteps());
         let position = Position::default();
-        Ok(Self { model: Some(model), ema, optimizer, config, process, timesteps, position, seed, device })
+        let label_dropout = LabelDropout { probability: 0.0, null: 0 };
+        let model = Some(model);
+        Ok(Self { model, ema, optimizer, config, process, timesteps, label_dropout, position, seed, device })
     }
 
     /// The model as trained.
@@ -136,6 +140,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             let expected = "expected one that tells where experiences end: this strategy needs to know";
             return Err(StrategyError::config("stream", stream.name(), expected));
         }
+        self.label_dropout = Run { stream, k, seed: self.seed, config: &self.config }.label_dropout();
         if begun == 0 && (told || k == 0) {
             self.begin(strategy, experience, k)?;
         }
@@ -224,6 +229,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             training: &self.config,
             average: &self.ema,
             condition_on: self.config.condition_on,
+            label_dropout: self.label_dropout,
             key: Key::new(self.seed, purpose).experience(k),
             device: &self.device,
         }

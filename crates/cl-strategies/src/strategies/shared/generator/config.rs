@@ -7,8 +7,8 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::noisy_classifier::ClassifierGuidanceConfig;
-use crate::{Setting, StrategyError, check};
+use super::super::noisy_classifier::{ClassifierGuidanceConfig, Towards};
+use crate::{ConditionOn, Setting, StrategyError, check};
 
 /// When images are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,8 +62,16 @@ impl GeneratorConfig {
         self.guidance.map(|_| "a classifier guides towards classes")
     }
 
-    /// Whether the sampler fits the process of a training; a process that cannot be built is told by its owner.
+    /// Whether the sampler fits the process of a training, and its guidance the conditioning; a process that cannot be
+    /// built is told by its owner.
     pub(crate) fn check_setting(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        let towards_current = self.guidance.is_some_and(|guidance| guidance.towards == Towards::Current);
+        if towards_current && setting.training.condition_on == ConditionOn::None {
+            let expected = "expected `class`: a classifier that guides towards current classes learns the past ones \
+                            from images that the model draws of them";
+            let (key, value) = ("condition_on".into(), "none".into());
+            return Err(StrategyError::Training { key, value, expected: expected.into() });
+        }
         setting.process.build().map_or(Ok(()), |process| self.check_process(&process))
     }
 

@@ -1,27 +1,28 @@
 //! Images that a teacher draws instead of stored ones: fresh for every step, or from a pool drawn once an experience.
+//!
+//! Classes are asked for as they occurred in all past experiences. What is trained on the images sees labels dropped as often
+//! as current ones are, so that the branch without labels is rehearsed too; the images themselves are drawn with labels.
 
 mod config;
-
-use std::collections::BTreeSet;
+mod guide;
+mod seen;
 
 use burn::tensor::Tensor;
 use data_streams::ImageShape;
 use ddpm_core::{
     Conditioning, Denoiser, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
-    classifier_guidance::ClassifierGuided,
     noise::{Key, Purpose, indices},
     sampler::{self, SampleRequest},
 };
-use rand::Rng;
 
 pub use self::config::{GeneratorConfig, Source};
+use self::{guide::Guide, seen::Seen};
 use super::{
-    noisy_classifier::{ClassifierGuidanceConfig, Labelled, NoisyClassifier},
+    noisy_classifier::{ClassifierGuidanceConfig, Labelled, NoisyClassifier, Towards},
     teacher::Teacher,
 };
 use crate::{Boundary, ConditionOn, Restore, State, Step, StrategyError, buffer, images};
 
-const LABELS: Purpose = Purpose::named("labels of generated images");
 const GENERATED: Purpose = Purpose::named("generated images");
 const CLASSIFIER: Purpose = Purpose::named("training of a guiding classifier");
 const NOISY: Purpose = Purpose::named("noise on generated images");
@@ -33,7 +34,9 @@ pub(crate) struct Generator<B: TrainBackend, D: TrainableDenoiser<B>> {
     teacher: Option<Teacher<B, D>>,
     classifier: Option<NoisyClassifier<B>>,
     /// Conditions that can be asked for: classes, or tasks where the model is told these.
-    seen: BTreeSet<usize>,
+    seen: Seen,
+    /// The classes of the current experience, where a classifier guides towards these.
+    current: Vec<usize>,
     shape: Option<ImageShape>,
     pool: Option<Images<B>>,
 }
@@ -47,7 +50,28 @@ struct Images<B: TrainBackend> {
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn new(config: GeneratorConfig) -> Self {
-        Self { config, teacher: None, classifier: None, seen: BTreeSet::new(), shape: None, pool: None }
+        let (seen, current) = (Seen::default(), Vec::new());
+        Self { config, teacher: None, classifier: None, seen, current, shape: None, pool: None }
+    }
+
+    /// Before an experience whose classes a classifier guides towards: trains the classifier and fills the pool.
+    ///
+    /// # Errors
+    /// As [`learn`](Self::learn).
+    pub fn prepare(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        let Some(guidance) = self.config.guidance.filter(|guidance| guidance.towards == Towards::Current)
+        else {
+            return Ok(());
+        };
+        if self.teacher.is_none() {
+            return Ok(());
+        }
+        // The classifier learns past classes from images that nothing guides.
+        self.current.clear();
+        self.classifier = Some(self.trained_classifier(&guidance, boundary)?);
+        let counts = boundary.experience.train.counts_per_class();
+        self.current = (0..counts.len()).filter(|class| counts[*class] > 0).collect();
+        self.fill_pool(boundary)
     }
 
     /// Makes the model at the end of an experience the teacher, trains the classifier and fills the pool.
@@ -56,24 +80,25 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     /// [`StrategyError::Config`] for a sampler that does not fit the process.
     pub fn learn(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.config.check_process(boundary.process)?;
-        if let Some(guidance) = self.config.guidance {
+        let towards = self.config.guidance.map_or(Towards::Own, |guidance| guidance.towards);
+        if let Some(guidance) = self.config.guidance.filter(|_| towards == Towards::Own) {
             self.classifier = Some(self.trained_classifier(&guidance, boundary)?);
         }
         self.remember(boundary);
-        if let Source::Pool { images } = self.config.source {
-            let key = boundary.key.within(GENERATED);
-            self.pool =
-                Some(self.draw(boundary.process, boundary.condition_on, images, key, boundary.device)?);
-        }
+        if towards == Towards::Own { self.fill_pool(boundary) } else { Ok(()) }
+    }
+
+    fn fill_pool(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        let Source::Pool { images } = self.config.source else { return Ok(()) };
+        let key = boundary.key.within(GENERATED);
+        let Boundary { process, condition_on, device, .. } = *boundary;
+        self.pool = Some(self.draw(process, condition_on, images, key, device)?);
         Ok(())
     }
 
     /// Makes the model at the end of an experience the teacher.
     pub fn remember(&mut self, boundary: &Boundary<'_, B, D>) {
-        match boundary.condition_on {
-            ConditionOn::Task => self.seen.extend([boundary.k]),
-            ConditionOn::Class | ConditionOn::None => self.seen.extend(&boundary.experience.classes),
-        }
+        self.seen.count(boundary.condition_on, &boundary.experience.train);
         self.shape = Some(boundary.experience.train.shape());
         self.teacher = Some(Teacher::of(boundary));
     }
@@ -131,21 +156,18 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             }
         };
         let conditional = step.condition_on != ConditionOn::None;
-        let y = conditional.then(|| indices(&images.labels, step.device));
-        let x_0 = Tensor::from_inner(images.x_0);
-        let key = step.key.within(NOISY);
+        let (x_0, key) = (Tensor::from_inner(images.x_0), step.key.within(NOISY));
+        let y = conditional.then(|| {
+            let mut labels = images.labels;
+            step.label_dropout.apply(&mut labels, key);
+            indices(&labels, step.device)
+        });
         Ok(Some(NoisyBatch::sampled(step.process, step.timesteps, x_0, y, key)))
     }
 
-    /// Conditions to ask for: those seen, each as likely.
+    /// Conditions to ask for, as they occurred in all past experiences.
     pub fn classes(&self, condition_on: ConditionOn, n: usize, key: Key) -> Option<Vec<usize>> {
-        (condition_on != ConditionOn::None).then(|| self.labels(n, key))
-    }
-
-    fn labels(&self, n: usize, key: Key) -> Vec<usize> {
-        let seen: Vec<usize> = self.seen.iter().copied().collect();
-        let draw = |i: usize| seen[key.within(LABELS).rng(i as u64).random_range(0..seen.len())];
-        (0..n).map(draw).collect()
+        (condition_on != ConditionOn::None).then(|| self.seen.draw(n, key))
     }
 
     /// The shape of the images, once there were any.
@@ -168,7 +190,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         let Some((teacher, shape)) = self.teacher.as_ref().zip(self.shape) else {
             return Err(StrategyError::state("teacher", "it is missing: nothing was learned yet"));
         };
-        let (labels, conditional) = (self.labels(n, key), condition_on != ConditionOn::None);
+        let (labels, conditional) = (self.seen.draw(n, key), condition_on != ConditionOn::None);
         let asked = conditional || self.classifier.is_some();
         let request = SampleRequest {
             count: n,
@@ -178,13 +200,16 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             key,
         };
         let model: &dyn Denoiser<B::InnerBackend> = &teacher.model;
-        let scale = self.config.guidance.map_or(0.0, |guidance| guidance.scale);
-        let guided = self.classifier.as_ref().map(|classifier| ClassifierGuided::<B> {
-            denoiser: model,
-            conditional,
-            classifier,
-            process,
-            scale,
+        let guided = self.config.guidance.zip(self.classifier.as_ref());
+        let guided = guided.and_then(|(guidance, classifier)| {
+            let towards = match guidance.towards {
+                Towards::Own => None,
+                // Before there is a current experience nothing guides.
+                Towards::Current if self.current.is_empty() => return None,
+                Towards::Current => Some(self.current.as_slice()),
+            };
+            let (teacher, scale) = (model, guidance.scale);
+            Some(Guide::<B> { teacher, conditional, classifier, process, scale, towards })
         });
         let model = guided.as_ref().map_or(model, |guided| guided);
         let sampler = self.config.sampler.build::<B::InnerBackend>();
@@ -197,6 +222,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn save(&self, state: &mut State) {
         Teacher::save(self.teacher.as_ref(), state);
         state.put("seen", &self.seen);
+        state.put("current", &self.current);
         state.put("shape", self.shape);
         if let Some(pool) = &self.pool {
             state.put_tensor("pool", &pool.x_0);
@@ -211,6 +237,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
         self.teacher = Teacher::restore(state, context)?;
         self.seen = state.take("seen")?;
+        self.current = state.take("current")?;
         self.shape = state.take("shape")?;
         if state.has("pool") {
             let x_0 = state.take_tensor("pool", context.device)?;

@@ -1,0 +1,138 @@
+//! Images that a teacher draws in one DDIM step from the last timestep: `clip((x_T - b w' x_T) / a)` for the linear denoiser of
+//! noise, with a^2 the last alphas_cumprod and b^2 = 1 - a^2.
+
+use burn::tensor::Tensor;
+use ddpm_core::{
+    NoisyBatch,
+    noise::{Key, Purpose},
+    sampler::{Ddim, SamplerConfig},
+    schedule::Spacing,
+};
+
+use super::{Sample, assert_near, end, loss, mean, samples};
+use crate::{
+    GenerativeDistillation, GenerativeDistillationConfig, GenerativeReplay, GenerativeReplayConfig,
+    GeneratorConfig, Mixing, Source, buffer,
+    test_support::{B, Fixture, Line, lines},
+};
+
+const GENERATED: Purpose = Purpose::named("generated images");
+const POOL: usize = 9;
+
+fn generator(source: Source) -> GeneratorConfig {
+    let ddim = Ddim { steps: 1, spacing: Spacing::Trailing, ..Ddim::default() };
+    GeneratorConfig { source, sampler: SamplerConfig::of(ddim), ..GeneratorConfig::default() }
+}
+
+/// The noise that images start from.
+fn starts(key: Key, n: usize) -> Vec<f32> {
+    key.within(GENERATED).within(Purpose::named("x_T")).normal_values(0, n, 1)
+}
+
+/// The image that a teacher with the parameter `w` makes of its noise.
+fn image(fixture: &Fixture, w: f32, start: f32) -> f32 {
+    let abar = fixture.process.alpha_cumprod(fixture.process.timesteps() - 1);
+    let (a, b) = (abar.sqrt(), (1.0 - abar).sqrt());
+    ((1.0 - b * f64::from(w)) / a * f64::from(start)).clamp(-1.0, 1.0) as f32
+}
+
+/// The noise that the images of a step started from: new ones, or those that are drawn from the pool.
+fn started(fixture: &Fixture, source: Source, n: usize) -> Vec<f32> {
+    let model = lines(&[0.0]);
+    let batch = fixture.batch(&model);
+    let key = fixture.step(&model, &batch).key;
+    match source {
+        Source::Fresh => starts(key, n),
+        Source::Pool { images } => {
+            let pool = starts(fixture.boundary(&model).key, images);
+            buffer::draw(images, n, key).into_iter().map(|i| pool[i]).collect()
+        }
+    }
+}
+
+/// The noisy samples of a step's generated images.
+fn noisy(fixture: &Fixture, images: &[f32]) -> Vec<Sample> {
+    let model = lines(&[0.0]);
+    let batch = fixture.batch(&model);
+    let step = fixture.step(&model, &batch);
+    let x_0 = Tensor::<B, 1>::from_floats(images, step.device).reshape([images.len(), 1, 1, 1]);
+    let key = step.key.within(Purpose::named("noise on generated images"));
+    samples(&NoisyBatch::sampled(step.process, step.timesteps, x_0, None, key))
+}
+
+/// Three experiences, each rehearsed by the last teacher: 1/k and (1 - 1/k) lambda, fresh noise as the target of replay
+/// and the teacher's prediction as that of distillation.
+#[test]
+fn generated_images_are_rehearsed_with_the_share_of_the_past() {
+    let (w, n, lambda) = ([0.2], 5, 0.7);
+    let uniform = Fixture::new().of_timesteps(8);
+    let weighted = Fixture::new().drawn_by(8, |t| 1.0 + 3.0 * t as f64);
+    for mut fixture in [uniform, weighted] {
+        for source in [Source::Fresh, Source::Pool { images: POOL }] {
+            let config = GenerativeReplayConfig {
+                rehearsal_coefficient: lambda,
+                batch_size: Some(n),
+                mixing: Mixing::TaskShares,
+                generator: generator(source),
+            };
+            let mut replay = GenerativeReplay::<B, Line<B>>::new(config).unwrap();
+            let config = GenerativeDistillationConfig {
+                distillation_coefficient: lambda,
+                batch_size: Some(n),
+                generator: generator(source),
+                ..Default::default()
+            };
+            let mut distillation = GenerativeDistillation::<B, Line<B>>::new(config).unwrap();
+            for (k, teacher) in [[0.4_f32], [-0.8], [2.5]].into_iter().enumerate() {
+                (fixture.seed, fixture.at) = (10 * (k as u64 + 1), k + 1);
+                end(&mut replay, &fixture, &teacher);
+                end(&mut distillation, &fixture, &teacher);
+                let images: Vec<f32> =
+                    started(&fixture, source, n).iter().map(|x| image(&fixture, teacher[0], *x)).collect();
+                let samples = noisy(&fixture, &images);
+                let share = 1.0 / (k as f64 + 2.0);
+                let mixed = |added: f64| share * 3.0 + (1.0 - share) * lambda * added;
+                let expected = mixed(mean(&samples, |s| s.loss(&w)));
+                assert_near(loss(&mut replay, &fixture, &w, 3.0), expected, &format!("replay, {source:?}"));
+                let expected = mixed(mean(&samples, |s| s.apart(&w, &teacher)));
+                let found = loss(&mut distillation, &fixture, &w, 3.0);
+                assert_near(found, expected, &format!("distillation, {source:?}"));
+            }
+        }
+    }
+}
+
+/// One image at a time: it is of the class that it is trained as, whichever that is.
+#[test]
+fn a_generated_image_goes_with_its_label() {
+    let (w, teacher) = ([0.2_f32, -0.9, 0.0], [0.0_f32, 8.0, 0.0]);
+    for source in [Source::Fresh, Source::Pool { images: POOL }] {
+        let mut found_classes = [0; 2];
+        for seed in 0..30 {
+            let mut fixture = Fixture::labelled(&[0, 1, 0, 1], 2).of_timesteps(8).told(0.0);
+            fixture.seed = seed;
+            let config = GenerativeReplayConfig {
+                batch_size: Some(1),
+                mixing: Mixing::TwoMeans,
+                generator: generator(source),
+                ..Default::default()
+            };
+            let mut replay = GenerativeReplay::<B, Line<B>>::new(config).unwrap();
+            end(&mut replay, &fixture, &teacher);
+            let found = loss(&mut replay, &fixture, &w, 0.0);
+            let start = started(&fixture, source, 1)[0];
+            let expected = |of_image: usize, of_label: usize| {
+                let sample = noisy(&fixture, &[image(&fixture, teacher[of_image], start)])[0];
+                Sample { y: of_label, ..sample }.loss(&w)
+            };
+            let near = |expected: f64| (found - expected).abs() < 2e-4 * expected.max(1e-2);
+            match (near(expected(0, 0)), near(expected(1, 1))) {
+                (true, _) => found_classes[0] += 1,
+                (_, true) => found_classes[1] += 1,
+                _ => panic!("{found} is that of no class: {} and {}", expected(0, 0), expected(1, 1)),
+            }
+        }
+        // Each class has a chance of 1/2.
+        assert!(found_classes.iter().all(|count| *count >= 3), "{found_classes:?}");
+    }
+}

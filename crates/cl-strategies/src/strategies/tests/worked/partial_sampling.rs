@@ -1,0 +1,94 @@
+//! Distillation along the teacher's sampling, of which the moments are known: of the linear denoiser `w' x_t` of noise the
+//! chain is `x_{t-1} = A_t x_t + sigma_t z`, with A_t = c_0 (1 - b_t w') / a_t + c_1, where c_0 and c_1 are the posterior's
+//! coefficients, a_t^2 is alphas_cumprod and b_t^2 = 1 - a_t^2. At x_t the means of two models are c_0 b_t / a_t (w - w') x_t
+//! apart, and their variances the same.
+
+use std::f64::consts::LN_2;
+
+use ddpm_core::GaussianDiffusion;
+
+use super::{end, loss};
+use crate::{
+    Mixing, PartialSamplingDistillation, PartialSamplingDistillationConfig, StrategyOptions,
+    test_support::{B, Fixture, Line},
+};
+
+const N: usize = 20_000;
+
+/// T times the mean divergence in bits at timesteps raised to `least`, and its standard error with `N` samples.
+fn expected(process: &GaussianDiffusion, teacher: f64, model: f64, least: usize) -> (f64, f64) {
+    let total = process.timesteps();
+    let (mut variance, mut of_x, mut factors) = (1.0, vec![0.0; total], vec![0.0; total]);
+    for t in (0..total).rev() {
+        let (abar, (c_0, c_1)) = (process.alpha_cumprod(t), process.posterior_mean_coefs(t));
+        let (a, b, noise) = (abar.sqrt(), (1.0 - abar).sqrt(), process.model_log_variance(t).exp());
+        of_x[t] = variance;
+        factors[t] = 0.5 * (c_0 * b / a * (model - teacher)).powi(2) / noise;
+        variance = (c_0 * (1.0 - b * teacher) / a + c_1).powi(2) * variance + noise;
+    }
+    let terms: Vec<f64> = (0..total).map(|t| t.max(least)).map(|t| factors[t] * of_x[t]).collect();
+    let mean = terms.iter().sum::<f64>() / total as f64;
+    // x^2 of a Gaussian: E x^4 = 3 (E x^2)^2.
+    let second = terms.iter().map(|term| 3.0 * term.powi(2)).sum::<f64>() / total as f64;
+    let scale = total as f64 / LN_2;
+    (scale * mean, scale * ((second - mean * mean) / N as f64).sqrt())
+}
+
+/// The full chain, part of it, and a respaced one; the last teacher of two.
+#[test]
+fn the_divergence_along_the_chain_is_known() {
+    let fixture = Fixture::new().of_timesteps(30);
+    for (steps, least_timestep_share, least) in [(None, 0.0, 0), (None, 0.5, 15), (Some(10), 0.0, 0)] {
+        let config = PartialSamplingDistillationConfig {
+            distillation_coefficient: 0.7,
+            batch_size: Some(N),
+            steps,
+            least_timestep_share,
+            mixing: Mixing::TwoMeans,
+        };
+        config.validate().unwrap();
+        let mut strategy = PartialSamplingDistillation::<B, Line<B>>::new(config).unwrap();
+        let process = match steps {
+            None => fixture.process.clone(),
+            // Of 30 timesteps every third, from 0, as the spacing of the ancestral sampler is.
+            Some(_) => fixture.process.respaced(&respacing()).unwrap(),
+        };
+        assert_eq!(loss(&mut strategy, &fixture, &[0.1], 3.0), 3.0, "no teacher");
+        for teacher in [-0.5_f32, 0.6] {
+            end(&mut strategy, &fixture, &[teacher]);
+            let (mean, error) = expected(&process, f64::from(teacher), 0.1, least);
+            let found = (loss(&mut strategy, &fixture, &[0.1], 3.0) - 3.0) / 0.7;
+            assert!((found - mean).abs() < 5.0 * error, "{steps:?}, {least}: {found} for {mean} +- {error}");
+            assert!(error < 0.05 * mean, "{error} of {mean} shows nothing");
+        }
+    }
+}
+
+fn respacing() -> Vec<usize> {
+    (0..10).map(|i| 3 * i).collect()
+}
+
+/// The loss is not that of one timestep: with the respaced chain of 20 it was 94 % of it.
+#[test]
+fn the_full_chain_teaches_every_timestep() {
+    let process = Fixture::new().process;
+    let share = |t: usize| {
+        let (abar, c_0) = (process.alpha_cumprod(t), process.posterior_mean_coefs(t).0);
+        c_0.powi(2) * (1.0 - abar) / abar / process.model_log_variance(t).exp()
+    };
+    let sum: f64 = (0..1000).map(share).sum();
+    let largest = (0..1000).map(share).fold(0.0, f64::max);
+    assert!(largest < 0.1 * sum, "{largest} of {sum}");
+    assert_eq!(PartialSamplingDistillationConfig::default().steps, None);
+}
+
+#[test]
+fn options_out_of_range_are_named() {
+    let refused = |config: PartialSamplingDistillationConfig| config.validate().unwrap_err().to_string();
+    let default = PartialSamplingDistillationConfig::default;
+    assert!(
+        refused(PartialSamplingDistillationConfig { steps: Some(0), ..default() }).starts_with("`steps`")
+    );
+    let share = PartialSamplingDistillationConfig { least_timestep_share: 1.5, ..default() };
+    assert!(refused(share).starts_with("`least_timestep_share`"));
+}
