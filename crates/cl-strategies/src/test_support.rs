@@ -1,6 +1,6 @@
 //! A denoiser of one parameter, for which what strategies compute can be worked out by hand.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use burn::{
     module::{Module, Param},
@@ -19,7 +19,7 @@ use ddpm_core::{
     schedule::BetaSchedule,
 };
 
-use crate::{Boundary, ConditionOn, LabelDropout, Step, TrainerConfig};
+use crate::{Boundary, ConditionOn, LabelDropout, PassCounter, Step, TrainerConfig};
 
 pub(crate) type B = Autodiff<Flex>;
 
@@ -64,6 +64,7 @@ pub(crate) struct Fixture {
     timesteps: TimestepSampler,
     training: TrainerConfig,
     average: Ema<Flex>,
+    pub passes: PassCounter,
     pub experience: Experience,
     device: burn_flex::FlexDevice,
 }
@@ -79,6 +80,7 @@ impl Fixture {
             training: TrainerConfig::default(),
             average: Ema::new(EmaConfig::default(), &line(0.0)),
             objective: Objective::default(),
+            passes: PassCounter::default(),
             experience: Experience {
                 name: "black".into(),
                 classes: vec![0],
@@ -100,6 +102,8 @@ impl Fixture {
             training: &self.training,
             average: &self.average,
             condition_on: ConditionOn::None,
+            progress: 0.0,
+            passes: &self.passes,
             key: Key::new(1, Purpose::named("test")),
             device: &self.device,
         }
@@ -123,7 +127,7 @@ impl Fixture {
             step: 0,
             key: Key::new(3, Purpose::named("test")),
             device: &self.device,
-            images: Cell::new(0),
+            passes: &self.passes,
             losses: RefCell::default(),
         }
     }

@@ -1,14 +1,24 @@
 //! Cumulative training: each experience trains on its own data and on those of all before it, as from a buffer without
 //! bounds.
+//!
+//! On a stream whose images come once, the images of a step are drawn from all that have arrived: that in the place of the
+//! i-th image of the stream is one of the first i, each as likely. There are as many steps as elsewhere, and no image is
+//! seen before it arrives. The draws are a property of the stream, the same for every seed of the training.
 
 use cldiff_choices::Describe;
-use data_streams::{ImageDataset, Stream};
-use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
+use data_streams::{Arrival, ImageDataset, Stream};
+use ddpm_core::{
+    TrainBackend, TrainableDenoiser,
+    noise::{Key, Purpose},
+};
+use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, Needs, StrategyOptions};
 use crate::{Observer, Strategy, StrategyError};
+
+const DRAWN: Purpose = Purpose::named("draws of cumulative training");
 
 /// The options of cumulative training: none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +53,14 @@ pub struct Cumulative;
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Cumulative {
     fn training_data(&self, stream: &Stream, k: usize) -> Result<Option<ImageDataset>, StrategyError> {
         let seen: Vec<&ImageDataset> = stream.experiences()[..=k].iter().map(|e| &e.train).collect();
-        Ok(Some(ImageDataset::concat(&seen)?))
+        let all = ImageDataset::concat(&seen)?;
+        if stream.arrival() == Arrival::Epochs {
+            return Ok(Some(all));
+        }
+        let first = all.len() - stream.experiences()[k].train.len();
+        let key = Key::new(0, DRAWN);
+        let draw = |place: usize| key.rng(place as u64).random_range(0..=place);
+        Ok(Some(all.select(&(first..all.len()).map(draw).collect::<Vec<_>>())))
     }
 
     fn observer(&mut self) -> Option<&mut dyn Observer> {

@@ -3,6 +3,9 @@
 //! what is left again; then these weights are its own and never change, and the pruned ones are free for the next. A task
 //! is asked with its own weights and those of the tasks before it, all others being zero.
 //!
+//! The optimiser and the moving average start anew with each experience and after pruning, whatever
+//! `training.ema.at_experience` says: the free weights are zero then, and an average of theirs with those before would not be.
+//!
 //! As in the paper, biases and norms belong to the first experience. Deviation: the table of class embeddings is trained in
 //! every experience and kept for each, since the paper has an output layer for each task in its place.
 
@@ -134,6 +137,11 @@ impl<I: Backend> Packnet<I> {
         ParameterVector::from_entries(all.map(mask).collect())
     }
 
+    /// Whether experience `k` has weights of its own by now.
+    fn has_pruned(&self, k: usize) -> bool {
+        self.owners.iter().flatten().any(|owner| usize::from(*owner) == k)
+    }
+
     /// Gives experience `k` the free weights of largest magnitude in each parameter, and leaves the others free.
     fn prune(&mut self, parts: &[Part], weights: &ParameterVector<I>, k: usize) {
         for ((part, owners), (_, weights)) in parts.iter().zip(&mut self.owners).zip(weights.entries()) {
@@ -199,10 +207,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
         Ok(self.packed.clone().map(|packed| with_inner_parameters::<B, D>(model(), packed)))
     }
 
-    fn replace(&mut self, boundary: &Boundary<'_, B, D>, step: usize) -> Result<Option<D>, StrategyError> {
-        let steps = boundary.training.steps_per_experience;
-        let retrained = (steps as f64 * self.config.retrain_share) as usize;
-        if retrained == 0 || step != steps - retrained {
+    fn replace(&mut self, boundary: &Boundary<'_, B, D>, _step: usize) -> Result<Option<D>, StrategyError> {
+        // The steps before pruning have their share, but for the rounding of shares.
+        let trained = boundary.progress >= 1.0 - self.config.retrain_share - 1e-9;
+        if self.config.retrain_share == 0.0 || !trained || self.has_pruned(boundary.k) {
             return Ok(None);
         }
         let (parts, theta) = (parts(boundary.model), ParameterVector::of(&boundary.model.valid()));
@@ -226,7 +234,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let (parts, average) = (parts(boundary.model), ParameterVector::of(&boundary.averaged()));
-        if !self.owners.iter().flatten().any(|owner| usize::from(*owner) == boundary.k) {
+        if !self.has_pruned(boundary.k) {
             self.prune(&parts, &average, boundary.k);
         }
         let each = parts.iter().zip(average.entries()).filter(|(part, _)| **part == Part::Each);

@@ -1,6 +1,6 @@
 //! One training step, as a strategy sees it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use burn::tensor::Tensor;
 use data_streams::{Augmentation, ImageDataset};
@@ -10,7 +10,10 @@ use ddpm_core::{
     objective::TimestepSampler,
 };
 
-use super::batch::{ConditionOn, LabelDropout, augmented_images};
+use super::{
+    batch::{ConditionOn, LabelDropout, augmented_images},
+    passes::{Pass, PassCounter},
+};
 
 /// One training step, as a strategy sees it.
 #[derive(Debug)]
@@ -39,8 +42,8 @@ pub struct Step<'a, B: TrainBackend, D> {
     pub key: Key,
     /// Where tensors live.
     pub device: &'a B::Device,
-    /// Images whose loss was computed in this step so far.
-    pub(crate) images: Cell<u64>,
+    /// Where images that go through a network are reported.
+    pub passes: &'a PassCounter,
     /// Timesteps and losses of this step so far, where the drawing of timesteps follows them.
     pub(crate) losses: RefCell<Vec<(Vec<usize>, Tensor<B, 1>)>>,
 }
@@ -86,8 +89,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
         self.objective.losses(self.model, batch, self.process)
     }
 
-    /// Notes that so many images went through the model.
+    /// Reports that so many images went through the model in training.
     pub fn count_images(&self, n: usize) {
-        self.images.set(self.images.get() + n as u64);
+        self.passes.add(Pass::Training, n);
     }
 }
