@@ -109,7 +109,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let mut observe = |report: StepReport<'_>| {
             cost.train_seconds = before + start.elapsed().as_secs_f64();
             cost.images_trained += report.images;
-            cost.denoiser_evaluations += report.images;
+            cost.passes = report.passes;
             cost.skipped_steps = report.skipped as u64;
             let tick = observer.tick(Tick {
                 phase: Phase::Train,
@@ -131,6 +131,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         };
         let outcome = trainer.train_experience(strategy, stream, k, &mut observe);
         cost.train_seconds = before + start.elapsed().as_secs_f64();
+        cost.passes = trainer.passes();
         match (outcome, failed) {
             (Err(StrategyError::Interrupted), Some(error)) => Err(error),
             (Err(StrategyError::Interrupted), None) => Err(EngineError::Interrupted),
@@ -153,6 +154,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let process = trainer.process();
         let mut evaluation = evaluator.evaluate(&models, process, k, stored.as_ref(), observer, cost)?;
         let asked = |j| Ok(of_task(j)?.unwrap_or_else(|| average.clone()));
+        evaluation.weight_of_past = trainer.weight_of_past();
         evaluation.analyses =
             analyst.after(&asked, process, evaluator, (evaluations, &evaluation), observer, cost)?;
         let held = Strategy::<B, AnyNetwork<B>>::memory(strategy);

@@ -225,6 +225,9 @@ pub struct Evaluation {
     pub metrics: BTreeMap<SampleMetric, TaskValues>,
     /// Losses along the timesteps, on each task, seen or not.
     pub profiles: Vec<TimestepProfile>,
+    /// The weight that the moving average before the experience has in the model that is evaluated.
+    #[serde(default)]
+    pub weight_of_past: f64,
     /// The first samples of each task seen, as 8-bit images.
     #[serde(skip)]
     pub pictures: Vec<ImageDataset>,

@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn what_an_average_carries_is_the_product_of_its_decays() {
         let config = EmaConfig::default();
-        let telescoped: f64 = (1..=9).map(|i| (18_000.0 + f64::from(i)) / (20_000.0 + f64::from(i))).product();
+        let telescoped: f64 =
+            (1..=9).map(|i| (18_000.0 + f64::from(i)) / (20_000.0 + f64::from(i))).product();
         assert!((telescoped - 0.387).abs() < 1e-3, "{telescoped}");
         assert!((config.carried(18_000, 20_000) - telescoped).abs() < 1e-9, "{telescoped}");
         let steady = EmaConfig { decay: 0.9, ..config };

@@ -119,7 +119,8 @@ impl Balanced {
 
     /// How many images each group may have now.
     fn shares(&self) -> BTreeMap<Group, usize> {
-        let mut ranked: Vec<(u64, Group)> = self.known.iter().map(|(group, known)| (known.rank, *group)).collect();
+        let mut ranked: Vec<(u64, Group)> =
+            self.known.iter().map(|(group, known)| (known.rank, *group)).collect();
         ranked.sort_unstable();
         let groups = ranked.len();
         ranked.into_iter().enumerate().map(|(i, (_, group))| (group, self.size.share(groups, i))).collect()

@@ -15,7 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions, shared::teacher::Teacher};
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check, images};
+use crate::{
+    Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, buffer, check, images,
+};
 
 const STORED: Purpose = Purpose::named("what dark experience replay stores");
 const REPLAYED: Purpose = Purpose::named("replayed batch");
@@ -142,6 +144,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         let n = self.config.per_experience.min(boundary.experience.train.len());
         let positions = boundary.draw(n, STORED);
         let batch = boundary.noisy(&positions, boundary.key.within(STORED));
+        boundary.passes.add(Pass::Teacher, batch.len());
         let predictions = Teacher::of(boundary).prediction(boundary.process, &batch);
         let data = boundary.experience.train.select(&positions);
         self.keep(Stored { data, t: batch.t, eps: batch.eps.inner(), predictions })

@@ -13,7 +13,7 @@ use super::{
     BuildStrategy, Needs, StrategyOptions,
     shared::penalty::{self, Quadratic},
 };
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
 
 const FISHER: Purpose = Purpose::named("fisher information");
 
@@ -119,6 +119,7 @@ impl<I: Backend> Ewc<I> {
             for j in 0..timesteps_per_sample {
                 let key = boundary.key.within(FISHER).step(i * timesteps_per_sample + j);
                 let batch = boundary.noisy(&[*image], key);
+                boundary.passes.add(Pass::Fisher, 1);
                 let loss = boundary.objective.loss(boundary.model, &batch, boundary.process);
                 let term = each(boundary.gradient(loss));
                 sum = Some(match sum.take() {

@@ -25,7 +25,7 @@ use super::{
         mixing::Mixing,
     },
 };
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
 
 const START: Purpose = Purpose::named("start of a partial sampling");
 
@@ -134,6 +134,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> PartialSamplingDistillation<B, D>
         for t in (target + 1..process.timesteps()).rev() {
             x = ancestral.step(&teacher.model, &process, x, t, y.clone(), &noise);
         }
+        step.passes.add(Pass::Generator, n * (process.timesteps() - 1 - target));
+        step.passes.add(Pass::Teacher, n);
         let threshold = Threshold::default();
         let of_teacher =
             process.p_mean_variance(&teacher.model, x.clone(), target, y.clone(), threshold).mean;

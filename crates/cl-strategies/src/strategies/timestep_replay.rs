@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, Needs, StrategyOptions};
 use crate::{
-    Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
+    Boundary, HeldMemory, Observer, Pass, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
     check, images,
 };
@@ -182,6 +182,7 @@ impl TimestepReplay {
             let x_0 = images::<B::InnerBackend>(stored, &positions, boundary.device);
             let y = boundary.condition_on.conditions::<B::InnerBackend>(stored, &positions, boundary.device);
             let eps = key.normal(0, x_0.dims(), boundary.device);
+            boundary.passes.add(Pass::Probe, positions.len());
             let batch = NoisyBatch::at(boundary.process, x_0, y, t, eps);
             numbers(boundary.objective.losses(&model, &batch, boundary.process).mean())[0]
         };

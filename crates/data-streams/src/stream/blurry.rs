@@ -112,11 +112,8 @@ impl StreamBuilder for Blurry {
             }
         }
         let classes = data.train.class_names().len();
-        let of = |class_order| ClassIncremental {
-            experiences: self.experiences,
-            sizes: Vec::new(),
-            class_order,
-        };
+        let of =
+            |class_order| ClassIncremental { experiences: self.experiences, sizes: Vec::new(), class_order };
         // Wrong options are named before classes are dealt out.
         of(self.class_order.clone()).build(data.clone())?;
         let disjoint = self.disjoint_classes(classes);

@@ -3,6 +3,8 @@
 mod experience;
 mod saved;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 
@@ -207,7 +209,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             let positions: Vec<usize> = made.iter().flat_map(|batch| batch.positions.clone()).collect();
             let position = Position { experience: k, steps: step, ..self.position };
             let learning_rate = run.learning_rate((step, steps), position.taken, used);
-            let at = At { position, steps, learning_rate, dropout: run.label_dropout(), data: &data, run: &run };
+            let at =
+                At { position, steps, learning_rate, dropout: run.label_dropout(), data: &data, run: &run };
             let before = self.passes().training;
             let loss = self.step(strategy, made, &at)?;
             if let (false, Some(observer)) = (stream.tells_boundaries(), strategy.observer()) {

@@ -19,7 +19,7 @@ use super::{
     noisy_classifier::{ClassifierGuidanceConfig, Labelled, NoisyClassifier},
     teacher::Teacher,
 };
-use crate::{Boundary, ConditionOn, Restore, State, Step, StrategyError, buffer, images};
+use crate::{Boundary, ConditionOn, Pass, PassCounter, Restore, State, Step, StrategyError, buffer, images};
 
 const LABELS: Purpose = Purpose::named("labels of generated images");
 const GENERATED: Purpose = Purpose::named("generated images");
@@ -62,6 +62,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         self.remember(boundary);
         if let Source::Pool { images } = self.config.source {
             let key = boundary.key.within(GENERATED);
+            self.report(boundary.passes, images, boundary.process);
             self.pool =
                 Some(self.draw(boundary.process, boundary.condition_on, images, key, boundary.device)?);
         }
@@ -90,9 +91,12 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         let labels = current.iter().map(|&i| data.label(i)).collect();
         let mut sets = vec![Labelled { x_0: images::<B::InnerBackend>(data, &current, device), labels }];
         if self.teacher.is_some() {
+            self.report(boundary.passes, config.generated, process);
             let past = self.draw(process, condition_on, config.generated, key, device)?;
             sets.push(Labelled { x_0: past.x_0, labels: past.labels });
         }
+        let share = config.batch_size.div_ceil(sets.len());
+        boundary.passes.add(Pass::Classifier, config.steps * share * sets.len());
         let classifier = self.classifier.take().unwrap_or_else(|| {
             let (channels, classes) = (data.shape().channels, data.class_names().len());
             NoisyClassifier::new(config, channels, classes, key, device)
@@ -127,6 +131,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             }
             None => {
                 let key = step.key.within(GENERATED);
+                self.report(step.passes, n, step.process);
                 self.draw(step.process, step.condition_on, n, key, step.device)?
             }
         };
@@ -191,6 +196,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         let x_0 = sampler::draw(&*sampler, model, process, &request, device, &mut |_| ())
             .map_err(|error| self.config.of_sampler(error))?;
         Ok(Images { x_0: x_0.clamp(-1.0, 1.0), labels })
+    }
+
+    /// Reports the passes that drawing `n` images takes.
+    fn report(&self, passes: &PassCounter, n: usize, process: &GaussianDiffusion) {
+        let evaluations = n * self.config.sampler.evaluations(process.timesteps());
+        passes.add(Pass::Generator, evaluations);
+        if self.classifier.is_some() {
+            passes.add(Pass::Classifier, evaluations);
+        }
     }
 
     /// Adds teacher and pool to a checkpoint.
