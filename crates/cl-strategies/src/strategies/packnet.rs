@@ -295,3 +295,62 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+
+    use super::*;
+
+    fn vector(values: &[&[f32]]) -> ParameterVector<Flex> {
+        let device = Default::default();
+        let entry = |values: &&[f32]| (burn::module::ParamId::new(), Tensor::from_floats(*values, &device));
+        ParameterVector::from_entries(values.iter().map(entry).collect())
+    }
+
+    /// Of eight free weights half stay with the first experience, those of largest magnitude; of the four that are left half
+    /// are the second one's, whatever became of the first one's. Two of three are more than a half of an odd number.
+    #[test]
+    fn the_weights_of_largest_magnitude_are_kept() {
+        let mut packnet = Packnet::<Flex>::new(PacknetConfig::default()).unwrap();
+        packnet.owners = vec![vec![FREE; 8], vec![FREE; 2], vec![FREE; 2], vec![FREE; 3]];
+        let parts = [Part::Packed, Part::First, Part::Each, Part::Packed];
+        let first = vector(&[
+            &[0.1, -0.9, 0.5, -0.2, 0.0, 0.7, -0.4, 0.3],
+            &[0.0, 0.1],
+            &[5.0, 6.0],
+            &[-0.3, 0.1, 0.2],
+        ]);
+        packnet.prune(&parts, &first, 0);
+        let free = FREE;
+        assert_eq!(packnet.owners[0], [free, 0, 0, free, free, 0, 0, free]);
+        assert_eq!(packnet.owners[1..], [vec![0, 0], vec![free, free], vec![0, free, 0]]);
+        assert!(packnet.has_pruned(0) && !packnet.has_pruned(1));
+        let second = vector(&[
+            &[0.1, 9.0, 9.0, -0.8, 0.2, 9.0, 9.0, -0.3],
+            &[9.0, 9.0],
+            &[5.0, 6.0],
+            &[9.0, 0.1, 9.0],
+        ]);
+        packnet.prune(&parts, &second, 1);
+        assert_eq!(packnet.owners[0], [free, 0, 0, 1, free, 0, 0, 1]);
+        assert_eq!(packnet.owners[3], [0, 1, 0]);
+        // The second task is asked with its own weights and the first one's; the first with its own alone.
+        let of_task =
+            |task: u8| packnet.chosen(&parts, second.clone(), None, |owner| owner <= task).to_floats();
+        assert_eq!(of_task(0)[..8], [0.0, 9.0, 9.0, 0.0, 0.0, 9.0, 9.0, 0.0]);
+        assert_eq!(of_task(1)[..8], [0.0, 9.0, 9.0, -0.8, 0.0, 9.0, 9.0, -0.3]);
+        // Where every experience has its own, nobody owns them and all see them.
+        assert_eq!(of_task(0)[10..12], [5.0, 6.0]);
+    }
+
+    /// A quarter of eight weights stays where three quarters are given up: the share is the one that is given up.
+    #[test]
+    fn the_share_is_what_is_given_up() {
+        let mut packnet =
+            Packnet::<Flex>::new(PacknetConfig { prune_share: 0.75, ..PacknetConfig::default() }).unwrap();
+        packnet.owners = vec![vec![FREE; 8]];
+        packnet.prune(&[Part::Packed], &vector(&[&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]), 0);
+        assert_eq!(packnet.owners[0], [FREE, FREE, FREE, FREE, FREE, FREE, 0, 0]);
+    }
+}

@@ -218,24 +218,34 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             }
             let taken = self.position.taken + 1;
             self.position = Position { experience: k, steps: step + 1, taken, ..self.position };
-            let (this, of_strategy) = (&*self, &*strategy);
-            let state = || this.save(of_strategy);
-            let report = StepReport {
-                experience: k,
-                done: step + 1,
-                steps: run.expected_steps((step + 1, steps), this.passes_here()),
-                images: this.passes().training - before,
-                passes: this.passes(),
-                loss,
-                learning_rate,
-                skipped: this.position.skipped.0,
-                state: &state,
-            };
-            if observe(report).is_break() {
+            let images = self.passes().training - before;
+            if self.tell(strategy, &at, (images, loss), observe).is_break() {
                 return Err(StrategyError::Interrupted);
             }
         }
         Ok(())
+    }
+
+    /// Reports a step that was made.
+    fn tell(
+        &self,
+        strategy: &dyn Strategy<B, D>,
+        at: &At<'_>,
+        (images, loss): (u64, Option<f64>),
+        observe: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Position { experience, steps: done, skipped, .. } = self.position;
+        observe(StepReport {
+            experience,
+            done,
+            steps: at.run.expected_steps((done, at.steps), self.passes_here()),
+            images,
+            passes: self.passes(),
+            loss,
+            learning_rate: at.learning_rate,
+            skipped: skipped.0,
+            state: &|| self.save(strategy),
+        })
     }
 
     /// Passes that the budget of this experience has paid for.

@@ -123,7 +123,7 @@ fn the_learning_rate_of_every_step_is_known() {
     let each = [0.3, 0.6, 0.6, 0.3];
     assert_close(&with(2, Schedule::Linear, Span::Experience), &[each, each].concat());
     let half = std::f64::consts::FRAC_1_SQRT_2;
-    let cosine = [1.0, (1.0 + half) / 2.0, 0.5, (1.0 - half) / 2.0].map(|part| 0.6 * part);
+    let cosine = [1.0, 0.5 + half / 2.0, 0.5, 0.5 - half / 2.0].map(|part| 0.6 * part);
     assert_close(&with(0, Schedule::Cosine, Span::Experience), &[cosine, cosine].concat());
 }
 
@@ -355,7 +355,7 @@ fn the_gradients_of_a_steps_batches_are_averaged_over_its_images() {
     }
 }
 
-/// Each batch of a step has draws of its own: six times the same batch would have one gradient only.
+/// A second batch in a step that had the draws of the first would leave the gradient as it is.
 #[test]
 fn the_batches_of_a_step_have_noise_of_their_own() {
     let with = |accumulated_batches| {
@@ -365,7 +365,6 @@ fn the_batches_of_a_step_have_noise_of_their_own() {
         recorder.gradients
     };
     let (one, two) = (with(1), with(2));
-    // The batches 0 and 1 are the two steps there, but for what the first step changes.
     assert!((two[0] - one[0]).abs() > 1e-6, "{one:?}, {two:?}");
 }
 
