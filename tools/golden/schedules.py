@@ -1,11 +1,13 @@
 """Learning rates of diffusers' schedules with warm-up: crates/cl-strategies/tests/fixtures/schedules.json."""
 
 import json
-import sys
+from pathlib import Path
 
+import diffusers
 import torch
 from diffusers.optimization import get_scheduler
 
+OUT = Path(__file__).parents[2] / "crates/cl-strategies/tests/fixtures/schedules.json"
 WARMUP, STEPS = 3, 10
 NAMES = {"constant": "constant_with_warmup", "cosine": "cosine", "linear": "linear"}
 
@@ -21,6 +23,6 @@ def rates(name):
     return found
 
 
-with open(sys.argv[1], "w") as file:
-    json.dump({key: rates(name) for key, name in NAMES.items()}, file, indent=1)
-    file.write("\n")
+fixture = {"made_with": {"torch": torch.__version__, "diffusers": diffusers.__version__}}
+fixture |= {key: rates(name) for key, name in NAMES.items()}
+OUT.write_text(json.dumps(fixture) + "\n")

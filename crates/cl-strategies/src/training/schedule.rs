@@ -65,7 +65,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    /// From diffusers, by tools/golden/schedules.py: 3 steps of warm-up of 10 steps. Their first step has a rate of 0 and
+    /// From diffusers, by `tools/golden/schedules.py`: 3 steps of warm-up of 10 steps. Their first step has a rate of 0 and
     /// their warm-up is over one step later.
     #[test]
     fn decays_are_those_of_diffusers_after_the_warm_up() {
