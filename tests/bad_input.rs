@@ -80,7 +80,7 @@ fn numbers_that_do_not_fit_each_other_are_told() {
     refused_change("size = 8", "size = 9", &["sample_size", "is 9", "multiple of 2"]);
     refused_change("steps = 8", "steps = 2000", &["evaluation.sampler.ddim.steps", "1 to 1000"]);
     refused_change("bins = 5", "bins = 5000", &["evaluation.likelihood.bins", "1 to 1000"]);
-    refused_change("per_class = 10", "per_class = 61", &["expected at most 60"]);
+    refused_change("per_class = 10", "total = 0", &["class_balanced.total", "at least 1"]);
     refused_change("decay = 0.95", "decay = 1.5", &[&line("decay"), "training.ema.decay"]);
     refused_change(
         "rehearsal_coefficient = 1.0",

@@ -214,7 +214,7 @@ fn a_wrong_option_of_a_strategy_is_told_with_its_line() {
         .unwrap();
     for (strategy, expected) in [
         ("ewc = { lambda = -1.0 }", "`ewc.lambda`"),
-        ("replay = { buffer = { herding = { per_class = 61 } } }", "at most 60"),
+        ("replay = { buffer = { herding = { per_class = 0 } } }", "`replay.buffer.herding.per_class`"),
         ("replay = { buffer = { reservoir = { total = 0 } } }", "`replay.buffer.reservoir.total`"),
         ("gem = { per_experience = 0 }", "`gem.per_experience`"),
         ("timestep_replay = { emphasis = { power = { exponent = -2.0 } } }", "above -1"),

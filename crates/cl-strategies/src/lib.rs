@@ -113,8 +113,12 @@ mod analytic_tests;
 pub mod buffer;
 mod check;
 mod error;
+#[cfg(test)]
+mod pass_tests;
 mod persistence;
 mod strategies;
+#[cfg(test)]
+mod task_tests;
 #[cfg(test)]
 mod test_support;
 mod training;

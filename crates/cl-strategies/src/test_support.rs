@@ -1,6 +1,6 @@
 //! A denoiser of one parameter, or of one for each label, for which what strategies compute can be worked out by hand.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use burn::{
     module::{Module, Param},
@@ -19,7 +19,7 @@ use ddpm_core::{
     schedule::BetaSchedule,
 };
 
-use crate::{Boundary, ConditionOn, LabelDropout, Step, TrainerConfig};
+use crate::{Boundary, ConditionOn, LabelDropout, PassCounter, Step, TrainerConfig};
 
 pub(crate) type B = Autodiff<Flex>;
 
@@ -86,6 +86,7 @@ pub(crate) struct Fixture {
     pub timesteps: TimestepSampler,
     pub training: TrainerConfig,
     average: Ema<Flex>,
+    pub passes: PassCounter,
     pub experience: Experience,
     /// The number of the experience, from 0, of boundaries.
     pub k: usize,
@@ -115,6 +116,7 @@ impl Fixture {
             training: TrainerConfig::default(),
             average: Ema::new(EmaConfig::default(), &line(0.0)),
             objective: Objective::default(),
+            passes: PassCounter::default(),
             experience: Experience {
                 name: "black".into(),
                 classes: vec![0],
@@ -168,6 +170,8 @@ impl Fixture {
             average: &self.average,
             condition_on: self.condition_on,
             label_dropout: self.label_dropout,
+            progress: 0.0,
+            passes: &self.passes,
             key: Key::new(self.seed, Purpose::named("test")),
             device: &self.device,
         }
@@ -195,7 +199,8 @@ impl Fixture {
             step: 0,
             key: Key::new(self.seed + 2, Purpose::named("test")),
             device: &self.device,
-            images: Cell::new(0),
+            passes: &self.passes,
+            batches: std::slice::from_ref(batch),
             losses: RefCell::default(),
         }
     }

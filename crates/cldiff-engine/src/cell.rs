@@ -30,8 +30,8 @@ pub(crate) struct Parts<'a, B: TrainBackend> {
 enum Stretch {
     /// To a pause.
     Part,
-    /// To the end of the experience.
-    Whole,
+    /// To the end of the experience, after so many steps of it.
+    Whole(usize),
 }
 
 /// A cell that is going on.
@@ -114,14 +114,13 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
 
     /// Trains on experience `k`, with looks at the tasks seen in between where these are asked for.
     fn train(&mut self, k: usize, observer: &mut dyn CellObserver) -> Result<(), EngineError> {
-        let steps = self.spec.training.steps_in(self.stream, k);
         loop {
-            let done = self.trainer.position().steps;
-            if done < steps {
+            let Position { steps: done, over, .. } = self.trainer.position();
+            if !over {
                 self.look((k, done, false), observer)?;
             }
-            let pause = next_look(self.spec.evaluation.every_steps, done, steps);
-            if self.train_until(k, pause, observer)? == Stretch::Whole {
+            let pause = next_look(self.spec.evaluation.every_steps, done);
+            if let Stretch::Whole(steps) = self.train_until(k, pause, observer)? {
                 return self.look((k, steps, true), observer);
             }
         }
@@ -143,7 +142,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         analyst.look((k, step), &model, trainer.process(), evaluator, observer, cost)
     }
 
-    /// Trains to the end of experience `k`, or to the step of a pause.
+    /// Trains to the end of experience `k`, or to the step of a pause before its last.
     fn train_until(
         &mut self,
         k: usize,
@@ -152,11 +151,12 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
     ) -> Result<Stretch, EngineError> {
         let Self { trainer, strategy, analyst, evaluations, cost, stream, .. } = self;
         let (start, before) = (Instant::now(), cost.train_seconds);
-        let (mut failed, mut paused) = (None, false);
+        let (mut failed, mut paused, mut done) = (None, false, trainer.position().steps);
         let mut observe = |report: StepReport<'_>| {
+            done = report.done;
             cost.train_seconds = before + start.elapsed().as_secs_f64();
             cost.images_trained += report.images;
-            cost.denoiser_evaluations += report.images;
+            cost.passes = report.passes;
             cost.skipped_steps = report.skipped as u64;
             let tick = observer.tick(Tick {
                 phase: Phase::Train,
@@ -169,7 +169,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
             let moment = if tick.is_break() { Moment::Stopping } else { Moment::Step };
             let state = || state_of((report.state)(), analyst, evaluations, cost);
             match observer.state(moment, &state) {
-                Ok(()) if tick.is_continue() && pause == Some(report.done) => {
+                Ok(()) if tick.is_continue() && pause == Some(done) && done < report.steps => {
                     paused = true;
                     std::ops::ControlFlow::Break(())
                 }
@@ -182,11 +182,12 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         };
         let outcome = trainer.train_experience(strategy, stream, k, &mut observe);
         cost.train_seconds = before + start.elapsed().as_secs_f64();
+        cost.passes = trainer.passes();
         match (outcome, failed) {
             (Err(StrategyError::Interrupted), Some(error)) => Err(error),
             (Err(StrategyError::Interrupted), None) if paused => Ok(Stretch::Part),
             (Err(StrategyError::Interrupted), None) => Err(EngineError::Interrupted),
-            (other, _) => Ok(other.map(|()| Stretch::Whole)?),
+            (other, _) => Ok(other.map(|()| Stretch::Whole(done))?),
         }
     }
 
@@ -205,6 +206,7 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let process = trainer.process();
         let mut evaluation = evaluator.evaluate(&models, process, k, stored.as_ref(), observer, cost)?;
         let asked = |j| Ok(of_task(j)?.unwrap_or_else(|| average.clone()));
+        evaluation.weight_of_past = trainer.weight_of_past();
         evaluation.analyses =
             analyst.after(&asked, process, evaluator, (evaluations, &evaluation), observer, cost)?;
         let held = Strategy::<B, AnyNetwork<B>>::memory(strategy);

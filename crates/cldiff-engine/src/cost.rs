@@ -2,6 +2,7 @@
 //! tables for the eye and docs/results.md follow from the entry.
 
 use cl_metrics::summary::Direction;
+use cl_strategies::Passes;
 use serde::{Deserialize, Serialize};
 
 /// Counts taken while a cell runs.
@@ -15,8 +16,15 @@ pub struct Cost {
     pub evaluate_seconds: f64,
     /// Images trained on, from the stream and from buffers.
     pub images_trained: u64,
-    /// Passes of one image through the network, in training, sampling and evaluation.
-    pub denoiser_evaluations: u64,
+    /// Passes of one image through a network while the strategy trains, by their purpose.
+    #[serde(default)]
+    pub passes: Passes,
+    /// Passes of one image through the network while samples are drawn for the evaluation.
+    #[serde(default)]
+    pub sampling_passes: u64,
+    /// Passes of one image through the network for losses and analyses.
+    #[serde(default)]
+    pub evaluation_passes: u64,
     /// Steps that were left out because loss or gradients were not finite.
     pub skipped_steps: u64,
     /// Largest resident memory of the process during the cell; none where it cannot be told.
@@ -25,6 +33,13 @@ pub struct Cost {
     pub buffer_bytes: u64,
     /// Numbers that the strategy holds at the end in the form of parameters: teachers, importances, adapters, masks.
     pub extra_parameters: u64,
+}
+
+impl Cost {
+    /// All passes of one image through a network.
+    pub fn denoiser_evaluations(&self) -> u64 {
+        self.passes.total() + self.sampling_passes + self.evaluation_passes
+    }
 }
 
 /// A cost: its name, its meaning, and how it follows from the counts.
@@ -79,8 +94,13 @@ const fn shown(heading: &'static str, per: f64) -> Shown {
     Shown { heading, per, decimals: 0 }
 }
 
+/// Passes for one purpose, a part of `denoiser_evaluations`.
+const fn passes(name: &'static str, meaning: &'static str, of: fn(&Cost) -> Option<Amount>) -> CostQuantity {
+    CostQuantity { name, unit: "passes", direction: Direction::LowerIsBetter, meaning, shown: None, of }
+}
+
 /// Every cost, in the order of `results.json`.
-pub const COSTS: [CostQuantity; 9] = [
+pub const COSTS: [CostQuantity; 18] = [
     CostQuantity {
         name: "train_seconds",
         unit: "s",
@@ -117,10 +137,41 @@ pub const COSTS: [CostQuantity; 9] = [
         name: "denoiser_evaluations",
         unit: "passes",
         direction: Direction::LowerIsBetter,
-        meaning: "passes of one image through the network, in training, sampling and evaluation",
+        meaning: "forward passes of one image through a network, whatever they are for: the sum of the passes below",
         shown: Some(shown("passes ×10³", 1e3)),
-        of: |cost| Some(Amount::Whole(cost.denoiser_evaluations)),
+        of: |cost| Some(Amount::Whole(cost.denoiser_evaluations())),
     },
+    passes(
+        "training_passes",
+        "passes for losses that are trained on: current, stored and generated images",
+        |cost| Some(Amount::Whole(cost.passes.training)),
+    ),
+    passes("teacher_passes", "passes through a model of the past, asked for targets", |cost| {
+        Some(Amount::Whole(cost.passes.teacher))
+    }),
+    passes("generator_passes", "passes through a model of the past, drawing images to train on", |cost| {
+        Some(Amount::Whole(cost.passes.generator))
+    }),
+    passes(
+        "classifier_passes",
+        "passes through the classifier that guides a generator, in its training too",
+        |cost| Some(Amount::Whole(cost.passes.classifier)),
+    ),
+    passes("fisher_passes", "passes for the Fisher information", |cost| {
+        Some(Amount::Whole(cost.passes.fisher))
+    }),
+    passes("sensitivity_passes", "passes for the sensitivity of the output, as MAS has it", |cost| {
+        Some(Amount::Whole(cost.passes.sensitivity))
+    }),
+    passes("probe_passes", "passes by which a strategy measures losses to decide what to rehearse", |cost| {
+        Some(Amount::Whole(cost.passes.probe))
+    }),
+    passes("sampling_passes", "passes that draw the samples of the evaluation", |cost| {
+        Some(Amount::Whole(cost.sampling_passes))
+    }),
+    passes("evaluation_passes", "passes for the losses and analyses of the evaluation", |cost| {
+        Some(Amount::Whole(cost.evaluation_passes))
+    }),
     CostQuantity {
         name: "skipped_steps",
         unit: "steps",
@@ -171,5 +222,36 @@ mod tests {
         assert_eq!(of("images_per_second"), Some(Amount::Real(15.0)));
         assert_eq!(of("skipped_steps"), Some(Amount::Whole(4)));
         assert_eq!(of("peak_memory_bytes"), None);
+    }
+
+    /// Powers of two, so that each part of the sum is told from the others.
+    #[test]
+    fn denoiser_evaluations_are_the_sum_of_all_passes() {
+        let passes = Passes {
+            training: 1,
+            teacher: 2,
+            generator: 4,
+            classifier: 8,
+            fisher: 16,
+            sensitivity: 32,
+            probe: 64,
+        };
+        let counts = Cost { passes, sampling_passes: 128, evaluation_passes: 256, ..Cost::default() };
+        let parts = COSTS.iter().filter(|cost| cost.name.ends_with("_passes"));
+        let parts: Vec<f64> = parts.map(|cost| (cost.of)(&counts).unwrap().value()).collect();
+        assert_eq!(parts, (0..9).map(|i| f64::from(1 << i)).collect::<Vec<_>>());
+        let sum = COSTS.iter().find(|cost| cost.name == "denoiser_evaluations").unwrap();
+        assert_eq!((sum.of)(&counts), Some(Amount::Whole(511)));
+    }
+
+    #[test]
+    fn a_state_without_names_for_passes_is_read() {
+        let mut old = serde_json::to_value(Cost::default()).unwrap();
+        let fields = old.as_object_mut().unwrap();
+        for key in ["passes", "sampling_passes", "evaluation_passes"] {
+            fields.remove(key).unwrap();
+        }
+        fields.insert("denoiser_evaluations".into(), 7.into());
+        assert_eq!(serde_json::from_value::<Cost>(old).unwrap(), Cost::default());
     }
 }

@@ -7,7 +7,7 @@ use cl_metrics::{
     likelihood::{TimestepProfile, quick_strata},
     sample::{Outcome, SampleMetric},
 };
-use cl_strategies::State;
+use cl_strategies::{Budget, State};
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::{likelihood::BitsPerDimension, sampler};
 use serde::{Deserialize, Serialize};
@@ -225,6 +225,9 @@ pub struct Evaluation {
     pub metrics: BTreeMap<SampleMetric, TaskValues>,
     /// Losses along the timesteps, on each task, seen or not.
     pub profiles: Vec<TimestepProfile>,
+    /// The weight that the moving average before the experience has in the model that is evaluated.
+    #[serde(default)]
+    pub weight_of_past: f64,
     /// The first samples of each task seen, as 8-bit images.
     #[serde(skip)]
     pub pictures: Vec<ImageDataset>,
@@ -278,9 +281,9 @@ impl Workload {
     pub fn of(spec: &CellSpec, stream: &Stream) -> Self {
         let (training, tasks) = (&spec.training, stream.len());
         let steps: usize = (0..tasks).map(|k| training.steps_in(stream, k)).sum();
-        let current = (steps * training.batch_size) as u64;
-        // Strategies that look back take about as many images again.
-        let rehearsed = spec.strategy.looks_back();
+        let current = (steps * training.batch_size * training.accumulated_batches) as u64;
+        // Strategies that look back take about as many images again, unless they have to make do with a budget of passes.
+        let rehearsed = spec.strategy.looks_back() && !matches!(training.budget, Some(Budget::Passes(_)));
         let replayed = if rehearsed { current - current / tasks.max(1) as u64 } else { 0 };
         let evaluation = &spec.evaluation;
         let evaluations = sampler_evaluations(evaluation, spec.process.timesteps);

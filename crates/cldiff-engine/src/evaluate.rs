@@ -107,6 +107,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
             metrics: self.measure_all(&drawn, by_task, &own, stored)?,
             profiles,
             pictures: by_task.iter().map(|samples| samples.images.take(columns)).collect(),
+            weight_of_past: 0.0,
             analyses: Analyses { drawn: Drawn::of(&drawn), ..Analyses::default() },
         };
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
@@ -163,11 +164,13 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         };
         let interrupted = Cell::new(false);
         let evaluations = Cell::new(0);
+        // Under guidance each image goes through with its condition and without.
+        let passes =
+            if evaluation.guidance.is_some() && request.conditioning != Conditioning::None { 2 } else { 1 };
         let mut progress = |p: sampler::Progress| {
-            let images = p.batch as u64;
-            evaluations.set(evaluations.get() + images);
-            let tick =
-                Tick { phase: Phase::Sample, experience: k, work: images, images, step: 0, loss: None };
+            let (images, work) = (p.batch as u64, p.batch as u64 * passes);
+            evaluations.set(evaluations.get() + work);
+            let tick = Tick { phase: Phase::Sample, experience: k, work, images, step: 0, loss: None };
             interrupted.set(interrupted.get() || observer.tick(tick).is_break());
         };
         let guided = self.guided(model);
@@ -176,7 +179,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         if interrupted.get() {
             return Err(EngineError::Interrupted);
         }
-        cost.denoiser_evaluations += evaluations.get();
+        cost.sampling_passes += evaluations.get();
         to_images(x_0, &task.eval, requested)
     }
 
@@ -220,7 +223,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
             };
             profiles.push(timestep_profile(models.of(j), process, x_0, y, &request));
             let passes = (some.len() * likelihood.passes(&self.grid)) as u64;
-            cost.denoiser_evaluations += passes;
+            cost.evaluation_passes += passes;
             let tick = Tick {
                 phase: Phase::Evaluate,
                 experience: k,

@@ -124,5 +124,8 @@ mod tests {
         let batch = |experience, step| EpochOrder::new(0, experience, 32).batch(step, 32);
         assert_ne!(batch(0, 0), batch(0, 1));
         assert_ne!(batch(0, 0), batch(1, 0));
+        let of_seed = |seed| EpochOrder::new(seed, 0, 32).batch(0, 32);
+        assert_ne!(of_seed(0), of_seed(1));
+        assert_eq!(of_seed(1), of_seed(1));
     }
 }

@@ -1,21 +1,29 @@
-//! The same number of images of every class seen, in an order of preference. With a size in all, every class gives up its
-//! least preferred images as new classes come. Buffers differ in the preference.
+//! The same number of images of every group seen, in an order of preference. A group is a class; where domains change, a
+//! class in one experience, since the same classes come again and look different. With a size in all, every group gives up
+//! its least preferred images as new groups come. Buffers differ in the preference.
+//!
+//! A size in all is shared out to the last image: groups have floor(total / groups) or one more, and which have one more is
+//! drawn once for each group. With fewer images than groups, as many groups as there are images have one each. A group
+//! with fewer images than its share keeps all that it has, and its place stays empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_streams::ImageDataset;
-use ddpm_core::noise::Key;
+use ddpm_core::noise::{Key, Purpose};
+use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Buffer, joined};
 use crate::{State, StrategyError, check};
 
+const RANK: Purpose = Purpose::named("rank of a group in a balanced buffer");
+
 /// The size of a buffer that is balanced over classes: one of the two is given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Size {
-    /// Images of each class.
+    /// Images of each class; a class that has fewer keeps all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
     /// Images in all, in equal shares for the classes seen so far; older classes give way as new ones come.
@@ -43,104 +51,107 @@ impl Size {
         }
     }
 
-    /// Whether every class of an experience has images enough.
-    pub(super) fn check(self, class_names: &[String], counts: &[usize]) -> Result<(), StrategyError> {
-        let Some(n) = self.per_class else { return Ok(()) };
-        match counts.iter().enumerate().find(|(_, count)| **count > 0 && **count < n) {
-            None => Ok(()),
-            Some((class, count)) => {
-                let expected = format!(
-                    "expected at most {count}, the training images of class \"{}\"",
-                    class_names[class]
-                );
-                Err(StrategyError::config("per_class", n, expected))
-            }
-        }
-    }
-
-    /// Images of each of so many classes.
-    fn quota(self, classes: usize) -> usize {
-        self.per_class.unwrap_or_else(|| self.total.unwrap_or(0) / classes.max(1))
+    /// Images of the group that is the `place`-th of so many, from 0.
+    fn share(self, groups: usize, place: usize) -> usize {
+        let shared = |total: usize| total / groups + usize::from(place < total % groups);
+        self.per_class.unwrap_or_else(|| shared(self.total.unwrap_or(0)))
     }
 }
 
-/// Chooses `n` of the images at some positions of a class, the most preferred first.
-type Choose = fn(data: &ImageDataset, members: &[usize], class: usize, n: usize, key: Key) -> Vec<usize>;
+/// A class; with its experience where domains change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Group {
+    task: Option<usize>,
+    class: usize,
+}
 
-/// A share of every class seen, in every experience that has it.
+impl Group {
+    fn of(data: &ImageDataset, i: usize, domains: bool) -> Self {
+        Self { task: domains.then(|| data.task(i)), class: data.label(i) }
+    }
+
+    /// A number of its own, for draws.
+    pub(super) fn number(self) -> u64 {
+        // Classes and tasks are below 65536.
+        (self.class as u64) | (self.task.map_or(0, |task| task as u64 + 1) << 16)
+    }
+}
+
+/// The images of a group that a buffer can choose from.
+pub(super) struct Candidates<'a> {
+    pub data: &'a ImageDataset,
+    /// Positions of the images stored so far, the most preferred first; a choice made as this one will be.
+    pub stored: Vec<usize>,
+    /// Images of the group that have passed by before: those stored and those left out.
+    pub passed: usize,
+    /// Positions of the images that have come now.
+    pub new: Vec<usize>,
+    pub group: Group,
+}
+
+/// Chooses `n` of the candidates, or all if there are not so many: their positions, the most preferred first.
+type Choose = fn(candidates: &Candidates<'_>, n: usize, key: Key) -> Vec<usize>;
+
+/// What is known of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Known {
+    /// Those of lower rank have one image more where not all can.
+    rank: u64,
+    /// Its images that have passed by.
+    passed: usize,
+}
+
+/// A share of every group seen.
 #[derive(Debug)]
 pub(super) struct Balanced {
-    /// The name of the buffer in a configuration.
-    name: &'static str,
     size: Size,
     choose: Choose,
-    /// Of each class the most preferred first.
+    known: BTreeMap<Group, Known>,
+    /// Of each group the most preferred first.
     stored: Option<ImageDataset>,
 }
 
 impl Balanced {
     /// An empty buffer.
-    pub fn new(name: &'static str, size: Size, choose: Choose) -> Self {
-        Self { name, size, choose, stored: None }
+    pub fn new(size: Size, choose: Choose) -> Self {
+        Self { size, choose, known: BTreeMap::new(), stored: None }
     }
 
-    /// Positions in `data` of `n` images of a group, the most preferred first.
-    fn choose(
-        &self,
-        data: &ImageDataset,
-        group: Group,
-        n: usize,
-        key: Key,
-    ) -> Result<Vec<usize>, StrategyError> {
-        let members: Vec<usize> = (0..data.len()).filter(|&i| Group::of(data, i) == group).collect();
-        if self.size.per_class.is_some() && members.len() < n {
-            let problem = format!(
-                "class \"{}\" has {} training images",
-                data.class_names()[group.class],
-                members.len()
-            );
-            return Err(StrategyError::config("per_class", n, problem).at(self.name));
-        }
-        let n = n.min(members.len());
-        Ok((self.choose)(data, &members, group.class, n, key))
-    }
-}
-
-/// A class in an experience: where domains change, the same classes come again and look different.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Group {
-    task: usize,
-    class: usize,
-}
-
-impl Group {
-    fn of(data: &ImageDataset, i: usize) -> Self {
-        Self { task: data.task(i), class: data.label(i) }
-    }
-
-    fn all(data: &ImageDataset) -> BTreeSet<Self> {
-        (0..data.len()).map(|i| Self::of(data, i)).collect()
+    /// How many images each group may have now.
+    fn shares(&self) -> BTreeMap<Group, usize> {
+        let mut ranked: Vec<(u64, Group)> =
+            self.known.iter().map(|(group, known)| (known.rank, *group)).collect();
+        ranked.sort_unstable();
+        let groups = ranked.len();
+        ranked.into_iter().enumerate().map(|(i, (_, group))| (group, self.size.share(groups, i))).collect()
     }
 }
 
 impl Buffer for Balanced {
     fn absorb(&mut self, data: &ImageDataset, key: Key) -> Result<(), StrategyError> {
-        let known = self.stored.as_ref().map(Group::all).unwrap_or_default();
-        let new: Vec<Group> = Group::all(data).difference(&known).copied().collect();
-        let quota = self.size.quota(known.len() + new.len());
-        let mut chosen = Vec::new();
-        for group in new {
-            chosen.extend(self.choose(data, group, quota, key)?);
+        let old = self.stored.as_ref().map_or(0, ImageDataset::len);
+        let all = joined(self.stored.take(), data.clone())?;
+        let domains = all.changes_domains();
+        let groups: Vec<Group> = (0..all.len()).map(|i| Group::of(&all, i, domains)).collect();
+        let come: BTreeSet<Group> = groups[old..].iter().copied().collect();
+        for group in come {
+            let rank = key.within(RANK).rng(group.number()).random();
+            self.known.entry(group).or_insert(Known { rank, passed: 0 });
         }
-        let all = joined(self.stored.take(), data.select(&chosen))?;
-        let mut kept_of = BTreeMap::new();
-        let kept: Vec<usize> = (0..all.len())
-            .filter(|&i| {
-                let kept = kept_of.entry(Group::of(&all, i)).or_insert(0);
-                *kept += 1;
-                *kept <= quota
-            })
-            .collect();
+        let mut kept = Vec::new();
+        for (group, n) in self.shares() {
+            let of_group = |range: std::ops::Range<usize>| range.filter(|&i| groups[i] == group).collect();
+            let (stored, new): (Vec<usize>, Vec<usize>) = (of_group(0..old), of_group(old..all.len()));
+            let Some(known) = self.known.get_mut(&group) else { continue };
+            let (passed, arrived) = (known.passed, new.len());
+            known.passed += arrived;
+            if arrived == 0 {
+                kept.extend(stored.into_iter().take(n));
+                continue;
+            }
+            let candidates = Candidates { data: &all, stored, passed, new, group };
+            kept.extend((self.choose)(&candidates, n, key));
+        }
         self.stored = Some(all.select(&kept));
         Ok(())
     }
@@ -149,8 +160,15 @@ impl Buffer for Balanced {
         self.stored.as_ref().filter(|stored| !stored.is_empty())
     }
 
+    fn save(&self, state: &mut State) {
+        state.put_images("buffer.images", self.contents());
+        state.put("buffer.groups", self.known.iter().collect::<Vec<_>>());
+    }
+
     fn restore(&mut self, state: &mut State, data: &ImageDataset) -> Result<(), StrategyError> {
-        self.stored = state.take_images("buffer.images", data)?;
+        let stored = state.take_images("buffer.images", data)?;
+        self.stored = stored.map(|images| images.with_domains(data.changes_domains()));
+        self.known = state.take::<Vec<(Group, Known)>>("buffer.groups")?.into_iter().collect();
         Ok(())
     }
 }

@@ -3,13 +3,12 @@
 //! pixels themselves, since a denoiser has no classifier whose features would be at hand.
 
 use cldiff_choices::Describe;
-use data_streams::ImageDataset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Buffer, BufferOptions,
-    balanced::{Balanced, Size},
+    balanced::{Balanced, Candidates, Size},
 };
 use crate::StrategyError;
 
@@ -32,32 +31,37 @@ impl Herding {
 
 impl Describe for Herding {
     const NAME: &'static str = "herding";
-    const SUMMARY: &'static str = "As many images of every class (in each experience that has it), such that their mean \
-                                   is near that of the class";
+    const SUMMARY: &'static str = "As many images of every class (where domains change: in each experience), such that \
+                                   their mean is near that of the class";
     const CITATION: &'static str = "Rebuffi et al. 2017, arXiv 1611.07725";
 }
 
 impl BufferOptions for Herding {
     fn build(&self) -> Box<dyn Buffer> {
-        Box::new(Balanced::new(Self::NAME, self.0, |data, members, _, n, _| choose(data, members, n)))
+        Box::new(Balanced::new(self.0, |candidates, n, _| choose(candidates, n)))
     }
 
     fn validate(&self) -> Result<(), StrategyError> {
         self.0.validate()
     }
-
-    fn check(&self, class_names: &[String], counts: &[usize]) -> Result<(), StrategyError> {
-        self.0.check(class_names, counts)
-    }
 }
 
-/// `n` of the images at some positions, the best first.
-fn choose(data: &ImageDataset, members: &[usize], n: usize) -> Vec<usize> {
+/// `n` of the candidates, the best first. The mean is that of all images of the group that have passed by; those stored
+/// stand for the ones before, whose mean theirs is near.
+fn choose(candidates: &Candidates<'_>, n: usize) -> Vec<usize> {
+    let Candidates { data, stored, passed, new, .. } = candidates;
     let size = data.shape().len();
+    let passed = if stored.is_empty() { 0 } else { *passed };
+    let all = (passed + new.len()) as f64;
     let mut mean = vec![0.0_f64; size];
-    for &i in members {
-        mean.iter_mut().zip(data.pixels_of(i)).for_each(|(m, p)| *m += f64::from(*p) / members.len() as f64);
-    }
+    let mut add = |members: &[usize], weight: f64| {
+        for &i in members {
+            mean.iter_mut().zip(data.pixels_of(i)).for_each(|(m, p)| *m += f64::from(*p) * weight);
+        }
+    };
+    add(stored, passed as f64 / all / stored.len().max(1) as f64);
+    add(new, 1.0 / all);
+    let members = [&stored[..], &new[..]].concat();
     let (mut sum, mut chosen) = (vec![0.0_f64; size], Vec::with_capacity(n));
     while chosen.len() < n.min(members.len()) {
         let count = (chosen.len() + 1) as f64;
@@ -80,10 +84,16 @@ fn choose(data: &ImageDataset, members: &[usize], n: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use data_streams::ImageShape;
+    use data_streams::{ImageDataset, ImageShape};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::buffer::balanced::Group;
+
+    /// Images of a group of which none was there before.
+    fn of(data: &ImageDataset, new: Vec<usize>) -> Candidates<'_> {
+        Candidates { data, stored: Vec::new(), passed: 0, new, group: Group::default() }
+    }
 
     proptest! {
         /// Every next image is one that no other would be better than, of all means worked out anew.
@@ -100,7 +110,7 @@ mod tests {
             };
             let target = mean(&members);
             let distance = |of: &[usize]| mean(of).iter().zip(&target).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
-            let chosen = choose(&data, &members, count);
+            let chosen = choose(&of(&data, members.clone()), count);
             for n in 0..count {
                 let with = |i: usize| [&chosen[..n], &[i]].concat();
                 let found = distance(&with(chosen[n]));
@@ -118,7 +128,20 @@ mod tests {
         let shape = ImageShape { channels: 1, height: 1, width: 1 };
         let pixels = vec![10, 20, 30, 60, 80];
         let data = ImageDataset::new("x", shape, vec!["a".into()], pixels, vec![0; 5]).unwrap();
-        assert_eq!(choose(&data, &[0, 1, 2, 3, 4], 3), [2, 3, 1]);
-        assert_eq!(choose(&data, &[0, 4], 9), [0, 4]);
+        assert_eq!(choose(&of(&data, vec![0, 1, 2, 3, 4]), 3), [2, 3, 1]);
+        assert_eq!(choose(&of(&data, vec![0, 4]), 9), [0, 4]);
+    }
+
+    /// A class that comes again: 10 and 20 stand for eight images of mean 15 that were there before, and 60 and 80 are new.
+    /// The mean of all ten is 26: 20 is nearest; then 20 with 10 is 11 away, with 60 it is 14.
+    #[test]
+    fn those_that_were_left_out_count_as_those_that_stand_for_them() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let data =
+            ImageDataset::new("x", shape, vec!["a".into()], vec![10, 20, 30, 60, 80], vec![0; 5]).unwrap();
+        let again = Candidates { stored: vec![0, 1], passed: 8, ..of(&data, vec![3, 4]) };
+        assert_eq!(choose(&again, 2), [1, 0]);
+        // Were each of the four to count once, the mean would be 42.5: first 60, then 20 (mean 40).
+        assert_eq!(choose(&of(&data, vec![0, 1, 3, 4]), 2), [3, 1]);
     }
 }

@@ -21,10 +21,10 @@ pub trait BufferOptions: Options {
     /// [`StrategyError::Config`] for the first option out of range.
     fn validate(&self) -> Result<(), StrategyError>;
 
-    /// Whether an experience with so many images of each class can fill the buffer.
+    /// Whether an experience with so many images of each class can be stored as asked; the built-in buffers take what there is.
     ///
     /// # Errors
-    /// [`StrategyError::Config`] if a class has too few.
+    /// [`StrategyError::Config`] if it cannot.
     fn check(&self, class_names: &[String], counts: &[usize]) -> Result<(), StrategyError> {
         let _ = (class_names, counts);
         Ok(())

@@ -1,14 +1,18 @@
 //! A ring for each experience (Lopez-Paz & Ranzato 2017; Chaudhry et al. 2019): first in, first out, so that its last
-//! images stay.
+//! images stay. The papers' images arrive in a random order; here the images of an experience are there as a file or a
+//! folder lists them, often class after class, and are put into a random order first.
 
 use cldiff_choices::Describe;
 use data_streams::ImageDataset;
-use ddpm_core::noise::Key;
+use ddpm_core::noise::{Key, Purpose};
+use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Buffer, BufferOptions, joined};
 use crate::{State, StrategyError, check};
+
+const ARRIVAL: Purpose = Purpose::named("arrival in a ring");
 
 /// The options of a ring for each experience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +24,7 @@ pub struct Ring {
 
 impl Describe for Ring {
     const NAME: &'static str = "ring";
-    const SUMMARY: &'static str = "The last images of each experience";
+    const SUMMARY: &'static str = "The last images of each experience, in a random order of arrival";
     const CITATION: &'static str =
         "Lopez-Paz & Ranzato 2017, arXiv 1706.08840; Chaudhry et al. 2019, arXiv 1902.10486";
 }
@@ -43,9 +47,11 @@ struct Rings {
 }
 
 impl Buffer for Rings {
-    fn absorb(&mut self, data: &ImageDataset, _key: Key) -> Result<(), StrategyError> {
-        let last: Vec<usize> = (data.len().saturating_sub(self.per_experience)..data.len()).collect();
-        self.stored = Some(joined(self.stored.take(), data.select(&last))?);
+    fn absorb(&mut self, data: &ImageDataset, key: Key) -> Result<(), StrategyError> {
+        let mut order: Vec<usize> = (0..data.len()).collect();
+        order.shuffle(&mut key.within(ARRIVAL).rng(0));
+        let last = &order[data.len().saturating_sub(self.per_experience)..];
+        self.stored = Some(joined(self.stored.take(), data.select(last))?);
         Ok(())
     }
 

@@ -23,7 +23,8 @@ use super::{
     shared::teacher::{Teacher, weighted_mean},
 };
 use crate::{
-    AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check, images,
+    AddedLoss, Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, buffer, check,
+    images,
 };
 
 const STORED: Purpose = Purpose::named("what dark experience replay stores");
@@ -162,6 +163,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         let n = self.config.per_experience.min(boundary.experience.train.len());
         let positions = boundary.draw(n, STORED);
         let batch = boundary.noisy(&positions, boundary.key.within(STORED));
+        boundary.passes.add(Pass::Teacher, batch.len());
         let predictions = Teacher::of(boundary).prediction(boundary.process, &batch);
         let data = boundary.experience.train.select(&positions);
         let y = batch.y.map(|y| y.into_data().iter::<i64>().map(|y| y as usize).collect());

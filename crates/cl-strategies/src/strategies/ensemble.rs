@@ -1,6 +1,7 @@
 //! An ensemble: a model for each experience, trained from scratch on it alone. Nothing can be forgotten, nothing is
 //! shared, memory grows with the stream, and the task has to be known for sampling (task-incremental learning, van de Ven &
-//! Tolias 2019, arXiv 1904.07734). An upper bound of another kind than `joint`.
+//! Tolias 2019, arXiv 1904.07734). An upper bound of another kind than `joint`. Optimiser and moving average start anew with each
+//! model, whatever `training.ema.at_experience` says.
 
 use cldiff_choices::Describe;
 use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};

@@ -1,5 +1,6 @@
 //! GDumb (Prabhu et al. 2020): a buffer that is balanced over the classes seen, and a model that is trained on nothing
-//! else, from scratch, in every experience. What a strategy with a buffer has to beat.
+//! else, from scratch, in every experience. What a strategy with a buffer has to beat. Optimiser and moving average start
+//! anew with each model, whatever `training.ema.at_experience` says.
 
 use cldiff_choices::Describe;
 use data_streams::{ImageDataset, Stream};

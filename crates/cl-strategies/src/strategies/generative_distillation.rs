@@ -23,7 +23,7 @@ use super::{
         noisy_inputs::{gaussian, partial_generation, symmetric_gaussian},
     },
 };
-use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{AddedLoss, Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
 
 const GAUSSIAN: Purpose = Purpose::named("gaussian inputs of a distillation");
 const TIMESTEPS: Purpose = Purpose::named("timesteps of a distillation");
@@ -138,6 +138,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> GenerativeDistillation<B, D> {
                 let noise = gaussian::<B::InnerBackend>(n, shape, key, device);
                 let y = classes.as_ref().map(|classes| indices(classes, device));
                 let steps = self.config.partial_steps;
+                step.passes.add(Pass::Generator, n * steps);
                 partial_generation(&teacher.model, step.process, noise, &t, y.as_ref(), steps)
             }
             Inputs::Gaussian | Inputs::Generated | Inputs::Lwf => gaussian(n, shape, key, device),

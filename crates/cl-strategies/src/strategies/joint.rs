@@ -1,16 +1,24 @@
 //! Joint training: every step draws from the data of the whole stream. The upper bound.
 //!
 //! It takes as many steps as the others, evaluated after each K-th of them, so that its curves share their axis: after
-//! task k it has had (k + 1) / K of its steps. The model at the end is the reference, not those on the way.
+//! task k it has had (k + 1) / K of its steps. The model at the end is the reference, not those on the way. On a stream
+//! whose images come once, it sees each image of the whole stream once too: in one shuffled order, of which experience k has
+//! as long a stretch as it has images. The order is a property of the stream, the same for every seed of the training.
 
 use cldiff_choices::Describe;
-use data_streams::{ImageDataset, Stream};
-use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
+use data_streams::{Arrival, ImageDataset, Stream};
+use ddpm_core::{
+    TrainBackend, TrainableDenoiser,
+    noise::{Key, Purpose},
+};
+use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, Needs, ReferenceKind, StrategyOptions};
 use crate::{Observer, Strategy, StrategyError};
+
+const ORDER: Purpose = Purpose::named("the one order of joint training");
 
 /// The options of joint training: none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,8 +59,16 @@ impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for
 pub struct Joint;
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Joint {
-    fn training_data(&self, stream: &Stream, _k: usize) -> Result<Option<ImageDataset>, StrategyError> {
-        Ok(Some(stream.all_train()))
+    fn training_data(&self, stream: &Stream, k: usize) -> Result<Option<ImageDataset>, StrategyError> {
+        let all = stream.all_train();
+        if stream.arrival() == Arrival::Epochs {
+            return Ok(Some(all));
+        }
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.shuffle(&mut Key::new(0, ORDER).rng(0));
+        let lengths: Vec<usize> = stream.experiences().iter().map(|e| e.train.len()).collect();
+        let first: usize = lengths[..k].iter().sum();
+        Ok(Some(all.select(&order[first..first + lengths[k]])))
     }
 
     fn observer(&mut self) -> Option<&mut dyn Observer> {

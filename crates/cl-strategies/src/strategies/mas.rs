@@ -15,7 +15,7 @@ use super::{
     BuildStrategy, Needs, StrategyOptions,
     shared::penalty::{self, Quadratic},
 };
-use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
 
 const SAMPLES: Purpose = Purpose::named("importance of outputs");
 
@@ -91,6 +91,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Mas<B::InnerBa
         let mut importance: Option<ParameterVector<B::InnerBackend>> = None;
         for (i, image) in boundary.draw(count, SAMPLES).into_iter().enumerate() {
             let batch = boundary.noisy(&[image], boundary.key.within(SAMPLES).step(i));
+            boundary.passes.add(Pass::Sensitivity, 1);
             let output = boundary.process.evaluate(boundary.model, batch.x_t, &batch.t, batch.y);
             let gradient = boundary.gradient(output.powi_scalar(2).sum());
             let weight = batch.weights.map_or(1.0, |weights| weights[0]);

@@ -3,6 +3,9 @@
 //! what is left again; then these weights are its own and never change, and the pruned ones are free for the next. A task
 //! is asked with its own weights and those of the tasks before it, all others being zero.
 //!
+//! The optimiser and the moving average start anew with each experience and after pruning, whatever
+//! `training.ema.at_experience` says: the free weights are zero then, and an average of theirs with those before would not be.
+//!
 //! As in the paper, biases and norms belong to the first experience. Deviation: the table of class embeddings is trained in
 //! every experience and kept for each, since the paper has an output layer for each task in its place.
 
@@ -134,6 +137,11 @@ impl<I: Backend> Packnet<I> {
         ParameterVector::from_entries(all.map(mask).collect())
     }
 
+    /// Whether experience `k` has weights of its own by now.
+    fn has_pruned(&self, k: usize) -> bool {
+        self.owners.iter().flatten().any(|owner| usize::from(*owner) == k)
+    }
+
     /// Gives experience `k` the free weights of largest magnitude in each parameter, and leaves the others free.
     fn prune(&mut self, parts: &[Part], weights: &ParameterVector<I>, k: usize) {
         for ((part, owners), (_, weights)) in parts.iter().zip(&mut self.owners).zip(weights.entries()) {
@@ -199,10 +207,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
         Ok(self.packed.clone().map(|packed| with_inner_parameters::<B, D>(model(), packed)))
     }
 
-    fn replace(&mut self, boundary: &Boundary<'_, B, D>, step: usize) -> Result<Option<D>, StrategyError> {
-        let steps = boundary.training.steps_per_experience;
-        let retrained = (steps as f64 * self.config.retrain_share) as usize;
-        if retrained == 0 || step != steps - retrained {
+    fn replace(&mut self, boundary: &Boundary<'_, B, D>, _step: usize) -> Result<Option<D>, StrategyError> {
+        // The steps before pruning have their share, but for the rounding of shares.
+        let trained = boundary.progress >= 1.0 - self.config.retrain_share - 1e-9;
+        if self.config.retrain_share == 0.0 || !trained || self.has_pruned(boundary.k) {
             return Ok(None);
         }
         let (parts, theta) = (parts(boundary.model), ParameterVector::of(&boundary.model.valid()));
@@ -226,7 +234,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let (parts, average) = (parts(boundary.model), ParameterVector::of(&boundary.averaged()));
-        if !self.owners.iter().flatten().any(|owner| usize::from(*owner) == boundary.k) {
+        if !self.has_pruned(boundary.k) {
             self.prune(&parts, &average, boundary.k);
         }
         let each = parts.iter().zip(average.entries()).filter(|(part, _)| **part == Part::Each);
@@ -285,5 +293,64 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
             self.each.push((0..count).map(value).collect::<Result<_, _>>()?);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+
+    use super::*;
+
+    fn vector(values: &[&[f32]]) -> ParameterVector<Flex> {
+        let device = Default::default();
+        let entry = |values: &&[f32]| (burn::module::ParamId::new(), Tensor::from_floats(*values, &device));
+        ParameterVector::from_entries(values.iter().map(entry).collect())
+    }
+
+    /// Of eight free weights half stay with the first experience, those of largest magnitude; of the four that are left half
+    /// are the second one's, whatever became of the first one's. Two of three are more than a half of an odd number.
+    #[test]
+    fn the_weights_of_largest_magnitude_are_kept() {
+        let mut packnet = Packnet::<Flex>::new(PacknetConfig::default()).unwrap();
+        packnet.owners = vec![vec![FREE; 8], vec![FREE; 2], vec![FREE; 2], vec![FREE; 3]];
+        let parts = [Part::Packed, Part::First, Part::Each, Part::Packed];
+        let first = vector(&[
+            &[0.1, -0.9, 0.5, -0.2, 0.0, 0.7, -0.4, 0.3],
+            &[0.0, 0.1],
+            &[5.0, 6.0],
+            &[-0.3, 0.1, 0.2],
+        ]);
+        packnet.prune(&parts, &first, 0);
+        let free = FREE;
+        assert_eq!(packnet.owners[0], [free, 0, 0, free, free, 0, 0, free]);
+        assert_eq!(packnet.owners[1..], [vec![0, 0], vec![free, free], vec![0, free, 0]]);
+        assert!(packnet.has_pruned(0) && !packnet.has_pruned(1));
+        let second = vector(&[
+            &[0.1, 9.0, 9.0, -0.8, 0.2, 9.0, 9.0, -0.3],
+            &[9.0, 9.0],
+            &[5.0, 6.0],
+            &[9.0, 0.1, 9.0],
+        ]);
+        packnet.prune(&parts, &second, 1);
+        assert_eq!(packnet.owners[0], [free, 0, 0, 1, free, 0, 0, 1]);
+        assert_eq!(packnet.owners[3], [0, 1, 0]);
+        // The second task is asked with its own weights and the first one's; the first with its own alone.
+        let of_task =
+            |task: u8| packnet.chosen(&parts, second.clone(), None, |owner| owner <= task).to_floats();
+        assert_eq!(of_task(0)[..8], [0.0, 9.0, 9.0, 0.0, 0.0, 9.0, 9.0, 0.0]);
+        assert_eq!(of_task(1)[..8], [0.0, 9.0, 9.0, -0.8, 0.0, 9.0, 9.0, -0.3]);
+        // Where every experience has its own, nobody owns them and all see them.
+        assert_eq!(of_task(0)[10..12], [5.0, 6.0]);
+    }
+
+    /// A quarter of eight weights stays where three quarters are given up: the share is the one that is given up.
+    #[test]
+    fn the_share_is_what_is_given_up() {
+        let mut packnet =
+            Packnet::<Flex>::new(PacknetConfig { prune_share: 0.75, ..PacknetConfig::default() }).unwrap();
+        packnet.owners = vec![vec![FREE; 8]];
+        packnet.prune(&[Part::Packed], &vector(&[&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]), 0);
+        assert_eq!(packnet.owners[0], [FREE, FREE, FREE, FREE, FREE, FREE, 0, 0]);
     }
 }

@@ -32,7 +32,7 @@ use super::{
         teacher::{Teacher, weighted_mean},
     },
 };
-use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
+use crate::{AddedLoss, Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
 
 const START: Purpose = Purpose::named("start of a partial sampling");
 const TARGETS: Purpose = Purpose::named("ends of a partial sampling");
@@ -203,10 +203,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> PartialSamplingDistillation<B, D>
         let noise =
             key.normal::<B::InnerBackend>(0, [n, shape.channels, shape.height, shape.width], step.device);
         let x_t = self.partial_samples(teacher, &process, noise, &t, asked, key);
+        let last = process.timesteps() - 1;
+        step.passes.add(Pass::Generator, t.iter().map(|t| last - t).sum());
         let y = classes.map(|mut classes| {
             step.label_dropout.apply(&mut classes, key);
             indices::<B::InnerBackend>(&classes, step.device)
         });
+        step.passes.add(Pass::Teacher, n);
         let of_teacher = process.evaluate(&teacher.model, x_t.clone(), &t, y.clone());
         step.count_images(n);
         let (x_t, y) = (Tensor::from_inner(x_t), y.map(Tensor::from_inner));

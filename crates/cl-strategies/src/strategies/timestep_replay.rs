@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildStrategy, Needs, StrategyOptions};
 use crate::{
-    AddedLoss, Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
+    AddedLoss, Boundary, HeldMemory, Observer, Pass, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
     check, images,
 };
@@ -189,6 +189,7 @@ impl TimestepReplay {
                 boundary.device,
             );
             let eps = key.within(NOISE).normal(0, x_0.dims(), boundary.device);
+            boundary.passes.add(Pass::Probe, positions.len());
             let batch = NoisyBatch::at(boundary.process, x_0, y, t, eps);
             numbers(boundary.objective.losses(&model, &batch, boundary.process).mean())[0]
         };

@@ -12,6 +12,7 @@ use ddpm_core::{
 use super::{
     batch::{ConditionOn, LabelDropout, images},
     config::TrainerConfig,
+    passes::PassCounter,
 };
 use crate::buffer;
 
@@ -38,6 +39,10 @@ pub struct Boundary<'a, B: TrainBackend, D> {
     pub condition_on: ConditionOn,
     /// How labels are replaced in training.
     pub label_dropout: LabelDropout,
+    /// The share of the experience that is over, by its budget: 0 before its first step, 1 after its last.
+    pub progress: f64,
+    /// Where images that go through a network are reported.
+    pub passes: &'a PassCounter,
     /// The address of random draws at this moment; take a purpose of one's own [`within`](Key::within) it.
     pub key: Key,
     /// Where tensors live.

@@ -5,6 +5,10 @@ use ddpm_core::{AdamWConfig, Objective, ema::EmaConfig, objective::TimestepSampl
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    budget::Budget,
+    schedule::{Schedule, Span},
+};
 use crate::{ConditionOn, StrategyError};
 
 /// AdamW (Loshchilov & Hutter 2019) and what is done to the gradients before it.
@@ -13,8 +17,12 @@ use crate::{ConditionOn, StrategyError};
 pub struct OptimizerConfig {
     /// The learning rate, once warm.
     pub learning_rate: f64,
-    /// Steps over which the learning rate rises linearly, at the start of the stream only.
+    /// Steps over which the learning rate rises linearly, at the start of the stream or of each experience.
     pub warmup_steps: usize,
+    /// The course of the learning rate after that.
+    pub schedule: Schedule,
+    /// The stretch that warm-up and schedule are laid over.
+    pub schedule_over: Span,
     /// Decay of the first moment.
     pub beta_1: f32,
     /// Decay of the second moment.
@@ -34,6 +42,8 @@ impl Default for OptimizerConfig {
         Self {
             learning_rate: 2e-4,
             warmup_steps: 0,
+            schedule: Schedule::Constant,
+            schedule_over: Span::Stream,
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
@@ -59,10 +69,16 @@ pub enum OnDivergence {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainerConfig {
-    /// Optimiser steps in each experience.
+    /// Optimiser steps in each experience, unless `budget` is given.
     pub steps_per_experience: usize,
-    /// Images of the current data in each step.
+    /// How long each experience trains: `{ steps = N }`, `{ epochs = N }` or `{ passes = N }`; absent:
+    /// `steps_per_experience`. Where every image comes once, that is how long it trains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// Images of the current data in each batch.
     pub batch_size: usize,
+    /// Batches in each step, whose gradients are averaged.
+    pub accumulated_batches: usize,
     /// The loss is read, checked and reported every so many steps.
     pub log_every: usize,
     /// The treatment of a step whose loss or gradients are not finite.
@@ -88,7 +104,9 @@ impl Default for TrainerConfig {
     fn default() -> Self {
         Self {
             steps_per_experience: 2000,
+            budget: None,
             batch_size: 64,
+            accumulated_batches: 1,
             log_every: 20,
             on_divergence: OnDivergence::Stop,
             condition_on: ConditionOn::Class,
@@ -111,12 +129,27 @@ impl OptimizerConfig {
 }
 
 impl TrainerConfig {
-    /// Optimiser steps in experience `k` of a stream: `steps_per_experience`, or, where every image comes once, its
-    /// batches.
+    /// How long an experience trains where its images are there for its duration.
+    pub(super) fn budget(&self) -> Budget {
+        self.budget.unwrap_or(Budget::Steps(self.steps_per_experience))
+    }
+
+    /// Images of the current data in each step.
+    pub(super) fn images_a_step(&self) -> usize {
+        (self.batch_size * self.accumulated_batches).max(1)
+    }
+
+    /// Optimiser steps in experience `k` of a stream, on its own images: those of the budget, or, where every image comes
+    /// once, its batches. Of a budget of passes it is the most that there can be.
     pub fn steps_in(&self, stream: &Stream, k: usize) -> usize {
+        self.steps_on(stream, stream.experiences()[k].train.len())
+    }
+
+    /// As [`steps_in`](Self::steps_in), of an experience that trains on so many images.
+    pub(super) fn steps_on(&self, stream: &Stream, images: usize) -> usize {
         match stream.arrival() {
-            Arrival::Epochs => self.steps_per_experience,
-            Arrival::Once => stream.experiences()[k].train.len().div_ceil(self.batch_size.max(1)),
+            Arrival::Epochs => self.budget().steps(images, self.images_a_step()),
+            Arrival::Once => images.div_ceil(self.images_a_step()),
         }
     }
 
@@ -128,11 +161,13 @@ impl TrainerConfig {
         let counts = [
             ("steps_per_experience", self.steps_per_experience),
             ("batch_size", self.batch_size),
+            ("accumulated_batches", self.accumulated_batches),
             ("log_every", self.log_every),
         ];
         if let Some((key, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
             return Err(StrategyError::config(key, value, "expected at least 1"));
         }
+        self.budget.map_or(Ok(()), Budget::validate).map_err(|error| error.at("budget"))?;
         let o = &self.optimizer;
         let in_range = [
             (

@@ -1,6 +1,6 @@
 //! One training step, as a strategy sees it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use burn::{optim::GradientsParams, tensor::Tensor};
 use data_streams::{Augmentation, ImageDataset};
@@ -11,7 +11,10 @@ use ddpm_core::{
     parameters::{ParameterVector, take_gradients},
 };
 
-use super::batch::{ConditionOn, LabelDropout, augmented_images};
+use super::{
+    batch::{ConditionOn, LabelDropout, augmented_images},
+    passes::{Pass, PassCounter},
+};
 
 /// One training step, as a strategy sees it.
 #[derive(Debug)]
@@ -40,8 +43,10 @@ pub struct Step<'a, B: TrainBackend, D> {
     pub key: Key,
     /// Where tensors live.
     pub device: &'a B::Device,
-    /// Images whose loss was computed in this step so far.
-    pub(crate) images: Cell<u64>,
+    /// Where images that go through a network are reported.
+    pub passes: &'a PassCounter,
+    /// All batches of the optimiser's step, of which `batch` is one.
+    pub(crate) batches: &'a [NoisyBatch<B>],
     /// Timesteps and losses of this step so far, where the drawing of timesteps follows them.
     pub(crate) losses: RefCell<Vec<(Vec<usize>, Tensor<B, 1>)>>,
 }
@@ -87,16 +92,21 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
         self.objective.losses(self.model, batch, self.process)
     }
 
-    /// The gradient of the loss on the current batch alone, whatever other losses a composition adds to it. It takes
-    /// another pass of the batch through the model.
+    /// The gradient of the loss on the current data alone, whatever other losses a composition adds to it: over all batches
+    /// of the step. It takes another pass of these through the model.
     pub fn loss_gradient(&self) -> ParameterVector<B::InnerBackend> {
-        let loss = self.batch.weighted_mean(self.losses_on(self.batch));
-        let mut grads = GradientsParams::from_grads(loss.backward(), self.model);
-        take_gradients::<B, D>(self.model, &mut grads)
+        let images: usize = self.batches.iter().map(NoisyBatch::len).sum();
+        let gradient = |batch: &NoisyBatch<B>| {
+            let loss = batch.weighted_mean(self.losses_on(batch));
+            let loss = loss.mul_scalar(batch.len() as f64 / images as f64);
+            take_gradients::<B, D>(self.model, &mut GradientsParams::from_grads(loss.backward(), self.model))
+        };
+        let gradients = self.batches.iter().map(gradient);
+        gradients.reduce(|sum, gradient| sum.plus(gradient, 1.0)).expect("a step has a batch")
     }
 
-    /// Notes that so many images went through the model.
+    /// Reports that so many images went through the model in training.
     pub fn count_images(&self, n: usize) {
-        self.images.set(self.images.get() + n as u64);
+        self.passes.add(Pass::Training, n);
     }
 }

@@ -14,8 +14,18 @@ use super::{
 
 /// Every quantity, in the order of the long table. Where two places fit, the first counts.
 pub fn quantities() -> Vec<Quantity> {
-    let parts =
-        [run(), floor(), matrices(), summaries(), timestep(), changes(), views(), readings(), costs()];
+    let parts = [
+        run(),
+        floor(),
+        matrices(),
+        summaries(),
+        timestep(),
+        changes(),
+        views(),
+        readings(),
+        average(),
+        costs(),
+    ];
     parts.into_iter().flatten().collect()
 }
 
@@ -297,6 +307,17 @@ fn views() -> Vec<Quantity> {
             "linear CKA of a block's activations on task j right after it and after task k",
         ),
     ]
+}
+
+/// The moving average that is evaluated.
+fn average() -> Vec<Quantity> {
+    vec![plain(
+        "ema_weight_of_past",
+        "",
+        "cells[cell].ema_weight_of_past[k]",
+        "weight of the moving average before task k in the model that is evaluated after it; 0 where it starts anew with \
+         each task",
+    )]
 }
 
 fn costs() -> Vec<Quantity> {

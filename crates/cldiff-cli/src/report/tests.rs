@@ -45,6 +45,7 @@ pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
         samples: BTreeMap::from([("fid".into(), vec![vec![Some(64); tasks]; tasks])]),
         pooled_samples: BTreeMap::from([("fid".into(), vec![Some(64); tasks])]),
         pooled_standard_errors: BTreeMap::from([("fid".into(), vec![Some(0.5); tasks])]),
+        ema_weight_of_past: (0..tasks).map(|k| 0.1 * k as f64).collect(),
         missing: Vec::new(),
         summary_missing: BTreeMap::new(),
         untrained: BTreeMap::from([("bpd".into(), vec![Some(8.0); tasks])]),

@@ -163,6 +163,9 @@ pub struct CellResult {
     /// Standard errors over samples of the entries of `pooled`, for metrics that estimate one.
     #[serde(default)]
     pub pooled_standard_errors: BTreeMap<String, Vec<Option<f64>>>,
+    /// The weight of the moving average before task k in the model that is evaluated after it.
+    #[serde(default)]
+    pub ema_weight_of_past: Vec<f64>,
     /// Why entries of `matrices` on tasks seen, and of `pooled`, are null.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingValue>,

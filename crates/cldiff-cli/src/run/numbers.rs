@@ -47,6 +47,7 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
         timestep: timestep_result(spec, evaluations),
         untrained,
         hybrid_sampling: evaluations.iter().flat_map(hybrid).collect(),
+        ema_weight_of_past: evaluations.iter().map(|e| e.weight_of_past).collect(),
         gradient_cosine: spec
             .evaluation
             .gradients

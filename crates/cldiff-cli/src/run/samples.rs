@@ -103,6 +103,7 @@ mod tests {
             experience,
             metrics: BTreeMap::from([(SampleMetric::FID, values)]),
             profiles: Vec::new(),
+            weight_of_past: 0.0,
             pictures: Vec::new(),
             analyses: Analyses::default(),
         };

@@ -48,7 +48,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
                     row.push(linear_cka(a, b, config.debiased));
                 }
                 table.blocks = after.into_iter().map(|(name, _)| name).collect();
-                let passes = 2 * config.images;
+                let passes = 2 * self.images_in(j, config.images);
                 tell(passes, passes, k, observer, cost)?;
             }
             table.values.push(by_block);

@@ -37,7 +37,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
             for (j, cosines) in cosines.iter_mut().enumerate() {
                 cosines.push(cosine(&new, &gradient(j)));
             }
-            let passes = (k + 1) * config.images;
+            let passes = (0..=k).map(|j| self.images_in(j, config.images)).sum();
             tell(passes, 3 * passes, k, observer, cost)?;
         }
         Ok(cosines)

@@ -237,6 +237,11 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
         Ok(())
     }
 
+    /// How many of `n` images task `j`'s eval split has.
+    fn images_in(&self, j: usize, n: usize) -> usize {
+        n.min(self.reference.tasks[j].eval.len())
+    }
+
     /// Images of task `j`'s eval split, every class in its share, and their conditions, on a backend with or without
     /// autodiff.
     fn images_of<D: ddpm_core::Kernels<Device = B::Device>>(
@@ -278,7 +283,7 @@ fn tell(
     observer: &mut dyn CellObserver,
     cost: &mut Cost,
 ) -> Result<(), EngineError> {
-    cost.denoiser_evaluations += passes as u64;
+    cost.evaluation_passes += passes as u64;
     let images = passes as u64;
     let tick = Tick { phase: Phase::Evaluate, experience: k, work: work as u64, images, step: 0, loss: None };
     if observer.tick(tick).is_break() { Err(EngineError::Interrupted) } else { Ok(()) }

@@ -55,6 +55,7 @@ struct Storage {
 pub struct ImageDataset {
     storage: Arc<Storage>,
     view: Arc<[Entry]>,
+    domains: bool,
 }
 
 impl ImageDataset {
@@ -90,7 +91,7 @@ impl ImageDataset {
         let whole = Part { name: name.into(), classes: 0..class_names.len() };
         let storage = Storage { name: name.into(), shape, class_names, parts: vec![whole], pixels, labels };
         let view = (0..count).map(|index| Entry { index, task: 0 }).collect();
-        Ok(Self { storage: Arc::new(storage), view })
+        Ok(Self { storage: Arc::new(storage), view, domains: false })
     }
 
     /// The same set, known to be joined from `parts`.
@@ -172,7 +173,19 @@ impl ImageDataset {
             Entry { task, ..*entry }
         };
         let view = self.view.iter().enumerate().map(retag).collect();
-        Self { storage: Arc::clone(&self.storage), view }
+        Self { storage: Arc::clone(&self.storage), view, domains: self.domains }
+    }
+
+    /// The same images, where images of one class are of another distribution in each experience, or not.
+    #[must_use]
+    pub fn with_domains(self, domains: bool) -> Self {
+        Self { domains, ..self }
+    }
+
+    /// Whether images of one class are of another distribution in each experience: a stream says so. Views, selections
+    /// and pools keep it.
+    pub fn changes_domains(&self) -> bool {
+        self.domains
     }
 
     /// The pixels of the i-th image.
@@ -208,7 +221,7 @@ impl ImageDataset {
     #[must_use]
     pub fn select(&self, positions: &[usize]) -> Self {
         let view = positions.iter().map(|&i| self.view[i]).collect();
-        Self { storage: Arc::clone(&self.storage), view }
+        Self { storage: Arc::clone(&self.storage), view, domains: self.domains }
     }
 
     /// The images of some classes, in their order.
@@ -222,7 +235,7 @@ impl ImageDataset {
     #[must_use]
     pub fn take(&self, n: usize) -> Self {
         let view = self.view.iter().copied().take(n).collect();
-        Self { storage: Arc::clone(&self.storage), view }
+        Self { storage: Arc::clone(&self.storage), view, domains: self.domains }
     }
 
     /// Several sets as one; views of one source copy no pixels.
@@ -233,9 +246,10 @@ impl ImageDataset {
         let Some((first, rest)) = parts.split_first() else {
             return Err(DataError::Inconsistent { name: "pooled".into(), problem: "nothing to pool".into() });
         };
+        let domains = parts.iter().any(|part| part.domains);
         if rest.iter().all(|part| Arc::ptr_eq(&part.storage, &first.storage)) {
             let view = parts.iter().flat_map(|part| part.view.iter().copied()).collect();
-            return Ok(Self { storage: Arc::clone(&first.storage), view });
+            return Ok(Self { storage: Arc::clone(&first.storage), view, domains });
         }
         if let Some(other) =
             rest.iter().find(|p| p.shape() != first.shape() || p.class_names() != first.class_names())
@@ -256,7 +270,7 @@ impl ImageDataset {
         let labels = parts.iter().flat_map(|part| part.labels()).collect();
         let tasks: Vec<usize> = parts.iter().flat_map(|part| part.tasks()).collect();
         let copied = Self::new(first.name(), first.shape(), first.class_names().to_vec(), pixels, labels)?;
-        Ok(copied.with_parts(first.parts().to_vec()).with_tasks(&tasks))
+        Ok(copied.with_parts(first.parts().to_vec()).with_tasks(&tasks).with_domains(domains))
     }
 
     /// SHA-256 over shape, class names, labels and pixels in this view's order, in hexadecimal.
@@ -294,6 +308,16 @@ mod tests {
         let shape = ImageShape { channels: 1, height: 1, width: 2 };
         let names = vec!["a".to_owned(), "b".to_owned()];
         ImageDataset::new("four", shape, names, (0..8).collect(), vec![0, 1, 0, 1]).unwrap()
+    }
+
+    #[test]
+    fn views_and_pools_keep_that_domains_change() {
+        let (plain, other) = (four(), four().with_domains(true));
+        assert!(!plain.changes_domains() && !plain.select(&[1]).with_task(2).changes_domains());
+        assert!(other.select(&[1]).with_task(2).take(1).changes_domains());
+        assert!(ImageDataset::concat(&[&plain, &other]).unwrap().changes_domains());
+        assert!(ImageDataset::concat(&[&other, &other.select(&[0])]).unwrap().changes_domains());
+        assert!(!ImageDataset::concat(&[&plain, &four()]).unwrap().changes_domains());
     }
 
     #[test]

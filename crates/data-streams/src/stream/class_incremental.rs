@@ -167,6 +167,22 @@ mod tests {
         }
     }
 
+    /// Orders of ten classes that coincide for two of six seeds would be a coincidence of one in 240,000.
+    #[test]
+    fn the_seed_is_what_the_order_depends_on() {
+        let order = |seed| ClassOrder::Shuffled { seed }.of(10).unwrap();
+        let orders: std::collections::BTreeSet<Vec<usize>> = (0..6).map(order).collect();
+        assert_eq!(orders.len(), 6);
+        assert_eq!(order(3), order(3));
+        let stream = |seed| {
+            let config =
+                ClassIncremental { class_order: ClassOrder::Shuffled { seed }, ..Default::default() };
+            let stream = config.build(data()).unwrap();
+            stream.experiences().iter().flat_map(|e| e.classes.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!((stream(1), stream(2)), (order(1), order(2)));
+    }
+
     #[test]
     fn uneven_experiences_have_their_sizes() {
         let build =

@@ -236,6 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn the_seed_is_what_the_order_of_arrival_depends_on() {
+        let order = |drift, seed| {
+            let arriving = arrival(&online(drift, seed).build(data()).unwrap());
+            (0..200).map(|i| arriving.source_index(i)).collect::<Vec<_>>()
+        };
+        assert_ne!(order(Drift::None, 0), order(Drift::None, 1));
+        // The mixing of neighbours too: which places of the windows the next task has.
+        let tasks = |seed| {
+            let drift = Drift::Linear { width: 1.0 };
+            arrival(&online(drift, seed).build(data()).unwrap()).tasks()
+        };
+        assert_ne!(tasks(0), tasks(1));
+    }
+
+    #[test]
     fn widths_out_of_range_are_named() {
         for width in [0.0, -1.0, 1.5, f64::NAN] {
             let message = online(Drift::Gaussian { width }, 0).build(data()).unwrap_err().to_string();

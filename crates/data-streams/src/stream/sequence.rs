@@ -92,7 +92,10 @@ impl Stream {
 
     /// The same stream, in which images of one class are of another distribution in each experience, or not.
     #[must_use]
-    pub fn in_domains(self, domains: bool) -> Self {
+    pub fn in_domains(mut self, domains: bool) -> Self {
+        for e in &mut self.experiences {
+            (e.train, e.eval) = (e.train.clone().with_domains(domains), e.eval.clone().with_domains(domains));
+        }
         Self { domains, ..self }
     }
 

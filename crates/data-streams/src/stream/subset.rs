@@ -186,6 +186,8 @@ mod tests {
             Subset { stream, experiences: experiences.to_vec(), ..Default::default() }.build(data()).unwrap()
         };
         assert!(part(&[2, 0]).shares_classes_across_domains());
+        assert!(part(&[2, 0]).experiences().iter().all(|e| e.train.changes_domains()));
+        assert!(part(&[1]).experiences().iter().all(|e| !e.train.changes_domains()));
         assert!(!part(&[1]).shares_classes_across_domains());
         let online =
             Online { stream: StreamConfig::of(crate::DomainIncremental::default()), ..Default::default() };
@@ -193,7 +195,9 @@ mod tests {
         assert!(!subset().build(data()).unwrap().shares_classes_across_domains());
         // The images of a class are of one distribution, whichever experience they come in.
         let blurry = StreamConfig::of(crate::Blurry { disjoint: 0.0, ..Default::default() });
-        assert!(!blurry.build(data()).unwrap().shares_classes_across_domains());
+        let blurry = blurry.build(data()).unwrap();
+        assert!(!blurry.shares_classes_across_domains());
+        assert!(blurry.experiences().iter().all(|e| !e.train.changes_domains()));
     }
 
     #[test]

@@ -132,3 +132,57 @@ impl<I: Kernels> Delta<I> {
         ParameterVector::from_entries(entries.map(|(part, (id, value))| (id, weight(part, value))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn_autodiff::Autodiff;
+    use burn_flex::Flex;
+    use ddpm_core::parameters::take_gradients;
+
+    use super::*;
+
+    type B = Autodiff<Flex>;
+
+    /// alpha = 6 with rank 2: adapters count three times.
+    fn config() -> LoraConfig {
+        LoraConfig { rank: 2, alpha: 6.0, ..LoraConfig::default() }
+    }
+
+    fn matrix<const D: usize>(values: &[f32], shape: [usize; D]) -> Param<Tensor<B, D>> {
+        Param::from_tensor(Tensor::from_data(TensorData::new(values.to_vec(), shape), &Default::default()))
+    }
+
+    fn weights(values: &[f32]) -> ParameterVector<Flex> {
+        let tensor = Tensor::from_floats(values, &Default::default());
+        ParameterVector::from_entries(vec![(burn::module::ParamId::new(), tensor)])
+    }
+
+    /// A weight of 2 x 3 with `up` (2 x 2) and `down` (2 x 3).
+    fn delta() -> (Vec<Part>, Delta<B>) {
+        let down = vec![matrix(&[1.0, 0.0, 2.0, 0.0, -1.0, 1.0], [2, 3])];
+        let up = vec![matrix(&[1.0, 2.0, 0.5, 0.0], [2, 2])];
+        let parts = vec![Part { matrix: Some([2, 3]), trained: false }];
+        (parts, Delta { down, up, values: Vec::new() })
+    }
+
+    /// up down = [[1, -2, 4], [0.5, 0, 1]].
+    #[test]
+    fn adapters_count_alpha_over_rank_times() {
+        assert_eq!(config().scale(), 3.0);
+        let (parts, delta) = delta();
+        let base = weights(&[10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
+        let applied = delta.valid().applied(&parts, &base, config().scale()).to_floats();
+        assert_eq!(applied, [13.0, 14.0, 42.0, 41.5, 50.0, 63.0]);
+    }
+
+    /// With dW = [[1, 0, 2], [0, 1, 0]]: d up = 3 dW down^T = 3 [[5, 2], [0, -1]], and d down = 3 up^T dW =
+    /// 3 [[1, 0.5, 2], [2, 0, 4]].
+    #[test]
+    fn their_gradients_do_too() {
+        let (parts, delta) = delta();
+        let of_weights = weights(&[1.0, 0.0, 2.0, 0.0, 1.0, 0.0]);
+        let mut grads = delta.gradients(&parts, of_weights, config().scale());
+        let found = take_gradients::<B, _>(&delta, &mut grads).to_floats();
+        assert_eq!(found, [3.0, 1.5, 6.0, 6.0, 0.0, 12.0, 15.0, 6.0, 0.0, -3.0]);
+    }
+}

@@ -5,6 +5,9 @@
 //! `W = W_0 + (alpha / rank) up down` of its own for the weights of convolutions and attention (`delta.rs`). Adapters are
 //! selected by the task that is asked for, or merged into the weights at the end of each experience.
 //!
+//! Each experience has an optimiser and a moving average of its own adapters, whatever `training.ema.at_experience` says:
+//! there are no earlier values of these parameters to go on from.
+//!
 //! Deviations from C-LoRA: no penalty on overlapping adapters. The table of class embeddings is trained along, and kept
 //! for each task: a new class would have none otherwise.
 

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose, parameters::ParameterVector};
 
 use super::super::EwcConfig;
-use crate::Boundary;
+use crate::{Boundary, Pass};
 
 const FISHER: Purpose = Purpose::named("fisher information");
 
@@ -29,6 +29,7 @@ impl<'a, B: TrainBackend, D: TrainableDenoiser<B>> Samples<'a, B, D> {
         (0..self.len()).map(move |i| {
             let image = self.images[i / self.config.timesteps_per_sample];
             let batch = self.boundary.noisy(&[image], key.within(FISHER).step(i));
+            self.boundary.passes.add(Pass::Fisher, 1);
             let weight = batch.weights.as_ref().map_or(1.0, |weights| weights[0]);
             (self.boundary.gradient(objective.losses(model, &batch, process).mean()), weight)
         })
@@ -61,6 +62,7 @@ impl<'a, B: TrainBackend, D: TrainableDenoiser<B>> Samples<'a, B, D> {
         let size = self.config.batch_size.unwrap_or(training.batch_size);
         self.mean(repeated.chunks(size).enumerate().map(|(i, images)| {
             let batch = self.boundary.noisy(images, key.within(FISHER).step(i));
+            self.boundary.passes.add(Pass::Fisher, images.len());
             let gradient = self.boundary.gradient(objective.loss(model, &batch, process));
             scaled(square(gradient), images.len() as f64)
         }))

@@ -47,6 +47,17 @@ pub enum Towards {
     Current,
 }
 
+impl Towards {
+    /// Passes of the classifier in each pass of the network that it guides: for its gradient, and for the likeliest class
+    /// where that is not known.
+    pub(crate) fn passes(self) -> usize {
+        match self {
+            Self::Own => 1,
+            Self::Current => 2,
+        }
+    }
+}
+
 /// The options of guidance by a classifier.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -6,7 +6,7 @@ use ddpm_core::{
     parameters::ParameterVector,
 };
 
-use crate::{Boundary, Restore, State, Step, StrategyError};
+use crate::{Boundary, Pass, Restore, State, Step, StrategyError};
 
 /// The model as it was at the end of an experience.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
     /// The mean squared difference between the model's prediction and the teacher's, `[1]`, each image with its importance
     /// weight. Both are asked with the label of the batch, which may be the one for "no label".
     pub fn distillation_loss(&self, step: &Step<'_, B, D>, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
+        step.passes.add(Pass::Teacher, batch.len());
         let target = self.prediction(step.process, batch);
         step.count_images(batch.len());
         let output = step.process.evaluate(step.model, batch.x_t.clone(), &batch.t, batch.y.clone());

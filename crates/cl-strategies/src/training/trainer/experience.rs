@@ -1,4 +1,4 @@
-//! An experience as it is trained on: its images as they arrive, and how many steps that makes.
+//! An experience as it is trained on: its images as they arrive, how many steps that makes, and their learning rates.
 
 use std::ops::Range;
 
@@ -12,6 +12,10 @@ use ddpm_core::{
     objective::noise_ahead,
 };
 
+use super::super::{
+    budget::Budget,
+    schedule::{Place, Span},
+};
 use crate::{LabelDropout, TrainerConfig};
 
 const STEP: Purpose = Purpose::named("training step");
@@ -28,21 +32,15 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Optimiser steps: those of the configuration, or the batches that arrive.
-    pub fn steps(&self) -> usize {
-        self.config.steps_in(self.stream, self.k)
-    }
-
-    /// The experience's images as they arrive, or, where a strategy chooses the data, shuffled epochs of these.
+    /// The experience's images as they arrive, or those that a strategy chooses; shuffled epochs of these, or, where every
+    /// image comes once, one pass in their order.
     pub fn loader(&self, chosen: Option<ImageDataset>) -> Loader {
         let (seed, k) = (self.seed, self.k as u64);
-        let once = chosen.is_none() && self.stream.arrival() == Arrival::Once;
         let data = chosen.unwrap_or_else(|| self.stream.experiences()[self.k].train.clone());
         Loader {
-            order: if once {
-                Order::Arrival(ArrivalOrder::new(data.len()))
-            } else {
-                Order::Epochs(EpochOrder::new(seed, k, data.len()))
+            order: match self.stream.arrival() {
+                Arrival::Once => Order::Arrival(ArrivalOrder::new(data.len())),
+                Arrival::Epochs => Order::Epochs(EpochOrder::new(seed, k, data.len())),
             },
             data,
             batch_size: self.config.batch_size,
@@ -53,6 +51,58 @@ impl Run<'_> {
         }
     }
 
+    /// The batches of its steps on so many images, made `accumulated_batches` a step; of the last step there may be fewer.
+    pub fn batches(&self, images: usize, steps: usize) -> usize {
+        let batches = steps.saturating_mul(self.config.accumulated_batches);
+        match self.stream.arrival() {
+            Arrival::Once => batches.min(images.div_ceil(self.config.batch_size)),
+            Arrival::Epochs => batches,
+        }
+    }
+
+    /// The share of the experience that is over before a step, given the passes that its budget has paid for; none where
+    /// nothing is left. The first step is always made.
+    pub fn used(&self, (step, steps): (usize, usize), passes: u64) -> Option<f64> {
+        let used = if self.once() {
+            step as f64 / steps as f64
+        } else {
+            self.config.budget().used((step, steps), passes)
+        };
+        (step == 0 || used < 1.0).then_some(used)
+    }
+
+    /// How many steps it will be, after `done` of at most `steps`.
+    pub fn expected_steps(&self, (done, steps): (usize, usize), passes: u64) -> usize {
+        let left = self.used((done, steps), passes);
+        left.map_or(done, |used| ((done as f64 / used).round() as usize).clamp((done + 1).min(steps), steps))
+    }
+
+    /// The learning rate of a step; as [`place`](Self::place).
+    pub fn learning_rate(&self, step: (usize, usize), taken: usize, used: f64) -> f64 {
+        let o = &self.config.optimizer;
+        o.learning_rate * o.schedule.factor(o.warmup_steps, self.place(step, taken, used))
+    }
+
+    /// The place of a step in the stretch of the learning rate's schedule; `taken` steps of the stream were made before, and
+    /// `used` is the share of this experience that is over.
+    fn place(&self, (step, steps): (usize, usize), taken: usize, used: f64) -> Place {
+        let counted = !matches!(self.config.budget(), Budget::Passes(_)) || self.once();
+        match self.config.optimizer.schedule_over {
+            Span::Experience => Place { step, steps: counted.then_some(steps), share: used },
+            Span::Stream => {
+                let (tasks, share) = (self.stream.len(), (self.k as f64 + used) / self.stream.len() as f64);
+                // A strategy may choose more images for the epochs of later experiences than these have themselves.
+                let counted = matches!(self.config.budget(), Budget::Steps(_)) || self.once();
+                let all = || (0..tasks).map(|k| self.config.steps_in(self.stream, k)).sum();
+                Place { step: taken, steps: counted.then(all), share }
+            }
+        }
+    }
+
+    fn once(&self) -> bool {
+        self.stream.arrival() == Arrival::Once
+    }
+
     pub fn label_dropout(&self) -> LabelDropout {
         let (classes, tasks) = (self.stream.class_names().len(), self.stream.len());
         let null = self.config.condition_on.cardinality(classes, tasks).unwrap_or(0);
@@ -60,7 +110,7 @@ impl Run<'_> {
     }
 }
 
-/// What a step trains on, as far as it depends on no model.
+/// What a batch of a step consists of, as far as it depends on no model.
 pub(super) struct Prepared {
     /// Where its images are in the data set.
     pub positions: Vec<usize>,
@@ -70,17 +120,17 @@ pub(super) struct Prepared {
     pub noise: TensorData,
 }
 
-/// The key of what is drawn in a step of experience `k`.
-pub(super) fn step_key(seed: u64, k: usize, step: usize) -> Key {
-    Key::new(seed, STEP).experience(k).step(step)
+/// The key of what is drawn for a batch of experience `k`; with one batch a step it is the step's.
+pub(super) fn step_key(seed: u64, k: usize, batch: usize) -> Key {
+    Key::new(seed, STEP).experience(k).step(batch)
 }
 
-/// What the steps of experience `k` train on, made ahead of them by a thread.
+/// The batches that experience `k` trains on, made ahead of their steps by a thread.
 pub(super) fn prepared(
     mut loader: Loader,
     seed: u64,
     k: usize,
-    steps: Range<usize>,
+    batches: Range<usize>,
 ) -> Result<Prefetcher<Prepared>, DataError> {
     let make = move |step: u64| {
         let Batch { positions, pixels, shape, .. } = loader.batch(step)?;
@@ -89,5 +139,5 @@ pub(super) fn prepared(
         let noise = noise_ahead(dims, step_key(seed, k, step as usize));
         Ok(Prepared { positions, images, noise })
     };
-    Prefetcher::of(make, steps.start as u64..steps.end as u64, PREFETCHED)
+    Prefetcher::of(make, batches.start as u64..batches.end as u64, PREFETCHED)
 }

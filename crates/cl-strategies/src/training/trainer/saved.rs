@@ -4,13 +4,14 @@ use data_streams::ImageDataset;
 use ddpm_core::{AdamWMoments, Ema, TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 
 use super::Trainer;
-use crate::{Restore, State, Strategy, StrategyError};
+use crate::{PassCounter, Restore, State, Strategy, StrategyError};
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     /// All that going on takes: model, moving average, optimiser, position, and the strategy's state.
     pub fn save(&self, strategy: &dyn Strategy<B, D>) -> State {
         let (mut state, mut of_strategy) = (State::default(), State::default());
         state.put("position", self.position);
+        state.put("passes", self.passes());
         state.put_module("model", self.model());
         state.put_vector("average", Some(self.ema.parameters()));
         state.put("average_updates", self.ema.updates());
@@ -46,6 +47,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
         self.optimizer.restore(AdamWMoments { first, second, steps: state.take("optimizer_steps")? });
         self.timesteps = state.take("timesteps")?;
         self.position = state.take("position")?;
+        self.passes = PassCounter::at(state.take("passes")?);
         let mut of_strategy = state.take_scope("strategy");
         let context = Restore { model: &model, training: &self.config, data, device: &self.device };
         strategy.restore(&mut of_strategy, &context)?;

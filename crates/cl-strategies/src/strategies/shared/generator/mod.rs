@@ -21,7 +21,7 @@ use super::{
     noisy_classifier::{ClassifierGuidanceConfig, Labelled, NoisyClassifier, Towards},
     teacher::Teacher,
 };
-use crate::{Boundary, ConditionOn, Restore, State, Step, StrategyError, buffer, images};
+use crate::{Boundary, ConditionOn, Pass, PassCounter, Restore, State, Step, StrategyError, buffer, images};
 
 const GENERATED: Purpose = Purpose::named("generated images");
 const CLASSIFIER: Purpose = Purpose::named("training of a guiding classifier");
@@ -92,6 +92,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         let Source::Pool { images } = self.config.source else { return Ok(()) };
         let key = boundary.key.within(GENERATED);
         let Boundary { process, condition_on, device, .. } = *boundary;
+        self.report(boundary.passes, images, process);
         self.pool = Some(self.draw(process, condition_on, images, key, device)?);
         Ok(())
     }
@@ -115,9 +116,12 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         let labels = current.iter().map(|&i| data.label(i)).collect();
         let mut sets = vec![Labelled { x_0: images::<B::InnerBackend>(data, &current, device), labels }];
         if self.teacher.is_some() {
+            self.report(boundary.passes, config.generated, process);
             let past = self.draw(process, condition_on, config.generated, key, device)?;
             sets.push(Labelled { x_0: past.x_0, labels: past.labels });
         }
+        let share = config.batch_size.div_ceil(sets.len());
+        boundary.passes.add(Pass::Classifier, config.steps * share * sets.len());
         let classifier = self.classifier.take().unwrap_or_else(|| {
             let (channels, classes) = (data.shape().channels, data.class_names().len());
             NoisyClassifier::new(config, channels, classes, key, device)
@@ -152,6 +156,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             }
             None => {
                 let key = step.key.within(GENERATED);
+                self.report(step.passes, n, step.process);
                 self.draw(step.process, step.condition_on, n, key, step.device)?
             }
         };
@@ -200,22 +205,31 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             key,
         };
         let model: &dyn Denoiser<B::InnerBackend> = &teacher.model;
-        let guided = self.config.guidance.zip(self.classifier.as_ref());
-        let guided = guided.and_then(|(guidance, classifier)| {
-            let towards = match guidance.towards {
-                Towards::Own => None,
-                // Before there is a current experience nothing guides.
-                Towards::Current if self.current.is_empty() => return None,
-                Towards::Current => Some(self.current.as_slice()),
-            };
+        let guided = self.guiding().map(|(guidance, classifier)| {
+            let towards = (guidance.towards == Towards::Current).then_some(self.current.as_slice());
             let (teacher, scale) = (model, guidance.scale);
-            Some(Guide::<B> { teacher, conditional, classifier, process, scale, towards })
+            Guide::<B> { teacher, conditional, classifier, process, scale, towards }
         });
         let model = guided.as_ref().map_or(model, |guided| guided);
         let sampler = self.config.sampler.build::<B::InnerBackend>();
         let x_0 = sampler::draw(&*sampler, model, process, &request, device, &mut |_| ())
             .map_err(|error| self.config.of_sampler(error))?;
         Ok(Images { x_0: x_0.clamp(-1.0, 1.0), labels })
+    }
+
+    /// The classifier that guides what is drawn now, if one does; towards current classes none does before there are any.
+    fn guiding(&self) -> Option<(ClassifierGuidanceConfig, &NoisyClassifier<B>)> {
+        let guiding = self.config.guidance.zip(self.classifier.as_ref());
+        guiding.filter(|(guidance, _)| guidance.towards == Towards::Own || !self.current.is_empty())
+    }
+
+    /// Reports the passes that drawing `n` images takes.
+    fn report(&self, passes: &PassCounter, n: usize, process: &GaussianDiffusion) {
+        let evaluations = n * self.config.sampler.evaluations(process.timesteps());
+        passes.add(Pass::Generator, evaluations);
+        if let Some((guidance, _)) = self.guiding() {
+            passes.add(Pass::Classifier, guidance.towards.passes() * evaluations);
+        }
     }
 
     /// Adds teacher and pool to a checkpoint.
