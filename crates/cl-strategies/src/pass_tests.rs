@@ -17,8 +17,9 @@ use ddpm_core::{
 };
 
 use crate::{
-    BuildStrategy, ClassifierGuidanceConfig, GenerativeReplayConfig, GeneratorConfig, Passes, ReplayConfig,
-    Source, Strategy, Trainer, TrainerConfig,
+    BuildStrategy, ClassifierGuidanceConfig, Compose, EwcConfig, Fisher, GenerativeDistillationConfig,
+    GenerativeReplayConfig, GeneratorConfig, Inputs, PartialSamplingDistillationConfig, Passes, ReplayConfig,
+    RwalkConfig, SiConfig, Source, Strategy, Towards, Trainer, TrainerConfig,
 };
 
 type B = Autodiff<Flex>;
@@ -107,4 +108,103 @@ fn a_generator_and_its_classifier_are_counted() {
     let classifier = 3 * 4 * 4 + generator;
     assert_eq!(guided, Passes { training, generator, classifier, ..Passes::default() });
     assert_eq!(of_network(&guided), counted);
+}
+
+/// The passes of a strategy, of which the network has counted those that are its own.
+fn passes_of(config: &impl BuildStrategy<B, Model>) -> Passes {
+    let (passes, counted) = train(&mut *config.build().unwrap());
+    assert_eq!(of_network(&passes), counted, "{passes:?}");
+    passes
+}
+
+/// Before the second and the third experience, a classifier is trained on four steps of four images, three of past classes
+/// drawn without guidance. It is asked twice in each pass that it guides: for the likeliest class, and for the gradient.
+#[test]
+fn guidance_towards_current_classes_asks_the_classifier_twice() {
+    let small = ClassifierGuidanceConfig { steps: 4, batch_size: 4, generated: 3, ..Default::default() };
+    let guidance = Some(ClassifierGuidanceConfig { towards: Towards::Current, ..small });
+    let with = |source| {
+        let generator = GeneratorConfig { source, guidance, ..GeneratorConfig::default() };
+        passes_of(&GenerativeReplayConfig { generator, ..GenerativeReplayConfig::default() })
+    };
+    let unguided = 2 * 3 * 10;
+    // Eight fresh images, or a pool of five before each of two experiences.
+    for (source, images) in [(Source::Fresh, 8), (Source::Pool { images: 5 }, 2 * 5)] {
+        let (guided, training) = (images * 10, 12 + 8);
+        let (generator, classifier) = (unguided + guided, 2 * 4 * 4 + 2 * guided);
+        assert_eq!(with(source), Passes { training, generator, classifier, ..Passes::default() });
+    }
+}
+
+/// Eight images, of each of which teacher and model are asked once.
+#[test]
+fn the_inputs_of_a_distillation_have_their_own_cost() {
+    for (inputs, generator) in [
+        (Inputs::Generated, 8 * 10),
+        (Inputs::Gaussian, 0),
+        (Inputs::SymmetricGaussian, 0),
+        (Inputs::PartialGeneration, 8 * 3),
+        (Inputs::Lwf, 0),
+    ] {
+        let config = GenerativeDistillationConfig { inputs, partial_steps: 3, ..Default::default() };
+        let expected = Passes { training: 12 + 8, teacher: 8, generator, ..Passes::default() };
+        assert_eq!(passes_of(&config), expected, "{inputs:?}");
+    }
+}
+
+/// Of 40 timesteps, or of 5: an image takes a pass for each timestep above its own. The highest alone takes none.
+#[test]
+fn a_partial_sampling_takes_a_pass_for_each_step_that_it_makes() {
+    for (steps, longest) in [(None, 39), (Some(5), 4)] {
+        let of = |least_timestep_share| {
+            passes_of(&PartialSamplingDistillationConfig {
+                steps,
+                least_timestep_share,
+                ..Default::default()
+            })
+        };
+        let passes = of(0.0);
+        assert_eq!((passes.training, passes.teacher), (12 + 8, 8));
+        assert!(passes.generator > 0 && passes.generator <= 8 * longest, "{passes:?}");
+        assert_eq!(of(1.0).generator, 0);
+    }
+}
+
+/// After each of three experiences three images with two timesteps each, which rank 1 sees twice.
+#[test]
+fn each_estimate_of_the_fisher_information_counts_its_samples() {
+    for (fisher, of_experience) in [(Fisher::PerSample, 6), (Fisher::BatchMean, 6), (Fisher::RankOne, 12)] {
+        let config = EwcConfig {
+            fisher,
+            samples: 3,
+            timesteps_per_sample: 2,
+            batch_size: Some(4),
+            ..Default::default()
+        };
+        let expected = Passes { training: 12, fisher: 3 * of_experience, ..Passes::default() };
+        assert_eq!(passes_of(&config), expected, "{fisher:?}");
+    }
+}
+
+/// Where replay adds a loss, in four steps of two images, the gradient of the current loss alone takes one more pass of the
+/// batch, whether one strategy or two integrate it.
+#[test]
+fn a_path_integral_beside_an_added_loss_takes_the_batch_through_once_more() {
+    let build = |config: &dyn BuildStrategy<B, Model>| config.build().unwrap();
+    for (terms, training) in [
+        (vec![build(&SiConfig::default())], 12),
+        (vec![build(&ReplayConfig::default()), build(&SiConfig::default())], 12 + 8 + 8),
+        (
+            vec![
+                build(&SiConfig::default()),
+                build(&ReplayConfig::default()),
+                build(&RwalkConfig::default()),
+            ],
+            12 + 8 + 8,
+        ),
+    ] {
+        let (passes, counted) = train(&mut Compose::new(terms));
+        assert_eq!(passes, Passes { training, ..Passes::default() });
+        assert_eq!(passes.total(), counted);
+    }
 }

@@ -182,3 +182,20 @@ fn riemannian_walk_integrates_the_current_loss_alone() {
         assert_all_near(&found, &expected, "the importance");
     }
 }
+
+/// With several batches a step, the gradient of the current loss is that of all their images, each as much as every other:
+/// three and five images have 3/8 and 5/8.
+#[test]
+fn the_gradient_of_the_current_loss_is_over_all_batches_of_a_step() {
+    let (fixture, w) = (Fixture::new(), [0.4_f32]);
+    let model = lines(&w);
+    let batches = [&[0, 1, 2][..], &[3, 4, 5, 6, 7]].map(|images| fixture.batch_of(&model, images));
+    let of_batch = batches.each_ref().map(|batch| of_loss(&samples(batch), &w)[0]);
+    assert!((of_batch[0] - of_batch[1]).abs() > 1e-3 * of_batch[0].abs(), "{of_batch:?}");
+    let expected = 3.0 / 8.0 * of_batch[0] + 5.0 / 8.0 * of_batch[1];
+    for batch in &batches {
+        let step = Step { batches: &batches, ..fixture.step(&model, batch) };
+        assert_near(f64::from(step.loss_gradient().to_floats()[0]), expected, "the gradient");
+    }
+    assert_eq!(fixture.passes.passes().training, 2 * 8);
+}
