@@ -31,6 +31,21 @@ fn listed(scratch: &Scratch, what: &str) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// In backticks, on the page of its family: with formula, reference, deviations and cost.
+#[test]
+fn every_strategy_has_its_place_on_a_page() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/strategies");
+    let pages: String = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|page| page.lines().filter(|line| line.starts_with(['#', '|'])).collect::<Vec<_>>().join("\n"))
+        .collect();
+    for strategy in listed(&Scratch::new(), "strategies") {
+        let name = strategy["name"].as_str().unwrap();
+        assert!(pages.contains(&format!("`{name}`")), "no heading or table of docs/strategies/ has {name}");
+    }
+}
+
 #[test]
 fn rounded_products_are_another_training_and_a_setting_of_the_run() {
     let scratch = Scratch::new();

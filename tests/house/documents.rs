@@ -10,7 +10,9 @@ fn documents() -> Vec<String> {
         Path::new(path).extension().is_some_and(|end| end == "md") && !path.contains("CHANGELOG")
     };
     let of_root = names(".");
-    let of_docs = names("docs").into_iter().map(|name| format!("docs/{name}"));
+    let of_folder =
+        |folder: &'static str| names(folder).into_iter().map(move |name| format!("{folder}/{name}"));
+    let of_docs = of_folder("docs").chain(of_folder("docs/strategies"));
     let of_crates = names("crates").into_iter().map(|name| format!("crates/{name}README.md"));
     let existing = of_crates.filter(|path| repository().join(path).is_file());
     of_root.into_iter().chain(of_docs).chain(existing).filter(is_document).collect()

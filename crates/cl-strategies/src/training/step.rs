@@ -94,6 +94,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Step<'_, B, D> {
 
     /// The gradient of the loss on the current data alone, whatever other losses a composition adds to it: over all batches
     /// of the step. It takes another pass of these through the model.
+    ///
+    /// # Panics
+    /// Never: a step has a batch.
     pub fn loss_gradient(&self) -> ParameterVector<B::InnerBackend> {
         let images: usize = self.batches.iter().map(NoisyBatch::len).sum();
         let gradient = |batch: &NoisyBatch<B>| {
