@@ -23,7 +23,7 @@ use crate::{Boundary, ConditionOn, LabelDropout, PassCounter, Step, TrainerConfi
 
 pub(crate) type B = Autodiff<Flex>;
 
-/// `w_y x_t`; `w_0 x_t` without labels
+/// `w x_t`; of several parameters `w_y x_t`, and `w_0 x_t` without labels
 #[derive(Module, Debug)]
 pub(crate) struct Line<B: Backend> {
     w: Param<Tensor<B, 1>>,
@@ -37,8 +37,8 @@ impl<B: Kernels> Denoiser<B> for Line<B> {
         y: Option<Tensor<B, 1, Int>>,
     ) -> Tensor<B, 4> {
         let w = match y {
-            None => self.w.val().narrow(0, 0, 1),
-            Some(y) => self.w.val().select(0, y),
+            Some(y) if self.w.dims() != [1] => self.w.val().select(0, y),
+            _ => self.w.val().narrow(0, 0, 1),
         };
         let [n] = w.dims();
         x_t * w.reshape([n, 1, 1, 1])
