@@ -272,3 +272,29 @@ fn mistakes_in_the_readings_options_name_their_key() {
         assert!(!scratch.path("run").exists());
     }
 }
+
+/// Of 320 passes replay takes 20 steps of 16 images in the first task and 10 of 32 in the second; of one epoch `cumulative`
+/// takes 19 batches of 300 images, then 38 of 600. The last look is after the last step, and none changes the training.
+#[test]
+fn looks_end_where_an_experience_ends_under_any_budget() {
+    let scratch = Scratch::new();
+    let base = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/smoke.toml")).unwrap();
+    let (settings, _) = base.split_once("[[strategy]]").unwrap();
+    let replay = "replay = { buffer = { class_balanced = { per_class = 10 } } }";
+    for (strategy, label, budget, every, expected) in [
+        (replay, "replay", "{ passes = 320 }", 5, [&[0, 5, 10, 15, 20][..], &[0, 5, 10]]),
+        (replay, "replay", "{ passes = 320 }", 15, [&[0, 15, 20], &[0, 10]]),
+        ("cumulative = {}", "cumulative", "{ epochs = 1 }", 15, [&[0, 15, 19], &[0, 15, 30, 38]]),
+    ] {
+        let budget = format!("training.budget={budget}");
+        let train = |name: &str, looks: &str| {
+            let settings = settings.replace("[evaluation]\n", &format!("[evaluation]\n{looks}\n"));
+            scratch.write(&format!("{name}.toml"), &format!("{settings}[[strategy]]\n{strategy}\n"));
+            run(&scratch, &format!("{name}.toml"), &format!("{name}-{label}-{every}"), &["--set", &budget])
+        };
+        let off = train("off", "");
+        let on = train("on", &format!("every_steps = {every}\nwithin = {{ images_per_task = 4 }}"));
+        assert_eq!(cell(&on, label)["within"]["steps"], serde_json::json!(expected), "{label}, {every}");
+        assert_eq!(cell(&on, label)["matrices"], cell(&off, label)["matrices"], "{label}, {every}");
+    }
+}
