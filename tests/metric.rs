@@ -80,6 +80,7 @@ fn every_metric_has_its_keys_and_repeats_itself() {
                 "coverage_normalised",
                 "density_standard_error",
                 "coverage_standard_error",
+                "coverage_normalised_standard_error",
             ],
         ),
         (&["vendi"], &["vendi", "vendi_standard_error"]),

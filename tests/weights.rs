@@ -168,6 +168,7 @@ fn weights_of_dinov2_are_told_by_their_tensors_and_give_features() {
     let scratch = with_images();
     let fid = [&FID[..5], &["dinov2"], &FID[6..]].concat();
     refused(&scratch, &fid, &["dinov2_vits14_pretrain.pth", "cldiff weights convert"]);
+    refused(&scratch, &["weights", "fetch", "dinov2"], &["not fetched", "dinov2_vits14_pretrain.pth"]);
     let mut all = dinov2::parameters();
     all.push(("mask_token".into(), vec![1, 384]));
     fs::write(scratch.path("dinov2.pth"), state_dict(&all)).unwrap();
@@ -181,7 +182,7 @@ fn weights_of_dinov2_are_told_by_their_tensors_and_give_features() {
     let features = found["features"].as_str().unwrap();
     assert!(features.starts_with("384-d DINOv2") && features.contains(&sha256[..16]), "{found}");
     assert!(found["fid"].as_f64().unwrap().abs() < 1e-6);
-    refused(&scratch, &["weights", "fetch", "dinov2"], &["not fetched", "dinov2_vits14_pretrain.pth"]);
+    assert!(succeeds(&scratch, &["weights", "fetch", "dinov2"]).contains("there already"));
 }
 
 #[test]

@@ -71,7 +71,7 @@ const MEMBERS: [Member; 11] = [
             ("crates/cl-metrics/src/sample/inception_score.rs", "the metric of that name"),
             ("crates/cl-metrics/src/sample/kid.rs", "the kernel Inception distance, a metric"),
             (
-                "crates/cldiff-cli/src/weights/",
+                "crates/cldiff-cli/src/files/published.rs",
                 "the published file of weights: where it is and how it is read",
             ),
         ],

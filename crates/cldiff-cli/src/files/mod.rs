@@ -11,6 +11,7 @@ mod lock;
 pub mod manifest;
 pub mod output;
 mod pictures;
+pub(crate) mod published;
 pub mod run_directory;
 pub mod tensors;
 pub mod weights;

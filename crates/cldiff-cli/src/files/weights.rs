@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use directories::ProjectDirs;
 
-use crate::weights::published;
+use super::published::published;
 
 /// The weights that features of this name take where no file is named: what `weights fetch` or `weights convert` made.
 ///

@@ -3,13 +3,12 @@
 mod convert;
 mod fetch;
 mod list;
-mod published;
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-pub(crate) use self::published::{Published, published};
+pub(crate) use crate::files::published::{Published, published};
 use crate::ui::{download::DownloadArgs, failure::Failure};
 
 /// `cldiff weights`

@@ -145,7 +145,7 @@ fn what_is_missing_is_told_with_its_reason() {
         csv.starts_with("run,label,strategy,seed,metric,statistic,")
             && csv.lines().next().unwrap().ends_with(",value,reason")
     );
-    assert!(csv.contains(",fid,value,1,0,,,,,,,,\"fid needs at least 2 images, got 1\"\n"), "{csv}");
+    assert!(csv.contains(",fid,value,1,0,,,,,,,,,,,\"fid needs at least 2 images, got 1\"\n"), "{csv}");
     assert!(csv.contains(",12,\n"), "a row with a value has no reason");
     let table = crate::ui::table::render(&input.results);
     assert!(table.contains(&format!("– FID of a: seed 3: {reason}")), "{table}");
