@@ -74,6 +74,7 @@ const MEMBERS: [Member; 11] = [
                 "crates/cldiff-cli/src/files/published.rs",
                 "the published file of weights: where it is and how it is read",
             ),
+            ("crates/cldiff-cli/src/weights/", "the command, whose default it is"),
         ],
     },
     Member {
