@@ -8,8 +8,8 @@ use burn::{optim::GradientsParams, tensor::Tensor};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
-    Boundary, Compose, GenerativeDistillation, GenerativeReplay, PartialSamplingDistillation, Step,
-    StepTaker, Strategy, StrategyError,
+    Boundary, Compose, GenerativeDistillation, GenerativeReplay, PartialSamplingDistillation,
+    PartialSamplingDistillationConfig, Step, StepTaker, Strategy, StrategyError,
 };
 use common::{options, stream, trainer};
 use data_streams::ImageDataset;
@@ -63,7 +63,10 @@ fn a_teacher_that_cannot_draw_ends_the_training() {
         ),
         (
             "term.steps",
-            failure(&|| Box::new(PartialSamplingDistillation::<B, Model>::new(Default::default()).unwrap())),
+            failure(&|| {
+                let config = PartialSamplingDistillationConfig { steps: Some(10), ..Default::default() };
+                Box::new(PartialSamplingDistillation::<B, Model>::new(config).unwrap())
+            }),
         ),
     ] {
         assert!(message.starts_with(&format!("`{name}` is ")), "{message}");
