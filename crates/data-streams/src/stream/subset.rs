@@ -121,8 +121,11 @@ impl StreamBuilder for Subset {
         let experiences = chosen.iter().map(experience).collect();
         let stream =
             Stream::tagged(format!("{}, a part", inner.name()), inner.source().clone(), experiences)?;
-        let domains = inner.shares_classes_across_domains();
-        Ok(stream.arriving(inner.arrival(), inner.tells_boundaries()).in_domains(domains))
+        let stream = stream.arriving(inner.arrival(), inner.tells_boundaries());
+        let stream = stream.in_domains(inner.shares_classes_across_domains());
+        // The part may have each class in one domain only.
+        let domains = stream.shares_classes_across_domains();
+        Ok(stream.in_domains(domains))
     }
 }
 
