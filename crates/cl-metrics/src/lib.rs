@@ -71,7 +71,7 @@
 //! let (dark, bright) = (FeatureMatrix::new(2, vec![-1.0; 20])?, FeatureMatrix::new(2, vec![0.5; 20])?);
 //! let set = |pixels| ImageSet { pixels: Some(pixels), ..ImageSet::of_features(pixels) };
 //! let found = measure(&[brightness], &set(&dark), &set(&bright), None)?;
-//! assert_eq!(found[&brightness], 1.5);
+//! assert_eq!(found[&brightness], Ok(1.5.into()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
