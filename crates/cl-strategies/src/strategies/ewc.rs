@@ -35,7 +35,7 @@ pub enum Fisher {
     #[default]
     PerSample,
     /// The mean over minibatches of the square of a minibatch's mean gradient, as in Avalanche and CLoG: with B
-    /// images a minibatch, F = E[g]^2 + Var[g] / B, smaller than the Fisher information by up to a factor of B.
+    /// images a minibatch, `F = E[g]^2 + Var[g] / B`, smaller than the Fisher information by up to a factor of B.
     BatchMean,
     /// c times the outer product of the mean gradient with itself, `(lambda / 2) c (mu . (theta - theta*))^2`: in
     /// diffusion models the gradients of single samples are nearly parallel ("Avoid Catastrophic Forgetting with Rank-1

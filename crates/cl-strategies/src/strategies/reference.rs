@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReferenceKind {
-    /// A model for each task, trained from scratch on that task alone with the steps of one task: R[j][j] says how well a
+    /// A model for each task, trained from scratch on that task alone with the steps of one task: `R[j][j]` says how well a
     /// task is learned without any other.
     Alone,
-    /// One model that trains on all tasks up to the current one: R[j][j] comes from the tasks <= j, after as many steps as
+    /// One model that trains on all tasks up to the current one: `R[j][j]` comes from the tasks <= j, after as many steps as
     /// every other strategy has had by then.
     Cumulative,
     /// One model that trains on all tasks from the start: its last row is the reference. After task k it has had
