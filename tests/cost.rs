@@ -1,4 +1,4 @@
-//! What a run counts: passes by name, and the part of the past in the model that is evaluated.
+//! The counts of a run: passes by name, and the part of the past in the model that is evaluated.
 
 mod common;
 

@@ -47,7 +47,7 @@ pub struct EvaluationConfig {
     /// CKA of activations before and after later tasks by block and timestep; absent: not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cka: Option<CkaConfig>,
-    /// What became of each class: confusion, accuracy and FID, for models that are conditioned on the class.
+    /// The outcome for each class: confusion, accuracy and FID, for models that are conditioned on the class.
     #[serde(skip_serializing_if = "is_default")]
     pub classes: ClassesConfig,
     /// How far samples move from the same noise after later tasks.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::{ParameterVector, with_parameters};
 
-/// What becomes of the average where the training data change.
+/// The treatment of the average where the training data change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AtExperience {
@@ -40,7 +40,7 @@ pub struct EmaConfig {
     pub inv_gamma: f64,
     /// See `use_ema_warmup`.
     pub power: f64,
-    /// What becomes of the average at the start of an experience.
+    /// The treatment of the average at the start of an experience.
     pub at_experience: AtExperience,
 }
 

@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 1 << 30;
 /// Under which name a file says of which other it was made.
 pub(super) const SOURCE: &str = "pytorch_sha256";
 
-/// What is known of a weights file.
+/// The description of a weights file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightsInfo {
     /// Its SHA-256, in hexadecimal digits.

@@ -1,4 +1,4 @@
-//! What became of each class of a class-conditional model: which class is seen in the samples of each, and how far its
+//! The outcome for each class of a class-conditional model: which class is seen in the samples of each, and how far its
 //! samples are from its images.
 //!
 //! A forgotten class is seldom noise: the model draws another class under its label, mostly one of the latest tasks. The

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::MetricError;
 
-/// What became of each class of a class-conditional model.
+/// The outcome for each class of a class-conditional model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassesConfig {

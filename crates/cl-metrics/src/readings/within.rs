@@ -1,6 +1,6 @@
 //! Curves within experiences: the way between two evaluations at the ends of tasks.
 //!
-//! What is measured after each task alone misses the stability gap (De Lange, van de Ven & Tuytelaars 2023, arXiv
+//! A measurement after each task alone misses the stability gap (De Lange, van de Ven & Tuytelaars 2023, arXiv
 //! 2205.13452): an old task that is lost in the first steps of a new one and regained later. Their measures, for either
 //! direction of a metric:
 //!
@@ -43,7 +43,7 @@ pub struct Gap {
     pub recovered: Option<f64>,
 }
 
-/// What the curves say. None where a value on a task seen is missing.
+/// The summary of the curves. None where a value on a task seen is missing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WithinSummary {
     /// The mean over the steps of the training of the mean over the tasks seen: the area under the curve.

@@ -73,7 +73,7 @@ impl SampleMetric {
         self.0.name()
     }
 
-    /// Which way is better; none where the metric describes and does not rank.
+    /// The direction that is better; none where the metric describes and does not rank.
     pub fn direction(self) -> Option<Direction> {
         self.0.direction()
     }

@@ -209,7 +209,7 @@ pub fn density_coverage(
 /// As [`density_coverage`], with standard errors.
 ///
 /// # Errors
-/// Those of [`density_coverage`].
+/// The errors of [`density_coverage`].
 pub fn estimates(
     real: &FeatureMatrix,
     generated: &FeatureMatrix,

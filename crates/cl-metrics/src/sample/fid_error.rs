@@ -32,7 +32,7 @@ const BLOCK: usize = 512;
 /// The Fréchet distance of samples from real images, with its standard error.
 ///
 /// # Errors
-/// Those of [`frechet_distance`]; [`MetricError::TooFew`] below two samples.
+/// The errors of [`frechet_distance`]; [`MetricError::TooFew`] below two samples.
 pub fn frechet_estimate(real: &Gaussian, generated: &FeatureMatrix) -> Result<Estimate, MetricError> {
     let samples = Moments::of(generated).gaussian()?;
     let value = frechet_distance(real, &samples)?;

@@ -81,7 +81,7 @@ const SEED_GIVEN: Parameter = Parameter::seed("The seed of the subsets");
 /// The extrapolated value, at `points` numbers of samples in sets drawn from `seed`. It may fall below zero.
 ///
 /// # Errors
-/// Those of [`frechet_distance`]; [`MetricError::TooFew`] below 16 samples; [`MetricError::Config`] for fewer than 2
+/// The errors of [`frechet_distance`]; [`MetricError::TooFew`] below 16 samples; [`MetricError::Config`] for fewer than 2
 /// points.
 pub fn fid_infinity(
     real: &Gaussian,

@@ -8,7 +8,7 @@ use crate::MetricError;
 /// Measures generated images against real ones, and against those that a strategy stored, as [`measure_sets`] does.
 ///
 /// # Errors
-/// Those of [`measure_sets`].
+/// The errors of [`measure_sets`].
 pub fn measure(
     wanted: &[SampleMetric],
     real: &ImageSet<'_>,

@@ -111,7 +111,7 @@ const K: Parameter = Parameter {
 /// Precision and recall with their standard errors.
 ///
 /// # Errors
-/// Those of [`precision_recall`].
+/// The errors of [`precision_recall`].
 pub fn precision_recall_estimates(
     real: &FeatureMatrix,
     generated: &FeatureMatrix,

@@ -1,4 +1,4 @@
-//! What is asked of a model: samples of the classes in the shares that these have in the real images that the samples
+//! The requests to a model: samples of the classes in the shares that these have in the real images that the samples
 //! are compared with.
 //!
 //! Frequencies of classes are a part of a distribution. Asked for other shares, a perfect model would be at a distance

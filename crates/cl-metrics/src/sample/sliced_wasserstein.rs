@@ -93,7 +93,7 @@ pub fn sliced_wasserstein(
 /// As [`sliced_wasserstein`], with the standard error over draws of `b`.
 ///
 /// # Errors
-/// Those of [`sliced_wasserstein`].
+/// The errors of [`sliced_wasserstein`].
 pub fn sliced_wasserstein_estimate(
     a: &FeatureMatrix,
     b: &FeatureMatrix,

@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-/// What a summary lacks. Tasks are counted from 0 in the fields and from 1 in the message.
+/// The values that a summary lacks. Tasks are counted from 0 in the fields and from 1 in the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Gap {
     /// An entry of the matrix, on a task seen.

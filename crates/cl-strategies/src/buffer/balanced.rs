@@ -92,7 +92,7 @@ pub(super) struct Candidates<'a> {
 /// Chooses `n` of the candidates, or all if there are not so many: their positions, the most preferred first.
 type Choose = fn(candidates: &Candidates<'_>, n: usize, key: Key) -> Vec<usize>;
 
-/// What is known of a group.
+/// The record of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Known {
     /// Those of lower rank have one image more where not all can.

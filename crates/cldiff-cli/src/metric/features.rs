@@ -21,7 +21,7 @@ use crate::{
 
 /// The features in which sets are compared.
 pub(super) struct Found {
-    /// What they are called.
+    /// Their names.
     pub name: String,
     /// Whether their network has classes of its own, which are not those of any labels.
     pub has_own_classes: bool,

@@ -22,7 +22,7 @@ const SIZE: (u32, u32) = (588, 330);
 /// one. (FID of the pooled samples of all tasks seen has an N that grows with the stream.)
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn fid_over_the_stream(results: &Results) -> Result<Vec<String>> {
     let axes = |title| Axes { title, x: "after task", y: "FID", tasks: true, zero: false };
     let first = lines_over_tasks(results, &|cells, k| entry(cells, "fid", k, 0));
@@ -36,7 +36,7 @@ pub(super) fn fid_over_the_stream(results: &Results) -> Result<Vec<String>> {
 /// Forgetting at the end of the stream by timestep, absolute: of the denoising loss and of the bound.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn forgetting_by_timestep(results: &Results) -> Result<Vec<String>> {
     let lines = |loss: Loss| -> Vec<Line> {
         by_strategy(results, |cells| {
@@ -63,7 +63,7 @@ pub(super) fn forgetting_by_timestep(results: &Results) -> Result<Vec<String>> {
 /// line at its FID.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn quality_against_cost(results: &Results) -> Result<Vec<String>> {
     let fid = qualities(results).into_iter().next();
     let points = |cost: fn(&CellResult) -> Option<f64>| -> Vec<Line> {

@@ -176,7 +176,7 @@ pub(super) fn bin_name(results: &Results, bin: usize) -> String {
 /// Relative forgetting of one strategy: rows old tasks, columns bins; the scale is shared by all strategies.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn map(results: &Results, cells: &[&CellResult]) -> Result<String> {
     let (old, bins) = (results.stream.tasks.len().saturating_sub(1), bins(results));
     let values = |cells: &[&CellResult]| -> Vec<Vec<Option<f64>>> {

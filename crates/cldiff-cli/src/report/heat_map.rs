@@ -44,7 +44,7 @@ impl HeatMap<'_> {
     /// Draws it.
     ///
     /// # Errors
-    /// What plotters cannot draw.
+    /// If plotters cannot draw it.
     pub(super) fn draw(&self) -> Result<String> {
         let (w, h) = self.cell;
         let (columns, rows) = (self.column_labels.len() as i32, self.row_labels.len() as i32);
@@ -105,7 +105,7 @@ impl HeatMap<'_> {
 /// the same everywhere, and a dash where a value is missing. The scale is shared by all strategies.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn fid(results: &Results, cells: &[&CellResult]) -> Result<String> {
     let tasks = results.stream.tasks.len();
     let values = |cells: &[&CellResult]| -> Vec<Vec<Option<f64>>> {

@@ -64,7 +64,7 @@ pub(super) fn legend() -> Vec<(String, &'static str, &'static str)> {
 /// The chart of one strategy and task; all strategies share the scale.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn draw(results: &Results, cells: &[&CellResult], task: usize) -> Result<String> {
     let all: Vec<Line> = strategies(results).iter().flat_map(|(_, cells)| lines(cells, task)).collect();
     let title = format!("hybrid sampling of task {} under {}", task + 1, cells[0].label);

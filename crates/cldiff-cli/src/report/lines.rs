@@ -39,7 +39,7 @@ type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64
 /// A figure with one chart.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn chart(size: (u32, u32), axes: &Axes<'_>, lines: &[Line]) -> Result<String> {
     figure(size, axes.title, |area| draw_lines(area, axes, lines, range_of(lines, axes.zero)))
 }
@@ -69,7 +69,7 @@ pub(super) fn around(values: &[f64], margin: f64) -> Range<f64> {
 /// Draws a chart into an area.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn draw_lines(
     area: &svg::Canvas<'_>,
     axes: &Axes<'_>,

@@ -45,7 +45,7 @@ pub struct Row {
     pub threshold: Option<usize>,
     /// The block of the network.
     pub block: Option<String>,
-    /// Which class.
+    /// The class.
     pub class: Option<usize>,
     /// The class that is seen in samples of the class.
     pub seen_class: Option<usize>,

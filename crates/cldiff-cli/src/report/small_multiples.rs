@@ -29,7 +29,7 @@ const PANELS: [(Loss, &str, &str, Place); 3] = [
 /// The row of one strategy; all strategies share the scales.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn draw(results: &Results, cells: &[&CellResult]) -> Result<String> {
     let all = strategies(results);
     let index = all.iter().position(|(label, _)| *label == cells[0].label).unwrap_or(0);

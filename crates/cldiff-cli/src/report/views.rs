@@ -11,7 +11,7 @@ use crate::{
 /// Cosines of the gradients of each new task with the mean of the old ones, by bin; none where not measured.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Result<Option<String>> {
     let tasks = results.stream.tasks.len();
     let value = |k: usize, bin: usize| {
@@ -42,7 +42,7 @@ pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Result<Opti
 /// CKA of the final model's activations with those right after task 1, by block and bin; none where not measured.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn cka(results: &Results, cells: &[&CellResult]) -> Result<Option<String>> {
     let Some(blocks) = cells.iter().find_map(|cell| cell.cka.as_ref()).map(|cka| cka.blocks.clone()) else {
         return Ok(None);

@@ -93,7 +93,7 @@ pub struct WithinResult {
     /// `[k][j][point]`: FID; empty where it was not asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fid: Vec<Vec<Vec<Option<f64>>>>,
-    /// What each curve says in a number.
+    /// The summary of each curve in a number.
     pub summary: WithinSummaries,
 }
 
@@ -110,7 +110,7 @@ pub struct WithinSummaries {
     pub fid: Option<WithinSummary>,
 }
 
-/// What the curves of one loss say. Null where a value on a task seen is missing.
+/// The summary of the curves of one loss. Null where a value on a task seen is missing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WithinSummary {

@@ -1,4 +1,4 @@
-//! What became of each class: which class is seen in samples of each class asked for, and the Fréchet distance of each.
+//! The outcome for each class: which class is seen in samples of each class asked for, and the Fréchet distance of each.
 
 use cl_metrics::{
     readings::{class_confusion, class_frechet},

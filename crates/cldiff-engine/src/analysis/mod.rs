@@ -55,7 +55,7 @@ pub struct Analyses {
     pub cka: Option<CkaTable>,
     /// Samples drawn by two moments of the model together; after the last experience only.
     pub hybrid: Vec<HybridCurve>,
-    /// What became of each class; none for models that are not asked for classes.
+    /// The outcome for each class; none for models that are not asked for classes.
     pub classes: Option<ClassReadings>,
     /// How far samples moved since right after each earlier task: `[j]` for j < k. Empty where not asked for.
     pub drift: Vec<Option<SampleDrift>>,

@@ -46,7 +46,7 @@ fn asked(confusion: &[Vec<usize>]) -> Vec<usize> {
 }
 
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn confusion_map(cells: &[&CellResult]) -> Result<Option<String>> {
     let Some(counts) = last(cells).and_then(|k| confusion(cells, k)) else { return Ok(None) };
     let classes = asked(&counts);

@@ -23,7 +23,7 @@ const SIZE: (u32, u32) = (588, 330);
 /// What the template shows; absent where no cell has it.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn sections(results: &Results) -> Result<Value> {
     let all = strategies(results);
     Ok(context! {
@@ -73,7 +73,7 @@ fn cas_row(label: &str, cells: &[&CellResult], found: &[&CasResult]) -> Value {
 }
 
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 fn drift(results: &Results) -> Result<Option<Value>> {
     let Some(first) = results.cells.iter().find_map(|cell| cell.readings.drift.as_ref()) else {
         return Ok(None);

@@ -37,7 +37,7 @@ const WITHIN: [(&str, &str, fn(&WithinSummary) -> Option<f64>); 5] = [
 /// The curve of task 1 and the table; none where no cell has looks.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// If plotters cannot draw it.
 pub(super) fn section(results: &Results) -> Result<Option<Value>> {
     let Some(first) = results.cells.iter().find_map(|cell| cell.readings.within.as_ref()) else {
         return Ok(None);

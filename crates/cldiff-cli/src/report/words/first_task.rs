@@ -1,4 +1,4 @@
-//! What became of task 1: FID on it right after it was learned and at the end of the stream.
+//! The outcome for task 1: FID on it right after it was learned and at the end of the stream.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! What the numbers show, in sentences computed from them; no claim that they do not carry.
+//! The findings, in sentences computed from them; no claim that they do not carry.
 //!
 //! A sentence about strategies in general needs five seeds; with fewer it describes the runs. Sentences of one kind are
 //! a family: all strategies together, the probability that any of them is wrong is at most 5 %.

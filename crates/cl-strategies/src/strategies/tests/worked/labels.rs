@@ -26,7 +26,7 @@ fn distillation(inputs: Inputs) -> Boxed {
     Box::new(GenerativeDistillation::<B, Line<B>>::new(config).unwrap())
 }
 
-/// Those that hold to a teacher's predictions.
+/// The strategies that hold to a teacher's predictions.
 fn distilling() -> Vec<(&'static str, Boxed)> {
     let der = DerConfig { alpha: 0.7, batch_size: N, per_experience: 50 };
     let partial = PartialSamplingDistillationConfig { batch_size: N, ..Default::default() };
@@ -42,7 +42,7 @@ fn distilling() -> Vec<(&'static str, Boxed)> {
     ]
 }
 
-/// Those that train on past images.
+/// The strategies that train on past images.
 fn replaying() -> Vec<(&'static str, Boxed)> {
     let generative = |source| {
         let generator = GeneratorConfig { source, ..Default::default() };
