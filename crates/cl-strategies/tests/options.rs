@@ -41,6 +41,7 @@ fn options_out_of_range_are_named() {
             "emphasis.power.exponent",
         ),
         (of(LoraConfig { alpha: 0.0, ..Default::default() }.validate()), "alpha"),
+        (of(LoraConfig { overlap_penalty: -1.0, ..Default::default() }.validate()), "overlap_penalty"),
         (
             of(LoraConfig { attention: false, convolution: false, ..Default::default() }.validate()),
             "convolution",

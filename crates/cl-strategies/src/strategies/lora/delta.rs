@@ -83,20 +83,27 @@ impl<B: TrainBackend> Delta<B> {
         delta
     }
 
-    /// Its gradients, from those of the weights.
+    /// Its gradients, from those of the weights; `pulls` are added to the latter for the adapters alone, one for each, or
+    /// none at all.
     pub fn gradients(
         &self,
         parts: &[Part],
         of_weights: ParameterVector<B::InnerBackend>,
+        pulls: Vec<Tensor<B::InnerBackend, 1>>,
         scale: f64,
     ) -> GradientsParams {
         let inner = self.valid();
         let mut adapters = inner.down.iter().zip(&inner.up);
+        let mut pulls = pulls.into_iter();
         let (mut downs, mut ups, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for (part, (id, grad)) in parts.iter().zip(of_weights.into_entries()) {
             if let Some(shape) = part.matrix {
                 let (down, up) = adapters.next().expect("an adapter for each such weight");
-                let grad = grad.clone().reshape(shape).mul_scalar(scale);
+                let pulled = match pulls.next() {
+                    Some(pull) => grad.clone() + pull,
+                    None => grad.clone(),
+                };
+                let grad = pulled.reshape(shape).mul_scalar(scale);
                 let product = B::InnerBackend::product_in_f32;
                 downs.push((down.id, product(up.val().transpose(), grad.clone()).flatten(0, 1)));
                 ups.push((up.id, product(grad, down.val().transpose()).flatten(0, 1)));
@@ -111,9 +118,17 @@ impl<B: TrainBackend> Delta<B> {
 }
 
 impl<I: Kernels> Delta<I> {
+    /// The change that each adapter makes to its weight, `scale up down`, flat.
+    pub fn changes(&self, scale: f64) -> impl Iterator<Item = Tensor<I, 1>> {
+        self.up.iter().zip(&self.down).map(move |(up, down)| {
+            let product: Tensor<I, 1> = I::product_in_f32(up.val(), down.val()).flatten(0, 1);
+            product.mul_scalar(scale)
+        })
+    }
+
     /// The weights with the adapters added and the values put in.
     pub fn applied(&self, parts: &[Part], base: &ParameterVector<I>, scale: f64) -> ParameterVector<I> {
-        let mut adapters = self.down.iter().zip(&self.up);
+        let mut changes = self.changes(scale);
         let mut values = self.values.iter();
         let mut weight = |part: &Part, frozen: &Tensor<I, 1>| {
             let value = if part.trained {
@@ -124,9 +139,7 @@ impl<I: Kernels> Delta<I> {
             if part.matrix.is_none() {
                 return value;
             }
-            let (down, up) = adapters.next().expect("an adapter for each such weight");
-            let product: Tensor<I, 1> = I::product_in_f32(up.val(), down.val()).flatten(0, 1);
-            value + product.mul_scalar(scale)
+            value + changes.next().expect("an adapter for each such weight")
         };
         let entries = parts.iter().zip(base.entries());
         ParameterVector::from_entries(entries.map(|(part, (id, value))| (id, weight(part, value))).collect())
@@ -181,8 +194,24 @@ mod tests {
     fn their_gradients_do_too() {
         let (parts, delta) = delta();
         let of_weights = weights(&[1.0, 0.0, 2.0, 0.0, 1.0, 0.0]);
-        let mut grads = delta.gradients(&parts, of_weights, config().scale());
+        let mut grads = delta.gradients(&parts, of_weights, Vec::new(), config().scale());
         let found = take_gradients::<B, _>(&delta, &mut grads).to_floats();
         assert_eq!(found, [3.0, 1.5, 6.0, 6.0, 0.0, 12.0, 15.0, 6.0, 0.0, -3.0]);
+    }
+
+    /// That gradient as dW = [[0, 1, 2], [0, 1, -1]] and a pull of [[1, -1, 0], [0, 0, 1]], which a weight that is trained
+    /// itself does not feel.
+    #[test]
+    fn a_pull_is_that_of_the_adapters_alone() {
+        let (_, mut delta) = delta();
+        let parts = vec![Part { matrix: Some([2, 3]), trained: true }];
+        let value = Tensor::from_floats([0.0; 6], &Default::default());
+        delta.values.push(Param::from_tensor(value));
+        let of_weights = weights(&[0.0, 1.0, 2.0, 0.0, 1.0, -1.0]);
+        let pull = Tensor::from_floats([1.0, -1.0, 0.0, 0.0, 0.0, 1.0], &Default::default());
+        let mut grads = delta.gradients(&parts, of_weights, vec![pull], config().scale());
+        let found = take_gradients::<B, _>(&delta, &mut grads).to_floats();
+        assert_eq!(found[..10], [3.0, 1.5, 6.0, 6.0, 0.0, 12.0, 15.0, 6.0, 0.0, -3.0]);
+        assert_eq!(found[10..], [0.0, 1.0, 2.0, 0.0, 1.0, -1.0]);
     }
 }
