@@ -11,8 +11,8 @@ use cl_strategies::{
     Emphasis, Ensemble, Ewc, EwcConfig, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation,
     GenerativeDistillationConfig, GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, L2,
     L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig,
-    PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State,
-    Strategy, StrategyError, TimestepReplay, TimestepReplayConfig, Towards,
+    PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, Start,
+    State, Strategy, StrategyError, TimestepReplay, TimestepReplayConfig, Towards,
     buffer::{BufferConfig, ClassBalanced, Herding, Reservoir, Ring},
 };
 use common::{options, stream, trainer};
@@ -188,6 +188,15 @@ fn gradients_and_isolation() {
     check("c-lora", || {
         let adapters = Adapters::Merged;
         let config = LoraConfig { rank: 2, adapters, overlap_penalty: 1e9, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
+    check("largest", || {
+        let (adapters, start) = (Adapters::Largest, Start::Orthogonal);
+        let config = LoraConfig { rank: 2, adapters, start, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
+    check("continued", || {
+        let config = LoraConfig { rank: 2, adapters: Adapters::Continued, ..Default::default() };
         Box::new(Lora::<B>::new(config).unwrap())
     });
     check("packnet", || Box::new(Packnet::<Flex>::new(PacknetConfig::default()).unwrap()));

@@ -17,6 +17,7 @@ use rand::Rng;
 use super::{
     super::shared::parts::{is_attention, is_class_embedding},
     LoraConfig, Trained,
+    orthogonal::orthogonal_columns,
 };
 
 /// The part that a parameter of the model plays.
@@ -83,6 +84,21 @@ impl<B: TrainBackend> Delta<B> {
         delta
     }
 
+    /// Starts each `down` in columns orthogonal to those of a past one; `down` of rank 1, which have none, and all without
+    /// a past stay as they are.
+    #[must_use]
+    pub fn across(mut self, past: &[Tensor<B::InnerBackend, 2>], device: &B::Device) -> Self {
+        for (down, past) in self.down.iter_mut().zip(past) {
+            let shape = past.dims();
+            if shape[0] > 1 {
+                let past: Vec<f32> = past.to_data().iter::<f32>().collect();
+                let data = TensorData::new(orthogonal_columns(&past, shape[0]), shape);
+                *down = Param::from_tensor(Tensor::from_data(data, ddpm_kernels::floats_on::<B>(device)));
+            }
+        }
+        self
+    }
+
     /// Its gradients, from those of the weights; `pulls` are added to the latter for the adapters alone, one for each, or
     /// none at all.
     pub fn gradients(
@@ -126,9 +142,23 @@ impl<I: Kernels> Delta<I> {
         })
     }
 
+    /// The `down` of each adapter.
+    pub fn downs(&self) -> impl Iterator<Item = Tensor<I, 2>> {
+        self.down.iter().map(Param::val)
+    }
+
     /// The weights with the adapters added and the values put in.
     pub fn applied(&self, parts: &[Part], base: &ParameterVector<I>, scale: f64) -> ParameterVector<I> {
-        let mut changes = self.changes(scale);
+        self.with_changes(parts, base, self.changes(scale))
+    }
+
+    /// The weights with these changes added, one for each adapter, and the values put in.
+    pub fn with_changes(
+        &self,
+        parts: &[Part],
+        base: &ParameterVector<I>,
+        mut changes: impl Iterator<Item = Tensor<I, 1>>,
+    ) -> ParameterVector<I> {
         let mut values = self.values.iter();
         let mut weight = |part: &Part, frozen: &Tensor<I, 1>| {
             let value = if part.trained {
@@ -186,6 +216,29 @@ mod tests {
         let base = weights(&[10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
         let applied = delta.valid().applied(&parts, &base, config().scale()).to_floats();
         assert_eq!(applied, [13.0, 14.0, 42.0, 41.5, 50.0, 63.0]);
+    }
+
+    /// The first adapter has the past columns (3, 4) and (1, 2); the second, of rank 1, stays. `up` stays too.
+    #[test]
+    fn adapters_start_across_the_past() {
+        let down = || vec![matrix(&[1.0, 0.0, 0.0, 1.0], [2, 2]), matrix(&[5.0, 6.0], [1, 2])];
+        let up = vec![matrix(&[0.0, 0.0], [1, 2]), matrix(&[0.0], [1, 1])];
+        let delta = Delta { down: down(), up, values: Vec::new() };
+        let past = |delta: Delta<B>| -> Vec<Vec<f32>> {
+            delta.valid().downs().map(|down| down.into_data().to_vec().unwrap()).collect()
+        };
+        let device = Default::default();
+        assert_eq!(past(delta.clone().across(&[], &device)), [vec![1.0, 0.0, 0.0, 1.0], vec![5.0, 6.0]]);
+        let of_past = [
+            Tensor::from_floats([[3.0, 1.0], [4.0, 2.0]], &device),
+            Tensor::from_floats([[1.0, 1.0]], &device),
+        ];
+        let found = past(delta.across(&of_past, &device));
+        let root = 5.0_f32.sqrt();
+        for (found, expected) in found[0].iter().zip([-0.8, -2.0 / root, 0.6, 1.0 / root]) {
+            assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
+        }
+        assert_eq!(found[1], [5.0, 6.0]);
     }
 
     /// With dW = [[1, 0, 2], [0, 1, 0]]: d up = 3 dW down^T = 3 [[5, 2], [0, -1]], and d down = 3 up^T dW =

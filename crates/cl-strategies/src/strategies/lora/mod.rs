@@ -8,15 +8,22 @@
 //! Each experience has an optimiser and a moving average of its own adapters, whatever `training.ema.at_experience` says:
 //! there are no earlier values of these parameters to go on from.
 //!
+//! Staniszewski et al. 2024 (arXiv 2410.04891; code: luk-st/continual-lora) compare four ways from task to task, which
+//! are `continued` ("naive"), `merged` ("merge and initialisation"), `merged` that start `orthogonal` (`orthogonal.rs`), and
+//! `largest` ("magnitude-based", `past.rs`). Deviations: merged changes `up down` are added up, where that code adds up
+//! `up` and `down` each for themselves before the orthogonal start; it uses rank 64 with alpha = rank, and starts `down`
+//! normally.
+//!
 //! With `adapters = "merged"` and an `overlap_penalty` this is C-LoRA (`past.rs`). The penalty is on the weights' changes,
-//! alpha / rank included, which is that of the paper at alpha = rank. Deviations from C-LoRA: the paper adapts keys and values of
-//! cross-attention, which networks here do not have; convolutions and attention have adapters instead. The table of class
-//! embeddings, in the place of the paper's tokens, is trained along, and kept for each task with selected adapters: a
-//! new class would have none otherwise. With rank 0 it is all that is trained, as a token for each concept is
+//! alpha / rank included, which is that of the paper at alpha = rank. Deviations from C-LoRA: the paper adapts keys and
+//! values of cross-attention, which networks here do not have; convolutions and attention have adapters instead. The
+//! table of class embeddings, in the place of the paper's tokens, is trained along, and kept for each task with selected
+//! adapters: a new class would have none otherwise. With rank 0 it is all that is trained, as a token for each concept is
 //! (textual inversion, Gal et al. 2022, arXiv 2208.01618).
 
 mod delta;
 mod options;
+mod orthogonal;
 mod past;
 
 use burn::{module::AutodiffModule, optim::GradientsParams};
@@ -26,7 +33,7 @@ use ddpm_core::{
     parameters::{ParameterVector, take_gradients, with_inner_parameters, with_parameters},
 };
 
-pub use self::options::{Adapters, LoraConfig, Trained};
+pub use self::options::{Adapters, LoraConfig, Start, Trained};
 use self::{
     delta::{Delta, Part, parts},
     past::Past,
@@ -80,7 +87,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
     fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let Some(base) = &self.base else { return Ok(()) };
         let parts = parts(&self.config, boundary.model);
-        let delta = Delta::new(&parts, self.config.rank, base, boundary.key.within(DOWN), boundary.device);
+        let new = || {
+            let key = boundary.key.within(DOWN);
+            let delta = Delta::new(&parts, self.config.rank, base, key, boundary.device);
+            delta.across(self.past.downs(), boundary.device)
+        };
+        let delta = match (self.config.adapters, self.finished.last()) {
+            (Adapters::Continued, Some(last)) => Delta::from_inner(last.clone()),
+            _ => new(),
+        };
         let ema = Ema::new(boundary.training.ema, &delta);
         let optimizer = AdamW::new(boundary.training.optimizer.adamw());
         self.current = Some(Current { delta, optimizer, ema });
@@ -89,7 +104,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
 
     fn start_from(&mut self, boundary: &Boundary<'_, B, D>) -> Result<Option<D>, StrategyError> {
         let model = || boundary.model.clone();
-        Ok(self.base.clone().map(|base| with_inner_parameters::<B, D>(model(), base)))
+        let weights = match (&self.current, self.config.adapters) {
+            (Some(current), Adapters::Continued) => {
+                self.applied(&parts(&self.config, boundary.model), &current.delta.valid())
+            }
+            _ => self.base.clone(),
+        };
+        Ok(weights.map(|weights| with_inner_parameters::<B, D>(model(), weights)))
     }
 
     fn optimizer(&mut self) -> Option<&mut dyn StepTaker<B, D>> {
@@ -101,13 +122,23 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
             self.base = Some(ParameterVector::of(&boundary.averaged()));
             return Ok(());
         };
-        let averaged = ema.averaged(&delta);
-        if self.config.overlap_penalty > 0.0 {
-            self.past.add(averaged.changes(self.config.scale()));
+        let (averaged, scale) = (ema.averaged(&delta), self.config.scale());
+        if self.config.start == Start::Orthogonal {
+            self.past.add_downs(averaged.downs());
         }
+        if self.config.overlap_penalty > 0.0 && self.config.adapters != Adapters::Largest {
+            self.past.add(averaged.changes(scale));
+        }
+        let parts = parts(&self.config, boundary.model);
         match self.config.adapters {
             Adapters::Selected => self.finished.push(averaged),
-            Adapters::Merged => self.base = self.applied(&parts(&self.config, boundary.model), &averaged),
+            Adapters::Continued => self.finished = vec![averaged],
+            Adapters::Merged => self.base = self.applied(&parts, &averaged),
+            Adapters::Largest => {
+                let added = self.past.keep_larger(averaged.changes(scale));
+                let base = self.base.take();
+                self.base = base.map(|base| averaged.with_changes(&parts, &base, added.into_iter()));
+            }
         }
         Ok(())
     }
@@ -117,16 +148,16 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
         task: usize,
         average: &D::InnerModule,
     ) -> Result<Option<D::InnerModule>, StrategyError> {
+        let with = |delta| self.applied(&parts(&self.config, average), delta);
         let weights = match (self.config.adapters, task.checked_sub(1)) {
-            (Adapters::Merged, _) | (Adapters::Selected, None) => self.base.clone(),
-            (Adapters::Selected, Some(i)) => {
-                self.finished.get(i).and_then(|delta| self.applied(&parts(&self.config, average), delta))
-            }
+            (Adapters::Continued, _) => self.finished.last().map_or_else(|| self.base.clone(), with),
+            (Adapters::Selected, Some(i)) => self.finished.get(i).and_then(with),
+            _ => self.base.clone(),
         };
         Ok(weights.map(|weights| with_parameters(average.clone(), weights)))
     }
 
-    /// The adapters, and the sum of their changes; W_0 is the model itself.
+    /// The adapters, and the sums that the next ones need; W_0 is the model itself.
     fn memory(&self) -> HeldMemory {
         let numbers = |delta: &Delta<B::InnerBackend>| ParameterVector::of(delta).len() as u64;
         let adapters = self.finished.iter().map(numbers).sum::<u64>();

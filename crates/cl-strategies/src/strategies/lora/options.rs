@@ -20,6 +20,22 @@ pub enum Adapters {
     Selected,
     /// They are added to the weights, and the next experience has new ones.
     Merged,
+    /// The next experience has new ones, and each weight has, of the changes of all adapters, the one whose magnitude is
+    /// largest.
+    Largest,
+    /// The next experience goes on with the same ones.
+    Continued,
+}
+
+/// The `down` that an experience's new adapters start from; their `up` is zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// Uniform numbers, as in a linear layer.
+    #[default]
+    Uniform,
+    /// Unit columns, each orthogonal to that of the sum of the past adapters; uniform for the first ones.
+    Orthogonal,
 }
 
 /// What an experience trains beside its adapters.
@@ -47,6 +63,8 @@ pub struct LoraConfig {
     pub attention: bool,
     /// What becomes of them at the end of an experience.
     pub adapters: Adapters,
+    /// The start of new ones.
+    pub start: Start,
     /// What is trained beside them.
     pub train: Trained,
     /// The weight of C-LoRA's penalty on the squares of the adapters' changes, each times the sum of what past adapters
@@ -62,6 +80,7 @@ impl Default for LoraConfig {
             convolution: true,
             attention: true,
             adapters: Adapters::Selected,
+            start: Start::Uniform,
             train: Trained::Adapters,
             overlap_penalty: 0.0,
         }
@@ -71,7 +90,8 @@ impl Default for LoraConfig {
 impl Describe for LoraConfig {
     const NAME: &'static str = "lora";
     const SUMMARY: &'static str = "Frozen weights, and low-rank adapters for each task";
-    const CITATION: &'static str = "Hu et al. 2021, arXiv 2106.09685; Smith et al. 2023, arXiv 2304.06027";
+    const CITATION: &'static str = "Hu et al. 2021, arXiv 2106.09685; Smith et al. 2023, arXiv 2304.06027; Staniszewski et \
+         al. 2024, arXiv 2410.04891";
 }
 
 impl StrategyOptions for LoraConfig {
@@ -82,7 +102,7 @@ impl StrategyOptions for LoraConfig {
             let expected = "expected `true`, or `attention = true`: no weight would have an adapter";
             return Err(StrategyError::config("convolution", self.convolution, expected));
         }
-        Ok(())
+        self.validate_combination()
     }
 
     fn needs(&self) -> Needs {
@@ -108,6 +128,27 @@ impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for
 }
 
 impl LoraConfig {
+    /// Whether the options of past adapters fit together.
+    fn validate_combination(&self) -> Result<(), StrategyError> {
+        let continued = self.adapters == Adapters::Continued;
+        let across = self.start == Start::Orthogonal;
+        if across && (continued || self.rank < 2) {
+            let expected = "expected `uniform`, or new adapters of rank 2 and more: a column has to be orthogonal to one";
+            return Err(StrategyError::config("start", self.start, expected));
+        }
+        if continued && self.overlap_penalty > 0.0 {
+            let expected =
+                "expected 0 with `adapters = \"continued\"`: adapters would overlap with themselves";
+            return Err(StrategyError::config("overlap_penalty", self.overlap_penalty, expected));
+        }
+        if self.adapters == Adapters::Largest && self.train == Trained::Everything {
+            let expected =
+                "expected `adapters` with `adapters = \"largest\"`: it compares changes of frozen weights";
+            return Err(StrategyError::config("train", self.train, expected));
+        }
+        Ok(())
+    }
+
     /// The factor of `up down`.
     pub(super) fn scale(&self) -> f64 {
         self.alpha / self.rank.max(1) as f64
