@@ -7,12 +7,12 @@ use std::ops::ControlFlow;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
-    AGem, AGemConfig, Checkpoints, ClassifierGuidanceConfig, Compose, Der, DerPlusPlusConfig, Emphasis,
-    Ensemble, Ewc, EwcConfig, Finetune, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation,
+    AGem, AGemConfig, Adapters, Checkpoints, ClassifierGuidanceConfig, Compose, Der, DerPlusPlusConfig,
+    Emphasis, Ensemble, Ewc, EwcConfig, Finetune, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation,
     GenerativeDistillationConfig, GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, L2,
     L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig,
-    PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State,
-    Strategy, StrategyError, TimestepReplay, TimestepReplayConfig, Towards,
+    PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, Start,
+    State, Strategy, StrategyError, TimestepReplay, TimestepReplayConfig, Towards,
     buffer::{BufferConfig, ClassBalanced, Herding, Reservoir, Ring},
 };
 use common::{options, stream, trainer};
@@ -185,6 +185,20 @@ fn gradients_and_isolation() {
     check("gem", || Box::new(Gem::new(GemConfig { per_experience: 4, ..Default::default() }).unwrap()));
     check("ensemble", || Box::new(Ensemble::<B, Model>::default()));
     check("lora", || Box::new(Lora::<B>::new(LoraConfig { rank: 2, ..Default::default() }).unwrap()));
+    check("c-lora", || {
+        let adapters = Adapters::Merged;
+        let config = LoraConfig { rank: 2, adapters, overlap_penalty: 1e9, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
+    check("largest", || {
+        let (adapters, start) = (Adapters::Largest, Start::Orthogonal);
+        let config = LoraConfig { rank: 2, adapters, start, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
+    check("continued", || {
+        let config = LoraConfig { rank: 2, adapters: Adapters::Continued, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
     check("packnet", || Box::new(Packnet::<Flex>::new(PacknetConfig::default()).unwrap()));
 }
 
