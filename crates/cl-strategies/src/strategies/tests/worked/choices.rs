@@ -1,7 +1,10 @@
 //! Options away from their defaults: DER's noise, GEM's memory and margin, the weights of teachers, images of 8 bits.
 
 use burn::tensor::Tensor;
-use ddpm_core::noise::Purpose;
+use ddpm_core::{
+    noise::Purpose,
+    sampler::{Ddim, SamplerConfig},
+};
 use rand::Rng;
 
 use super::{Sample, assert_near, end, loss, mean, samples};
@@ -47,7 +50,7 @@ fn dark_experience_replay_with_fresh_noise_asks_the_model_of_the_experience() {
         let models = [[0.4], [-0.3], [1.1]];
         for (k, then) in models.iter().enumerate() {
             end(&mut der, &fixture, then);
-            for seed in 0..8 {
+            for seed in 0..20 {
                 fixture.seed = 100 + seed;
                 let of = chosen(&fixture, k + 1);
                 chosen_ones.insert(of);
@@ -90,7 +93,9 @@ fn a_teacher_has_the_weights_that_it_is_told_to_have() {
         let expected = 3.0 + 0.7 * mean(&batch, |s| s.apart(&w, &then));
         assert_near(loss(&mut lwf, &fixture, &w, 3.0), expected, &format!("LwF, {teacher:?}"));
 
-        let generator = GeneratorConfig { teacher, ..GeneratorConfig::default() };
+        // The process has fewer timesteps than the steps of the default sampler, which draws nothing here.
+        let sampler = SamplerConfig::of(Ddim { steps: 1, ..Ddim::default() });
+        let generator = GeneratorConfig { teacher, sampler, ..GeneratorConfig::default() };
         let config = GenerativeDistillationConfig {
             inputs: Inputs::Lwf,
             distillation_coefficient: 0.7,
@@ -150,7 +155,7 @@ fn gem_moves_the_gradient_by_the_whole_memory_and_the_margin() {
             for k in 0..2 {
                 let error = (found[k] - expected[k] * past[k]).abs();
                 let what = format!("{batch_size:?}, margin {margin}, {along:?}: {found:?} of {past:?}");
-                assert!(past[k].abs() > 0.01 && error < 1e-4 * (1.0 + past[k].abs()), "{what}");
+                assert!(error < 1e-4 * (1.0 + past[k].abs()), "{what}");
             }
             assert!((found[2] - 0.7).abs() < 1e-6 && found[3] == 0.0, "{found:?}");
         }
