@@ -95,7 +95,7 @@ fn a_teacher_has_the_weights_that_it_is_told_to_have() {
 
         // The process has fewer timesteps than the steps of the default sampler, which draws nothing here.
         let sampler = SamplerConfig::of(Ddim { steps: 1, ..Ddim::default() });
-        let generator = GeneratorConfig { teacher, sampler, ..GeneratorConfig::default() };
+        let generator = GeneratorConfig { sampler, teacher, ..GeneratorConfig::default() };
         let config = GenerativeDistillationConfig {
             inputs: Inputs::Lwf,
             distillation_coefficient: 0.7,
