@@ -112,10 +112,11 @@ struct Pretrained<B: Home> {
     process: GaussianDiffusion,
 }
 
-/// The network in a model's directory, without its weights.
+/// The network in a model's directory, without its weights, of which only the files are looked for.
 ///
 /// # Errors
-/// [`CoreError`] for a directory that cannot be read, or a network that is not in the list.
+/// [`CoreError`] for a directory that cannot be read, a network that is not in the list, and parts that do not fit each
+/// other.
 pub fn network_of(model: &Path) -> Result<NetworkConfig, CoreError> {
     Ok(described(model)?.0)
 }
@@ -131,12 +132,13 @@ fn described(model: &Path) -> Result<(NetworkConfig, Parts), CoreError> {
         }
     };
     file.fill(options.edit())?;
+    parts.check(&options.shape())?;
     Ok((options, parts))
 }
 
 /// Reads a model of any network of the list.
 fn load<B: Home>(model: &Path, device: &B::Device) -> Result<Pretrained<B>, EngineError> {
-    let (options, Parts { network, scheduler }) = described(model)?;
+    let (options, Parts { network, scheduler, .. }) = described(model)?;
     let built = load_network::<Autodiff<B>>(B::network(&*options), &network, device)?;
     let process = scheduler.process()?.build()?;
     Ok(Pretrained { network: built.valid(), shape: options.shape(), scheduler, process })

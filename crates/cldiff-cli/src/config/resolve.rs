@@ -24,7 +24,7 @@ impl Loaded {
         self.fill_model(stream)?;
         self.fill_weights()?;
         let config = &self.config;
-        config.model.validate().map_err(|e| self.core(&self.model_key(""), &e))?;
+        config.model.validate_training().map_err(|e| self.core(&self.model_key(""), &e))?;
         config.process.build().map_err(|e| self.core("process", &e))?;
         config.training.validate().map_err(|e| self.of_training(e))?;
         self.check_schema()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{VERSION, read_json};
+use super::{VERSION, fields::read_fields, read_json};
 use crate::{
     CoreError, ProcessConfig,
     diffusion::{Prediction, Threshold, Variance},
@@ -65,9 +65,7 @@ impl SchedulerConfig {
     /// # Errors
     /// [`CoreError::Io`]; [`CoreError::Format`] for what is not understood or not supported.
     pub fn read(path: &Path) -> Result<Self, CoreError> {
-        let fields = Value::Object(read_json(path)?);
-        let config: Self = serde_json::from_value(fields)
-            .map_err(|e| CoreError::Format { path: path.to_owned(), problem: e.to_string() })?;
+        let (config, _) = read_fields::<Self>(read_json(path)?).map_err(CoreError::in_file(path))?;
         config.process().and_then(|process| process.build()).map_err(CoreError::in_file(path))?;
         Ok(config)
     }

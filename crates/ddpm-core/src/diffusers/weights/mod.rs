@@ -1,19 +1,20 @@
 //! The weights of a network: safetensors files, read with every size checked.
 
+mod files;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use burn::tensor::TensorData;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use self::files::WEIGHTS;
+pub(super) use self::files::{are_in, find};
 use crate::CoreError;
-
-const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
-const PICKLED: &str = "diffusion_pytorch_model.bin";
 
 /// Writes tensors, as f32, in the order of their names.
 pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(), CoreError> {
@@ -31,29 +32,13 @@ pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(
     fs::write(&path, bytes).map_err(CoreError::io(&path))
 }
 
-/// The weights file of a directory.
-pub(super) fn find(dir: &Path) -> Result<PathBuf, CoreError> {
-    let path = dir.join(WEIGHTS);
-    if path.exists() {
-        return Ok(path);
-    }
-    let pickled = dir.join(PICKLED);
-    if pickled.exists() {
-        let problem = "a pickled checkpoint, which can execute code when it is loaded and is not read; in Python, \
-                       `model.save_pretrained(dir, safe_serialization=True)` writes it as safetensors";
-        return Err(CoreError::Format { path: pickled, problem: problem.into() });
-    }
-    let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file");
-    Err(CoreError::Io { path, source: missing })
-}
-
 /// Every tensor of a safetensors file, on the host, as f32; F32, F16, BF16 and F64 are read.
 ///
 /// # Errors
 /// [`CoreError::Io`]; [`CoreError::Format`] for a damaged file or another element type, naming the tensor.
 pub fn load_tensors(path: &Path) -> Result<HashMap<String, TensorData>, CoreError> {
     let format = |problem: String| CoreError::Format { path: path.to_owned(), problem };
-    // What is no file, a device for example, may have no end.
+    // A device, for example, may have no end.
     if !fs::metadata(path).map_err(CoreError::io(path))?.is_file() {
         return Err(format("not a file".into()));
     }
