@@ -420,6 +420,106 @@ fn models_that_cannot_be_read_are_told() {
     sample(&["model_index.json", "StableDiffusionPipeline"]);
 }
 
+/// Samples of a model's directory.
+fn samples_of(scratch: &Scratch, model: &str, extra: &[&str]) -> Vec<u8> {
+    let arguments = ["sample", "--model", model, "--backend", "flex", "--quiet", "--n", "2"];
+    let output = scratch.cldiff(&[&arguments[..], &["--out", "x.safetensors"], extra].concat());
+    assert!(output.status.success(), "{model}: {}", text(&output.stderr));
+    fs::read(scratch.path("x.safetensors")).unwrap()
+}
+
+/// The pipeline with another scheduler's file.
+fn with_scheduler(scratch: &Scratch, name: &str, scheduler: &str) {
+    copy(Path::new(MODEL), &scratch.path(name));
+    fs::write(scratch.path(name).join("scheduler/scheduler_config.json"), scheduler).unwrap();
+}
+
+#[test]
+fn an_export_samples_as_its_source_and_keeps_every_setting() {
+    let scratch = Scratch::new();
+    let plain = samples_of(&scratch, MODEL, &["--steps", "6"]);
+    for (i, scheduler) in [
+        r#"{"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "skip_prk_steps": true, "steps_offset": 1}"#,
+        r#"{"_class_name": "DDIMScheduler", "clip_sample_range": 0.5, "beta_schedule": "squaredcos_cap_v2"}"#,
+        r#"{"_class_name": "DDPMScheduler", "thresholding": true, "sample_max_value": 3.0, "timestep_spacing": "linspace"}"#,
+        r#"{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "variance_type": null}"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (source, target) = (format!("source-{i}"), format!("target-{i}"));
+        with_scheduler(&scratch, &source, scheduler);
+        let output = scratch.cldiff(&["export", "--model", &source, "--out", &target, "--backend", "flex"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let exported = fs::read_to_string(scratch.path(&target).join("scheduler/scheduler_config.json")).unwrap();
+        let words: Vec<&str> = scheduler.trim_matches(['{', '}']).split(", ").collect();
+        for setting in words {
+            assert!(exported.contains(setting), "{setting} of {source}: {exported}");
+        }
+        let class = scheduler.split('"').nth(3).unwrap();
+        let index = fs::read_to_string(scratch.path(&target).join("model_index.json")).unwrap();
+        assert!(index.contains(class), "{index}");
+        let before = samples_of(&scratch, &source, &["--steps", "6"]);
+        assert!(before == samples_of(&scratch, &target, &["--steps", "6"]), "{scheduler}");
+        assert!(before != plain, "{scheduler}");
+    }
+}
+
+#[test]
+fn schedulers_of_other_processes_and_ranges_that_cannot_work_are_refused() {
+    let scratch = Scratch::new();
+    for (i, (scheduler, parts)) in [
+        (r#"{"_class_name": "TCDScheduler"}"#, ["TCDScheduler", "not supported"]),
+        (r#"{"_class_name": "DDPMWuerstchenScheduler"}"#, ["DDPMWuerstchenScheduler", "not supported"]),
+        (r#"{"_class_name": "EDMDPMSolverMultistepScheduler"}"#, ["_class_name", "DDPMScheduler"]),
+        (r#"{"clip_sample_range": -1.5}"#, ["clip_sample_range", "above 0"]),
+        (r#"{"sample_max_value": 0.0, "thresholding": true}"#, ["sample_max_value", "above 0"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let model = format!("model-{i}");
+        with_scheduler(&scratch, &model, scheduler);
+        let arguments = ["sample", "--model", &model, "--backend", "flex", "--out", "x.png"];
+        told(&scratch.cldiff(&arguments), &arguments, &["scheduler_config.json", parts[0], parts[1]]);
+    }
+}
+
+#[test]
+fn steps_that_were_not_asked_for_fit_the_process() {
+    let scratch = Scratch::new();
+    for timesteps in ["2", "15", "33"] {
+        with_scheduler(
+            &scratch,
+            timesteps,
+            &format!(r#"{{"num_train_timesteps": {timesteps}, "beta_end": 0.3}}"#),
+        );
+        for sampler in ["ddim", "ancestral", "dpm-solver", "heun"] {
+            samples_of(&scratch, timesteps, &["--sampler", sampler]);
+        }
+        let arguments =
+            ["sample", "--model", timesteps, "--steps", "34", "--backend", "flex", "--out", "x.png"];
+        told(&scratch.cldiff(&arguments), &arguments, &["--steps 34", &format!("1 to {timesteps}")]);
+    }
+}
+
+#[test]
+fn a_directory_above_models_names_them() {
+    let scratch = Scratch::new();
+    for model in ["run/checkpoint-500/unet", "run/checkpoint-500/unet_ema", "run/final/unet"] {
+        copy(&Path::new(MODEL).join("unet"), &scratch.path(model));
+    }
+    for (model, named) in [
+        ("run", ["run/checkpoint-500/unet", "run/final/unet"]),
+        ("run/checkpoint-500", ["run/checkpoint-500/unet", "run/checkpoint-500/unet_ema"]),
+        ("run/final", ["run/final/unet", "give one of them"]),
+    ] {
+        let arguments = ["sample", "--model", model, "--backend", "flex", "--out", "x.png"];
+        told(&scratch.cldiff(&arguments), &arguments, &["--model", named[0], named[1]]);
+    }
+    samples_of(&scratch, "run/final/unet", &["--steps", "2"]);
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {

@@ -238,10 +238,10 @@ fn conditioning(model: &NetworkShape, job: &SampleJob) -> Result<Conditioning, E
     }
 }
 
-/// Writes a model as a pipeline.
+/// Writes a model as a pipeline, with the scheduler of its source.
 pub(crate) fn export<B: Home>(model: &Path, to: &Path, device: &B::Device) -> Result<(), EngineError> {
     let Pretrained { network, scheduler, .. } = load::<B>(model, device)?;
-    Ok(save_diffusers(&network, &scheduler.process()?, to)?)
+    Ok(save_diffusers(&network, &scheduler, to)?)
 }
 
 /// What a model predicts.

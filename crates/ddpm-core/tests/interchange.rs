@@ -75,7 +75,7 @@ fn what_is_written_is_read_as_it_was() {
         };
         let to = dir.path().join(i.to_string());
         let unet = if i % 3 == 2 { &learned } else { &unet };
-        save_diffusers(unet, &process, &to).unwrap();
+        save_diffusers(unet, &SchedulerConfig::of(&process), &to).unwrap();
         let again = load_diffusers::<Flex>(&to, &device).unwrap();
         assert_eq!(
             again.scheduler.process().unwrap().build().unwrap(),

@@ -25,6 +25,8 @@ pub struct Loaded {
     pub model_keys: BTreeSet<String>,
     /// Where each strategy stands in the file; none for one that the command line alone names.
     places: Vec<Option<usize>>,
+    /// The file with the settings of the command line.
+    table: Table,
     name: String,
     text: String,
     overridden: Vec<String>,
@@ -43,6 +45,13 @@ impl Loaded {
                 Failure::mistake(format!("--strategy {label}: {message}"))
             }
         }
+    }
+
+    /// Whether a key stands in the file, or was set on the command line.
+    pub fn is_given(&self, key: &str) -> bool {
+        let mut parts = key.split('.');
+        let first = parts.next().and_then(|part| self.table.get(part));
+        parts.try_fold(first, |value, part| Some(value?.as_table()?.get(part))).flatten().is_some()
     }
 
     /// A mistake in the value of `key`: named with the file and line, or the option, that it came from.
@@ -90,7 +99,7 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
     if !args.strategy.is_empty() {
         (places, config.strategy) = chosen(&config.strategy, &args.strategy)?.into_iter().unzip();
     }
-    Ok(Loaded { config, model_keys, places, name, text, overridden })
+    Ok(Loaded { config, model_keys, places, table, name, text, overridden })
 }
 
 /// The keys of the network that the configuration gives.

@@ -22,6 +22,7 @@ impl Loaded {
     /// [`Failure::Mistake`] that names the file, the line and the key.
     pub fn resolve(&mut self, stream: &Stream) -> Result<(), Failure> {
         self.fill_model(stream)?;
+        self.fill_steps();
         self.fill_weights()?;
         let config = &self.config;
         config.model.validate_training().map_err(|e| self.core(&self.model_key(""), &e))?;
@@ -68,6 +69,7 @@ impl Loaded {
     /// # Errors
     /// [`Failure::Mistake`] that names the file, the line and the key.
     pub fn check_without_data(&mut self) -> Result<(), Failure> {
+        self.fill_steps();
         self.fill_weights()?;
         let config = &self.config;
         config.process.build().map_err(|e| self.core("process", &e))?;
@@ -100,6 +102,15 @@ impl Loaded {
             }
             other => Failure::mistake(other),
         })
+    }
+
+    /// The steps of the sampler, where nobody asked for a number: at most as many as the process has.
+    fn fill_steps(&mut self) {
+        let name = self.config.evaluation.sampler.name();
+        if !self.is_given(&format!("evaluation.sampler.{name}.steps")) {
+            let timesteps = self.config.process.timesteps;
+            self.config.evaluation.sampler.edit().fit_steps(timesteps);
+        }
     }
 
     /// The whole key of a key of the network.

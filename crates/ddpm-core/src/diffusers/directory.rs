@@ -74,7 +74,7 @@ impl Parts {
     /// [`CoreError::Format`] for channels that do not fit the variance, and for weights that are not there.
     pub fn check(&self, network: &NetworkShape) -> Result<(), CoreError> {
         let process = self.scheduler.process().map_err(CoreError::in_file(&self.place))?;
-        check_channels(network, process.variance, &self.scheduler.variance_type)
+        check_channels(network, process.variance, self.scheduler.variance_type.as_deref())
             .map_err(CoreError::in_file(&self.place))?;
         weights::find(&self.network).map(|_| ())
     }
@@ -87,7 +87,7 @@ impl Parts {
 pub(super) fn check_channels(
     network: &NetworkShape,
     variance: Variance,
-    variance_type: &str,
+    variance_type: Option<&str>,
 ) -> Result<(), CoreError> {
     let NetworkShape { in_channels, out_channels, .. } = *network;
     let needed = if variance == Variance::LearnedRange { in_channels.saturating_mul(2) } else { in_channels };
@@ -222,7 +222,7 @@ mod tests {
             fixed_size: false,
             conditions: None,
         };
-        let check = |i, o, variance| check_channels(&shape(i, o), variance, "its name");
+        let check = |i, o, variance| check_channels(&shape(i, o), variance, Some("its name"));
         for (i, o, variance) in
             [(1, 1, Variance::FixedSmall), (3, 3, Variance::FixedLarge), (3, 6, Variance::LearnedRange)]
         {

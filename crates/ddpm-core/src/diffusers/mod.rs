@@ -1,29 +1,31 @@
 //! Models as Hugging Face diffusers keeps them: a network as `config.json` beside
 //! `diffusion_pytorch_model.safetensors`, a pipeline as a directory with `model_index.json`, `unet/` and `scheduler/`.
 
+mod classes;
 mod directory;
 mod fields;
+mod json;
 mod scheduler;
 mod weights;
 
 use std::{
     collections::HashMap,
     fs,
-    io::Read,
     path::{Path, PathBuf},
 };
 
 use burn::tensor::TensorData;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use self::json::{read_json, write_json};
 pub use self::{directory::Parts, scheduler::SchedulerConfig, weights::load_tensors};
 pub(crate) use self::{
     fields::{pass_over, read_fields},
     weights::modern_names,
 };
 use crate::{
-    AnyNetwork, BuildNetwork, CoreError, Kernels, Network, NetworkOptions, ProcessConfig, TrainBackend,
-    UNet2D, UNet2DConfig,
+    AnyNetwork, BuildNetwork, CoreError, Kernels, Network, NetworkOptions, TrainBackend, UNet2D,
+    UNet2DConfig,
     noise::{Key, Purpose},
     parameters::{named_parameters, with_named_parameters},
 };
@@ -34,8 +36,6 @@ const INDEX: &str = "model_index.json";
 const UNET: &str = "unet";
 const NETWORK: &str = "network";
 const SCHEDULER: &str = "scheduler_config.json";
-/// The betas of a million timesteps have room in it.
-const MOST_JSON: u64 = 64 << 20;
 /// The release whose file formats these are.
 const VERSION: &str = "0.42.1";
 
@@ -48,28 +48,30 @@ pub struct Pretrained<B: Kernels> {
     pub scheduler: SchedulerConfig,
 }
 
-/// Writes network and process as a pipeline: a UNet so that `DDPMPipeline.from_pretrained(dir)` loads it. diffusers has
-/// no pipeline of pixels with another network; such a one is written as `network/` beside `scheduler/`.
+/// Writes network and scheduler as a pipeline: a UNet so that `DiffusionPipeline.from_pretrained(dir)` loads it and draws
+/// as the scheduler says. diffusers has no pipeline of pixels with another network; such a one is written as `network/`
+/// beside `scheduler/`.
 ///
 /// # Errors
-/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a process or a network that diffusers cannot
-/// express.
+/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a network that diffusers cannot express, or
+/// whose channels do not fit the scheduler.
 pub fn save_diffusers<B: Kernels, N: Network<B>>(
     network: &N,
-    process: &ProcessConfig,
+    scheduler: &SchedulerConfig,
     dir: &Path,
 ) -> Result<(), CoreError> {
-    let class = network.options().class_name();
+    let (class, variance) = (network.options().class_name(), scheduler.process()?.variance);
+    directory::check_channels(&network.options().shape(), variance, scheduler.variance_type.as_deref())?;
     let is_unet = class == UNet2DConfig::default().class_name();
     save_network(network, &dir.join(if is_unet { UNET } else { NETWORK }))?;
-    save_scheduler(process, &dir.join("scheduler"))?;
+    save_scheduler(scheduler, &dir.join("scheduler"))?;
     if !is_unet {
         return Ok(());
     }
-    let index = json!({
-        "_class_name": "DDPMPipeline",
+    let index = serde_json::json!({
+        "_class_name": scheduler.pipeline(),
         "_diffusers_version": VERSION,
-        "scheduler": ["diffusers", "DDPMScheduler"],
+        "scheduler": ["diffusers", scheduler.class],
         "unet": ["diffusers", class],
     });
     write_json(&dir.join(INDEX), &index)
@@ -177,13 +179,13 @@ pub fn save_network<B: Kernels, N: Network<B>>(network: &N, dir: &Path) -> Resul
     weights::save(tensors, dir)
 }
 
-/// Writes a process so that `DDPMScheduler.from_pretrained(dir)` loads it.
+/// Writes a scheduler so that the `from_pretrained(dir)` of its class loads it.
 ///
 /// # Errors
 /// As [`save_diffusers`].
-pub fn save_scheduler(process: &ProcessConfig, dir: &Path) -> Result<(), CoreError> {
+pub fn save_scheduler(scheduler: &SchedulerConfig, dir: &Path) -> Result<(), CoreError> {
     fs::create_dir_all(dir).map_err(CoreError::io(dir))?;
-    write_json(&dir.join(SCHEDULER), &SchedulerConfig::of(process).to_json())
+    write_json(&dir.join(SCHEDULER), &scheduler.to_json())
 }
 
 /// Reads a UNet that diffusers or [`save_network`] wrote.
@@ -234,35 +236,4 @@ fn read_weights(
     }
     let tensors = options.to_own_names(tensors).map_err(CoreError::in_file(&file))?;
     Ok((file, tensors))
-}
-
-fn read_json(path: &Path) -> Result<Map<String, Value>, CoreError> {
-    let format = |problem: String| CoreError::Format { path: path.to_owned(), problem };
-    let mut text = Vec::new();
-    let file = fs::File::open(path).map_err(CoreError::io(path))?;
-    file.take(MOST_JSON + 1).read_to_end(&mut text).map_err(CoreError::io(path))?;
-    if text.len() as u64 > MOST_JSON {
-        return Err(format(format!("more than {MOST_JSON} bytes: no configuration is that long")));
-    }
-    match serde_json::from_slice(&text) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(other) => {
-            Err(format(format!("expected a JSON object, found {}", fields::cut(&other.to_string()))))
-        }
-        Err(error) => Err(format(syntax_error(&text, &error))),
-    }
-}
-
-/// A mistake in the syntax with its line, where the key stands.
-fn syntax_error(text: &[u8], error: &serde_json::Error) -> String {
-    let line = text.split(|&byte| byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    let line = String::from_utf8_lossy(line);
-    match line.trim() {
-        "" => error.to_string(),
-        line => format!("{error}: {}", fields::cut(line)),
-    }
-}
-
-fn write_json(path: &PathBuf, value: &Value) -> Result<(), CoreError> {
-    fs::write(path, format!("{value:#}\n")).map_err(CoreError::io(path))
 }
