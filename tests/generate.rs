@@ -503,6 +503,60 @@ fn steps_that_were_not_asked_for_fit_the_process() {
     }
 }
 
+/// The fixture with the numbers of a tensor changed.
+fn with_tensor(scratch: &Scratch, name: &str, tensor: &str, values: &dyn Fn(usize, f32) -> f32) {
+    let model = scratch.path(name);
+    copy(Path::new(MODEL), &model);
+    let weights = model.join("unet/diffusion_pytorch_model.safetensors");
+    let mut tensors = read(&weights);
+    let array = tensors.get_mut(tensor).unwrap();
+    array.bytes = array.f32s().iter().enumerate().flat_map(|(i, &v)| values(i, v).to_le_bytes()).collect();
+    let all: Vec<(&str, &Array)> = tensors.iter().map(|(name, array)| (name.as_str(), array)).collect();
+    write(&weights, &all);
+}
+
+#[test]
+fn a_model_that_is_not_finite_gives_nothing() {
+    let scratch = Scratch::new();
+    let one_infinite = |i: usize, v: f32| if i == 3 { f32::INFINITY } else { v };
+    with_tensor(&scratch, "infinite", "conv_in.weight", &one_infinite);
+    with_tensor(&scratch, "nan", "class_embedding.weight", &|_, _| f32::NAN);
+    with_tensor(&scratch, "signed", "conv_out.bias", &|_, _| f32::NEG_INFINITY);
+    for (model, tensor) in
+        [("infinite", "conv_in.weight"), ("nan", "class_embedding.weight"), ("signed", "conv_out.bias")]
+    {
+        let common = ["--model", model, "--backend", "flex", "--quiet"];
+        for rest in [
+            &["sample", "--n", "1", "--steps", "2", "--out", "x.png"][..],
+            &["export", "--out", "exported"],
+            &["bpd", "--images", "glyphs", "--limit", "1", "--stride", "500", "--out", "b.json"],
+        ] {
+            let arguments = [rest, &common].concat();
+            let output = scratch.cldiff(&arguments);
+            told(&output, &arguments, &[tensor, "not finite", "diffusion_pytorch_model.safetensors"]);
+        }
+        for left in ["x.png", "exported", "b.json"] {
+            assert!(!scratch.path(left).exists(), "{left} of {model}");
+        }
+    }
+}
+
+/// The weights are finite, and what comes of them is not.
+#[test]
+fn samples_that_are_not_finite_are_no_picture() {
+    let scratch = Scratch::new();
+    with_tensor(&scratch, "huge", "conv_out.weight", &|_, v| v * 3e38);
+    let unclipped = r#"{"_class_name": "DDIMScheduler", "clip_sample": false}"#;
+    fs::write(scratch.path("huge/scheduler/scheduler_config.json"), unclipped).unwrap();
+    let arguments =
+        ["sample", "--model", "huge", "--backend", "flex", "--n", "2", "--steps", "4", "--out", "x.png"];
+    let output = scratch.cldiff(&arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("2 of 2 samples have numbers that are not finite"), "{stderr}");
+    assert!(!scratch.path("x.png").exists());
+}
+
 #[test]
 fn a_directory_above_models_names_them() {
     let scratch = Scratch::new();

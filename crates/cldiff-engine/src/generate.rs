@@ -104,6 +104,14 @@ fn to_host<B: Kernels>(images: Tensor<B, 4>) -> HostImages {
     HostImages { shape, values: images.into_data().convert::<f32>().iter::<f32>().collect() }
 }
 
+/// Refuses images with numbers that are not finite.
+fn finite(images: HostImages, things: &'static str) -> Result<HostImages, EngineError> {
+    let size = images.shape[1..].iter().product::<usize>().max(1);
+    let lost = images.values.chunks(size).filter(|image| image.iter().any(|v| !v.is_finite())).count();
+    CoreError::if_not_finite(things, lost, images.shape[0])?;
+    Ok(images)
+}
+
 /// A model in a directory, with its process.
 struct Pretrained<B: Home> {
     network: AnyNetwork<B>,
@@ -172,6 +180,9 @@ fn check_class(model: &NetworkShape, key: &str, class: usize) -> Result<(), Engi
 }
 
 /// Draws samples.
+///
+/// # Errors
+/// [`CoreError`] for a model or a request that cannot work, and for samples that are not finite.
 pub(crate) fn sample<B: Home>(
     job: &SampleJob,
     device: &B::Device,
@@ -215,7 +226,7 @@ pub(crate) fn sample<B: Home>(
         }
         None => sampler::draw(&*sampler, model, &process, &request, device, progress)?,
     };
-    Ok(to_host(x_0))
+    finite(to_host(x_0), "samples")
 }
 
 fn conditioning(model: &NetworkShape, job: &SampleJob) -> Result<Conditioning, EngineError> {
@@ -268,7 +279,8 @@ pub(crate) fn predict<B: Home>(job: &PredictJob, device: &B::Device) -> Result<H
         ));
     }
     let y = job.y.as_ref().map(|y| indices(y, device));
-    Ok(to_host(network.denoise(to_tensor(&job.x_t, device), indices(&job.t, device), y)))
+    let prediction = network.denoise(to_tensor(&job.x_t, device), indices(&job.t, device), y);
+    finite(to_host(prediction), "predictions")
 }
 
 /// The likelihood of images.
@@ -306,5 +318,28 @@ pub(crate) fn bits_per_dimension<B: Home>(
             likelihood::bits_per_dimension(&network, &process, x_0, y, &request, first as u64, &mut tick);
         result = Some(result.map_or_else(|| part.clone(), |sum| sum.pool(&part)));
     }
-    result.ok_or_else(|| misfit("images", 0, "expected at least one image".into()))
+    let bits = result.ok_or_else(|| misfit("images", 0, "expected at least one image".into()))?;
+    let terms = bits.vlb.iter().chain(&bits.eps_mse).chain(&bits.x_0_mse).chain([&bits.total]);
+    let lost = terms.clone().filter(|term| !term.is_finite()).count();
+    CoreError::if_not_finite("terms of the bound", lost, terms.count())?;
+    Ok(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_that_are_not_finite_are_counted() {
+        let images = |values: [f32; 6]| HostImages { shape: [3, 1, 1, 2], values: values.to_vec() };
+        assert!(finite(images([0.0, -3.0, 1e30, 0.0, 0.0, -1e-40]), "samples").is_ok());
+        for (values, told) in [
+            ([f32::NAN, f32::NAN, 0.0, 0.0, 0.0, 0.0], "1 of 3 samples have numbers that are not finite"),
+            ([0.0, f32::INFINITY, 0.0, f32::NAN, 0.0, 0.0], "2 of 3 samples"),
+            ([f32::NEG_INFINITY, 0.0, 0.0, f32::NAN, f32::NAN, 0.0], "3 of 3 samples"),
+        ] {
+            let message = finite(images(values), "samples").unwrap_err().to_string();
+            assert!(message.starts_with(told), "{message}");
+        }
+    }
 }

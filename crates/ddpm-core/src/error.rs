@@ -48,6 +48,18 @@ pub enum CoreError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Numbers that were computed and are not finite.
+    #[error(
+        "{count} of {of} {things} have numbers that are not finite: the model diverged, or its files do not say how to use it"
+    )]
+    NotFinite {
+        /// What has them.
+        things: &'static str,
+        /// How many of them.
+        count: usize,
+        /// How many there are.
+        of: usize,
+    },
 }
 
 /// A message of a parser in the words of its reader: the types of Rust are called by what they hold.
@@ -95,6 +107,14 @@ pub(crate) fn shown(value: &impl std::fmt::Debug) -> String {
 impl CoreError {
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: shown(&value), expected: expected.into() }
+    }
+
+    /// Refuses numbers that are not finite: `count` of `of` things have some.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFinite`] unless `count` is 0.
+    pub fn if_not_finite(things: &'static str, count: usize, of: usize) -> Result<(), Self> {
+        if count == 0 { Ok(()) } else { Err(Self::NotFinite { things, count, of }) }
     }
 
     pub(crate) fn tensor(name: impl Into<String>, problem: impl Into<String>) -> Self {

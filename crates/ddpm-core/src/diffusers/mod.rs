@@ -165,7 +165,8 @@ impl NetworkFile {
 /// Writes a network in the form of its class: for a UNet, `UNet2DModel.from_pretrained(dir)` loads it.
 ///
 /// # Errors
-/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a network that the form cannot express.
+/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a network that the form cannot express,
+/// [`CoreError::Format`] for one with numbers that are not finite.
 pub fn save_network<B: Kernels, N: Network<B>>(network: &N, dir: &Path) -> Result<(), CoreError> {
     let options = network.options();
     let mut config = Map::from_iter([
@@ -192,7 +193,7 @@ pub fn save_scheduler(scheduler: &SchedulerConfig, dir: &Path) -> Result<(), Cor
 ///
 /// # Errors
 /// [`CoreError::Io`] for a file that cannot be read, [`CoreError::Format`] for one that is not what it should be or
-/// holds a tensor that does not fit, or an architecture that is not supported.
+/// holds a tensor that does not fit or is not finite, or an architecture that is not supported.
 pub fn load_unet<B: Kernels>(dir: &Path, device: &B::Device) -> Result<UNet2D<B>, CoreError> {
     let config = unet_config(dir)?;
     let (file, tensors) = read_weights(&config, dir)?;
@@ -224,6 +225,7 @@ fn read_weights(
 ) -> Result<(PathBuf, HashMap<String, TensorData>), CoreError> {
     let files = weights::find(dir)?;
     let (file, tensors) = (files.name().to_owned(), files.load()?);
+    weights::check_finite(&tensors).map_err(CoreError::in_file(&file))?;
     // A configuration may claim any size; memory is taken only for what the file holds.
     let held: usize = tensors.values().map(|t| t.shape.num_elements()).sum();
     if options.least_parameters() > held {

@@ -16,9 +16,30 @@ use self::files::WEIGHTS;
 pub(super) use self::files::{are_in, find};
 use crate::CoreError;
 
+/// Refuses tensors with numbers that are not finite, which no network gives anything sensible with.
+///
+/// # Errors
+/// [`CoreError::Tensor`] for the first of them by name, with a count.
+pub(super) fn check_finite(tensors: &HashMap<String, TensorData>) -> Result<(), CoreError> {
+    let lost = |data: &TensorData| data.iter::<f32>().filter(|value| !value.is_finite()).count();
+    let mut found: Vec<(&String, usize, usize)> = tensors
+        .iter()
+        .map(|(name, data)| (name, lost(data), data.num_elements()))
+        .filter(|(_, lost, _)| *lost > 0)
+        .collect();
+    found.sort_unstable();
+    let Some((name, lost, all)) = found.first() else { return Ok(()) };
+    let more = match found.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more of {} tensors have some", tensors.len()),
+    };
+    Err(CoreError::tensor(*name, format!("{lost} of {all} numbers are not finite{more}")))
+}
+
 /// Writes tensors, as f32, in the order of their names.
 pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(), CoreError> {
     let path = dir.join(WEIGHTS);
+    check_finite(&tensors).map_err(CoreError::in_file(&path))?;
     let format =
         |e: safetensors::SafeTensorError| CoreError::Format { path: path.clone(), problem: e.to_string() };
     let parameters: BTreeMap<String, TensorData> = tensors.into_iter().collect();
@@ -86,4 +107,39 @@ pub(crate) fn modern_names(tensors: HashMap<String, TensorData>) -> HashMap<Stri
         parts.join(".")
     };
     tensors.into_iter().map(|(name, data)| (rename(name), data)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensors(values: &[(&str, [f32; 3])]) -> HashMap<String, TensorData> {
+        values
+            .iter()
+            .map(|(name, values)| ((*name).to_owned(), TensorData::new(values.to_vec(), [3])))
+            .collect()
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_counted_and_never_written() {
+        let (fine, nan) = ([1.0, -0.0, f32::MIN_POSITIVE / 2.0], [0.0, f32::NAN, 1.0]);
+        let infinite = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX];
+        assert!(check_finite(&tensors(&[("a", fine)])).is_ok());
+        for (values, told) in [
+            (vec![("a", fine), ("b", nan)], "tensor `b`: 1 of 3 numbers are not finite"),
+            (vec![("a", infinite), ("b", fine)], "tensor `a`: 2 of 3 numbers are not finite"),
+            (
+                vec![("c", nan), ("b", infinite), ("a", fine)],
+                "tensor `b`: 2 of 3 numbers are not finite, and 1 more of 3 tensors",
+            ),
+        ] {
+            let values = tensors(&values);
+            let message = check_finite(&values).unwrap_err().to_string();
+            assert!(message.starts_with(told), "{message}");
+            let dir = tempfile::tempdir().unwrap();
+            let message = save(values, dir.path()).unwrap_err().to_string();
+            assert!(message.contains("not finite") && message.contains(WEIGHTS), "{message}");
+            assert!(!dir.path().join(WEIGHTS).exists());
+        }
+    }
 }
