@@ -30,6 +30,8 @@ pub struct Loaded {
     name: String,
     text: String,
     overridden: Vec<String>,
+    /// Keys whose value an option of their own gives, and the option.
+    options: Vec<(&'static str, &'static str)>,
 }
 
 impl Loaded {
@@ -58,6 +60,9 @@ impl Loaded {
     pub fn mistake(&self, key: &str, message: impl std::fmt::Display) -> Failure {
         if self.overridden.iter().any(|k| key == k || key.starts_with(&format!("{k}."))) {
             return Failure::mistake(format!("--set {key}: {message}"));
+        }
+        if let Some((_, option)) = self.options.iter().find(|(given, _)| *given == key) {
+            return Failure::mistake(format!("{option}: {message}"));
         }
         match line_of(&self.text, key) {
             Some(line) => Failure::mistake(format!("{}, line {line}: {message}", self.name)),
@@ -92,14 +97,16 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
     if let Some(precision) = args.precision {
         config.precision = precision.into();
     }
+    let mut options = Vec::new();
     if !args.seeds.is_empty() {
         config.seeds.clone_from(&args.seeds);
+        options.push(("seeds", "--seeds"));
     }
     let mut places: Vec<Option<usize>> = (0..config.strategy.len()).map(Some).collect();
     if !args.strategy.is_empty() {
         (places, config.strategy) = chosen(&config.strategy, &args.strategy)?.into_iter().unzip();
     }
-    Ok(Loaded { config, model_keys, places, table, name, text, overridden })
+    Ok(Loaded { config, model_keys, places, table, name, text, overridden, options })
 }
 
 /// The keys of the network that the configuration gives.

@@ -35,6 +35,7 @@ impl Loaded {
         self.check_seeds()?;
         self.check_strategies(Some(stream))?;
         let Config { evaluation, training, .. } = &self.config;
+        self.check_read_back()?;
         for Misfit { key, value, expected } in cldiff_engine::evaluation_doubts(evaluation, training, stream)
         {
             tracing::warn!("`{key}` is {value}: {expected}");
@@ -197,10 +198,27 @@ impl Loaded {
         if seeds.is_empty() {
             return Err(self.mistake("seeds", "`seeds` is empty: expected at least one"));
         }
+        if let Some(seed) = seeds.iter().find(|&&seed| i64::try_from(seed).is_err()) {
+            let message =
+                format!("`seeds` has {seed}: expected at most {}, the largest integer of TOML", i64::MAX);
+            return Err(self.mistake("seeds", message));
+        }
         if seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len() {
             return Err(self.mistake("seeds", format!("`seeds` is {seeds:?}: a seed occurs twice")));
         }
         Ok(())
+    }
+
+    /// The configuration is kept in the run's directory: one that cannot be read there could never be resumed.
+    fn check_read_back(&self) -> Result<(), Failure> {
+        let lost = |why: String| {
+            let problem = anyhow::anyhow!("the configuration cannot be read back from its TOML: {why}");
+            Failure::Other(problem)
+        };
+        let text = toml::to_string(&self.config).map_err(|error| lost(error.to_string()))?;
+        let again: Config = toml::from_str(&text).map_err(|error| lost(error.to_string()))?;
+        let again = toml::to_string(&again).map_err(|error| lost(error.to_string()))?;
+        if again == text { Ok(()) } else { Err(lost("it is another then".to_owned())) }
     }
 
     fn check_strategies(&self, stream: Option<&Stream>) -> Result<(), Failure> {

@@ -71,9 +71,14 @@ fn quoted(text: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// Writes a file that Python reads.
+/// Writes a file that Python reads, and reads it back.
 pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), CoreError> {
-    fs::write(path, text_of(value)).map_err(CoreError::io(path))
+    fs::write(path, text_of(value)).map_err(CoreError::io(path))?;
+    if value.as_object() == Some(&read_json(path)?) {
+        return Ok(());
+    }
+    let problem = "it says something else than was written: the disk may be full or damaged".into();
+    Err(CoreError::Format { path: path.to_owned(), problem })
 }
 
 fn text_of(value: &Value) -> String {

@@ -186,7 +186,9 @@ pub fn save_network<B: Kernels, N: Network<B>>(network: &N, dir: &Path) -> Resul
 /// As [`save_diffusers`].
 pub fn save_scheduler(scheduler: &SchedulerConfig, dir: &Path) -> Result<(), CoreError> {
     fs::create_dir_all(dir).map_err(CoreError::io(dir))?;
-    write_json(&dir.join(SCHEDULER), &scheduler.to_json())
+    let path = dir.join(SCHEDULER);
+    write_json(&path, &scheduler.to_json())?;
+    SchedulerConfig::read(&path).map(|_| ())
 }
 
 /// Reads a UNet that diffusers or [`save_network`] wrote.

@@ -36,7 +36,7 @@ pub(super) fn check_finite(tensors: &HashMap<String, TensorData>) -> Result<(), 
     Err(CoreError::tensor(*name, format!("{lost} of {all} numbers are not finite{more}")))
 }
 
-/// Writes tensors, as f32, in the order of their names.
+/// Writes tensors, as f32, in the order of their names, and reads them back.
 pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(), CoreError> {
     let path = dir.join(WEIGHTS);
     check_finite(&tensors).map_err(CoreError::in_file(&path))?;
@@ -50,7 +50,19 @@ pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(
         .map_err(format)?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(format)?;
-    fs::write(&path, bytes).map_err(CoreError::io(&path))
+    fs::write(&path, bytes).map_err(CoreError::io(&path))?;
+    let read = load_tensors(&path)?;
+    let same =
+        |(name, data): (&String, &TensorData)| read.get(name).is_some_and(|read| same_bits(read, data));
+    if read.len() == parameters.len() && parameters.iter().all(same) {
+        return Ok(());
+    }
+    let problem = "it holds other numbers than were written: the disk may be full or damaged".into();
+    Err(CoreError::Format { path, problem })
+}
+
+fn same_bits(a: &TensorData, b: &TensorData) -> bool {
+    a.shape == b.shape && a.iter::<f32>().map(f32::to_bits).eq(b.iter::<f32>().map(f32::to_bits))
 }
 
 /// Every tensor of a safetensors file, on the host, as f32; F32, F16, BF16 and F64 are read.
