@@ -136,6 +136,14 @@ fn arguments_are_checked() {
     );
     refused(&scratch, &["--config", "smoke", "--seeds", "1,1"], &["a seed occurs twice"]);
     refused(&scratch, &["--config", "smoke", "--seeds", "x"], &["--seeds"]);
+    // No file of the run could hold these.
+    for seed in ["9223372036854775809", "10000000000000000000", "18446744073709551615"] {
+        refused(
+            &scratch,
+            &["--config", "smoke", "--seeds", &format!("1,{seed}")],
+            &["--seeds: ", seed, "at most"],
+        );
+    }
     refused(&scratch, &["--config", "smoke", "--device", "7"], &["--device 7", "device 0 only"]);
     let output = scratch.cldiff(&["--backend", "tpu"]);
     assert_eq!(output.status.code(), Some(2));

@@ -263,6 +263,43 @@ fn data_show_counts_and_pictures_a_directory() {
 }
 
 #[test]
+fn data_show_says_what_is_left_out_and_leaves_out_what_is_broken() {
+    let scratch = Scratch::new();
+    pictures(&scratch.path("pictures"));
+    fs::write(scratch.path("pictures/cat/notes.txt"), "x").unwrap();
+    fs::write(scratch.path("pictures/beside.png"), "x").unwrap();
+    let show = |arguments: &[&str]| {
+        scratch
+            .cldiff(&[&["data", "show", "pictures", "--size", "8", "--split", "train"], arguments].concat())
+    };
+    let images = |output: &std::process::Output| -> Value {
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["images"].clone()
+    };
+    let output = show(&["--json"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(images(&output), 10);
+    assert!(
+        stderr.contains("left out 2 files: 1 in no directory of a class (pictures/beside.png), 1 *.txt"),
+        "{stderr}"
+    );
+    for i in 0..6 {
+        fs::write(scratch.path(&format!("pictures/cat/{i}.png")), "words").unwrap();
+    }
+    let output = show(&[]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.contains("; 5 pictures are broken, and 0 may be left out; --skip-broken 5 leaves"),
+        "{stderr}"
+    );
+    let output = show(&["--skip-broken", "5", "--json"]);
+    assert_eq!(images(&output), 5);
+    assert_eq!(text(&output.stderr).matches("left out, since it is broken: pictures/cat/").count(), 5);
+    let output = scratch.cldiff(&["data", "show", "glyphs", "--skip-broken", "1"]);
+    assert!(text(&output.stderr).contains("--skip-broken does not go with glyphs"));
+}
+
+#[test]
 fn data_show_reads_the_files_of_one_split_alone() {
     let Some(dir) = real("fashion-mnist") else { return };
     let scratch = Scratch::new();

@@ -420,6 +420,160 @@ fn models_that_cannot_be_read_are_told() {
     sample(&["model_index.json", "StableDiffusionPipeline"]);
 }
 
+/// Samples of a model's directory.
+fn samples_of(scratch: &Scratch, model: &str, extra: &[&str]) -> Vec<u8> {
+    let arguments = ["sample", "--model", model, "--backend", "flex", "--quiet", "--n", "2"];
+    let output = scratch.cldiff(&[&arguments[..], &["--out", "x.safetensors"], extra].concat());
+    assert!(output.status.success(), "{model}: {}", text(&output.stderr));
+    fs::read(scratch.path("x.safetensors")).unwrap()
+}
+
+/// The pipeline with another scheduler's file.
+fn with_scheduler(scratch: &Scratch, name: &str, scheduler: &str) {
+    copy(Path::new(MODEL), &scratch.path(name));
+    fs::write(scratch.path(name).join("scheduler/scheduler_config.json"), scheduler).unwrap();
+}
+
+#[test]
+fn an_export_samples_as_its_source_and_keeps_every_setting() {
+    let scratch = Scratch::new();
+    let plain = samples_of(&scratch, MODEL, &["--steps", "6"]);
+    for (i, scheduler) in [
+        r#"{"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "skip_prk_steps": true, "steps_offset": 1}"#,
+        r#"{"_class_name": "DDIMScheduler", "clip_sample_range": 0.5, "beta_schedule": "squaredcos_cap_v2"}"#,
+        r#"{"_class_name": "DDPMScheduler", "thresholding": true, "sample_max_value": 3.0, "timestep_spacing": "linspace"}"#,
+        r#"{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "variance_type": null}"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (source, target) = (format!("source-{i}"), format!("target-{i}"));
+        with_scheduler(&scratch, &source, scheduler);
+        let output = scratch.cldiff(&["export", "--model", &source, "--out", &target, "--backend", "flex"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let exported = fs::read_to_string(scratch.path(&target).join("scheduler/scheduler_config.json")).unwrap();
+        let words: Vec<&str> = scheduler.trim_matches(['{', '}']).split(", ").collect();
+        for setting in words {
+            assert!(exported.contains(setting), "{setting} of {source}: {exported}");
+        }
+        let class = scheduler.split('"').nth(3).unwrap();
+        let index = fs::read_to_string(scratch.path(&target).join("model_index.json")).unwrap();
+        assert!(index.contains(class), "{index}");
+        let before = samples_of(&scratch, &source, &["--steps", "6"]);
+        assert!(before == samples_of(&scratch, &target, &["--steps", "6"]), "{scheduler}");
+        assert!(before != plain, "{scheduler}");
+    }
+}
+
+#[test]
+fn schedulers_of_other_processes_and_ranges_that_cannot_work_are_refused() {
+    let scratch = Scratch::new();
+    for (i, (scheduler, parts)) in [
+        (r#"{"_class_name": "TCDScheduler"}"#, ["TCDScheduler", "not supported"]),
+        (r#"{"_class_name": "DDPMWuerstchenScheduler"}"#, ["DDPMWuerstchenScheduler", "not supported"]),
+        (r#"{"_class_name": "EDMDPMSolverMultistepScheduler"}"#, ["_class_name", "DDPMScheduler"]),
+        (r#"{"clip_sample_range": -1.5}"#, ["clip_sample_range", "above 0"]),
+        (r#"{"sample_max_value": 0.0, "thresholding": true}"#, ["sample_max_value", "above 0"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let model = format!("model-{i}");
+        with_scheduler(&scratch, &model, scheduler);
+        let arguments = ["sample", "--model", &model, "--backend", "flex", "--out", "x.png"];
+        told(&scratch.cldiff(&arguments), &arguments, &["scheduler_config.json", parts[0], parts[1]]);
+    }
+}
+
+#[test]
+fn steps_that_were_not_asked_for_fit_the_process() {
+    let scratch = Scratch::new();
+    for timesteps in ["2", "15", "33"] {
+        with_scheduler(
+            &scratch,
+            timesteps,
+            &format!(r#"{{"num_train_timesteps": {timesteps}, "beta_end": 0.3}}"#),
+        );
+        for sampler in ["ddim", "ancestral", "dpm-solver", "heun"] {
+            samples_of(&scratch, timesteps, &["--sampler", sampler]);
+        }
+        let arguments =
+            ["sample", "--model", timesteps, "--steps", "34", "--backend", "flex", "--out", "x.png"];
+        told(&scratch.cldiff(&arguments), &arguments, &["--steps 34", &format!("1 to {timesteps}")]);
+    }
+}
+
+/// The fixture with the numbers of a tensor changed.
+fn with_tensor(scratch: &Scratch, name: &str, tensor: &str, values: &dyn Fn(usize, f32) -> f32) {
+    let model = scratch.path(name);
+    copy(Path::new(MODEL), &model);
+    let weights = model.join("unet/diffusion_pytorch_model.safetensors");
+    let mut tensors = read(&weights);
+    let array = tensors.get_mut(tensor).unwrap();
+    array.bytes = array.f32s().iter().enumerate().flat_map(|(i, &v)| values(i, v).to_le_bytes()).collect();
+    let all: Vec<(&str, &Array)> = tensors.iter().map(|(name, array)| (name.as_str(), array)).collect();
+    write(&weights, &all);
+}
+
+#[test]
+fn a_model_that_is_not_finite_gives_nothing() {
+    let scratch = Scratch::new();
+    let one_infinite = |i: usize, v: f32| if i == 3 { f32::INFINITY } else { v };
+    with_tensor(&scratch, "infinite", "conv_in.weight", &one_infinite);
+    with_tensor(&scratch, "nan", "class_embedding.weight", &|_, _| f32::NAN);
+    with_tensor(&scratch, "signed", "conv_out.bias", &|_, _| f32::NEG_INFINITY);
+    for (model, tensor) in
+        [("infinite", "conv_in.weight"), ("nan", "class_embedding.weight"), ("signed", "conv_out.bias")]
+    {
+        let common = ["--model", model, "--backend", "flex", "--quiet"];
+        for rest in [
+            &["sample", "--n", "1", "--steps", "2", "--out", "x.png"][..],
+            &["export", "--out", "exported"],
+            &["bpd", "--images", "glyphs", "--limit", "1", "--stride", "500", "--out", "b.json"],
+        ] {
+            let arguments = [rest, &common].concat();
+            let output = scratch.cldiff(&arguments);
+            told(&output, &arguments, &[tensor, "not finite", "diffusion_pytorch_model.safetensors"]);
+        }
+        for left in ["x.png", "exported", "b.json"] {
+            assert!(!scratch.path(left).exists(), "{left} of {model}");
+        }
+    }
+}
+
+/// The weights are finite, and what comes of them is not.
+#[test]
+fn samples_that_are_not_finite_are_no_picture() {
+    let scratch = Scratch::new();
+    with_tensor(&scratch, "huge", "conv_out.weight", &|_, v| v * 3e38);
+    let unclipped = r#"{"_class_name": "DDIMScheduler", "clip_sample": false}"#;
+    fs::write(scratch.path("huge/scheduler/scheduler_config.json"), unclipped).unwrap();
+    let arguments =
+        ["sample", "--model", "huge", "--backend", "flex", "--n", "2", "--steps", "4", "--out", "x.png"];
+    let output = scratch.cldiff(&arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("2 of 2 samples have numbers that are not finite"), "{stderr}");
+    assert!(!scratch.path("x.png").exists());
+}
+
+#[test]
+fn a_directory_above_models_names_them() {
+    let scratch = Scratch::new();
+    for model in ["run/checkpoint-500/unet", "run/checkpoint-500/unet_ema", "run/final/unet"] {
+        copy(&Path::new(MODEL).join("unet"), &scratch.path(model));
+    }
+    for (model, named) in [
+        ("run", ["run/checkpoint-500/unet", "run/final/unet"]),
+        ("run/checkpoint-500", ["run/checkpoint-500/unet", "run/checkpoint-500/unet_ema"]),
+        ("run/final", ["run/final/unet", "give one of them"]),
+    ] {
+        let arguments = ["sample", "--model", model, "--backend", "flex", "--out", "x.png"];
+        told(&scratch.cldiff(&arguments), &arguments, &["--model", named[0], named[1]]);
+    }
+    samples_of(&scratch, "run/final/unet", &["--steps", "2"]);
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {

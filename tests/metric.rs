@@ -235,7 +235,45 @@ fn images_are_the_same_in_directories_and_in_either_layout() {
     grey.save(scratch.path("images/other.png")).unwrap();
     refused(&scratch, &["swd", "images", "nchw.safetensors"], &["different size", "other.png", "7x7"]);
     fs::write(scratch.path("images/other.png"), b"not a picture").unwrap();
-    refused(&scratch, &["swd", "images", "nchw.safetensors"], &["other.png", "not an image"]);
+    refused(
+        &scratch,
+        &["swd", "images", "nchw.safetensors"],
+        &["other.png", "cannot be decoded", "--skip-broken 1"],
+    );
+}
+
+/// The files of a directory count for a metric as they do for training; a broken one is an error unless it may be left
+/// out, and then it is named.
+#[test]
+fn a_directory_of_images_is_read_as_for_training() {
+    let scratch = Scratch::new();
+    let picture = |n: u8| image::RgbImage::from_fn(8, 6, |x, y| image::Rgb([n, x as u8 * 20, y as u8 * 30]));
+    for (n, name) in ["a/1.bmp", "a/2.tif", "a/deep/3.gif", "a/4.webp"].into_iter().enumerate() {
+        let path = scratch.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        picture(n as u8 * 40).save(path).unwrap();
+    }
+    fs::write(scratch.path("a/._1.bmp"), "a Mac's attributes").unwrap();
+    fs::write(scratch.path("a/raw.heic"), "x").unwrap();
+    fs::create_dir(scratch.path("b")).unwrap();
+    (0..5_u8).for_each(|n| picture(n * 40).save(scratch.path(&format!("b/{n}.png"))).unwrap());
+    let output = scratch.cldiff(&["metric", "swd", "a", "b", "--json"]);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stderr}");
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&found["n_a"], &found["n_b"]), (&4.into(), &5.into()));
+    assert!(stderr.contains("a: left out 2 files: 1 hidden (a/._1.bmp), 1 *.heic (a/raw.heic)"), "{stderr}");
+    let whole = fs::read(scratch.path("b/3.png")).unwrap();
+    fs::write(scratch.path("b/3.png"), &whole[..whole.len() / 2]).unwrap();
+    refused(&scratch, &["swd", "a", "b"], &["b/3.png: cannot be decoded", "--skip-broken 1 leaves"]);
+    let output = scratch.cldiff(&["metric", "swd", "a", "b", "--skip-broken", "1", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["n_b"], 4);
+    assert!(
+        text(&output.stderr).contains("left out, since it is broken: b/3.png"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]

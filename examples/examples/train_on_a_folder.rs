@@ -11,10 +11,10 @@ use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use ddpm_core::{
     AdamW, AdamWConfig, Conditioning, Ema, NoisyBatch, Objective, ProcessConfig, UNet2DConfig,
-    diffusers::save_diffusers,
+    diffusers::{SchedulerConfig, save_diffusers},
     ema::EmaConfig,
     noise::{Key, Purpose},
-    sampler::{self, Ddim, SampleRequest},
+    sampler::{self, Ddim, SampleRequest, SamplerConfig},
 };
 use image::{GrayImage, Luma, imageops};
 
@@ -51,7 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let average = ema.averaged(&unet);
-    save_diffusers(&average, &process, "model".as_ref())?;
+    let scheduler = SchedulerConfig::of(&process).sampled_by(&SamplerConfig::of(Ddim::default()));
+    save_diffusers(&average, &scheduler, "model".as_ref())?;
     let shape = [1, SIZE as usize, SIZE as usize];
     let request = SampleRequest { count: 16, batch: 16, shape, conditioning: Conditioning::None, key };
     let x_0 = sampler::draw(&Ddim::default(), &average, &diffusion, &request, &device, &mut |_| {})?;

@@ -1,4 +1,5 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz` and `gpu-check`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants` and
+//! `gpu-check`.
 
 mod bench;
 mod build;
@@ -6,6 +7,8 @@ mod child;
 mod fuzz;
 mod gpu_check;
 mod kill_test;
+mod mutants;
+mod order;
 mod profile;
 mod sanitize;
 mod validate;
@@ -35,6 +38,8 @@ enum Command {
     KillTest(kill_test::KillTestArgs),
     /// The parsers against inputs that a fuzzer makes
     Fuzz(fuzz::FuzzArgs),
+    /// Small changes to the code, drawn with a seed, that the tests should notice; by cargo-mutants
+    Mutants(mutants::MutantsArgs),
     /// Where the time of a training step goes, kernel by kernel
     Profile(profile::ProfileArgs),
 }
@@ -47,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::GpuCheck(args) => gpu_check::run(&args),
         Command::KillTest(args) => kill_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Mutants(args) => mutants::run(&args),
         Command::Profile(args) => profile::run(&args),
     }
 }

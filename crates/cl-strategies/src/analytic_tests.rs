@@ -126,8 +126,14 @@ fn distillation_vanishes_at_the_teacher_and_grows_from_it() {
         let loss = strategy.loss(&fixture.step(&model, &batch), zero).unwrap();
         f64::from(loss.into_data().to_vec::<f32>().unwrap()[0])
     };
-    let mut lwf = Lwf::<B, Line<B>>::new(LwfConfig { lambda: 2.0 }).unwrap();
-    let mut der = Der::<B>::new(DerConfig { alpha: 2.0, batch_size: Some(8), per_experience: 10 }).unwrap();
+    let mut lwf = Lwf::<B, Line<B>>::new(LwfConfig { lambda: 2.0, ..Default::default() }).unwrap();
+    let mut der = Der::<B>::new(DerConfig {
+        alpha: 2.0,
+        batch_size: Some(8),
+        per_experience: 10,
+        ..Default::default()
+    })
+    .unwrap();
     for strategy in [&mut lwf as &mut dyn Strategy<B, Line<B>>, &mut der] {
         assert_eq!(loss(strategy, 0.9), 0.0);
         strategy.after_experience(&fixture.boundary(&line(0.3))).unwrap();

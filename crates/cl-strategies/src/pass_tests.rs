@@ -17,9 +17,10 @@ use ddpm_core::{
 };
 
 use crate::{
-    BuildStrategy, ClassifierGuidanceConfig, Compose, EwcConfig, Fisher, GenerativeDistillationConfig,
-    GenerativeReplayConfig, GeneratorConfig, Inputs, PartialSamplingDistillationConfig, Passes, ReplayConfig,
-    RwalkConfig, SiConfig, Source, Strategy, Towards, Trainer, TrainerConfig,
+    BuildStrategy, ClassifierGuidanceConfig, Compose, DarkNoise, DerConfig, EwcConfig, Fisher, GemConfig,
+    GenerativeDistillationConfig, GenerativeReplayConfig, GeneratorConfig, Inputs,
+    PartialSamplingDistillationConfig, Passes, ReplayConfig, RwalkConfig, SiConfig, Source, Strategy,
+    Towards, Trainer, TrainerConfig,
 };
 
 type B = Autodiff<Flex>;
@@ -167,6 +168,25 @@ fn a_partial_sampling_takes_a_pass_for_each_step_that_it_makes() {
         assert_eq!((passes.training, passes.teacher), (12 + 8, 8));
         assert!(passes.generator > 0 && passes.generator <= 8 * longest, "{passes:?}");
         assert_eq!(of(1.0).generator, 0);
+    }
+}
+
+/// Two steps of two images look back in each of two experiences. Fixed noise: the predictions of all eight images of each of
+/// three experiences; fresh noise: the teacher is asked in the steps, and nothing is stored.
+#[test]
+fn dark_predictions_are_made_once_or_in_every_step() {
+    for (noise, teacher) in [(DarkNoise::Fixed, 3 * 8), (DarkNoise::Fresh, 8)] {
+        let expected = Passes { training: 12 + 8, teacher, ..Passes::default() };
+        assert_eq!(passes_of(&DerConfig { noise, ..Default::default() }), expected, "{noise:?}");
+    }
+}
+
+/// Two steps with a memory of eight images, two with two of them; or with three images of each.
+#[test]
+fn gem_asks_its_whole_memory_in_every_step() {
+    for (batch_size, each) in [(None, 8), (Some(3), 3)] {
+        let expected = Passes { training: 12 + 2 * each + 2 * 2 * each, ..Passes::default() };
+        assert_eq!(passes_of(&GemConfig { batch_size, ..Default::default() }), expected, "{batch_size:?}");
     }
 }
 

@@ -34,7 +34,7 @@ fn a_teacher_is_renewed_with_each_task() {
         ..GenerativeDistillationConfig::default()
     };
     let mut strategies: [Box<dyn Strategy<B, Line<B>>>; 2] = [
-        Box::new(Lwf::new(LwfConfig { lambda: 2.0 }).unwrap()),
+        Box::new(Lwf::new(LwfConfig { lambda: 2.0, ..Default::default() }).unwrap()),
         Box::new(GenerativeDistillation::new(config).unwrap()),
     ];
     for strategy in &mut strategies {

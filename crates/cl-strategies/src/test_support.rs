@@ -132,6 +132,12 @@ impl Fixture {
         }
     }
 
+    /// The moving average has these parameters.
+    pub fn averaging(mut self, w: &[f32]) -> Self {
+        self.average = Ema::new(EmaConfig::default(), &lines(w));
+        self
+    }
+
     /// The model is told labels, a share of which is dropped.
     pub fn told(mut self, probability: f64) -> Self {
         self.condition_on = ConditionOn::Class;

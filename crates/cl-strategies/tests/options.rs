@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 
 use burn_flex::Flex;
 use cl_strategies::{
-    DerPlusPlusConfig, Emphasis, EwcConfig, Finetune, GdumbConfig, GemConfig, GenerativeDistillationConfig,
-    L2Config, LoraConfig, OnlineEwcConfig, OptimizerConfig, PacknetConfig, RwalkConfig, SiConfig,
-    StrategyOptions, TimestepReplayConfig, TrainerConfig,
+    Adapters, DerPlusPlusConfig, Emphasis, EwcConfig, Finetune, GdumbConfig, GemConfig,
+    GenerativeDistillationConfig, L2Config, LoraConfig, OnlineEwcConfig, OptimizerConfig, PacknetConfig,
+    RwalkConfig, SiConfig, Start, StrategyOptions, TimestepReplayConfig, Trained, TrainerConfig,
     buffer::{BufferConfig, ClassBalanced, Herding, Size},
 };
 use common::{stream, trainer};
@@ -41,6 +41,23 @@ fn options_out_of_range_are_named() {
             "emphasis.power.exponent",
         ),
         (of(LoraConfig { alpha: 0.0, ..Default::default() }.validate()), "alpha"),
+        (of(LoraConfig { overlap_penalty: -1.0, ..Default::default() }.validate()), "overlap_penalty"),
+        (
+            of(LoraConfig { overlap_penalty: 1.0, adapters: Adapters::Continued, ..Default::default() }
+                .validate()),
+            "overlap_penalty",
+        ),
+        (of(LoraConfig { start: Start::Orthogonal, rank: 1, ..Default::default() }.validate()), "start"),
+        (
+            of(LoraConfig { start: Start::Orthogonal, adapters: Adapters::Continued, ..Default::default() }
+                .validate()),
+            "start",
+        ),
+        (
+            of(LoraConfig { adapters: Adapters::Largest, train: Trained::Everything, ..Default::default() }
+                .validate()),
+            "train",
+        ),
         (
             of(LoraConfig { attention: false, convolution: false, ..Default::default() }.validate()),
             "convolution",

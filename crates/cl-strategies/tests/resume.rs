@@ -7,12 +7,13 @@ use std::ops::ControlFlow;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_strategies::{
-    AGem, AGemConfig, Checkpoints, ClassifierGuidanceConfig, Compose, Der, DerPlusPlusConfig, Emphasis,
-    Ensemble, Ewc, EwcConfig, Finetune, Fisher, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation,
-    GenerativeDistillationConfig, GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, L2,
-    L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas, MasConfig, OnlineEwcConfig, Packnet, PacknetConfig,
-    PartialSamplingDistillation, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source, State,
-    Strategy, StrategyError, TimestepReplay, TimestepReplayConfig, Towards,
+    AGem, AGemConfig, Adapters, Checkpoints, ClassifierGuidanceConfig, Compose, DarkNoise, Der,
+    DerPlusPlusConfig, Emphasis, Ensemble, Ewc, EwcConfig, Finetune, Fisher, Gdumb, GdumbConfig, Gem,
+    GemConfig, GenerativeDistillation, GenerativeDistillationConfig, GenerativeReplay,
+    GenerativeReplayConfig, GeneratorConfig, Inputs, L2, L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas,
+    MasConfig, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation, Replay, ReplayConfig,
+    Rwalk, RwalkConfig, Si, SiConfig, Source, Start, State, Strategy, StrategyError, TeacherWeights,
+    TimestepReplay, TimestepReplayConfig, Towards,
     buffer::{BufferConfig, ClassBalanced, Herding, Reservoir, Ring},
 };
 use common::{options, stream, trainer};
@@ -125,12 +126,15 @@ fn rehearsal() {
     check("gdumb", move || Box::new(Gdumb::new(GdumbConfig { buffer: buffer.clone() }).unwrap()));
     let der = DerPlusPlusConfig { per_experience: 5, ..Default::default() };
     check("der_plus_plus", move || Box::new(Der::<B>::plus_plus(der).unwrap()));
+    let fresh = DerPlusPlusConfig { noise: DarkNoise::Fresh, teacher: TeacherWeights::Average, ..der };
+    check("der_plus_plus, fresh noise", move || Box::new(Der::<B>::plus_plus(fresh).unwrap()));
 }
 
 #[test]
 fn generated_images_and_teachers() {
     for source in [Source::Fresh, Source::Pool { images: 6 }] {
-        let generator = GeneratorConfig { source, ..Default::default() };
+        let teacher = TeacherWeights::Average;
+        let generator = GeneratorConfig { source, teacher, quantise: true, ..Default::default() };
         let config = GenerativeReplayConfig { generator, ..Default::default() };
         check("generative_replay", move || {
             Box::new(GenerativeReplay::<B, Model>::new(config.clone()).unwrap())
@@ -185,6 +189,20 @@ fn gradients_and_isolation() {
     check("gem", || Box::new(Gem::new(GemConfig { per_experience: 4, ..Default::default() }).unwrap()));
     check("ensemble", || Box::new(Ensemble::<B, Model>::default()));
     check("lora", || Box::new(Lora::<B>::new(LoraConfig { rank: 2, ..Default::default() }).unwrap()));
+    check("c-lora", || {
+        let adapters = Adapters::Merged;
+        let config = LoraConfig { rank: 2, adapters, overlap_penalty: 1e9, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
+    check("largest", || {
+        let (adapters, start) = (Adapters::Largest, Start::Orthogonal);
+        let config = LoraConfig { rank: 2, adapters, start, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
+    check("continued", || {
+        let config = LoraConfig { rank: 2, adapters: Adapters::Continued, ..Default::default() };
+        Box::new(Lora::<B>::new(config).unwrap())
+    });
     check("packnet", || Box::new(Packnet::<Flex>::new(PacknetConfig::default()).unwrap()));
 }
 

@@ -28,7 +28,7 @@ pub fn configuration(path: &Path, stream: &Stream) -> Result<String, String> {
 /// # Errors
 /// The message that the program would print.
 pub fn metric_set(path: &Path) -> Result<Vec<f64>, String> {
-    let set = Set::read(&path.to_string_lossy(), None).map_err(|failure| message(&failure))?;
+    let set = Set::read(&path.to_string_lossy(), None, 0).map_err(|failure| message(&failure))?;
     match &set.content {
         Content::Images { images, .. } => Ok(vec![images.len() as f64]),
         _ => set.gaussian().map(|gaussian| gaussian.mean().to_vec()).map_err(|error| error.to_string()),

@@ -57,7 +57,10 @@ fn program() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => failure.tell(),
         Err(panic) if panics::is_unheard(&panic) => ExitCode::from(UNHEARD),
-        Err(panic) => Failure::of_panic(&panic).tell(),
+        Err(panic) => match panics::unwritten(&panic) {
+            Some(problem) => Failure::Other(anyhow::anyhow!(problem)).tell(),
+            None => Failure::of_panic(&panic).tell(),
+        },
     }
 }
 

@@ -9,7 +9,10 @@ use burn::module::AutodiffModule;
 use cl_metrics::readings::next_look;
 use cl_strategies::{Compose, Position, State, StepReport, Strategy, StrategyError, Trainer};
 use data_streams::Stream;
-use ddpm_core::{AnyNetwork, Denoiser, TrainBackend, diffusers};
+use ddpm_core::{
+    AnyNetwork, Denoiser, TrainBackend,
+    diffusers::{self, SchedulerConfig},
+};
 
 use crate::{
     CellObserver, CellOutcome, CellSpec, Cost, EngineError, Evaluation, Moment, Phase, Reference, Tick,
@@ -214,7 +217,8 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         let model = &asked(k)?;
         observer.evaluated(&evaluation, &|dir| {
             diffusers::save_network(model, dir)?;
-            Ok(diffusers::save_scheduler(&spec.process, dir)?)
+            let scheduler = SchedulerConfig::of(&spec.process).sampled_by(&spec.evaluation.sampler);
+            Ok(diffusers::save_scheduler(&scheduler, dir)?)
         })?;
         evaluations.push(evaluation);
         Ok(())

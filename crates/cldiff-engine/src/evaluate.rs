@@ -254,8 +254,18 @@ fn to_images<B: Kernels>(
 ) -> Result<ImageDataset, EngineError> {
     let ImageShape { .. } = like.shape();
     let values = ((x_0 + 1.0) * 127.5).into_data().convert::<f32>();
-    // `as u8` saturates; a model that has diverged gives NaN, which becomes black.
-    let pixels: Vec<u8> = values.iter::<f32>().map(|v| v.round() as u8).collect();
+    let values: Vec<f32> = values.iter::<f32>().collect();
+    let size = (values.len() / requested.len().max(1)).max(1);
+    let lost = values.chunks(size).filter(|image| image.iter().any(|v| !v.is_finite())).count();
+    if lost > 0 {
+        tracing::warn!(
+            "{lost} of {} samples have numbers that are not finite, as those of a model that has diverged; they count as \
+             black and white",
+            requested.len()
+        );
+    }
+    // `as u8` saturates; NaN becomes black.
+    let pixels: Vec<u8> = values.iter().map(|v| v.round() as u8).collect();
     let names = like.class_names().to_vec();
     Ok(ImageDataset::new("samples", like.shape(), names, pixels, requested).map_err(MetricError::from)?)
 }

@@ -104,6 +104,14 @@ fn to_host<B: Kernels>(images: Tensor<B, 4>) -> HostImages {
     HostImages { shape, values: images.into_data().convert::<f32>().iter::<f32>().collect() }
 }
 
+/// Refuses images with numbers that are not finite.
+fn finite(images: HostImages, things: &'static str) -> Result<HostImages, EngineError> {
+    let size = images.shape[1..].iter().product::<usize>().max(1);
+    let lost = images.values.chunks(size).filter(|image| image.iter().any(|v| !v.is_finite())).count();
+    CoreError::if_not_finite(things, lost, images.shape[0])?;
+    Ok(images)
+}
+
 /// A model in a directory, with its process.
 struct Pretrained<B: Home> {
     network: AnyNetwork<B>,
@@ -112,10 +120,11 @@ struct Pretrained<B: Home> {
     process: GaussianDiffusion,
 }
 
-/// The network in a model's directory, without its weights.
+/// The network in a model's directory, without its weights, of which only the files are looked for.
 ///
 /// # Errors
-/// [`CoreError`] for a directory that cannot be read, or a network that is not in the list.
+/// [`CoreError`] for a directory that cannot be read, a network that is not in the list, and parts that do not fit each
+/// other.
 pub fn network_of(model: &Path) -> Result<NetworkConfig, CoreError> {
     Ok(described(model)?.0)
 }
@@ -131,12 +140,13 @@ fn described(model: &Path) -> Result<(NetworkConfig, Parts), CoreError> {
         }
     };
     file.fill(options.edit())?;
+    parts.check(&options.shape())?;
     Ok((options, parts))
 }
 
 /// Reads a model of any network of the list.
 fn load<B: Home>(model: &Path, device: &B::Device) -> Result<Pretrained<B>, EngineError> {
-    let (options, Parts { network, scheduler }) = described(model)?;
+    let (options, Parts { network, scheduler, .. }) = described(model)?;
     let built = load_network::<Autodiff<B>>(B::network(&*options), &network, device)?;
     let process = scheduler.process()?.build()?;
     Ok(Pretrained { network: built.valid(), shape: options.shape(), scheduler, process })
@@ -170,6 +180,9 @@ fn check_class(model: &NetworkShape, key: &str, class: usize) -> Result<(), Engi
 }
 
 /// Draws samples.
+///
+/// # Errors
+/// [`CoreError`] for a model or a request that cannot work, and for samples that are not finite.
 pub(crate) fn sample<B: Home>(
     job: &SampleJob,
     device: &B::Device,
@@ -213,7 +226,7 @@ pub(crate) fn sample<B: Home>(
         }
         None => sampler::draw(&*sampler, model, &process, &request, device, progress)?,
     };
-    Ok(to_host(x_0))
+    finite(to_host(x_0), "samples")
 }
 
 fn conditioning(model: &NetworkShape, job: &SampleJob) -> Result<Conditioning, EngineError> {
@@ -236,10 +249,10 @@ fn conditioning(model: &NetworkShape, job: &SampleJob) -> Result<Conditioning, E
     }
 }
 
-/// Writes a model as a pipeline.
+/// Writes a model as a pipeline, with the scheduler of its source.
 pub(crate) fn export<B: Home>(model: &Path, to: &Path, device: &B::Device) -> Result<(), EngineError> {
     let Pretrained { network, scheduler, .. } = load::<B>(model, device)?;
-    Ok(save_diffusers(&network, &scheduler.process()?, to)?)
+    Ok(save_diffusers(&network, &scheduler, to)?)
 }
 
 /// What a model predicts.
@@ -266,7 +279,8 @@ pub(crate) fn predict<B: Home>(job: &PredictJob, device: &B::Device) -> Result<H
         ));
     }
     let y = job.y.as_ref().map(|y| indices(y, device));
-    Ok(to_host(network.denoise(to_tensor(&job.x_t, device), indices(&job.t, device), y)))
+    let prediction = network.denoise(to_tensor(&job.x_t, device), indices(&job.t, device), y);
+    finite(to_host(prediction), "predictions")
 }
 
 /// The likelihood of images.
@@ -304,5 +318,28 @@ pub(crate) fn bits_per_dimension<B: Home>(
             likelihood::bits_per_dimension(&network, &process, x_0, y, &request, first as u64, &mut tick);
         result = Some(result.map_or_else(|| part.clone(), |sum| sum.pool(&part)));
     }
-    result.ok_or_else(|| misfit("images", 0, "expected at least one image".into()))
+    let bits = result.ok_or_else(|| misfit("images", 0, "expected at least one image".into()))?;
+    let terms = bits.vlb.iter().chain(&bits.eps_mse).chain(&bits.x_0_mse).chain([&bits.total]);
+    let lost = terms.clone().filter(|term| !term.is_finite()).count();
+    CoreError::if_not_finite("terms of the bound", lost, terms.count())?;
+    Ok(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_that_are_not_finite_are_counted() {
+        let images = |values: [f32; 6]| HostImages { shape: [3, 1, 1, 2], values: values.to_vec() };
+        assert!(finite(images([0.0, -3.0, 1e30, 0.0, 0.0, -1e-40]), "samples").is_ok());
+        for (values, told) in [
+            ([f32::NAN, f32::NAN, 0.0, 0.0, 0.0, 0.0], "1 of 3 samples have numbers that are not finite"),
+            ([0.0, f32::INFINITY, 0.0, f32::NAN, 0.0, 0.0], "2 of 3 samples"),
+            ([f32::NEG_INFINITY, 0.0, 0.0, f32::NAN, f32::NAN, 0.0], "3 of 3 samples"),
+        ] {
+            let message = finite(images(values), "samples").unwrap_err().to_string();
+            assert!(message.starts_with(told), "{message}");
+        }
+    }
 }

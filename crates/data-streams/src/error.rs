@@ -3,7 +3,7 @@
 //! Keys are relative to the options that an error is about; each owner of options puts its own name before them with
 //! [`DataError::at`]. Flags of a program, and advice that needs to know the program, are the program's to add.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -63,6 +63,18 @@ pub enum DataError {
         /// What is wrong, with what was expected.
         problem: String,
     },
+    /// A picture that is none, or not a whole one.
+    #[error("{path}: cannot be decoded: {problem}{}", others(*broken, *allowed), path = path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// Broken pictures that were found, this one among them.
+        broken: usize,
+        /// Broken pictures that may be left out.
+        allowed: usize,
+    },
     /// Images that do not fit together.
     #[error("data set \"{name}\": {problem}")]
     Inconsistent {
@@ -109,7 +121,21 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// How a message goes on about other broken pictures.
+fn others(broken: usize, allowed: usize) -> String {
+    if broken > 1 || allowed > 0 {
+        format!("; {broken} pictures are broken, and {allowed} may be left out")
+    } else {
+        String::new()
+    }
+}
+
 impl DataError {
+    /// One picture that is none, or not a whole one.
+    pub(crate) fn broken(path: &Path, problem: String) -> Self {
+        Self::Broken { path: path.to_owned(), problem, broken: 1, allowed: 0 }
+    }
+
     /// A value that cannot work, with what would be accepted.
     pub fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
         Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }

@@ -75,6 +75,7 @@ pub mod dataset;
 mod error;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod files;
 mod npy;
 mod prefetch;
 mod remote;

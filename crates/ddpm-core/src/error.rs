@@ -48,11 +48,73 @@ pub enum CoreError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Numbers that were computed and are not finite.
+    #[error(
+        "{count} of {of} {things} have numbers that are not finite: the model diverged, or its files do not say how to use it"
+    )]
+    NotFinite {
+        /// What has them.
+        things: &'static str,
+        /// How many of them.
+        count: usize,
+        /// How many there are.
+        of: usize,
+    },
+}
+
+/// A message of a parser in the words of its reader: the types of Rust are called by what they hold.
+pub fn plain_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 14] = [
+        ("usize", "a whole number, 0 or more"),
+        ("u64", "a whole number, 0 or more"),
+        ("u32", "a whole number, 0 or more"),
+        ("u16", "a whole number, 0 or more"),
+        ("u8", "a whole number, 0 to 255"),
+        ("i64", "a whole number"),
+        ("i32", "a whole number"),
+        ("f64", "a number"),
+        ("f32", "a number"),
+        ("a string", "a text"),
+        ("a boolean", "true or false"),
+        ("a sequence", "a list"),
+        ("a map", "a table"),
+        ("unit", "nothing"),
+    ];
+    WORDS.iter().fold(message.to_owned(), |text, (theirs, plain)| {
+        let expected = format!("expected {theirs}");
+        let mut changed = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find(&expected) {
+            let (before, after) = (&rest[..at], &rest[at + expected.len()..]);
+            changed.push_str(before);
+            // Not the beginning of a longer word, nor of a longer description ("a map with a single key").
+            let is_whole =
+                after.is_empty() || after.starts_with(['\n', ',', ';', '.']) || after.starts_with(" at line");
+            changed.push_str(&if is_whole { format!("expected {plain}") } else { expected.clone() });
+            rest = after;
+        }
+        changed + rest
+    })
+}
+
+/// A value as a configuration has it: without the `Some` of an optional one.
+pub(crate) fn shown(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let inner = text.strip_prefix("Some(").and_then(|text| text.strip_suffix(')')).map(str::to_owned);
+    inner.unwrap_or(if text == "None" { "absent".to_owned() } else { text })
 }
 
 impl CoreError {
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
-        Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
+        Self::Config { key: key.into(), value: shown(&value), expected: expected.into() }
+    }
+
+    /// Refuses numbers that are not finite: `count` of `of` things have some.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFinite`] unless `count` is 0.
+    pub fn if_not_finite(things: &'static str, count: usize, of: usize) -> Result<(), Self> {
+        if count == 0 { Ok(()) } else { Err(Self::NotFinite { things, count, of }) }
     }
 
     pub(crate) fn tensor(name: impl Into<String>, problem: impl Into<String>) -> Self {
@@ -85,5 +147,41 @@ impl CoreError {
 
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.into(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_rust_have_plain_names() {
+        for (theirs, plain) in [
+            (
+                "invalid type: string \"a\", expected usize",
+                "invalid type: string \"a\", expected a whole number, 0 or more",
+            ),
+            (
+                "invalid type: null, expected f64 at line 3 column 9",
+                "invalid type: null, expected a number at line 3 column 9",
+            ),
+            ("invalid length 1, expected a sequence\n", "invalid length 1, expected a list\n"),
+            ("expected a map with a single key", "expected a map with a single key"),
+            ("expected a mapping", "expected a mapping"),
+            ("expected one of `usize`, `f64`", "expected one of `usize`, `f64`"),
+        ] {
+            assert_eq!(plain_words(theirs), plain);
+        }
+    }
+
+    #[test]
+    fn an_optional_value_is_shown_as_it_is_written() {
+        for (error, shown) in [
+            (CoreError::config("key", Some(8), "fewer"), "`key` is 8: fewer"),
+            (CoreError::config("key", None::<usize>, "some"), "`key` is absent: some"),
+            (CoreError::config("key", Some("x"), "another"), "`key` is \"x\": another"),
+        ] {
+            assert_eq!(error.to_string(), shown);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use burn_flex::Flex;
 use common::{Fixture, distance, floats, path};
 use ddpm_core::{
-    Conditioning, CoreError, ProcessConfig,
+    Conditioning, CoreError, ProcessConfig, UNet2DConfig,
     diffusers::{SchedulerConfig, load_diffusers, load_unet, save_diffusers},
     diffusion::{Prediction, Variance},
     noise::{Key, Purpose, indices},
@@ -55,6 +55,8 @@ fn what_is_written_is_read_as_it_was() {
     let device = Default::default();
     let dir = tempfile::tempdir().unwrap();
     let unet = load_unet::<Flex>(&path("pipeline/unet"), &device).unwrap();
+    let twice = UNet2DConfig { out_channels: 2, ..unet.config().clone() };
+    let learned = twice.init::<Flex>(Key::new(0, Purpose::named("learned")), &device).unwrap();
     let schedules = [
         BetaSchedule::linear(),
         BetaSchedule::of(ScaledLinear { beta_start: 8.5e-4, beta_end: 0.012 }),
@@ -72,14 +74,15 @@ fn what_is_written_is_read_as_it_was() {
             variance: [Variance::FixedSmall, Variance::FixedLarge, Variance::LearnedRange][i % 3],
         };
         let to = dir.path().join(i.to_string());
-        save_diffusers(&unet, &process, &to).unwrap();
+        let unet = if i % 3 == 2 { &learned } else { &unet };
+        save_diffusers(unet, &SchedulerConfig::of(&process), &to).unwrap();
         let again = load_diffusers::<Flex>(&to, &device).unwrap();
         assert_eq!(
             again.scheduler.process().unwrap().build().unwrap(),
             process.build().unwrap(),
             "{process:?}"
         );
-        assert_eq!(named_parameters::<Flex, _>(&again.unet), named_parameters::<Flex, _>(&unet));
+        assert_eq!(named_parameters::<Flex, _>(&again.unet), named_parameters::<Flex, _>(unet));
     }
 }
 
@@ -210,4 +213,136 @@ fn an_unknown_schedule_names_its_file_and_key() {
     let message = refusal(dir.path());
     assert!(message.contains("scheduler_config.json") && message.contains("laplace"), "{message}");
     assert_eq!(SchedulerConfig::default().process().unwrap(), ProcessConfig::default());
+}
+
+/// The fixture with a text of one of its files replaced.
+fn edited(file: &str, from: &str, to: &str) -> tempfile::TempDir {
+    let dir = changed(|bytes| bytes);
+    let path = dir.path().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file}: {from}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+    dir
+}
+
+const CONFIG: &str = "unet/config.json";
+const SCHEDULER: &str = "scheduler/scheduler_config.json";
+
+#[test]
+fn what_changes_nothing_at_inference_is_read() {
+    let device = Default::default();
+    let plain = load_diffusers::<Flex>(&path("pipeline"), &device).unwrap();
+    for (file, from, to) in [
+        // Dropout, a square as two numbers, keys of other releases and of other programs.
+        (CONFIG, "\"dropout\": 0.0", "\"dropout\": 0.25"),
+        (CONFIG, "\"sample_size\": 8", "\"sample_size\": [\n    8,\n    8\n  ]"),
+        (CONFIG, "\"add_attention\"", "\"ema_decay_of_mine\": {\"a\": [1]}, \"add_attention\""),
+        (CONFIG, "\"_class_name\"", "\"_name_or_path\": \"somewhere\", \"_class_name\""),
+        (SCHEDULER, "\"thresholding\"", "\"snr_gamma\": 5.0, \"thresholding\""),
+    ] {
+        let dir = edited(file, from, to);
+        let read = load_diffusers::<Flex>(dir.path(), &device).unwrap();
+        assert_eq!(named_parameters::<Flex, _>(&read.unet), named_parameters::<Flex, _>(&plain.unet));
+        assert_eq!(read.unet.config().sample_size, Some(8));
+        assert_eq!(read.scheduler.process().unwrap(), plain.scheduler.process().unwrap());
+    }
+    // Dropout is kept for who trains on, and refused where it would be passed over in silence.
+    let dir = edited(CONFIG, "\"dropout\": 0.0", "\"dropout\": 0.25");
+    let read = load_diffusers::<Flex>(dir.path(), &device).unwrap();
+    assert_eq!(read.unet.config().dropout, 0.25);
+    assert!(read.unet.config().validate_training().unwrap_err().to_string().contains("`dropout` is 0.25"));
+}
+
+#[test]
+fn a_mistake_in_json_names_its_file_and_key() {
+    for (file, from, to, told) in [
+        (
+            CONFIG,
+            "\"sample_size\": 8",
+            "\"sample_size\": [8, 16]",
+            "`sample_size` is [8, 16]: expected as many rows",
+        ),
+        (CONFIG, "\"AttnDownBlock2D\"", "\"SkipDownBlock2D\"", "`down_block_types.1` is \"SkipDownBlock2D\""),
+        (
+            CONFIG,
+            "\"norm_eps\": 1e-05",
+            "\"norm_eps\": \"1e-5\"",
+            "`norm_eps` is \"1e-5\": expected a number",
+        ),
+        (CONFIG, "\"norm_eps\": 1e-05", "\"norm_eps\": NaN", "\"norm_eps\": NaN"),
+        (CONFIG, "\"mid_block_type\": \"UNetMidBlock2D\"", "\"mid_block_type\": null", "`mid_block_type`"),
+        (CONFIG, "\"dropout\": 0.0", "\"dropout\": 1.0", "`dropout` is 1.0"),
+        (SCHEDULER, "\"beta_end\": 0.02", "\"beta_end\": null", "`beta_end` is null: expected a number"),
+        (
+            SCHEDULER,
+            "\"steps_offset\": 0",
+            "\"steps_offset\": -1",
+            "`steps_offset` is -1: expected a whole number",
+        ),
+        (
+            SCHEDULER,
+            "\"trained_betas\": null",
+            "\"trained_betas\": [0.1, \"b\"]",
+            "`trained_betas.1` is \"b\"",
+        ),
+        (
+            SCHEDULER,
+            "\"prediction_type\": \"epsilon\"",
+            "\"prediction_type\": \"flow\"",
+            "`prediction_type` is \"flow\"",
+        ),
+    ] {
+        let dir = edited(file, from, to);
+        let message = refusal(dir.path());
+        let file = Path::new(file).file_name().unwrap().to_str().unwrap();
+        assert!(message.contains(told) && message.contains(file), "{message}");
+        for word in ["Some(", "usize", "f64", "{ "] {
+            assert!(!message.contains(word), "{message}");
+        }
+    }
+}
+
+#[test]
+fn network_and_scheduler_have_to_fit_before_weights_are_read() {
+    for (file, from, to) in [
+        (SCHEDULER, "\"fixed_small\"", "\"learned_range\""),
+        (CONFIG, "\"out_channels\": 1", "\"out_channels\": 2"),
+        (CONFIG, "\"in_channels\": 1", "\"in_channels\": 3"),
+    ] {
+        let dir = edited(file, from, to);
+        fs::remove_file(dir.path().join(WEIGHTS)).unwrap();
+        let message = refusal(dir.path());
+        for part in ["scheduler_config.json", "`variance_type`", "`in_channels`", "`out_channels`"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+    let dir = changed(|bytes| bytes);
+    fs::rename(dir.path().join(WEIGHTS), dir.path().join("unet/model.safetensors")).unwrap();
+    assert!(refusal(dir.path()).contains("it holds config.json, model.safetensors"));
+}
+
+#[test]
+fn a_network_in_shards_is_the_network() {
+    let dir = changed(|bytes| bytes);
+    let whole = fs::read(dir.path().join(WEIGHTS)).unwrap();
+    fs::remove_file(dir.path().join(WEIGHTS)).unwrap();
+    let shard = |n: usize| format!("diffusion_pytorch_model-0000{n}-of-00002.safetensors");
+    let is_first = |name: &str| name.starts_with("down_blocks");
+    let mut map = serde_json::Map::new();
+    for (n, wanted) in [(1, true), (2, false)] {
+        let keep = |name: &str, shape| (is_first(name) == wanted).then(|| (name.to_owned(), shape));
+        fs::write(dir.path().join("unet").join(shard(n)), with_tensors(&whole, keep)).unwrap();
+    }
+    for name in SafeTensors::deserialize(&whole).unwrap().names() {
+        map.insert(name.to_owned(), shard(if is_first(name) { 1 } else { 2 }).into());
+    }
+    let index = serde_json::json!({ "metadata": { "total_size": whole.len() }, "weight_map": map });
+    fs::write(dir.path().join("unet/diffusion_pytorch_model.safetensors.index.json"), index.to_string())
+        .unwrap();
+    let device = Default::default();
+    let (read, plain) = (
+        load_diffusers::<Flex>(dir.path(), &device).unwrap(),
+        load_diffusers::<Flex>(&path("pipeline"), &device).unwrap(),
+    );
+    assert_eq!(named_parameters::<Flex, _>(&read.unet), named_parameters::<Flex, _>(&plain.unet));
 }

@@ -150,7 +150,7 @@ fn tensors(dir: &Path, name: &str, layout: Layout) -> Result<ImageDataset, DataE
     config.load_split(Some(dir), Split::Train)
 }
 
-/// A picture (PNG or JPEG, as its bytes say) in a folder of classes.
+/// A picture (PNG, JPEG, WebP, BMP, TIFF or GIF, as its bytes say) in a folder of classes.
 pub fn image(data: &[u8]) {
     let (choice, picture) = choice(data);
     let fit = [Fit::Crop, Fit::Stretch, Fit::Exact][usize::from(choice % 3)];

@@ -2,7 +2,6 @@
 
 mod alone;
 mod example;
-mod order;
 mod rounds;
 mod suite;
 

@@ -7,10 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 
-use super::{
-    order::Order,
-    suite::{Executable, built},
-};
+use super::suite::{Executable, built};
+use crate::order::Order;
 
 /// The options of `cargo xtask validate --repeat`.
 #[derive(Debug, clap::Args)]

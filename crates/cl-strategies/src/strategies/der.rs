@@ -4,28 +4,29 @@
 //! holds the model to that prediction: L + alpha |prediction - stored|^2. DER++ adds the ordinary loss on stored images:
 //! + beta L_buffer. Deviation: predictions are stored at the end of an experience, not while it is learned.
 //!
+//! The paper's predictions are of an image; a denoiser's are of an image, a timestep and a noise. `noise = "fixed"` keeps one
+//! of them, as above. `noise = "fresh"` holds the model to the prediction at a new timestep and noise in every step; for that
+//! the model at the end of each experience is kept. `teacher` says whether predictions are those of the model as trained, as
+//! in the reference code (aimagelab/mammoth), or of its moving average.
+//!
 //! With label dropout an image is stored with the label that the model was asked with, which is the one for "no label" as
 //! often as in training, and with its timestep's importance weight where timesteps are not drawn uniformly.
 
 use burn::tensor::Tensor;
 use cldiff_choices::Describe;
 use data_streams::ImageDataset;
-use ddpm_core::{
-    TrainBackend, TrainableDenoiser,
-    noise::{Purpose, indices},
-    objective::squared_error,
-};
+use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Purpose};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions,
-    shared::teacher::{Teacher, weighted_mean},
+    shared::{
+        dark::{DarkNoise, Target},
+        teacher::TeacherWeights,
+    },
 };
-use crate::{
-    AddedLoss, Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, buffer, check,
-    images,
-};
+use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check};
 
 const STORED: Purpose = Purpose::named("what dark experience replay stores");
 const REPLAYED: Purpose = Purpose::named("replayed batch");
@@ -41,11 +42,16 @@ pub struct DerConfig {
     pub batch_size: Option<usize>,
     /// Images kept of each experience.
     pub per_experience: usize,
+    /// At which timesteps and noise the model is held to its past predictions.
+    pub noise: DarkNoise,
+    /// The weights of the model that predicts.
+    pub teacher: TeacherWeights,
 }
 
 impl Default for DerConfig {
     fn default() -> Self {
-        Self { alpha: 1.0, batch_size: None, per_experience: 40 }
+        let (noise, teacher) = (DarkNoise::Fixed, TeacherWeights::Raw);
+        Self { alpha: 1.0, batch_size: None, per_experience: 40, noise, teacher }
     }
 }
 
@@ -73,22 +79,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for
     }
 }
 
-/// The values at some positions.
-fn chosen_of<T: Copy>(values: &[T], positions: &[usize]) -> Vec<T> {
-    positions.iter().map(|i| values[*i]).collect()
-}
-
 /// Images of an experience with what was predicted of them.
 #[derive(Debug)]
 struct Stored<B: TrainBackend> {
     data: ImageDataset,
-    t: Vec<usize>,
-    /// The conditions that the model was asked with, where it is conditional.
-    y: Option<Vec<usize>>,
-    /// Importance weights of the timesteps, where these were not drawn uniformly.
-    weights: Option<Vec<f64>>,
-    eps: Tensor<B::InnerBackend, 4>,
-    predictions: Tensor<B::InnerBackend, 4>,
+    target: Target<B>,
 }
 
 /// DER or DER++.
@@ -107,8 +102,8 @@ impl<B: TrainBackend> Der<B> {
     /// [`StrategyError::Config`] for options out of range.
     pub fn new(config: DerConfig) -> Result<Self, StrategyError> {
         config.validate()?;
-        let DerConfig { alpha, batch_size, per_experience } = config;
-        let config = DerPlusPlusConfig { alpha, beta: 0.0, batch_size, per_experience };
+        let DerConfig { alpha, batch_size, per_experience, noise, teacher } = config;
+        let config = DerPlusPlusConfig { alpha, beta: 0.0, batch_size, per_experience, noise, teacher };
         Ok(Self::of(config))
     }
 
@@ -131,18 +126,7 @@ impl<B: TrainBackend> Der<B> {
         let key = step.key.within(STORED);
         let stored = &self.stored[key.rng(0).random_range(0..self.stored.len())];
         let positions = buffer::draw(stored.data.len(), n, key);
-        let chosen = indices::<B::InnerBackend>(&positions, step.device);
-        let x_0 = images::<B::InnerBackend>(&stored.data, &positions, step.device);
-        let t: Vec<usize> = positions.iter().map(|i| stored.t[*i]).collect();
-        let x_t = step.process.q_sample(x_0, &t, stored.eps.clone().select(0, chosen.clone()));
-        let y = stored.y.as_ref().map(|y| indices::<B>(&chosen_of(y, &positions), step.device));
-        step.count_images(n);
-        let channels = x_t.dims()[1];
-        let output = step.process.evaluate(step.model, Tensor::from_inner(x_t), &t, y);
-        let prediction = step.process.split(channels, &t, output).0;
-        let target = Tensor::from_inner(stored.predictions.clone().select(0, chosen));
-        let weights = stored.weights.as_ref().map(|weights| chosen_of(weights, &positions));
-        weighted_mean(squared_error(prediction, target), weights.as_deref())
+        stored.target.loss(step, &stored.data, &positions)
     }
 }
 
@@ -162,13 +146,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let n = self.config.per_experience.min(boundary.experience.train.len());
         let positions = boundary.draw(n, STORED);
-        let batch = boundary.noisy(&positions, boundary.key.within(STORED));
-        boundary.passes.add(Pass::Teacher, batch.len());
-        let predictions = Teacher::of(boundary).prediction(boundary.process, &batch);
-        let data = boundary.experience.train.select(&positions);
-        let y = batch.y.map(|y| y.into_data().iter::<i64>().map(|y| y as usize).collect());
-        let (t, eps, weights) = (batch.t, batch.eps.inner(), batch.weights);
-        self.keep(Stored { data, t, y, weights, eps, predictions })
+        let (key, kind) = (boundary.key.within(STORED), (self.config.noise, self.config.teacher));
+        let target = Target::of(boundary, &positions, key, kind);
+        self.keep(Stored { data: boundary.experience.train.select(&positions), target })
     }
 
     fn stored_images(&self) -> Result<Option<ImageDataset>, StrategyError> {
@@ -177,8 +157,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
 
     fn memory(&self) -> HeldMemory {
         let images = self.images.as_ref().map_or(0, |data| data.len() * data.shape().len());
-        // Noise and prediction are kept beside each image.
-        let numbers: usize = self.stored.iter().map(|stored| 2 * stored.eps.shape().num_elements()).sum();
+        let numbers: usize = self.stored.iter().map(|stored| stored.target.len()).sum();
         HeldMemory { buffer_bytes: images as u64, extra_parameters: numbers as u64 }
     }
 
@@ -186,11 +165,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         state.put("experiences", self.stored.len());
         for (k, stored) in self.stored.iter().enumerate() {
             state.put_images(&format!("images.{k}"), Some(&stored.data));
-            state.put(&format!("t.{k}"), &stored.t);
-            state.put(&format!("y.{k}"), &stored.y);
-            state.put(&format!("weights.{k}"), &stored.weights);
-            state.put_tensor(&format!("eps.{k}"), &stored.eps);
-            state.put_tensor(&format!("predictions.{k}"), &stored.predictions);
+            stored.target.save(state, k);
         }
     }
 
@@ -199,12 +174,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
             let Some(data) = state.take_images(&format!("images.{k}"), context.data)? else {
                 return Err(StrategyError::state(&format!("images.{k}"), "it is missing"));
             };
-            let t = state.take(&format!("t.{k}"))?;
-            let y = state.take(&format!("y.{k}"))?;
-            let weights = state.take(&format!("weights.{k}"))?;
-            let eps = state.take_tensor(&format!("eps.{k}"), context.device)?;
-            let predictions = state.take_tensor(&format!("predictions.{k}"), context.device)?;
-            self.keep(Stored { data, t, y, weights, eps, predictions })?;
+            let target = Target::restore(state, context, k)?;
+            self.keep(Stored { data, target })?;
         }
         Ok(())
     }

@@ -1,11 +1,15 @@
 //! DER++ (Buzzega et al. 2020, arXiv 2004.07211, equation 6): DER, and the ordinary loss on stored images.
+//! `noise` and `teacher` are those of DER.
 
 use cldiff_choices::Describe;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Der, Needs, StrategyOptions};
+use super::{
+    BuildStrategy, Der, Needs, StrategyOptions,
+    shared::{dark::DarkNoise, teacher::TeacherWeights},
+};
 use crate::{Strategy, StrategyError, check};
 
 /// The options of DER++.
@@ -20,11 +24,16 @@ pub struct DerPlusPlusConfig {
     pub batch_size: Option<usize>,
     /// Images kept of each experience.
     pub per_experience: usize,
+    /// At which timesteps and noise the model is held to its past predictions.
+    pub noise: DarkNoise,
+    /// The weights of the model that predicts.
+    pub teacher: TeacherWeights,
 }
 
 impl Default for DerPlusPlusConfig {
     fn default() -> Self {
-        Self { alpha: 0.5, beta: 0.5, batch_size: None, per_experience: 40 }
+        let (noise, teacher) = (DarkNoise::Fixed, TeacherWeights::Raw);
+        Self { alpha: 0.5, beta: 0.5, batch_size: None, per_experience: 40, noise, teacher }
     }
 }
 

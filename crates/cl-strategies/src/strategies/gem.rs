@@ -4,6 +4,9 @@
 //! gradients on the stored images of each as the rows of G, that is g + G^T v, where v >= 0 minimises
 //! 1/2 v^T G G^T v + g^T G^T v; the margin raises the bound of v. The problem has one unknown for each past experience
 //! and is solved on the host.
+//!
+//! As in the reference code (facebookresearch/GradientEpisodicMemory), each gradient is that on the whole memory of its
+//! experience, and v >= margin; `batch_size` draws some images of it in each step instead.
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use cldiff_choices::Describe;
@@ -31,7 +34,7 @@ const SWEEPS: usize = 10_000;
 pub struct GemConfig {
     /// Images kept of each experience.
     pub per_experience: usize,
-    /// Stored images of each experience in each step; as many as the current batch has if absent.
+    /// Stored images of each experience in each step; all of them if absent.
     pub batch_size: Option<usize>,
     /// The least v: above 0, a step favours past experiences even where it does not harm them.
     pub margin: f64,
@@ -137,13 +140,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Gem {
         if self.memories.is_empty() {
             return Ok(grads);
         }
-        let n = self.config.batch_size.unwrap_or(step.batch.len());
         let past: Vec<_> = self
             .memories
             .iter()
             .enumerate()
             .map(|(k, memory)| {
-                let positions = buffer::draw(memory.len(), n, step.key.within(MEMORY).experience(k));
+                let positions = match self.config.batch_size {
+                    None => (0..memory.len()).collect(),
+                    Some(n) => buffer::draw(memory.len(), n, step.key.within(MEMORY).experience(k)),
+                };
                 let purpose = REFERENCE.numbered(k);
                 let loss = step.loss_on(&step.noisy(memory, &positions, purpose));
                 let mut grads = GradientsParams::from_grads(loss.backward(), step.model);

@@ -1,12 +1,17 @@
 //! Learning without forgetting (Li & Hoiem 2016, arXiv 1606.09282), for a denoiser: knowledge distillation from the
 //! model at the end of the last experience, on the current noisy images. L + lambda |eps(x_t) - eps_teacher(x_t)|^2.
+//!
+//! `teacher = "average"` takes the moving average for the teacher, in place of the model as trained.
 
 use cldiff_choices::Describe;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions, shared::teacher::Teacher};
+use super::{
+    BuildStrategy, Needs, StrategyOptions,
+    shared::teacher::{Teacher, TeacherWeights},
+};
 use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
 /// The options of learning without forgetting.
@@ -15,11 +20,13 @@ use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, Str
 pub struct LwfConfig {
     /// The weight of the distillation.
     pub lambda: f64,
+    /// The weights of the teacher.
+    pub teacher: TeacherWeights,
 }
 
 impl Default for LwfConfig {
     fn default() -> Self {
-        Self { lambda: 1.0 }
+        Self { lambda: 1.0, teacher: TeacherWeights::Raw }
     }
 }
 
@@ -71,7 +78,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lwf<B, D> {
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
-        self.teacher = Some(Teacher::of(boundary));
+        self.teacher = Some(Teacher::of(boundary, self.config.teacher));
         Ok(())
     }
 

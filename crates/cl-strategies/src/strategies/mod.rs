@@ -57,9 +57,11 @@ pub use reference::ReferenceKind;
 pub use replay::*;
 pub use rwalk::*;
 pub use shared::{
+    dark::DarkNoise,
     generator::{GeneratorConfig, Source},
     mixing::Mixing,
     noisy_classifier::{ClassifierGuidanceConfig, Towards},
+    teacher::TeacherWeights,
 };
 pub use si::*;
 pub use timestep_replay::*;

@@ -29,7 +29,7 @@ use super::{
         generator::{Generator, GeneratorConfig},
         mixing::Mixing,
         posterior::divergence,
-        teacher::{Teacher, weighted_mean},
+        teacher::{Teacher, TeacherWeights, weighted_mean},
     },
 };
 use crate::{AddedLoss, Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
@@ -53,6 +53,8 @@ pub struct PartialSamplingDistillationConfig {
     pub least_timestep_share: f64,
     /// How the two losses become one.
     pub mixing: Mixing,
+    /// The weights of the teacher.
+    pub teacher: TeacherWeights,
 }
 
 impl Default for PartialSamplingDistillationConfig {
@@ -63,6 +65,7 @@ impl Default for PartialSamplingDistillationConfig {
             steps: None,
             least_timestep_share: 0.0,
             mixing: Mixing::TwoMeans,
+            teacher: TeacherWeights::Raw,
         }
     }
 }
@@ -134,7 +137,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> PartialSamplingDistillation<B, D>
     /// [`StrategyError::Config`] for options out of range.
     pub fn new(config: PartialSamplingDistillationConfig) -> Result<Self, StrategyError> {
         config.validate()?;
-        Ok(Self { config, generator: Generator::new(GeneratorConfig::default()) })
+        let generator = GeneratorConfig { teacher: config.teacher, ..GeneratorConfig::default() };
+        Ok(Self { config, generator: Generator::new(generator) })
     }
 
     /// The timesteps at which the models are compared, in ascending order, with their importance weights.

@@ -152,6 +152,12 @@ fn options_that_do_not_fit_the_training_are_named() {
     let told = message(&towards(Towards::Current), &untold, 1000, None);
     assert!(told.starts_with("`training.condition_on` is none: expected `class`"), "{told}");
 
+    let token = LoraConfig { rank: 0, ..Default::default() };
+    assert_eq!(message(&token, &training, 1000, None), "");
+    assert_eq!(message(&LoraConfig { train: Trained::Everything, ..token }, &untold, 1000, None), "");
+    let told = message(&token, &untold, 1000, None);
+    assert!(told.starts_with("`training.condition_on` is none: expected `class` or `task`"), "{told}");
+
     let mut decaying = training;
     decaying.optimizer.weight_decay = 0.5;
     let decay = message(&PacknetConfig::default(), &decaying, 1000, None);

@@ -118,7 +118,7 @@ fn what_is_switched_off_is_finetuning() {
             "rwalk",
             Box::new(Rwalk::<Inner>::new(RwalkConfig { lambda: 0.0, ..RwalkConfig::default() }).unwrap()),
         ),
-        ("lwf", Box::new(Lwf::<B, Model>::new(LwfConfig { lambda: 0.0 }).unwrap())),
+        ("lwf", Box::new(Lwf::<B, Model>::new(LwfConfig { lambda: 0.0, ..Default::default() }).unwrap())),
     ];
     for (name, mut strategy) in off {
         assert_eq!(train(&mut *strategy, &stream), finetuned, "{name}");

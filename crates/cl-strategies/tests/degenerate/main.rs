@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod adapters;
+
 mod flex {
     type Inner = burn_flex::Flex;
 

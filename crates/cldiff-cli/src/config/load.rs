@@ -25,9 +25,13 @@ pub struct Loaded {
     pub model_keys: BTreeSet<String>,
     /// Where each strategy stands in the file; none for one that the command line alone names.
     places: Vec<Option<usize>>,
+    /// The file with the settings of the command line.
+    table: Table,
     name: String,
     text: String,
     overridden: Vec<String>,
+    /// Keys whose value an option of their own gives, and the option.
+    options: Vec<(&'static str, &'static str)>,
 }
 
 impl Loaded {
@@ -45,10 +49,20 @@ impl Loaded {
         }
     }
 
+    /// Whether a key stands in the file, or was set on the command line.
+    pub fn is_given(&self, key: &str) -> bool {
+        let mut parts = key.split('.');
+        let first = parts.next().and_then(|part| self.table.get(part));
+        parts.try_fold(first, |value, part| Some(value?.as_table()?.get(part))).flatten().is_some()
+    }
+
     /// A mistake in the value of `key`: named with the file and line, or the option, that it came from.
     pub fn mistake(&self, key: &str, message: impl std::fmt::Display) -> Failure {
         if self.overridden.iter().any(|k| key == k || key.starts_with(&format!("{k}."))) {
             return Failure::mistake(format!("--set {key}: {message}"));
+        }
+        if let Some((_, option)) = self.options.iter().find(|(given, _)| *given == key) {
+            return Failure::mistake(format!("{option}: {message}"));
         }
         match line_of(&self.text, key) {
             Some(line) => Failure::mistake(format!("{}, line {line}: {message}", self.name)),
@@ -83,14 +97,16 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
     if let Some(precision) = args.precision {
         config.precision = precision.into();
     }
+    let mut options = Vec::new();
     if !args.seeds.is_empty() {
         config.seeds.clone_from(&args.seeds);
+        options.push(("seeds", "--seeds"));
     }
     let mut places: Vec<Option<usize>> = (0..config.strategy.len()).map(Some).collect();
     if !args.strategy.is_empty() {
         (places, config.strategy) = chosen(&config.strategy, &args.strategy)?.into_iter().unzip();
     }
-    Ok(Loaded { config, model_keys, places, name, text, overridden })
+    Ok(Loaded { config, model_keys, places, table, name, text, overridden, options })
 }
 
 /// The keys of the network that the configuration gives.

@@ -109,3 +109,62 @@ fn default_name() -> String {
 fn default_seeds() -> Vec<u64> {
     vec![0]
 }
+
+#[cfg(test)]
+mod tests {
+    use toml::{Table, Value};
+
+    use super::*;
+
+    /// Each table with one of its numbers replaced, however deep.
+    fn changed(value: &Value, number: &dyn Fn(&Value) -> Vec<Value>) -> Vec<Value> {
+        match value {
+            Value::Integer(_) | Value::Float(_) => number(value),
+            Value::Array(items) => (0..items.len())
+                .flat_map(|i| {
+                    changed(&items[i], number).into_iter().map(move |item| {
+                        let mut items = items.clone();
+                        items[i] = item;
+                        Value::Array(items)
+                    })
+                })
+                .collect(),
+            Value::Table(table) => table
+                .iter()
+                .flat_map(|(key, item)| {
+                    changed(item, number).into_iter().map(move |item| {
+                        let mut table = table.clone();
+                        table.insert(key.clone(), item);
+                        Value::Table(table)
+                    })
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The configuration that a run keeps is read again as it was, whatever its numbers.
+    #[test]
+    fn any_configuration_that_is_read_is_written_and_read_again() {
+        let extremes = |value: &Value| match value {
+            Value::Integer(_) => [0, 1, i64::from(u32::MAX), i64::MAX].map(Value::Integer).to_vec(),
+            _ => [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE / 8.0, 1e300, -0.0]
+                .map(Value::Float)
+                .to_vec(),
+        };
+        let mut read = 0;
+        for name in ["smoke", "default"] {
+            let (_, text) = builtin::named(name).unwrap();
+            let config: Config = toml::from_str(&text).unwrap();
+            let full: Table = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+            for table in changed(&Value::Table(full), &extremes) {
+                let Ok(config) = table.try_into::<Config>() else { continue };
+                let text = toml::to_string(&config).unwrap();
+                let again: Config = toml::from_str(&text).unwrap();
+                assert_eq!(toml::to_string(&again).unwrap(), text);
+                read += 1;
+            }
+        }
+        assert!(read > 200, "{read}");
+    }
+}

@@ -22,9 +22,10 @@ impl Loaded {
     /// [`Failure::Mistake`] that names the file, the line and the key.
     pub fn resolve(&mut self, stream: &Stream) -> Result<(), Failure> {
         self.fill_model(stream)?;
+        self.fill_steps();
         self.fill_weights()?;
         let config = &self.config;
-        config.model.validate().map_err(|e| self.core(&self.model_key(""), &e))?;
+        config.model.validate_training().map_err(|e| self.core(&self.model_key(""), &e))?;
         config.process.build().map_err(|e| self.core("process", &e))?;
         config.training.validate().map_err(|e| self.of_training(e))?;
         self.check_schema()?;
@@ -34,6 +35,7 @@ impl Loaded {
         self.check_seeds()?;
         self.check_strategies(Some(stream))?;
         let Config { evaluation, training, .. } = &self.config;
+        self.check_read_back()?;
         for Misfit { key, value, expected } in cldiff_engine::evaluation_doubts(evaluation, training, stream)
         {
             tracing::warn!("`{key}` is {value}: {expected}");
@@ -68,6 +70,7 @@ impl Loaded {
     /// # Errors
     /// [`Failure::Mistake`] that names the file, the line and the key.
     pub fn check_without_data(&mut self) -> Result<(), Failure> {
+        self.fill_steps();
         self.fill_weights()?;
         let config = &self.config;
         config.process.build().map_err(|e| self.core("process", &e))?;
@@ -100,6 +103,15 @@ impl Loaded {
             }
             other => Failure::mistake(other),
         })
+    }
+
+    /// The steps of the sampler, where nobody asked for a number: at most as many as the process has.
+    fn fill_steps(&mut self) {
+        let name = self.config.evaluation.sampler.name();
+        if !self.is_given(&format!("evaluation.sampler.{name}.steps")) {
+            let timesteps = self.config.process.timesteps;
+            self.config.evaluation.sampler.edit().fit_steps(timesteps);
+        }
     }
 
     /// The whole key of a key of the network.
@@ -186,10 +198,27 @@ impl Loaded {
         if seeds.is_empty() {
             return Err(self.mistake("seeds", "`seeds` is empty: expected at least one"));
         }
+        if let Some(seed) = seeds.iter().find(|&&seed| i64::try_from(seed).is_err()) {
+            let message =
+                format!("`seeds` has {seed}: expected at most {}, the largest integer of TOML", i64::MAX);
+            return Err(self.mistake("seeds", message));
+        }
         if seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len() {
             return Err(self.mistake("seeds", format!("`seeds` is {seeds:?}: a seed occurs twice")));
         }
         Ok(())
+    }
+
+    /// The configuration is kept in the run's directory: one that cannot be read there could never be resumed.
+    fn check_read_back(&self) -> Result<(), Failure> {
+        let lost = |why: String| {
+            let problem = anyhow::anyhow!("the configuration cannot be read back from its TOML: {why}");
+            Failure::Other(problem)
+        };
+        let text = toml::to_string(&self.config).map_err(|error| lost(error.to_string()))?;
+        let again: Config = toml::from_str(&text).map_err(|error| lost(error.to_string()))?;
+        let again = toml::to_string(&again).map_err(|error| lost(error.to_string()))?;
+        if again == text { Ok(()) } else { Err(lost("it is another then".to_owned())) }
     }
 
     fn check_strategies(&self, stream: Option<&Stream>) -> Result<(), Failure> {

@@ -78,7 +78,8 @@ fn entry(set: &DataConfig, places: &Places) -> Entry {
 fn read_from_files(entry: Entry, set: &DataConfig, published: &dyn PublishedSet, places: &Places) -> Entry {
     let dir = places.located(&entry.name, None);
     let splits = |published: &dyn PublishedSet| {
-        [Split::Train, Split::Eval].map(|split| published.files(&dir, split).unwrap_or_default())
+        let found = |split| published.files(&published.home(&dir, split), split).unwrap_or_default();
+        [Split::Train, Split::Eval].map(found)
     };
     // Any division will do: `fetch` gets them all.
     let divisions = set.divisions();

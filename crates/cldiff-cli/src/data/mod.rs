@@ -49,6 +49,9 @@ pub struct ShowArgs {
     /// Pictures: resize the short side to N pixels and crop the long one [default: as they are, all of one size]
     #[arg(long, value_name = "N")]
     pub size: Option<usize>,
+    /// Pictures: broken ones that are left out, each with a warning; one more is an error
+    #[arg(long, value_name = "N")]
+    pub skip_broken: Option<usize>,
     /// JSON instead of text
     #[arg(long)]
     pub json: bool,

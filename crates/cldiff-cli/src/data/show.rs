@@ -65,6 +65,9 @@ fn load(args: &ShowArgs, split: Split) -> Result<ImageDataset, Failure> {
         if args.size.is_some() {
             return refuse("--size");
         }
+        if args.skip_broken.is_some() {
+            return refuse("--skip-broken");
+        }
         let places = places(args.data_dir.as_deref());
         return config.build_split(&places, split).map_err(|error| Failure::mistake(advised(&error)));
     }
@@ -77,17 +80,22 @@ fn load(args: &ShowArgs, split: Split) -> Result<ImageDataset, Failure> {
             names()
         ))),
         Some(_) => refuse("--data-dir"),
-        None => pictures(&dir, args.size, split),
+        None => pictures(&dir, args, split),
     }
 }
 
 /// A directory of pictures: as they are, or cropped to a size.
-fn pictures(dir: &Path, size: Option<usize>, split: Split) -> Result<ImageDataset, Failure> {
+fn pictures(dir: &Path, args: &ShowArgs, split: Split) -> Result<ImageDataset, Failure> {
+    let size = args.size;
     let fit = if size.is_some() { Fit::Crop } else { Fit::Exact };
-    let config = ImageFolderConfig { size, fit, ..ImageFolderConfig::default() };
+    let skip_broken = args.skip_broken.unwrap_or(0);
+    let config = ImageFolderConfig { size, fit, skip_broken, ..ImageFolderConfig::default() };
     config.load_split(dir, split).map_err(|error| match &error {
         DataError::Format { .. } if size.is_none() => {
             Failure::mistake(format!("{error}; here --size N crops all to one size"))
+        }
+        DataError::Broken { broken, .. } => {
+            Failure::mistake(format!("{error}; --skip-broken {broken} leaves that many out"))
         }
         DataError::Config { value, expected, .. } => Failure::mistake(format!("--size {value}: {expected}")),
         _ => Failure::mistake(error),

@@ -32,6 +32,8 @@ fn tell_mistake(error: EngineError) -> Failure {
             };
             Failure::mistake(format!("{option} {value}: {expected}"))
         }
+        // Nothing that the user has typed is wrong.
+        error @ EngineError::Core(CoreError::NotFinite { .. }) => Failure::Other(error.into()),
         error @ EngineError::Core(_) => Failure::mistake(error),
         other => Failure::Other(other.into()),
     }

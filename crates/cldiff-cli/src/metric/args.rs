@@ -96,6 +96,9 @@ pub struct Options {
     /// The directory of a data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Directories of images: broken pictures of each that are left out, each with a warning; one more is an error
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip_broken: usize,
     /// Where to compute features
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,

@@ -1,96 +1,76 @@
-//! A directory of images as a set: PNG and JPEG files, those of its subdirectories too, in the order of their paths.
+//! A directory of images as a set: its pictures and those of the directories below, in the order of their paths. Which
+//! files count, and when one is broken, is the matter of [`data_streams::files`], as for training.
 
-use std::{
-    fs::{self, File},
-    io::BufReader,
-    path::{Path, PathBuf},
+use std::path::{Path, PathBuf};
+
+use data_streams::{
+    DataError, ImageDataset, ImageShape,
+    files::{Broken, EXTENSIONS, Found, dimensions, open, pictures},
 };
-
-use data_streams::{ImageDataset, ImageShape};
-use image::{DynamicImage, ImageError, ImageReader};
+use image::DynamicImage;
 use rayon::prelude::*;
 
 use crate::failure::Failure;
 
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 /// More bytes of pixels than this are refused before any is decoded.
-const MOST_BYTES: u64 = 1 << 33;
+const MOST_BYTES: usize = 1 << 33;
 
-/// Reads every image; grey only if all are grey.
-pub(super) fn read(dir: &Path) -> Result<ImageDataset, Failure> {
-    let mut files = Vec::new();
-    find(dir, &mut files)?;
-    files.sort();
+/// Reads every image but so many broken ones as may be left out; grey only if all are grey.
+pub(super) fn read(dir: &Path, skip_broken: usize) -> Result<ImageDataset, Failure> {
+    let mut broken = Broken::allowing(skip_broken);
+    let Found { files, left_out } = pictures(dir).map_err(Failure::mistake)?;
     let refuse = |problem: String| Failure::mistake(format!("{}: {problem}", dir.display()));
-    let Some(first) = files.first() else {
-        return Err(refuse(format!("no image in it: expected files .{}", EXTENSIONS.join(", ."))));
-    };
+    if files.is_empty() {
+        let besides = if left_out.is_empty() { String::new() } else { format!("; {left_out}") };
+        let expected = EXTENSIONS.join(", .");
+        return Err(refuse(format!("no image in it: expected files .{expected}{besides}")));
+    }
+    left_out.warn(dir);
     // Sizes first: nothing is decoded that will not be used, and what will be is bounded.
-    let sizes: Vec<(u32, u32)> = files.par_iter().map(|file| dimensions(file)).collect::<Result<_, _>>()?;
-    let (width, height) = sizes[0];
-    if let Some(at) = sizes.iter().position(|size| *size != (width, height)) {
+    let (files, sizes) = whole(files, |file| dimensions(file), &mut broken)?;
+    let (height, width) = sizes[0];
+    if let Some(at) = sizes.iter().position(|size| *size != (height, width)) {
         return Err(refuse(format!(
-            "images of different size: {} is {width}x{height}, {} is {}x{}",
-            first.display(),
+            "images of different size: {} is {height}x{width}, {} is {}x{} (height x width)",
+            files[0].display(),
             files[at].display(),
             sizes[at].0,
             sizes[at].1
         )));
     }
-    let bytes = u64::from(width) * u64::from(height) * 3 * files.len() as u64;
-    if bytes > MOST_BYTES {
+    let bytes = [height, width, 3].iter().try_fold(files.len(), |product, n| product.checked_mul(*n));
+    if bytes.is_none_or(|bytes| bytes > MOST_BYTES) {
         let count = files.len();
-        return Err(refuse(format!("{count} images of {width}x{height} are more than {MOST_BYTES} bytes")));
+        return Err(refuse(format!("{count} images of {height}x{width} are more than {MOST_BYTES} bytes")));
     }
-    let images: Vec<DynamicImage> = files.par_iter().map(|file| open(file)).collect::<Result<_, _>>()?;
+    let (files, images) = whole(files, |file| open(file), &mut broken)?;
     let channels = if images.iter().all(|image| !image.color().has_color()) { 1 } else { 3 };
     let pixels: Vec<u8> = images.into_par_iter().flat_map_iter(|image| planes(&image, channels)).collect();
-    let shape = ImageShape { channels, height: height as usize, width: width as usize };
+    let shape = ImageShape { channels, height, width };
     let labels = vec![0; files.len()];
     ImageDataset::new(&dir.display().to_string(), shape, vec!["image".into()], pixels, labels)
         .map_err(Failure::mistake)
 }
 
-fn find(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let refuse = |e: std::io::Error| Failure::mistake(format!("{}: {e}", dir.display()));
-    for entry in fs::read_dir(dir).map_err(refuse)? {
-        let entry = entry.map_err(refuse)?;
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
+/// Reads something of each file: the files that are whole, and what was read of them.
+fn whole<T: Send>(
+    files: Vec<PathBuf>,
+    read: impl Fn(&Path) -> Result<T, DataError> + Sync,
+    broken: &mut Broken,
+) -> Result<(Vec<PathBuf>, Vec<T>), Failure> {
+    let outcomes = files.par_iter().map(|file| read(file)).collect();
+    let outcomes = broken.sort_out(outcomes).map_err(advised)?;
+    Ok(files.into_iter().zip(outcomes).filter_map(|(file, outcome)| Some((file, outcome?))).unzip())
+}
+
+/// Says of broken pictures how they may be left out.
+fn advised(error: DataError) -> Failure {
+    match &error {
+        DataError::Broken { broken, .. } => {
+            Failure::mistake(format!("{error}; --skip-broken {broken} leaves that many out"))
         }
-        // What a link to a directory leads to may contain the link.
-        if entry.file_type().map_err(refuse)?.is_dir() {
-            find(&path, files)?;
-        } else if is_image(&path) {
-            files.push(path);
-        }
+        _ => Failure::mistake(error),
     }
-    Ok(())
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
-}
-
-fn reader(file: &Path) -> Result<ImageReader<BufReader<File>>, Failure> {
-    let refuse = |e: std::io::Error| Failure::mistake(format!("{}: {e}", file.display()));
-    ImageReader::open(file).map_err(refuse)?.with_guessed_format().map_err(refuse)
-}
-
-fn unreadable(file: &Path, error: &ImageError) -> Failure {
-    Failure::mistake(format!("{}: not an image that can be read: {error}", file.display()))
-}
-
-/// Width and height.
-fn dimensions(file: &Path) -> Result<(u32, u32), Failure> {
-    reader(file)?.into_dimensions().map_err(|error| unreadable(file, &error))
-}
-
-/// The decoder's own limit, 512 MiB, holds.
-fn open(file: &Path) -> Result<DynamicImage, Failure> {
-    reader(file)?.decode().map_err(|error| unreadable(file, &error))
 }
 
 /// Channel after channel.

@@ -32,7 +32,8 @@ pub fn metric(command: &MetricCommand) -> Result<(), Failure> {
 
 /// Reads the sets, finds their features, measures, prints.
 fn compare(asked: &Comparing) -> Result<(), Failure> {
-    let read = |argument: &String| Set::read(argument, asked.options.data_dir.as_deref());
+    let options = &asked.options;
+    let read = |argument: &String| Set::read(argument, options.data_dir.as_deref(), options.skip_broken);
     let mut a = read(&asked.a)?;
     let mut b = asked.b.as_ref().map(read).transpose()?;
     let mut held_out = asked.held_out.as_ref().map(read).transpose()?;
@@ -46,14 +47,14 @@ fn compare(asked: &Comparing) -> Result<(), Failure> {
         }
     };
     let Found { name: features, has_own_classes } =
-        features::extract(&mut looked_at, &asked.options, Some(asked.metric))?;
+        features::extract(&mut looked_at, options, Some(asked.metric))?;
     let described = |set| Described { set, has_own_classes };
     let (first, second) = (described(&a), described(b.as_ref().unwrap_or(&a)));
     let third = held_out.as_ref().map(described);
     let held_out = third.as_ref().map(|set| set as &dyn ComparedSet);
     let sets = Compared { a: &first, b: &second, held_out };
     let found = (asked.comparison.compare)(&sets, &asked.arguments).map_err(Failure::mistake)?;
-    tell(&found, &counts, &features, asked.options.json)
+    tell(&found, &counts, &features, options.json)
 }
 
 /// Prints what was found, of how many images and in which features. JSON has no NaN, and neither has the text.

@@ -41,11 +41,11 @@ pub(crate) enum Content {
 }
 
 impl Set {
-    /// Reads a set.
-    pub(crate) fn read(argument: &str, data_dir: Option<&Path>) -> Result<Self, Failure> {
+    /// Reads a set; of a directory of images, so many broken ones may be left out.
+    pub(crate) fn read(argument: &str, data_dir: Option<&Path>, skip_broken: usize) -> Result<Self, Failure> {
         let path = Path::new(argument);
         if path.is_dir() {
-            let content = Content::Images { images: directory::read(path)?, data: None };
+            let content = Content::Images { images: directory::read(path, skip_broken)?, data: None };
             return Ok(Self { name: argument.into(), content, labels: None, features: None });
         }
         match path.extension().and_then(|extension| extension.to_str()) {

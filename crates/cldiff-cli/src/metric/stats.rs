@@ -14,7 +14,7 @@ pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure
         return Err(Failure::mistake(format!("--out {}: give FILE.safetensors", out.display())));
     }
     check_file(out)?;
-    let mut set = Set::read(a, options.data_dir.as_deref())?;
+    let mut set = Set::read(a, options.data_dir.as_deref(), options.skip_broken)?;
     let features = features::extract(&mut [&mut set], options, None)?.name;
     let gaussian = set.gaussian().map_err(Failure::mistake)?;
     let d = gaussian.width();

@@ -31,7 +31,9 @@ fn before_and_after(cells: &[&CellResult], loss: Loss, j: usize, bin: usize) -> 
     let at = |k: Option<usize>| {
         mean(cells.iter().map(|cell| {
             let of = loss.of(&cell.timestep);
-            of.get(k.unwrap_or(of.len().checked_sub(1)?))?.get(j)?.get(bin).copied()
+            let loss = of.get(k.unwrap_or(of.len().checked_sub(1)?))?.get(j)?.get(bin)?;
+            // That of a cell that diverged is a gap.
+            loss.is_finite().then_some(*loss)
         }))
     };
     Some((at(Some(j))?, at(None)?))

@@ -190,6 +190,20 @@ fn what_was_not_measured_is_a_dash_and_nothing_is_nan() {
     assert!(!page.contains("NaN") && !page.contains("inf%"));
 }
 
+/// The losses of a cell that diverged are gaps, whichever way they are not finite.
+#[test]
+fn a_cell_that_diverged_is_shown_with_gaps() {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut diverged = cell("b", 0, 3);
+        let TimestepResult { denoising_loss, vlb, .. } = &mut diverged.timestep;
+        denoising_loss.iter_mut().chain(vlb).flatten().for_each(|row| row.fill(value));
+        diverged.timestep.forgetting.clear();
+        let html = render(&[input(vec![cell("a", 0, 3), diverged], 3)]).unwrap();
+        let page = html.split("<script data-page>").next().unwrap();
+        assert!(!page.contains("NaN") && !page.contains("inf%"));
+    }
+}
+
 #[test]
 fn one_task_and_several_seeds_are_shown() {
     render(&[input(vec![cell("a", 0, 1)], 1)]).unwrap();

@@ -1,9 +1,10 @@
 //! `results.json`: every number of a run, in schema 1.
 //!
 //! A matrix's row k is "after task k", its column j "on task j"; `null` where nothing was measured. A timestep array
-//! is indexed `[k][j][bin]`. [`crate::quantities`] says of each number which quantity it is. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
+//! is indexed `[k][j][bin]`. `null` is also a number that is not finite. [`crate::quantities`] says of each number which quantity it is. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
 
 mod costs;
+mod not_finite;
 mod readings;
 
 use std::{collections::BTreeMap, fmt, path::Path};
@@ -70,6 +71,7 @@ pub struct Results {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct JudgeResult {
     /// The share of the images whose class it sees.
+    #[serde(deserialize_with = "not_finite::number")]
     pub accuracy: f64,
     /// The number of these images.
     pub n: usize,
@@ -164,7 +166,7 @@ pub struct CellResult {
     #[serde(default)]
     pub pooled_standard_errors: BTreeMap<String, Vec<Option<f64>>>,
     /// The weight of the moving average before task k in the model that is evaluated after it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_finite::list")]
     pub ema_weight_of_past: Vec<f64>,
     /// Why entries of `matrices` on tasks seen, and of `pooled`, are null.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -215,11 +217,13 @@ pub struct TimestepResult {
     /// Bin b covers the timesteps `edges[b] .. edges[b + 1]`.
     pub edges: Vec<usize>,
     /// Mean squared error of the noise, averaged over the bin.
+    #[serde(deserialize_with = "not_finite::cube")]
     pub denoising_loss: Vec<Vec<Vec<f64>>>,
     /// The bin's share of the bits per dimension, summed over its timesteps.
+    #[serde(deserialize_with = "not_finite::cube")]
     pub vlb: Vec<Vec<Vec<f64>>>,
     /// The log of the signal-to-noise ratio at each edge (at the last timestep for the last edge).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_finite::list")]
     pub log_snr: Vec<f64>,
     /// The prior term of the bits per dimension, which no training changes: `[k][j]`.
     #[serde(default)]
@@ -253,6 +257,7 @@ pub struct ChangeResult {
     /// The bin in which the absolute change is greatest.
     pub peak: usize,
     /// The part of the total from each bin; null if the total cannot be told from 0.
+    #[serde(default, deserialize_with = "not_finite::optional_list")]
     pub share: Option<Vec<f64>>,
     /// The part from timesteps with a signal-to-noise ratio of at least 1; null as for `share`.
     pub clear_share: Option<f64>,
@@ -305,11 +310,85 @@ impl Results {
         serde_json::from_str(text).with_context(|| format!("{name} is not a results file of schema {SCHEMA}"))
     }
 
-    /// The file's text.
+    /// The file's text, which was read again and gave the same text.
     ///
     /// # Errors
-    /// Never for numbers that are finite, which all here are.
+    /// If the text cannot be read back: nothing that a run gives is such.
     pub fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        let again: Self = serde_json::from_str(&text).context("the results cannot be read back")?;
+        if serde_json::to_string_pretty(&again)? + "\n" != text {
+            bail!("the results are others when they are read back");
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A result with every key that there is.
+    fn example() -> Results {
+        let text = include_str!("../../../fuzz-targets/examples/results.json");
+        Results::parse(text, Path::new("results.json")).unwrap()
+    }
+
+    /// Every number in a value, by its path.
+    fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Number(_) => found.push(path.to_owned()),
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(i, item)| paths(item, &format!("{path}/{i}"), found));
+            }
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, item)| paths(item, &format!("{path}/{key}"), found));
+            }
+            _ => {}
+        }
+    }
+
+    fn read(value: &Value) -> Result<Results> {
+        Results::parse(&value.to_string(), Path::new("results.json"))
+    }
+
+    /// Any measurement may be infinite or none, and any count as large as the type: the file is read, and written as it
+    /// was.
+    #[test]
+    fn any_number_is_read_back() {
+        let whole = serde_json::to_value(example()).unwrap();
+        let mut found = Vec::new();
+        paths(&whole, "", &mut found);
+        let (mut measured, mut counted) = (0, 0);
+        for path in found.iter().filter(|path| *path != "/schema") {
+            let mut changed = whole.clone();
+            let place = changed.pointer_mut(path).unwrap();
+            let is_count = place.is_u64();
+            *place = if is_count { Value::from(u64::MAX) } else { Value::Null };
+            (measured, counted) = (measured + usize::from(!is_count), counted + usize::from(is_count));
+            let results = read(&changed).unwrap_or_else(|error| panic!("{path}: {error:#}"));
+            let text = results.to_json().unwrap_or_else(|error| panic!("{path}: {error:#}"));
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), changed, "{path}");
+        }
+        assert!(measured > 100 && counted > 15, "{measured} and {counted}");
+    }
+
+    #[test]
+    fn results_of_a_cell_that_diverged_are_read() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut results = example();
+            let last = results.cells.len() - 1;
+            let cell = &mut results.cells[last];
+            for row in cell.timestep.denoising_loss.iter_mut().chain(&mut cell.timestep.vlb).flatten() {
+                row.fill(value);
+            }
+            cell.summary.insert("fid.final_average".into(), Some(value));
+            let read = Results::parse(&results.to_json().unwrap(), Path::new("results.json")).unwrap();
+            assert!(read.cells[last].timestep.vlb[0][0][0].is_nan());
+            assert_eq!(read.cells[last].summary["fid.final_average"], None);
+            assert_eq!(read.to_json().unwrap(), results.to_json().unwrap());
+        }
     }
 }

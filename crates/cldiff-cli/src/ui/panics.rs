@@ -56,8 +56,22 @@ pub fn take(fits: impl Fn(&str) -> bool) -> Option<String> {
 
 /// Whether a panic only says that nobody reads what is printed any more, as `head` does when it has enough.
 pub fn is_unheard(said: &str) -> bool {
-    ["failed printing to stdout", "failed printing to stderr"].iter().any(|words| said.starts_with(words))
+    // Nothing can be said of a terminal that takes no message.
+    said.starts_with("failed printing to stderr")
+        || said.strip_prefix(TO_STDOUT).is_some_and(|why| CLOSED.iter().any(|code| why.contains(code)))
 }
+
+/// Why the output could not be written, for a panic that says so: a full disk behind a redirection, for example.
+pub fn unwritten(said: &str) -> Option<String> {
+    let why = said.strip_prefix(TO_STDOUT)?;
+    let end = why.find(')').map_or(why.len(), |end| end + 1);
+    Some(format!("the output cannot be written: {}", why[..end].trim()))
+}
+
+const TO_STDOUT: &str = "failed printing to stdout: ";
+
+/// A closed pipe, on Unix and on Windows.
+const CLOSED: [&str; 3] = ["(os error 32)", "(os error 109)", "(os error 232)"];
 
 fn words(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
@@ -81,5 +95,24 @@ mod tests {
         let elsewhere = |said: &str| said.contains("elsewhere");
         assert_eq!((take(elsewhere).as_deref(), take(elsewhere)), (Some("elsewhere"), None));
         assert_eq!(catch(|| 3), Ok(3));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_silent_and_a_full_disk_is_told() {
+        assert!(is_unheard(
+            "failed printing to stdout: Broken pipe (os error 32) (library/std/src/io/stdio.rs:1:1)"
+        ));
+        assert!(is_unheard("failed printing to stderr: No space left on device (os error 28)"));
+        for (why, told) in [
+            ("No space left on device (os error 28)", "No space left on device"),
+            ("Input/output error (os error 5)", "Input/output error"),
+            ("Disk quota exceeded (os error 122)", "Disk quota exceeded"),
+        ] {
+            let said = format!("failed printing to stdout: {why} (library/std/src/io/stdio.rs:1165:9)");
+            assert!(!is_unheard(&said));
+            let message = unwritten(&said).unwrap();
+            assert!(message.contains(told) && !message.contains("stdio.rs"), "{message}");
+        }
+        assert_eq!(unwritten("index out of bounds"), None);
     }
 }

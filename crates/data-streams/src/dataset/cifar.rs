@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{DatasetPair, ImageDataset, ImageShape, Split, file};
-use crate::{Archive, DataError, RemoteFile, Unpack};
+use crate::{Archive, DataError, RemoteFile, Unpack, files};
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
@@ -62,7 +62,7 @@ pub fn cifar_files(dir: &Path, cifar: Cifar, split: Split) -> Result<Vec<PathBuf
         Split::Train => name.starts_with("data_batch") || name.contains("train"),
         Split::Eval => name.contains("test"),
     };
-    let files = file::matching(dir, |name| is_binary(name) && belongs(name))?;
+    let files = files::matching(dir, |name| is_binary(name) && belongs(name))?;
     if files.is_empty() {
         let [train, eval] = cifar.examples;
         let file = if split == Split::Train { train } else { eval };

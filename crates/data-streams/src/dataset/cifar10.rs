@@ -71,6 +71,10 @@ impl PublishedSet for Cifar10Config {
         )]
     }
 
+    fn subdirectories(&self) -> &'static [&'static str] {
+        &["cifar-10-batches-bin"]
+    }
+
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
         cifar_files(dir, CIFAR10, split)
     }

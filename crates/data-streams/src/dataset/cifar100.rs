@@ -87,6 +87,10 @@ impl PublishedSet for Cifar100Config {
         )]
     }
 
+    fn subdirectories(&self) -> &'static [&'static str] {
+        &["cifar-100-binary"]
+    }
+
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
         cifar_files(dir, CIFAR100, split)
     }

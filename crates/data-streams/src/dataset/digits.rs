@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DatasetPair, ImageDataset, ImageShape, PublishedSet, Split, file, mnist::MNIST_CLASSES};
-use crate::{Archive, DataError, RemoteFile, Unpack, error::shortened};
+use crate::{Archive, DataError, RemoteFile, Unpack, error::shortened, files};
 
 const SHAPE: ImageShape = ImageShape { channels: 1, height: 8, width: 8 };
 const LARGEST: usize = 16;
@@ -90,7 +90,7 @@ pub fn digits_file(dir: &Path, split: Split) -> Result<PathBuf, DataError> {
         Split::Train => ["optdigits.tra", "digits_uci_train.csv"],
         Split::Eval => ["optdigits.tes", "digits.csv"],
     };
-    let files = file::matching(dir, |name| names.contains(&name))?;
+    let files = files::matching(dir, |name| names.contains(&name))?;
     let missing = || DataError::Missing { name: "digits".into(), dir: dir.into(), file: names[0].into() };
     files.into_iter().next_back().ok_or_else(missing)
 }

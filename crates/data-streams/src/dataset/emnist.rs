@@ -142,6 +142,10 @@ impl PublishedSet for EmnistConfig {
         }]
     }
 
+    fn subdirectories(&self) -> &'static [&'static str] {
+        &["raw", "EMNIST/raw", "gzip"]
+    }
+
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
         Ok(self.split.source().files(dir, split)?.into())
     }

@@ -86,6 +86,10 @@ impl PublishedSet for FashionMnistConfig {
         four_files(&MIRRORS, FILES)
     }
 
+    fn subdirectories(&self) -> &'static [&'static str] {
+        &["raw", "FashionMNIST/raw"]
+    }
+
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
         Ok(source().files(dir, split)?.into())
     }

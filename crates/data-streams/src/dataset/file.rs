@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufReader, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use flate2::read::MultiGzDecoder;
@@ -50,23 +50,4 @@ pub(super) fn read_all(path: &Path, most: usize) -> Result<Vec<u8>, DataError> {
         return Err(format(format!("more than {most} bytes: not a file of this data set")));
     }
     Ok(bytes)
-}
-
-/// The files of a directory whose name, without `.gz`, is accepted, in the order of their names.
-pub(super) fn matching(dir: &Path, accept: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, DataError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(DataError::Io { path: dir.to_owned(), source }),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|source| DataError::Io { path: dir.to_owned(), source })?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_file() && accept(name.strip_suffix(".gz").unwrap_or(name)) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }

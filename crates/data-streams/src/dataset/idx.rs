@@ -6,7 +6,7 @@ use super::{
     DatasetPair, ImageDataset, ImageShape, Split,
     file::{open, read_expected},
 };
-use crate::{DataError, RemoteFile};
+use crate::{DataError, RemoteFile, files::one_of};
 
 const IMAGE_MAGIC: u32 = 0x0000_0803;
 const LABEL_MAGIC: u32 = 0x0000_0801;
@@ -143,12 +143,10 @@ pub fn load_idx_pair(
 /// The file of a split: `train-images-idx3-ubyte`, with `.gz` or not, and with a dot for the second hyphen, as some
 /// mirrors spell it.
 fn find(dir: &Path, name: &str, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
-    let published = format!("{stem}-{kind}.gz");
-    [published.clone(), format!("{stem}-{kind}"), format!("{stem}.{kind}.gz"), format!("{stem}.{kind}")]
-        .iter()
-        .map(|file| dir.join(file))
-        .find(|path| path.is_file())
-        .ok_or_else(|| DataError::Missing { name: name.into(), dir: dir.into(), file: published })
+    let published = format!("{stem}-{kind}");
+    let file = format!("{published}.gz");
+    let missing = || DataError::Missing { name: name.into(), dir: dir.into(), file };
+    one_of(dir, &[published, format!("{stem}.{kind}")]).ok_or_else(missing)
 }
 
 /// The sizes in the header and the bytes behind it.

@@ -73,6 +73,10 @@ impl PublishedSet for KmnistConfig {
         four_files(&MIRRORS, FILES)
     }
 
+    fn subdirectories(&self) -> &'static [&'static str] {
+        &["raw", "KMNIST/raw"]
+    }
+
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
         Ok(source().files(dir, split)?.into())
     }

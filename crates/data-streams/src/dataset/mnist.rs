@@ -76,6 +76,10 @@ impl PublishedSet for MnistConfig {
         four_files(&MIRRORS, FILES)
     }
 
+    fn subdirectories(&self) -> &'static [&'static str] {
+        &["raw", "MNIST/raw"]
+    }
+
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {
         Ok(source().files(dir, split)?.into())
     }

@@ -21,6 +21,19 @@ pub trait PublishedSet: Options {
     /// The files that its publishers offer.
     fn remote_files(&self) -> Vec<RemoteFile>;
 
+    /// Directories below its own where other programs and the archives of its publishers put the files: `MNIST/raw`.
+    fn subdirectories(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The directory of the files of a split: `dir`, or else the first of its subdirectories that has them; `dir` where
+    /// none has.
+    fn home(&self, dir: &Path, split: Split) -> PathBuf {
+        let below = self.subdirectories().iter().map(|below| dir.join(below));
+        let mut homes = std::iter::once(dir.to_owned()).chain(below);
+        homes.find(|home| self.files(home, split).is_ok()).unwrap_or_else(|| dir.to_owned())
+    }
+
     /// The files of a split, as they lie in `dir`.
     ///
     /// # Errors
@@ -50,7 +63,8 @@ impl<T: PublishedSet> DatasetOptions for T {
     }
 
     fn build_split(&self, places: &Places, split: Split) -> Result<ImageDataset, DataError> {
-        self.load_split(&places.located(&public_name(self.name()), self.dir()), split)
+        let dir = places.located(&public_name(self.name()), self.dir());
+        self.load_split(&self.home(&dir, split), split)
     }
 
     fn own_dir(&self) -> Option<&Path> {

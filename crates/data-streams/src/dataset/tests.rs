@@ -145,3 +145,53 @@ fn hashes_are_those_of_the_published_files() {
         }
     }
 }
+
+/// Two images of one pixel, or their labels, as an idx file.
+fn idx(magic: u8, sizes: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let words = [&[magic], sizes].concat();
+    words.iter().flat_map(|&word| u32::from(word).to_be_bytes()).chain(bytes.iter().copied()).collect()
+}
+
+/// torchvision's directories, those of the archives, and beside the files what copies over other disks leave.
+#[test]
+fn published_files_are_found_where_other_programs_put_them() {
+    let (images, labels) = (idx(3, &[2, 1, 1], &[7, 9]), idx(1, &[2], &[1, 2]));
+    let record = |labels: usize| [vec![3; labels], vec![8; 3072]].concat();
+    let four = |stem: [&str; 2]| -> Vec<(String, Vec<u8>)> {
+        let of = |stem: &str| {
+            [
+                (format!("{stem}-images-idx3-ubyte"), images.clone()),
+                (format!("{stem}-labels-idx1-ubyte"), labels.clone()),
+            ]
+        };
+        stem.into_iter().flat_map(of).collect()
+    };
+    let two =
+        |names: [&str; 2], record: Vec<u8>| names.map(|name| (name.to_owned(), record.clone())).to_vec();
+    for (set, below, files) in [
+        ("mnist", "MNIST/raw", four(["train", "t10k"])),
+        ("mnist", "raw", four(["train", "t10k"])),
+        ("fashion-mnist", "FashionMNIST/raw", four(["train", "t10k"])),
+        ("kmnist", "KMNIST/raw", four(["train", "t10k"])),
+        ("emnist-letters", "EMNIST/raw", four(["emnist-letters-train", "emnist-letters-test"])),
+        ("emnist-digits", "gzip", four(["emnist-digits-train", "emnist-digits-test"])),
+        ("cifar10", "cifar-10-batches-bin", two(["data_batch_1.bin", "test_batch.bin"], record(1))),
+        ("cifar100", "cifar-100-binary", two(["train.bin", "test.bin"], record(2))),
+    ] {
+        let dir = tempfile::TempDir::new().unwrap();
+        let folder = dir.path().join(below);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, bytes) in &files {
+            std::fs::write(folder.join(name), bytes).unwrap();
+            std::fs::write(folder.join(format!("._{name}")), b"a Mac's attributes").unwrap();
+            // As gunzip -k leaves it: read once, and the plain one.
+            std::fs::write(folder.join(format!("{name}.gz")), b"no gzip at all").unwrap();
+        }
+        let places = Places { data_dir: Some(dir.path().into()), cache: "cache".into() };
+        let config = DataConfig::of_name(set).unwrap();
+        let pair = config.build(&places).unwrap_or_else(|error| panic!("{set} in {below}: {error}"));
+        let images = if set.starts_with("cifar") { 1 } else { 2 };
+        assert_eq!((pair.train.len(), pair.eval.len()), (images, images), "{set} in {below}");
+        assert!(config.build(&Places { data_dir: Some(folder), ..places }).is_ok());
+    }
+}

@@ -1,24 +1,31 @@
 //! Models as Hugging Face diffusers keeps them: a network as `config.json` beside
 //! `diffusion_pytorch_model.safetensors`, a pipeline as a directory with `model_index.json`, `unet/` and `scheduler/`.
 
+mod classes;
+mod directory;
+mod fields;
+mod json;
 mod scheduler;
 mod weights;
 
 use std::{
     collections::HashMap,
     fs,
-    io::Read,
     path::{Path, PathBuf},
 };
 
 use burn::tensor::TensorData;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-pub(crate) use self::weights::modern_names;
-pub use self::{scheduler::SchedulerConfig, weights::load_tensors};
+use self::json::{read_json, write_json};
+pub use self::{directory::Parts, scheduler::SchedulerConfig, weights::load_tensors};
+pub(crate) use self::{
+    fields::{pass_over, read_fields},
+    weights::modern_names,
+};
 use crate::{
-    AnyNetwork, BuildNetwork, CoreError, Kernels, Network, NetworkOptions, ProcessConfig, TrainBackend,
-    UNet2D, UNet2DConfig,
+    AnyNetwork, BuildNetwork, CoreError, Kernels, Network, NetworkOptions, TrainBackend, UNet2D,
+    UNet2DConfig,
     noise::{Key, Purpose},
     parameters::{named_parameters, with_named_parameters},
 };
@@ -29,8 +36,6 @@ const INDEX: &str = "model_index.json";
 const UNET: &str = "unet";
 const NETWORK: &str = "network";
 const SCHEDULER: &str = "scheduler_config.json";
-/// The betas of a million timesteps have room in it.
-const MOST_JSON: u64 = 64 << 20;
 /// The release whose file formats these are.
 const VERSION: &str = "0.42.1";
 
@@ -43,28 +48,30 @@ pub struct Pretrained<B: Kernels> {
     pub scheduler: SchedulerConfig,
 }
 
-/// Writes network and process as a pipeline: a UNet so that `DDPMPipeline.from_pretrained(dir)` loads it. diffusers has
-/// no pipeline of pixels with another network; such a one is written as `network/` beside `scheduler/`.
+/// Writes network and scheduler as a pipeline: a UNet so that `DiffusionPipeline.from_pretrained(dir)` loads it and draws
+/// as the scheduler says. diffusers has no pipeline of pixels with another network; such a one is written as `network/`
+/// beside `scheduler/`.
 ///
 /// # Errors
-/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a process or a network that diffusers cannot
-/// express.
+/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a network that diffusers cannot express, or
+/// whose channels do not fit the scheduler.
 pub fn save_diffusers<B: Kernels, N: Network<B>>(
     network: &N,
-    process: &ProcessConfig,
+    scheduler: &SchedulerConfig,
     dir: &Path,
 ) -> Result<(), CoreError> {
-    let class = network.options().class_name();
+    let (class, variance) = (network.options().class_name(), scheduler.process()?.variance);
+    directory::check_channels(&network.options().shape(), variance, scheduler.variance_type.as_deref())?;
     let is_unet = class == UNet2DConfig::default().class_name();
     save_network(network, &dir.join(if is_unet { UNET } else { NETWORK }))?;
-    save_scheduler(process, &dir.join("scheduler"))?;
+    save_scheduler(scheduler, &dir.join("scheduler"))?;
     if !is_unet {
         return Ok(());
     }
-    let index = json!({
-        "_class_name": "DDPMPipeline",
+    let index = serde_json::json!({
+        "_class_name": scheduler.pipeline(),
         "_diffusers_version": VERSION,
-        "scheduler": ["diffusers", "DDPMScheduler"],
+        "scheduler": ["diffusers", scheduler.class],
         "unet": ["diffusers", class],
     });
     write_json(&dir.join(INDEX), &index)
@@ -74,53 +81,11 @@ pub fn save_diffusers<B: Kernels, N: Network<B>>(
 /// `scheduler_config.json` beside it.
 ///
 /// # Errors
-/// As [`load_unet`]; [`CoreError::Format`] for a pipeline or scheduler that is not supported.
+/// As [`load_unet`] and [`Parts::find`]; [`CoreError::Format`] for a network and a scheduler that do not fit each other.
 pub fn load_diffusers<B: Kernels>(dir: &Path, device: &B::Device) -> Result<Pretrained<B>, CoreError> {
-    let Parts { network, scheduler } = Parts::find(dir)?;
-    Ok(Pretrained { unet: load_unet(&network, device)?, scheduler })
-}
-
-/// A directory that diffusers or [`save_diffusers`] wrote, taken apart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parts {
-    /// Where the network is.
-    pub network: PathBuf,
-    /// The process and how diffusers would sample from it; diffusers' defaults where a directory has none.
-    pub scheduler: SchedulerConfig,
-}
-
-impl Parts {
-    /// Looks into a directory.
-    ///
-    /// # Errors
-    /// [`CoreError::Io`] for a directory that is not there, [`CoreError::Format`] for a pipeline or scheduler that is not
-    /// supported.
-    pub fn find(dir: &Path) -> Result<Self, CoreError> {
-        if !dir.is_dir() {
-            let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no such directory");
-            return Err(CoreError::Io { path: dir.to_owned(), source: missing });
-        }
-        let index = dir.join(INDEX);
-        let (network, scheduler) = if index.exists() {
-            let fields = read_json(&index)?;
-            let class = fields.get("_class_name").and_then(Value::as_str).unwrap_or("nothing");
-            if !["DDPMPipeline", "DDIMPipeline"].contains(&class) {
-                let problem = format!("it is a {class}; supported are DDPMPipeline and DDIMPipeline");
-                return Err(CoreError::Format { path: index, problem });
-            }
-            (dir.join(UNET), dir.join("scheduler").join(SCHEDULER))
-        } else if dir.join(NETWORK).join(CONFIG).exists() {
-            (dir.join(NETWORK), dir.join("scheduler").join(SCHEDULER))
-        } else {
-            (dir.to_owned(), dir.join(SCHEDULER))
-        };
-        let scheduler = if scheduler.exists() || index.exists() {
-            SchedulerConfig::read(&scheduler)?
-        } else {
-            SchedulerConfig::default()
-        };
-        Ok(Self { network, scheduler })
-    }
+    let parts = Parts::find(dir)?;
+    parts.check(&unet_config(&parts.network)?.shape())?;
+    Ok(Pretrained { unet: load_unet(&parts.network, device)?, scheduler: parts.scheduler })
 }
 
 /// The configurations of a directory that [`load_diffusers`] reads, without the weights.
@@ -128,10 +93,14 @@ impl Parts {
 /// # Errors
 /// As [`load_diffusers`].
 pub fn read_configs(dir: &Path) -> Result<(UNet2DConfig, SchedulerConfig), CoreError> {
-    let Parts { network, scheduler } = Parts::find(dir)?;
+    let parts = Parts::find(dir)?;
+    Ok((unet_config(&parts.network)?, parts.scheduler))
+}
+
+fn unet_config(dir: &Path) -> Result<UNet2DConfig, CoreError> {
     let mut config = UNet2DConfig::default();
-    NetworkFile::read(&network)?.fill(&mut config)?;
-    Ok((config, scheduler))
+    NetworkFile::read(dir)?.fill(&mut config)?;
+    Ok(config)
 }
 
 /// The `config.json` of a network's directory.
@@ -145,11 +114,23 @@ impl NetworkFile {
     /// Reads the file in a network's directory.
     ///
     /// # Errors
-    /// [`CoreError::Io`]; [`CoreError::Format`] for a file that is no JSON object.
+    /// [`CoreError::Io`]; [`CoreError::Format`] for a file that is no JSON object, and for a directory without one, whose
+    /// content it lists.
     pub fn read(dir: &Path) -> Result<Self, CoreError> {
         let path = dir.join(CONFIG);
+        if dir.is_dir() && !path.exists() {
+            let problem = format!("there is no {CONFIG}; {}", directory::contents(dir));
+            return Err(CoreError::Format { path: dir.to_owned(), problem });
+        }
         let fields = read_json(&path)?;
-        Ok(Self { path, fields })
+        match fields.get("_class_name") {
+            None | Some(Value::Null | Value::String(_)) => Ok(Self { path, fields }),
+            Some(other) => {
+                let problem =
+                    format!("`_class_name` is {}: expected a text", fields::cut(&other.to_string()));
+                Err(CoreError::Format { path, problem })
+            }
+        }
     }
 
     /// The class of the network; none where the file does not say.
@@ -167,8 +148,8 @@ impl NetworkFile {
     /// Fills options with the file's, and checks them.
     ///
     /// # Errors
-    /// [`CoreError::Format`] for another class of network, for keys and values that are not understood, and for values
-    /// that do not fit each other.
+    /// [`CoreError::Format`] for another class of network, for values that are not understood, and for values that do not
+    /// fit each other. A key that is not known is passed over with a warning.
     pub fn fill(&self, options: &mut dyn NetworkOptions) -> Result<(), CoreError> {
         let class = self.class_name().unwrap_or(options.class_name());
         if !options.reads_class(class) {
@@ -184,7 +165,8 @@ impl NetworkFile {
 /// Writes a network in the form of its class: for a UNet, `UNet2DModel.from_pretrained(dir)` loads it.
 ///
 /// # Errors
-/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a network that the form cannot express.
+/// [`CoreError::Io`] if a file cannot be written, [`CoreError::Config`] for a network that the form cannot express,
+/// [`CoreError::Format`] for one with numbers that are not finite.
 pub fn save_network<B: Kernels, N: Network<B>>(network: &N, dir: &Path) -> Result<(), CoreError> {
     let options = network.options();
     let mut config = Map::from_iter([
@@ -198,23 +180,24 @@ pub fn save_network<B: Kernels, N: Network<B>>(network: &N, dir: &Path) -> Resul
     weights::save(tensors, dir)
 }
 
-/// Writes a process so that `DDPMScheduler.from_pretrained(dir)` loads it.
+/// Writes a scheduler so that the `from_pretrained(dir)` of its class loads it.
 ///
 /// # Errors
 /// As [`save_diffusers`].
-pub fn save_scheduler(process: &ProcessConfig, dir: &Path) -> Result<(), CoreError> {
+pub fn save_scheduler(scheduler: &SchedulerConfig, dir: &Path) -> Result<(), CoreError> {
     fs::create_dir_all(dir).map_err(CoreError::io(dir))?;
-    write_json(&dir.join(SCHEDULER), &SchedulerConfig::of(process).to_json())
+    let path = dir.join(SCHEDULER);
+    write_json(&path, &scheduler.to_json())?;
+    SchedulerConfig::read(&path).map(|_| ())
 }
 
 /// Reads a UNet that diffusers or [`save_network`] wrote.
 ///
 /// # Errors
 /// [`CoreError::Io`] for a file that cannot be read, [`CoreError::Format`] for one that is not what it should be or
-/// holds a tensor that does not fit, or an architecture that is not supported.
+/// holds a tensor that does not fit or is not finite, or an architecture that is not supported.
 pub fn load_unet<B: Kernels>(dir: &Path, device: &B::Device) -> Result<UNet2D<B>, CoreError> {
-    let mut config = UNet2DConfig::default();
-    NetworkFile::read(dir)?.fill(&mut config)?;
+    let config = unet_config(dir)?;
     let (file, tensors) = read_weights(&config, dir)?;
     let unet = config.init::<B>(REPLACED, device)?;
     with_named_parameters(unet, tensors).map_err(CoreError::in_file(&file))
@@ -242,8 +225,9 @@ fn read_weights(
     options: &dyn NetworkOptions,
     dir: &Path,
 ) -> Result<(PathBuf, HashMap<String, TensorData>), CoreError> {
-    let file = weights::find(dir)?;
-    let tensors = load_tensors(&file)?;
+    let files = weights::find(dir)?;
+    let (file, tensors) = (files.name().to_owned(), files.load()?);
+    weights::check_finite(&tensors).map_err(CoreError::in_file(&file))?;
     // A configuration may claim any size; memory is taken only for what the file holds.
     let held: usize = tensors.values().map(|t| t.shape.num_elements()).sum();
     if options.least_parameters() > held {
@@ -256,19 +240,4 @@ fn read_weights(
     }
     let tensors = options.to_own_names(tensors).map_err(CoreError::in_file(&file))?;
     Ok((file, tensors))
-}
-
-fn read_json(path: &Path) -> Result<Map<String, Value>, CoreError> {
-    let format = |problem: String| CoreError::Format { path: path.to_owned(), problem };
-    let mut text = Vec::new();
-    let file = fs::File::open(path).map_err(CoreError::io(path))?;
-    file.take(MOST_JSON + 1).read_to_end(&mut text).map_err(CoreError::io(path))?;
-    if text.len() as u64 > MOST_JSON {
-        return Err(format(format!("more than {MOST_JSON} bytes: no configuration is that long")));
-    }
-    serde_json::from_slice(&text).map_err(|e| format(e.to_string()))
-}
-
-fn write_json(path: &PathBuf, value: &Value) -> Result<(), CoreError> {
-    fs::write(path, format!("{value:#}\n")).map_err(CoreError::io(path))
 }

@@ -1,29 +1,41 @@
 //! diffusers' `scheduler_config.json`: the process, and how its schedulers would sample from it.
+//!
+//! A file is written as it was read, with the keys that are not understood here: diffusers then draws from an exported
+//! model what it drew from its source.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{VERSION, read_json};
+use super::{
+    VERSION,
+    classes::{CLASSES, Class, OF_OTHERS, PLAIN},
+    fields::{cut, pass_over, read_fields, warn_once},
+    read_json,
+};
 use crate::{
     CoreError, ProcessConfig,
     diffusion::{Prediction, Threshold, Variance},
+    sampler::SamplerConfig,
     schedule::{BetaSchedule, Spacing},
 };
 
-/// The keys of diffusers' schedulers that matter here; one that is left out has the default of `DDPMScheduler`.
+/// The keys of diffusers' schedulers that matter here; one that is left out has the default of the file's class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the keys are diffusers' own, documented there")]
 #[allow(clippy::struct_excessive_bools, reason = "the file has them")]
 pub struct SchedulerConfig {
+    /// `_class_name`
+    #[serde(skip)]
+    pub class: String,
     pub num_train_timesteps: usize,
     pub beta_start: f64,
     pub beta_end: f64,
     pub beta_schedule: String,
     pub trained_betas: Option<Vec<f64>>,
-    pub variance_type: String,
+    pub variance_type: Option<String>,
     pub prediction_type: Prediction,
     pub clip_sample: bool,
     pub clip_sample_range: f64,
@@ -34,17 +46,21 @@ pub struct SchedulerConfig {
     pub steps_offset: usize,
     pub rescale_betas_zero_snr: bool,
     pub set_alpha_to_one: bool,
+    /// The file that it was read from, key by key.
+    #[serde(skip)]
+    source: Map<String, Value>,
 }
 
 impl Default for SchedulerConfig {
     fn default() -> Self {
         Self {
+            class: PLAIN.into(),
             num_train_timesteps: 1000,
             beta_start: 1e-4,
             beta_end: 0.02,
             beta_schedule: "linear".into(),
             trained_betas: None,
-            variance_type: "fixed_small".into(),
+            variance_type: Some("fixed_small".into()),
             prediction_type: Prediction::Epsilon,
             clip_sample: true,
             clip_sample_range: 1.0,
@@ -55,86 +71,132 @@ impl Default for SchedulerConfig {
             steps_offset: 0,
             rescale_betas_zero_snr: false,
             set_alpha_to_one: true,
+            source: Map::new(),
         }
     }
 }
 
 impl SchedulerConfig {
-    /// Reads a `scheduler_config.json` of any of diffusers' discrete schedulers.
+    /// Reads a `scheduler_config.json` of one of diffusers' schedulers of betas.
     ///
     /// # Errors
     /// [`CoreError::Io`]; [`CoreError::Format`] for what is not understood or not supported.
     pub fn read(path: &Path) -> Result<Self, CoreError> {
-        let fields = Value::Object(read_json(path)?);
-        let config: Self = serde_json::from_value(fields)
-            .map_err(|e| CoreError::Format { path: path.to_owned(), problem: e.to_string() })?;
+        let fields = read_json(path)?;
+        let config = Self::of_fields(fields).map_err(CoreError::in_file(path))?;
         config.process().and_then(|process| process.build()).map_err(CoreError::in_file(path))?;
         Ok(config)
     }
 
-    /// The `DDPMScheduler` of a process.
+    /// The configuration of a file's keys.
+    fn of_fields(source: Map<String, Value>) -> Result<Self, CoreError> {
+        let class = class_of(&source)?;
+        let default = class.default_config();
+        let mut fields = default.own_fields();
+        let mut unknown = Vec::new();
+        for (key, value) in &source {
+            if fields.contains_key(key) {
+                fields.insert(key.clone(), value.clone());
+            } else if !key.starts_with('_') && !OF_OTHERS.contains(&key.as_str()) {
+                unknown.push(key.clone());
+            }
+        }
+        check_others(&source)?;
+        pass_over("scheduler_config.json", &unknown);
+        let (config, _) = read_fields::<Self>(fields)?;
+        Ok(Self { class: default.class, source, ..config })
+    }
+
+    /// The scheduler of a process: `DDPMScheduler` with its defaults for everything else.
     pub fn of(process: &ProcessConfig) -> Self {
         let mut config = Self {
             num_train_timesteps: process.timesteps,
             prediction_type: process.prediction,
             rescale_betas_zero_snr: process.zero_terminal_snr,
-            variance_type: match process.variance {
-                Variance::FixedSmall => "fixed_small",
-                Variance::FixedLarge => "fixed_large",
-                Variance::LearnedRange => "learned_range",
-            }
-            .into(),
+            variance_type: Some(
+                match process.variance {
+                    Variance::FixedSmall => "fixed_small",
+                    Variance::FixedLarge => "fixed_large",
+                    Variance::LearnedRange => "learned_range",
+                }
+                .into(),
+            ),
             ..Self::default()
         };
         process.schedule.to_scheduler(process.timesteps, &mut config);
         config
     }
 
-    /// The file's content, with the keys of `DDPMScheduler`.
-    pub(super) fn to_json(&self) -> Value {
-        let mut file = json!({ "_class_name": "DDPMScheduler", "_diffusers_version": VERSION });
-        if let (Value::Object(file), Ok(Value::Object(mut fields))) = (&mut file, serde_json::to_value(self))
-        {
-            fields.remove("set_alpha_to_one");
-            file.extend(fields);
+    /// The scheduler with which diffusers draws as a sampler does. With a learned variance it stays `DDPMScheduler`, the
+    /// only class that takes the variance out of the network's output for any number of channels.
+    #[must_use]
+    pub fn sampled_by(mut self, sampler: &SamplerConfig) -> Self {
+        let plain = self.class.clone();
+        sampler.to_scheduler(&mut self);
+        if self.variance_type.as_deref() == Some("learned_range") {
+            self.class = plain;
         }
-        file
+        self
+    }
+
+    /// The keys that are known here.
+    fn own_fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        }
+    }
+
+    /// The file's content. A key that its source did not have is written if it is not the default of its class; of a
+    /// scheduler without a source, every key of the class is.
+    pub(super) fn to_json(&self) -> Value {
+        let class = Class::named(&self.class);
+        let default = class.map_or_else(Self::default, Class::default_config).own_fields();
+        let mut file = Map::from_iter([
+            ("_class_name".to_owned(), json!(self.class)),
+            ("_diffusers_version".to_owned(), json!(VERSION)),
+        ]);
+        for (key, value) in self.own_fields() {
+            let is_told = if self.source.is_empty() {
+                key != "set_alpha_to_one" || self.class != PLAIN
+            } else {
+                self.source.contains_key(&key)
+            };
+            if is_told || default.get(&key) != Some(&value) {
+                file.insert(key, value);
+            }
+        }
+        for (key, value) in &self.source {
+            file.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        Value::Object(file)
+    }
+
+    /// The pipeline of diffusers that draws with it.
+    pub(super) fn pipeline(&self) -> &'static str {
+        Class::named(&self.class).map_or(CLASSES[0].pipeline, |class| class.pipeline)
     }
 
     /// The process.
     ///
     /// # Errors
-    /// [`CoreError::Config`] for a schedule or variance that is not supported.
+    /// [`CoreError::Config`] for a schedule or variance that is not supported, and for a range that cannot work.
     pub fn process(&self) -> Result<ProcessConfig, CoreError> {
         let Some(schedule) = BetaSchedule::from_scheduler(self) else {
             let expected = format!("supported are {}", BetaSchedule::names_of_diffusers().join(", "));
             return Err(CoreError::config("beta_schedule", &self.beta_schedule, expected));
         };
-        let variance = match self.variance_type.as_str() {
-            // Both forms draw the same; diffusers' two differ in where they take the logarithm.
-            "fixed_small" | "fixed_small_log" => Variance::FixedSmall,
-            "fixed_large" => Variance::FixedLarge,
-            "learned_range" => Variance::LearnedRange,
-            other => {
+        let variance = match self.variance_type.as_deref() {
+            // Both forms draw the same; diffusers' two differ in where they take the logarithm. Solvers have none.
+            None | Some("fixed_small" | "fixed_small_log") => Variance::FixedSmall,
+            Some("fixed_large") => Variance::FixedLarge,
+            Some("learned_range") => Variance::LearnedRange,
+            Some(other) => {
                 let expected = "supported are fixed_small, fixed_small_log, fixed_large and learned_range";
                 return Err(CoreError::config("variance_type", other, expected));
             }
         };
-        if self.thresholding && (self.sample_max_value.is_nan() || self.sample_max_value <= 0.0) {
-            let expected = "expected a number above 0";
-            return Err(CoreError::config("sample_max_value", self.sample_max_value, expected));
-        }
-        if self.thresholding && !(0.0..=1.0).contains(&self.dynamic_thresholding_ratio) {
-            let (key, ratio) = ("dynamic_thresholding_ratio", self.dynamic_thresholding_ratio);
-            return Err(CoreError::config(key, ratio, "expected a quantile, 0 to 1"));
-        }
-        if self.clip_sample && self.clip_sample_range != 1.0 {
-            return Err(CoreError::config(
-                "clip_sample_range",
-                self.clip_sample_range,
-                "only 1 is supported",
-            ));
-        }
+        self.check_ranges()?;
         Ok(ProcessConfig {
             timesteps: self.num_train_timesteps,
             schedule,
@@ -144,15 +206,297 @@ impl SchedulerConfig {
         })
     }
 
+    fn check_ranges(&self) -> Result<(), CoreError> {
+        let is_range = |value: f64| value.is_finite() && value > 0.0;
+        if self.thresholding && !is_range(self.sample_max_value) {
+            let expected = "expected a number above 0";
+            return Err(CoreError::config("sample_max_value", self.sample_max_value, expected));
+        }
+        if self.thresholding && !(0.0..=1.0).contains(&self.dynamic_thresholding_ratio) {
+            let (key, ratio) = ("dynamic_thresholding_ratio", self.dynamic_thresholding_ratio);
+            return Err(CoreError::config(key, ratio, "expected a quantile, 0 to 1"));
+        }
+        if self.clip_sample && !is_range(self.clip_sample_range) {
+            let expected = "expected a number above 0";
+            return Err(CoreError::config("clip_sample_range", self.clip_sample_range, expected));
+        }
+        Ok(())
+    }
+
     /// What is done to a predicted x_0.
     pub fn threshold(&self) -> Threshold {
         match (self.thresholding, self.clip_sample) {
             (true, _) => {
-                let (ratio, max) = (self.dynamic_thresholding_ratio, Some(self.sample_max_value));
-                Threshold::Dynamic { ratio, max }
+                let max = Some(self.sample_max_value).filter(|max| *max < NO_MAXIMUM);
+                Threshold::Dynamic { ratio: self.dynamic_thresholding_ratio, max }
             }
-            (false, true) => Threshold::Clip,
+            (false, true) => self.clip(),
             (false, false) => Threshold::None,
+        }
+    }
+
+    /// Clipping to the range of `clip_sample_range`.
+    pub(crate) fn clip(&self) -> Threshold {
+        if self.clip_sample_range == 1.0 {
+            Threshold::Clip
+        } else {
+            Threshold::ClipTo(self.clip_sample_range)
+        }
+    }
+
+    /// Sets the keys that say what is done to a predicted x_0.
+    pub(crate) fn set_threshold(&mut self, threshold: Threshold) {
+        (self.thresholding, self.clip_sample) = (false, false);
+        match threshold {
+            Threshold::None => {}
+            Threshold::Clip => (self.clip_sample, self.clip_sample_range) = (true, 1.0),
+            Threshold::ClipTo(range) => (self.clip_sample, self.clip_sample_range) = (true, range),
+            Threshold::Dynamic { ratio, max } => {
+                self.thresholding = true;
+                self.dynamic_thresholding_ratio = ratio;
+                self.sample_max_value = max.unwrap_or(NO_MAXIMUM);
+            }
+        }
+    }
+}
+
+/// The largest `sample_max_value` that diffusers takes, for a threshold that has none.
+const NO_MAXIMUM: f64 = f32::MAX as f64;
+
+/// The class of a file; one that does not say is of the oldest.
+fn class_of(source: &Map<String, Value>) -> Result<&'static Class, CoreError> {
+    let name = match source.get("_class_name") {
+        None | Some(Value::Null) => return Ok(&CLASSES[0]),
+        Some(name) => name,
+    };
+    name.as_str().and_then(Class::named).ok_or_else(|| {
+        let known: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
+        let expected =
+            format!("the process of this class is not supported; supported are {}", known.join(", "));
+        CoreError::Config { key: "_class_name".into(), value: cut(&name.to_string()), expected }
+    })
+}
+
+/// Refuses keys of other classes that make another process, and warns of those that only diffusers samples by.
+fn check_others(source: &Map<String, Value>) -> Result<(), CoreError> {
+    let is = |key: &str, value: Value| source.get(key) == Some(&value);
+    let other_process = [
+        ("use_flow_sigmas", json!(true), "flow matching is another process, and not supported"),
+        (
+            "timestep_type",
+            json!("continuous"),
+            "continuous noise levels are another process, and not supported",
+        ),
+    ];
+    for (key, value, expected) in other_process {
+        if is(key, value.clone()) {
+            return Err(CoreError::Config {
+                key: key.into(),
+                value: value.to_string(),
+                expected: expected.into(),
+            });
+        }
+    }
+    let followed = [
+        ("use_karras_sigmas", json!(false)),
+        ("use_exponential_sigmas", json!(false)),
+        ("use_beta_sigmas", json!(false)),
+        ("use_lu_lambdas", json!(false)),
+        ("euler_at_final", json!(false)),
+        ("final_sigmas_type", json!("zero")),
+    ];
+    for (key, value) in followed {
+        if let Some(other) = source.get(key).filter(|given| !given.is_null() && **given != value) {
+            warn_once(&format!(
+                "scheduler_config.json: `{key}` is {}, which samplers here do not follow; an export keeps it",
+                cut(&other.to_string())
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::{Ancestral, Ddim, DpmSolver, Heun};
+
+    fn read(text: &str) -> Result<SchedulerConfig, CoreError> {
+        SchedulerConfig::of_fields(serde_json::from_str(text).unwrap())
+    }
+
+    fn again(config: &SchedulerConfig) -> SchedulerConfig {
+        read(&config.to_json().to_string()).unwrap()
+    }
+
+    #[test]
+    fn schedulers_of_other_processes_are_refused_by_their_class() {
+        for class in [
+            "EDMDPMSolverMultistepScheduler",
+            "FlowMatchHeunDiscreteScheduler",
+            "IPNDMScheduler",
+            "LCMScheduler",
+            "TCDScheduler",
+            "RePaintScheduler",
+            "MyScheduler",
+            "",
+        ] {
+            let message = read(&json!({ "_class_name": class }).to_string()).unwrap_err().to_string();
+            assert!(message.contains(&format!("`_class_name` is \"{class}\"")), "{message}");
+            assert!(message.contains("not supported"), "{message}");
+        }
+        for (text, key) in [
+            (r#"{"_class_name": ["DDPMScheduler"]}"#, "`_class_name` is [\"DDPMScheduler\"]"),
+            (
+                r#"{"_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": true}"#,
+                "`use_flow_sigmas` is true",
+            ),
+            (
+                r#"{"_class_name": "EulerDiscreteScheduler", "timestep_type": "continuous"}"#,
+                "`timestep_type`",
+            ),
+        ] {
+            let message = read(text).unwrap_err().to_string();
+            assert!(message.contains(key), "{message}");
+        }
+    }
+
+    /// The defaults are those of diffusers 0.42.1.
+    #[test]
+    fn keys_that_are_absent_have_the_defaults_of_their_class() {
+        let of = |class: &str| read(&json!({ "_class_name": class }).to_string()).unwrap();
+        assert_eq!(read("{}").unwrap().own_fields(), SchedulerConfig::default().own_fields());
+        assert!(!of("PNDMScheduler").set_alpha_to_one && of("DDIMScheduler").set_alpha_to_one);
+        let heun = of("HeunDiscreteScheduler");
+        assert_eq!((heun.beta_start, heun.beta_end, heun.clip_sample), (0.00085, 0.012, false));
+        assert_eq!(of("EulerDiscreteScheduler").timestep_spacing, Spacing::Linspace);
+        let solver = of("DPMSolverMultistepScheduler");
+        assert_eq!((solver.variance_type.as_deref(), solver.timestep_spacing), (None, Spacing::Linspace));
+        // Solvers are written with no variance at all.
+        assert_eq!(solver.process().unwrap().variance, Variance::FixedSmall);
+    }
+
+    #[test]
+    fn a_source_is_written_as_it_was_read() {
+        for source in [
+            json!({ "_class_name": "PNDMScheduler", "skip_prk_steps": true, "steps_offset": 1, "beta_schedule": "scaled_linear" }),
+            json!({ "_class_name": "DDIMScheduler", "clip_sample_range": 1.5, "set_alpha_to_one": false, "timestep_spacing": "trailing", "rescale_betas_zero_snr": true, "prediction_type": "v_prediction" }),
+            json!({ "_class_name": "DPMSolverMultistepScheduler", "variance_type": null, "algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": true }),
+            json!({ "_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": "-Infinity", "num_train_timesteps": 50 }),
+            json!({ "_class_name": "DDPMScheduler", "thresholding": true, "sample_max_value": 4.0, "variance_type": "fixed_small_log", "mine": [1, 2] }),
+        ] {
+            let config = read(&source.to_string()).unwrap();
+            let mut written = config.to_json();
+            written.as_object_mut().unwrap().remove("_diffusers_version");
+            assert_eq!(written, source);
+            let again = again(&config);
+            assert_eq!(again.own_fields(), config.own_fields());
+            assert_eq!(
+                (again.class.as_str(), again.threshold()),
+                (config.class.as_str(), config.threshold())
+            );
+        }
+    }
+
+    /// A directory that a run writes draws, here and in diffusers, as the run drew.
+    #[test]
+    fn a_sampler_survives_its_scheduler() {
+        let process = ProcessConfig { timesteps: 30, ..ProcessConfig::default() };
+        let dynamic = Threshold::Dynamic { ratio: 0.9, max: None };
+        let samplers = [
+            (
+                SamplerConfig::of(Ddim {
+                    steps: 7,
+                    spacing: Spacing::Trailing,
+                    threshold: Threshold::None,
+                    ..Ddim::default()
+                }),
+                "DDIMScheduler",
+                "DDIMPipeline",
+            ),
+            (
+                SamplerConfig::of(Ddim {
+                    steps: 7,
+                    steps_offset: 1,
+                    to_x_0: false,
+                    threshold: Threshold::ClipTo(2.5),
+                    ..Ddim::default()
+                }),
+                "DDIMScheduler",
+                "DDIMPipeline",
+            ),
+            (
+                SamplerConfig::of(Ancestral {
+                    steps: Some(7),
+                    spacing: Spacing::Linspace,
+                    threshold: dynamic,
+                    ..Ancestral::default()
+                }),
+                "DDPMScheduler",
+                "DDPMPipeline",
+            ),
+            (
+                SamplerConfig::of(DpmSolver { steps: 7, threshold: dynamic, ..DpmSolver::default() }),
+                "DPMSolverMultistepScheduler",
+                "DDPMPipeline",
+            ),
+            (
+                SamplerConfig::of(Heun {
+                    steps: 7,
+                    spacing: Spacing::Leading,
+                    threshold: Threshold::Clip,
+                    ..Heun::default()
+                }),
+                "HeunDiscreteScheduler",
+                "DDIMPipeline",
+            ),
+        ];
+        for (sampler, class, pipeline) in samplers {
+            let scheduler = again(&SchedulerConfig::of(&process).sampled_by(&sampler));
+            assert_eq!((scheduler.class.as_str(), scheduler.pipeline()), (class, pipeline));
+            assert_eq!(scheduler.process().unwrap(), process);
+            let mut followed = SamplerConfig::named(sampler.name()).unwrap();
+            followed.edit().follow(&scheduler, Some(7), 0.0);
+            assert_eq!(followed, sampler);
+        }
+        let learned = ProcessConfig { variance: Variance::LearnedRange, ..process };
+        let scheduler = SchedulerConfig::of(&learned).sampled_by(&SamplerConfig::of(Ddim::default()));
+        assert_eq!(scheduler.class, "DDPMScheduler");
+    }
+
+    #[test]
+    fn clipping_has_any_range_above_zero() {
+        let threshold = |text: &str| {
+            let config = read(text).unwrap();
+            config.process().map(|_| config.threshold()).map_err(|error| error.to_string())
+        };
+        assert_eq!(threshold(r#"{"clip_sample_range": 0.5}"#).unwrap(), Threshold::ClipTo(0.5));
+        assert_eq!(threshold(r#"{"clip_sample_range": 1}"#).unwrap(), Threshold::Clip);
+        assert_eq!(threshold(r#"{"clip_sample": false, "clip_sample_range": -1}"#).unwrap(), Threshold::None);
+        for range in ["0", "-2.0", "-1e-9"] {
+            let told = threshold(&format!(r#"{{"clip_sample_range": {range}}}"#)).unwrap_err();
+            assert!(told.contains("`clip_sample_range`") && told.contains("above 0"), "{told}");
+        }
+    }
+
+    #[test]
+    fn steps_that_nobody_asked_for_fit_the_process() {
+        for (timesteps, offset) in [(2, 0), (10, 1), (20, 0), (49, 3), (1000, 1)] {
+            for spacing in ["leading", "trailing", "linspace"] {
+                let text = json!({ "num_train_timesteps": timesteps, "steps_offset": offset, "timestep_spacing": spacing });
+                let scheduler = read(&text.to_string()).unwrap();
+                let process = scheduler.process().unwrap().build().unwrap();
+                for name in SamplerConfig::list().names() {
+                    let mut sampler = SamplerConfig::named(name).unwrap();
+                    sampler.edit().follow(&scheduler, None, 0.0);
+                    assert!(
+                        sampler.check(&process).is_ok(),
+                        "{name}, {spacing}, {timesteps} and {offset}: {sampler:?}"
+                    );
+                    let most = if name == "ancestral" { timesteps } else { 100 };
+                    assert!(sampler.evaluations(timesteps) <= most, "{sampler:?}");
+                }
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum Threshold {
     /// Clipped to [-1, 1] (diffusers' `clip_sample`).
     #[default]
     Clip,
+    /// Clipped to `[-range, range]` (diffusers' `clip_sample_range`).
+    ClipTo(f64),
     /// Dynamic thresholding (Saharia et al. 2022, Imagen, arXiv 2205.11487, section 2.3): clipped to [-s, s] and divided by
     /// s, where s is a quantile of each image's absolute values, and at least 1.
     Dynamic {
@@ -41,6 +43,11 @@ impl Threshold {
     /// [`CoreError::Config`] for the first option out of range.
     pub fn check(self) -> Result<(), CoreError> {
         static TOLD: Once = Once::new();
+        if let Self::ClipTo(range) = self
+            && !(range.is_finite() && range > 0.0)
+        {
+            return Err(CoreError::config("clip_to", range, "expected a number above 0"));
+        }
         let Self::Dynamic { ratio, max } = self else { return Ok(()) };
         if !(0.0..=1.0).contains(&ratio) {
             return Err(CoreError::config("dynamic.ratio", ratio, "expected a quantile, 0 to 1"));
@@ -73,6 +80,7 @@ impl Threshold {
         match self {
             Self::None => x_0,
             Self::Clip => x_0.clamp(-1.0, 1.0),
+            Self::ClipTo(range) => x_0.clamp(-range, range),
             Self::Dynamic { ratio, max } => dynamic(x_0, ratio, max),
         }
     }
@@ -130,6 +138,24 @@ mod tests {
         // A limit that is not there is not written either.
         assert_eq!(serde_json::to_string(&published).unwrap(), r#"{"dynamic":{"ratio":1.0}}"#);
         assert!(clipping.check().is_ok() && published.check().is_ok());
+    }
+
+    #[test]
+    fn clipping_to_a_range_is_written_and_read() {
+        let values = [0.5, -1.0, 2.0, -4.0];
+        for (range, clipped) in
+            [(0.75, [0.5, -0.75, 0.75, -0.75]), (2.0, [0.5, -1.0, 2.0, -2.0]), (8.0, values)]
+        {
+            let threshold = Threshold::ClipTo(range);
+            assert_eq!(applied(threshold, values), clipped);
+            let text = serde_json::to_string(&threshold).unwrap();
+            assert_eq!(text, format!("{{\"clip_to\":{range:?}}}"));
+            assert_eq!(serde_json::from_str::<Threshold>(&text).unwrap(), threshold);
+            assert!(threshold.check().is_ok());
+        }
+        for range in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Threshold::ClipTo(range).check().unwrap_err().to_string().contains("`clip_to`"));
+        }
     }
 
     #[test]

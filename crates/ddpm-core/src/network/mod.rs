@@ -19,7 +19,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use self::{any::AnyNetwork, record::NetworkRecord};
-use crate::{CoreError, Denoiser, Kernels, TrainBackend, noise::Key};
+use crate::{
+    CoreError, Denoiser, Kernels, TrainBackend,
+    diffusers::{pass_over, read_fields},
+    error::shown,
+    noise::Key,
+};
 
 /// The requirements of the data and the process for a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +77,16 @@ pub trait NetworkOptions: Options {
     /// [`CoreError::Config`] that names the first key that does not.
     fn validate(&self) -> Result<(), CoreError>;
 
+    /// Checks that a network of these options can be trained here, and not only used: by default
+    /// [`validate`](Self::validate).
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate); [`CoreError::Config`] for an option that changes the training alone and is not
+    /// supported.
+    fn validate_training(&self) -> Result<(), CoreError> {
+        self.validate()
+    }
+
     /// The input and the output of the network.
     fn shape(&self) -> NetworkShape;
 
@@ -102,7 +117,7 @@ pub trait NetworkOptions: Options {
     /// does it for options that are written under their own names.
     ///
     /// # Errors
-    /// [`CoreError::Config`] for keys and values that are not understood.
+    /// [`CoreError::Config`] for values that are not understood.
     fn take_config(&mut self, class: &str, fields: Map<String, Value>) -> Result<(), CoreError>;
 
     /// The tensors of a checkpoint under the names of its file; by default as they are.
@@ -128,12 +143,15 @@ pub trait NetworkOptions: Options {
     }
 }
 
-/// Options from the fields of a `config.json`.
+/// Options from the fields of a `config.json`. Keys that the options do not have are passed over with a warning, as
+/// diffusers does.
 ///
 /// # Errors
-/// [`CoreError::Config`] for keys and values that are not understood.
+/// [`CoreError::Config`] for a value that is not understood, with the path of its key.
 pub fn read_config<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, CoreError> {
-    serde_json::from_value(Value::Object(fields)).map_err(|e| CoreError::Content { problem: e.to_string() })
+    let (options, unknown) = read_fields(fields)?;
+    pass_over("config.json", &unknown);
+    Ok(options)
 }
 
 /// Makes the network of some options, on one backend.
@@ -183,11 +201,4 @@ pub fn decide<T: PartialEq + std::fmt::Debug>(
     }
     *value = needed;
     Ok(())
-}
-
-/// A value as a configuration has it: without the `Some` of an optional one.
-fn shown(value: &impl std::fmt::Debug) -> String {
-    let text = format!("{value:?}");
-    let inner = text.strip_prefix("Some(").and_then(|text| text.strip_suffix(')')).map(str::to_owned);
-    inner.unwrap_or(if text == "None" { "absent".to_owned() } else { text })
 }

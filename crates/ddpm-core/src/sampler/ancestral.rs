@@ -85,6 +85,12 @@ impl SamplerOptions for Ancestral {
         let (spacing, steps_offset) = (scheduler.timestep_spacing, scheduler.steps_offset);
         *self = Self { steps, spacing, steps_offset, threshold: scheduler.threshold() };
     }
+
+    fn to_scheduler(&self, scheduler: &mut SchedulerConfig) {
+        scheduler.class = "DDPMScheduler".into();
+        (scheduler.timestep_spacing, scheduler.steps_offset) = (self.spacing, self.steps_offset);
+        scheduler.set_threshold(self.threshold);
+    }
 }
 
 impl<B: Kernels> Sampler<B> for Ancestral {

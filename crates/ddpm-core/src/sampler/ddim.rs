@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
-    CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
-    schedule::Spacing,
+    CoreError, Denoiser, GaussianDiffusion, Kernels,
+    diffusers::SchedulerConfig,
+    diffusion::Threshold,
+    schedule::{Spacing, most_steps},
 };
 
 /// The DDIM sampler.
@@ -105,13 +107,28 @@ impl SamplerOptions for Ddim {
     /// As `DDIMScheduler.from_config`, with 50 steps unless told otherwise.
     fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, eta: f64) {
         *self = Self {
-            steps: steps.unwrap_or(50),
+            steps: steps.unwrap_or(Self::default().steps),
             eta,
             spacing: scheduler.timestep_spacing,
             steps_offset: scheduler.steps_offset,
             threshold: scheduler.threshold(),
             to_x_0: scheduler.set_alpha_to_one,
         };
+        if steps.is_none() {
+            self.fit_steps(scheduler.num_train_timesteps);
+        }
+    }
+
+    fn to_scheduler(&self, scheduler: &mut SchedulerConfig) {
+        scheduler.class = "DDIMScheduler".into();
+        (scheduler.timestep_spacing, scheduler.steps_offset) = (self.spacing, self.steps_offset);
+        scheduler.set_alpha_to_one = self.to_x_0;
+        scheduler.set_threshold(self.threshold);
+    }
+
+    fn fit_steps(&mut self, timesteps: usize) {
+        let visited = |steps| self.spacing.timesteps(timesteps, steps, self.steps_offset);
+        self.steps = most_steps(self.steps, timesteps, visited);
     }
 }
 

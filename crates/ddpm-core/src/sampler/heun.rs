@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
-    CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
-    schedule::Spacing,
+    CoreError, Denoiser, GaussianDiffusion, Kernels,
+    diffusers::SchedulerConfig,
+    diffusion::Threshold,
+    schedule::{Spacing, most_steps},
 };
 
 /// The Heun sampler.
@@ -84,13 +86,28 @@ impl SamplerOptions for Heun {
 
     /// As `HeunDiscreteScheduler.from_config`, with 20 steps unless told otherwise.
     fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, _eta: f64) {
-        let threshold = if scheduler.clip_sample { Threshold::Clip } else { Threshold::None };
+        let threshold = if scheduler.clip_sample { scheduler.clip() } else { Threshold::None };
         *self = Self {
-            steps: steps.unwrap_or(20),
+            steps: steps.unwrap_or(Self::default().steps),
             spacing: scheduler.timestep_spacing,
             steps_offset: scheduler.steps_offset,
             threshold,
         };
+        if steps.is_none() {
+            self.fit_steps(scheduler.num_train_timesteps);
+        }
+    }
+
+    /// diffusers' class has no dynamic thresholding: it is written and not done there.
+    fn to_scheduler(&self, scheduler: &mut SchedulerConfig) {
+        scheduler.class = "HeunDiscreteScheduler".into();
+        (scheduler.timestep_spacing, scheduler.steps_offset) = (self.spacing, self.steps_offset);
+        scheduler.set_threshold(self.threshold);
+    }
+
+    fn fit_steps(&mut self, timesteps: usize) {
+        let visited = |steps| self.spacing.timesteps(timesteps, steps, self.steps_offset);
+        self.steps = most_steps(self.steps, timesteps, visited);
     }
 }
 

@@ -90,7 +90,19 @@ pub trait SamplerOptions: Options {
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError>;
 
     /// Takes the options that diffusers' scheduler of this kind would have for a pretrained model; `eta` is DDIM's.
+    /// Without `steps`, there are no more of them than the process allows.
     fn follow(&mut self, scheduler: &SchedulerConfig, steps: Option<usize>, eta: f64);
+
+    /// Writes the options into a scheduler with which diffusers draws the same, the reverse of
+    /// [`follow`](Self::follow); by default nothing, for a sampler that diffusers does not have.
+    fn to_scheduler(&self, scheduler: &mut SchedulerConfig) {
+        let _ = scheduler;
+    }
+
+    /// Takes fewer steps where a process of so many timesteps does not allow the default; by default nothing.
+    fn fit_steps(&mut self, timesteps: usize) {
+        let _ = timesteps;
+    }
 }
 
 /// A way to turn noise into images with a denoiser.

@@ -66,6 +66,15 @@ impl Spacing {
     }
 }
 
+/// The most steps, up to `wanted`, with which `timesteps` does not fail; `wanted` if there are none.
+pub(crate) fn most_steps(
+    wanted: usize,
+    all: usize,
+    timesteps: impl Fn(usize) -> Result<Vec<usize>, CoreError>,
+) -> usize {
+    (1..=wanted.min(all)).rev().find(|&steps| timesteps(steps).is_ok()).unwrap_or(wanted)
+}
+
 /// NumPy's round, which diffusers uses, goes to the even neighbour.
 fn round(x: f64) -> usize {
     x.round_ties_even() as usize

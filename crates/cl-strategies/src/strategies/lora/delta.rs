@@ -17,6 +17,7 @@ use rand::Rng;
 use super::{
     super::shared::parts::{is_attention, is_class_embedding},
     LoraConfig, Trained,
+    orthogonal::orthogonal_columns,
 };
 
 /// The part that a parameter of the model plays.
@@ -83,20 +84,42 @@ impl<B: TrainBackend> Delta<B> {
         delta
     }
 
-    /// Its gradients, from those of the weights.
+    /// Starts each `down` in columns orthogonal to those of a past one; `down` of rank 1, which have none, and all without
+    /// a past stay as they are.
+    #[must_use]
+    pub fn across(mut self, past: &[Tensor<B::InnerBackend, 2>], device: &B::Device) -> Self {
+        for (down, past) in self.down.iter_mut().zip(past) {
+            let shape = past.dims();
+            if shape[0] > 1 {
+                let past: Vec<f32> = past.to_data().iter::<f32>().collect();
+                let data = TensorData::new(orthogonal_columns(&past, shape[0]), shape);
+                *down = Param::from_tensor(Tensor::from_data(data, ddpm_kernels::floats_on::<B>(device)));
+            }
+        }
+        self
+    }
+
+    /// Its gradients, from those of the weights; `pulls` are added to the latter for the adapters alone, one for each, or
+    /// none at all.
     pub fn gradients(
         &self,
         parts: &[Part],
         of_weights: ParameterVector<B::InnerBackend>,
+        pulls: Vec<Tensor<B::InnerBackend, 1>>,
         scale: f64,
     ) -> GradientsParams {
         let inner = self.valid();
         let mut adapters = inner.down.iter().zip(&inner.up);
+        let mut pulls = pulls.into_iter();
         let (mut downs, mut ups, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for (part, (id, grad)) in parts.iter().zip(of_weights.into_entries()) {
             if let Some(shape) = part.matrix {
                 let (down, up) = adapters.next().expect("an adapter for each such weight");
-                let grad = grad.clone().reshape(shape).mul_scalar(scale);
+                let pulled = match pulls.next() {
+                    Some(pull) => grad.clone() + pull,
+                    None => grad.clone(),
+                };
+                let grad = pulled.reshape(shape).mul_scalar(scale);
                 let product = B::InnerBackend::product_in_f32;
                 downs.push((down.id, product(up.val().transpose(), grad.clone()).flatten(0, 1)));
                 ups.push((up.id, product(grad, down.val().transpose()).flatten(0, 1)));
@@ -111,9 +134,31 @@ impl<B: TrainBackend> Delta<B> {
 }
 
 impl<I: Kernels> Delta<I> {
+    /// The change that each adapter makes to its weight, `scale up down`, flat.
+    pub fn changes(&self, scale: f64) -> impl Iterator<Item = Tensor<I, 1>> {
+        self.up.iter().zip(&self.down).map(move |(up, down)| {
+            let product: Tensor<I, 1> = I::product_in_f32(up.val(), down.val()).flatten(0, 1);
+            product.mul_scalar(scale)
+        })
+    }
+
+    /// The `down` of each adapter.
+    pub fn downs(&self) -> impl Iterator<Item = Tensor<I, 2>> {
+        self.down.iter().map(Param::val)
+    }
+
     /// The weights with the adapters added and the values put in.
     pub fn applied(&self, parts: &[Part], base: &ParameterVector<I>, scale: f64) -> ParameterVector<I> {
-        let mut adapters = self.down.iter().zip(&self.up);
+        self.with_changes(parts, base, self.changes(scale))
+    }
+
+    /// The weights with these changes added, one for each adapter, and the values put in.
+    pub fn with_changes(
+        &self,
+        parts: &[Part],
+        base: &ParameterVector<I>,
+        mut changes: impl Iterator<Item = Tensor<I, 1>>,
+    ) -> ParameterVector<I> {
         let mut values = self.values.iter();
         let mut weight = |part: &Part, frozen: &Tensor<I, 1>| {
             let value = if part.trained {
@@ -124,9 +169,7 @@ impl<I: Kernels> Delta<I> {
             if part.matrix.is_none() {
                 return value;
             }
-            let (down, up) = adapters.next().expect("an adapter for each such weight");
-            let product: Tensor<I, 1> = I::product_in_f32(up.val(), down.val()).flatten(0, 1);
-            value + product.mul_scalar(scale)
+            value + changes.next().expect("an adapter for each such weight")
         };
         let entries = parts.iter().zip(base.entries());
         ParameterVector::from_entries(entries.map(|(part, (id, value))| (id, weight(part, value))).collect())
@@ -175,14 +218,53 @@ mod tests {
         assert_eq!(applied, [13.0, 14.0, 42.0, 41.5, 50.0, 63.0]);
     }
 
+    /// The first adapter has the past columns (3, 4) and (1, 2); the second, of rank 1, stays. `up` stays too.
+    #[test]
+    fn adapters_start_across_the_past() {
+        let down = || vec![matrix(&[1.0, 0.0, 0.0, 1.0], [2, 2]), matrix(&[5.0, 6.0], [1, 2])];
+        let up = vec![matrix(&[0.0, 0.0], [1, 2]), matrix(&[0.0], [1, 1])];
+        let delta = Delta { down: down(), up, values: Vec::new() };
+        let past = |delta: Delta<B>| -> Vec<Vec<f32>> {
+            delta.valid().downs().map(|down| down.into_data().to_vec().unwrap()).collect()
+        };
+        let device = Default::default();
+        assert_eq!(past(delta.clone().across(&[], &device)), [vec![1.0, 0.0, 0.0, 1.0], vec![5.0, 6.0]]);
+        let of_past = [
+            Tensor::from_floats([[3.0, 1.0], [4.0, 2.0]], &device),
+            Tensor::from_floats([[1.0, 1.0]], &device),
+        ];
+        let found = past(delta.across(&of_past, &device));
+        let root = 5.0_f32.sqrt();
+        for (found, expected) in found[0].iter().zip([-0.8, -2.0 / root, 0.6, 1.0 / root]) {
+            assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
+        }
+        assert_eq!(found[1], [5.0, 6.0]);
+    }
+
     /// With dW = [[1, 0, 2], [0, 1, 0]]: d up = 3 dW down^T = 3 [[5, 2], [0, -1]], and d down = 3 up^T dW =
     /// 3 [[1, 0.5, 2], [2, 0, 4]].
     #[test]
     fn their_gradients_do_too() {
         let (parts, delta) = delta();
         let of_weights = weights(&[1.0, 0.0, 2.0, 0.0, 1.0, 0.0]);
-        let mut grads = delta.gradients(&parts, of_weights, config().scale());
+        let mut grads = delta.gradients(&parts, of_weights, Vec::new(), config().scale());
         let found = take_gradients::<B, _>(&delta, &mut grads).to_floats();
         assert_eq!(found, [3.0, 1.5, 6.0, 6.0, 0.0, 12.0, 15.0, 6.0, 0.0, -3.0]);
+    }
+
+    /// That gradient as dW = [[0, 1, 2], [0, 1, -1]] and a pull of [[1, -1, 0], [0, 0, 1]], which a weight that is trained
+    /// itself does not feel.
+    #[test]
+    fn a_pull_is_that_of_the_adapters_alone() {
+        let (_, mut delta) = delta();
+        let parts = vec![Part { matrix: Some([2, 3]), trained: true }];
+        let value = Tensor::from_floats([0.0; 6], &Default::default());
+        delta.values.push(Param::from_tensor(value));
+        let of_weights = weights(&[0.0, 1.0, 2.0, 0.0, 1.0, -1.0]);
+        let pull = Tensor::from_floats([1.0, -1.0, 0.0, 0.0, 0.0, 1.0], &Default::default());
+        let mut grads = delta.gradients(&parts, of_weights, vec![pull], config().scale());
+        let found = take_gradients::<B, _>(&delta, &mut grads).to_floats();
+        assert_eq!(found[..10], [3.0, 1.5, 6.0, 6.0, 0.0, 12.0, 15.0, 6.0, 0.0, -3.0]);
+        assert_eq!(found[10..], [0.0, 1.0, 2.0, 0.0, 1.0, -1.0]);
     }
 }

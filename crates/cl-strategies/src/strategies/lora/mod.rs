@@ -8,112 +8,40 @@
 //! Each experience has an optimiser and a moving average of its own adapters, whatever `training.ema.at_experience` says:
 //! there are no earlier values of these parameters to go on from.
 //!
-//! Deviations from C-LoRA: no penalty on overlapping adapters. The table of class embeddings is trained along, and kept
-//! for each task: a new class would have none otherwise.
+//! Staniszewski et al. 2024 (arXiv 2410.04891; code: luk-st/continual-lora) compare four ways from task to task, which
+//! are `continued` ("naive"), `merged` ("merge and initialisation"), `merged` that start `orthogonal` (`orthogonal.rs`), and
+//! `largest` ("magnitude-based", `past.rs`). Deviations: merged changes `up down` are added up, where that code adds up
+//! `up` and `down` each for themselves before the orthogonal start; it uses rank 64 with alpha = rank, and starts `down`
+//! normally.
+//!
+//! With `adapters = "merged"` and an `overlap_penalty` this is C-LoRA (`past.rs`). The penalty is on the weights' changes,
+//! alpha / rank included, which is that of the paper at alpha = rank. Deviations from C-LoRA: the paper adapts keys and
+//! values of cross-attention, which networks here do not have; convolutions and attention have adapters instead. The
+//! table of class embeddings, in the place of the paper's tokens, is trained along, and kept for each task with selected
+//! adapters: a new class would have none otherwise. With rank 0 it is all that is trained, as a token for each concept is
+//! (textual inversion, Gal et al. 2022, arXiv 2208.01618).
 
 mod delta;
+mod options;
+mod orthogonal;
+mod past;
 
 use burn::{module::AutodiffModule, optim::GradientsParams};
-use cldiff_choices::Describe;
 use ddpm_core::{
     AdamW, AdamWMoments, Ema, TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose},
     parameters::{ParameterVector, take_gradients, with_inner_parameters, with_parameters},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use self::delta::{Delta, Part, parts};
-use super::{BuildStrategy, Needs, StrategyOptions};
-use crate::{Boundary, HeldMemory, Restore, State, StepTaker, Strategy, StrategyError, check};
+pub use self::options::{Adapters, LoraConfig, Start, Trained};
+use self::{
+    delta::{Delta, Part, parts},
+    past::Past,
+};
+use super::StrategyOptions;
+use crate::{Boundary, HeldMemory, Restore, State, StepTaker, Strategy, StrategyError};
 
 const DOWN: Purpose = Purpose::named("low-rank adapters");
-
-/// What becomes of an experience's adapters at its end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Adapters {
-    /// They are kept, and used when the task is asked for.
-    #[default]
-    Selected,
-    /// They are added to the weights, and the next experience has new ones.
-    Merged,
-}
-
-/// What an experience trains beside its adapters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Trained {
-    /// The class embeddings alone.
-    #[default]
-    Adapters,
-    /// Everything: with rank 0 this is finetuning.
-    Everything,
-}
-
-/// The options of LoRA.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LoraConfig {
-    /// The rank of each adapter, where the weight is larger.
-    pub rank: usize,
-    /// Adapters count alpha / rank times.
-    pub alpha: f64,
-    /// Whether convolutions have adapters.
-    pub convolution: bool,
-    /// Whether attention has adapters.
-    pub attention: bool,
-    /// What becomes of them at the end of an experience.
-    pub adapters: Adapters,
-    /// What is trained beside them.
-    pub train: Trained,
-}
-
-impl Default for LoraConfig {
-    fn default() -> Self {
-        Self {
-            rank: 8,
-            alpha: 8.0,
-            convolution: true,
-            attention: true,
-            adapters: Adapters::Selected,
-            train: Trained::Adapters,
-        }
-    }
-}
-
-impl Describe for LoraConfig {
-    const NAME: &'static str = "lora";
-    const SUMMARY: &'static str = "Frozen weights, and low-rank adapters for each task";
-    const CITATION: &'static str = "Hu et al. 2021, arXiv 2106.09685; Smith et al. 2023, arXiv 2304.06027";
-}
-
-impl StrategyOptions for LoraConfig {
-    fn validate(&self) -> Result<(), StrategyError> {
-        check::above_0("alpha", self.alpha)?;
-        if !self.convolution && !self.attention {
-            let expected = "expected `true`, or `attention = true`: no weight would have an adapter";
-            return Err(StrategyError::config("convolution", self.convolution, expected));
-        }
-        Ok(())
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::boundaries()
-    }
-}
-
-impl<B: TrainBackend, D: TrainableDenoiser<B> + 'static> BuildStrategy<B, D> for LoraConfig {
-    fn build(&self) -> Result<Box<dyn Strategy<B, D>>, StrategyError> {
-        Ok(Box::new(Lora::<B>::new(*self)?))
-    }
-}
-
-impl LoraConfig {
-    fn scale(&self) -> f64 {
-        self.alpha / self.rank.max(1) as f64
-    }
-}
 
 /// The experience that is going on.
 #[derive(Debug)]
@@ -132,6 +60,7 @@ pub struct Lora<B: TrainBackend> {
     current: Option<Current<B>>,
     /// Averaged adapters of the experiences after the first.
     finished: Vec<Delta<B::InnerBackend>>,
+    past: Past<B::InnerBackend>,
 }
 
 impl<B: TrainBackend> Lora<B> {
@@ -141,7 +70,7 @@ impl<B: TrainBackend> Lora<B> {
     /// [`StrategyError::Config`] for options out of range.
     pub fn new(config: LoraConfig) -> Result<Self, StrategyError> {
         config.validate()?;
-        Ok(Self { config, base: None, current: None, finished: Vec::new() })
+        Ok(Self { config, base: None, current: None, finished: Vec::new(), past: Past::empty() })
     }
 
     /// The weights with some adapters.
@@ -158,7 +87,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
     fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let Some(base) = &self.base else { return Ok(()) };
         let parts = parts(&self.config, boundary.model);
-        let delta = Delta::new(&parts, self.config.rank, base, boundary.key.within(DOWN), boundary.device);
+        let new = || {
+            let key = boundary.key.within(DOWN);
+            let delta = Delta::new(&parts, self.config.rank, base, key, boundary.device);
+            delta.across(self.past.downs(), boundary.device)
+        };
+        let delta = match (self.config.adapters, self.finished.last()) {
+            (Adapters::Continued, Some(last)) => Delta::from_inner(last.clone()),
+            _ => new(),
+        };
         let ema = Ema::new(boundary.training.ema, &delta);
         let optimizer = AdamW::new(boundary.training.optimizer.adamw());
         self.current = Some(Current { delta, optimizer, ema });
@@ -167,7 +104,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
 
     fn start_from(&mut self, boundary: &Boundary<'_, B, D>) -> Result<Option<D>, StrategyError> {
         let model = || boundary.model.clone();
-        Ok(self.base.clone().map(|base| with_inner_parameters::<B, D>(model(), base)))
+        let weights = match (&self.current, self.config.adapters) {
+            (Some(current), Adapters::Continued) => {
+                self.applied(&parts(&self.config, boundary.model), &current.delta.valid())
+            }
+            _ => self.base.clone(),
+        };
+        Ok(weights.map(|weights| with_inner_parameters::<B, D>(model(), weights)))
     }
 
     fn optimizer(&mut self) -> Option<&mut dyn StepTaker<B, D>> {
@@ -179,10 +122,23 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
             self.base = Some(ParameterVector::of(&boundary.averaged()));
             return Ok(());
         };
-        let averaged = ema.averaged(&delta);
+        let (averaged, scale) = (ema.averaged(&delta), self.config.scale());
+        if self.config.start == Start::Orthogonal {
+            self.past.add_downs(averaged.downs());
+        }
+        if self.config.overlap_penalty > 0.0 && self.config.adapters != Adapters::Largest {
+            self.past.add(averaged.changes(scale));
+        }
+        let parts = parts(&self.config, boundary.model);
         match self.config.adapters {
             Adapters::Selected => self.finished.push(averaged),
-            Adapters::Merged => self.base = self.applied(&parts(&self.config, boundary.model), &averaged),
+            Adapters::Continued => self.finished = vec![averaged],
+            Adapters::Merged => self.base = self.applied(&parts, &averaged),
+            Adapters::Largest => {
+                let added = self.past.keep_larger(averaged.changes(scale));
+                let base = self.base.take();
+                self.base = base.map(|base| averaged.with_changes(&parts, &base, added.into_iter()));
+            }
         }
         Ok(())
     }
@@ -192,23 +148,25 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
         task: usize,
         average: &D::InnerModule,
     ) -> Result<Option<D::InnerModule>, StrategyError> {
+        let with = |delta| self.applied(&parts(&self.config, average), delta);
         let weights = match (self.config.adapters, task.checked_sub(1)) {
-            (Adapters::Merged, _) | (Adapters::Selected, None) => self.base.clone(),
-            (Adapters::Selected, Some(i)) => {
-                self.finished.get(i).and_then(|delta| self.applied(&parts(&self.config, average), delta))
-            }
+            (Adapters::Continued, _) => self.finished.last().map_or_else(|| self.base.clone(), with),
+            (Adapters::Selected, Some(i)) => self.finished.get(i).and_then(with),
+            _ => self.base.clone(),
         };
         Ok(weights.map(|weights| with_parameters(average.clone(), weights)))
     }
 
-    /// The adapters; W_0 is the model itself.
+    /// The adapters, and the sums that the next ones need; W_0 is the model itself.
     fn memory(&self) -> HeldMemory {
         let numbers = |delta: &Delta<B::InnerBackend>| ParameterVector::of(delta).len() as u64;
-        HeldMemory { buffer_bytes: 0, extra_parameters: self.finished.iter().map(numbers).sum() }
+        let adapters = self.finished.iter().map(numbers).sum::<u64>();
+        HeldMemory { buffer_bytes: 0, extra_parameters: adapters + self.past.len() }
     }
 
     fn save(&self, state: &mut State) {
         state.put_vector("base", self.base.as_ref());
+        self.past.save(state);
         state.put("finished", self.finished.len());
         for (k, delta) in self.finished.iter().enumerate() {
             state.put_module(&format!("adapters.{k}"), delta);
@@ -226,6 +184,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lora<B> {
 
     fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
         self.base = context.vector(state, "base")?;
+        self.past = Past::restore(state, context.device)?;
         let Some(base) = &self.base else { return state.take::<usize>("finished").map(|_| ()) };
         let parts = parts(&self.config, context.model);
         let like = || Delta::<B>::new(&parts, self.config.rank, base, Key::new(0, DOWN), context.device);
@@ -259,7 +218,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> StepTaker<B, D> for Lora<B> {
         let Some(Current { delta, mut optimizer, mut ema }) = self.current.take() else { return Ok(model) };
         let parts = parts(&self.config, &model);
         let of_weights = take_gradients::<B, D>(&model, &mut grads);
-        let grads = delta.gradients(&parts, of_weights, self.config.scale());
+        let scale = self.config.scale();
+        let pulls = self.past.pulls(delta.valid().changes(scale), self.config.overlap_penalty);
+        let grads = delta.gradients(&parts, of_weights, pulls, scale);
         let delta = optimizer.step::<B, _>(delta, grads, learning_rate, max_norm, &mut ema);
         let weights = self.applied(&parts, &delta.valid());
         self.current = Some(Current { delta, optimizer, ema });

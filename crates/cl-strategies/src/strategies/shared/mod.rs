@@ -1,5 +1,6 @@
 //! Parts that several strategies share.
 
+pub(super) mod dark;
 pub(super) mod fisher;
 pub(super) mod generator;
 pub(super) mod mixing;

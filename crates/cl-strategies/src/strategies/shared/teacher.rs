@@ -5,8 +5,21 @@ use ddpm_core::{
     GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser, objective::squared_error,
     parameters::ParameterVector,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{Boundary, Pass, Restore, State, Step, StrategyError};
+
+/// The weights of a model of the past that is asked for targets or images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TeacherWeights {
+    /// As trained, which is what the methods' reference code copies.
+    #[default]
+    Raw,
+    /// Their moving average, which is the model that is evaluated.
+    Average,
+}
 
 /// The model as it was at the end of an experience.
 #[derive(Debug)]
@@ -15,8 +28,12 @@ pub(crate) struct Teacher<B: TrainBackend, D: TrainableDenoiser<B>> {
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
-    pub fn of(boundary: &Boundary<'_, B, D>) -> Self {
-        Self { model: boundary.model.valid() }
+    pub fn of(boundary: &Boundary<'_, B, D>, weights: TeacherWeights) -> Self {
+        let model = match weights {
+            TeacherWeights::Raw => boundary.model.valid(),
+            TeacherWeights::Average => boundary.averaged(),
+        };
+        Self { model }
     }
 
     /// Adds it to a checkpoint, or that there is none.

@@ -1,8 +1,8 @@
-//! One picture of the world: decoded within limits, brought to its size.
+//! One picture brought to its size.
 
 use std::path::Path;
 
-use image::{ColorType, DynamicImage, ImageReader, Limits};
+use image::{ColorType, DynamicImage};
 
 use super::{
     super::{
@@ -11,12 +11,8 @@ use super::{
     },
     Fit,
 };
-use crate::DataError;
+use crate::{DataError, files};
 
-/// A picture with a longer side is refused before it is decoded.
-const LONGEST_SIDE: u32 = 1 << 14;
-/// What a decoder may allocate.
-const MOST_ALLOCATED: u64 = 1 << 29;
 /// A picture that would have more pixels than this on the way to its size is refused. Its short side is resized and the
 /// middle of the long one kept, so that one of 1 x 16384 would be sixteen million rows on the way to 1024 x 1024.
 const MOST_PIXELS: u64 = 1 << 25;
@@ -32,21 +28,9 @@ pub(super) struct Target<'a> {
     pub first: &'a Path,
 }
 
-/// Height and width of a picture, from its header.
-pub(super) fn dimensions(path: &Path) -> Result<(usize, usize), DataError> {
-    let (width, height) = reader(path)?.into_dimensions().map_err(|e| damaged(path, e))?;
-    if width == 0 || height == 0 || width.max(height) > LONGEST_SIDE {
-        return Err(damaged(
-            path,
-            format!("its size is {height}x{width}: expected 1 to {LONGEST_SIDE} pixels"),
-        ));
-    }
-    Ok((height as usize, width as usize))
-}
-
 /// Decodes a picture into `pixels`, channel after channel.
 pub(super) fn decode(path: &Path, target: Target, pixels: &mut [u8]) -> Result<(), DataError> {
-    let image = reader(path)?.decode().map_err(|e| damaged(path, e))?;
+    let image = files::open(path)?;
     let (height, width) = (target.shape.height as u32, target.shape.width as u32);
     let right = (image.height(), image.width()) == (height, width);
     let image = match target.fit {
@@ -97,19 +81,4 @@ fn write(image: DynamicImage, channels: usize, pixels: &mut [u8]) {
             _ => (0..3).for_each(|c| pixels[c * plane + i] = rgb.0[c]),
         }
     }
-}
-
-fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<std::fs::File>>, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    limits.max_alloc = Some(MOST_ALLOCATED);
-    reader.limits(limits);
-    Ok(reader)
-}
-
-fn damaged(path: &Path, problem: impl std::fmt::Display) -> DataError {
-    DataError::Format { path: path.to_owned(), problem: format!("cannot be decoded: {problem}") }
 }

@@ -8,9 +8,12 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::super::Split;
-use crate::DataError;
+use crate::{
+    DataError,
+    files::{self, EXTENSIONS, Found, LeftOut, Why},
+};
 
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+const EVAL_NAMES: [&str; 3] = ["test", "eval", "val"];
 
 /// The pictures of one split.
 #[derive(Debug)]
@@ -21,10 +24,17 @@ pub(super) struct Listing {
     pub files: Vec<(PathBuf, usize)>,
 }
 
-/// Lists the files of a split.
-pub(super) fn find(dir: &Path, split: Split, eval_share: f64) -> Result<Listing, DataError> {
-    let expected =
-        "expected DIR/train/CLASS/*.png and DIR/test/CLASS/*.png, or DIR/CLASS/*.png (or jpg, jpeg, webp)";
+/// Lists the files of a split, and notes those that are left out.
+pub(super) fn find(
+    dir: &Path,
+    split: Split,
+    eval_share: f64,
+    left_out: &mut LeftOut,
+) -> Result<Listing, DataError> {
+    let expected = format!(
+        "expected DIR/train/CLASS/*.png and DIR/test/CLASS/*.png, or DIR/CLASS/*.png (or {})",
+        EXTENSIONS[1..].join(", ")
+    );
     if !dir.is_dir() {
         return Err(DataError::Absent {
             path: dir.into(),
@@ -32,13 +42,15 @@ pub(super) fn find(dir: &Path, split: Split, eval_share: f64) -> Result<Listing,
         });
     }
     let train = Some(dir.join("train")).filter(|train| train.is_dir());
-    let eval = ["test", "eval", "val"].map(|name| dir.join(name)).into_iter().find(|eval| eval.is_dir());
+    let eval = EVAL_NAMES.map(|name| dir.join(name)).into_iter().find(|eval| eval.is_dir());
     let folders: Vec<&PathBuf> = [&train, &eval].into_iter().flatten().collect();
-    let has_classes = |folder: &&PathBuf| directories(folder).is_ok_and(|classes| !classes.is_empty());
+    let has_classes = |folder: &&PathBuf| {
+        directories(folder, &mut LeftOut::default()).is_ok_and(|classes| !classes.is_empty())
+    };
     let listing = if folders.iter().any(has_classes) {
-        divided(dir, train.as_ref(), eval.as_ref(), split)?
+        divided(dir, train.as_ref(), eval.as_ref(), split, left_out)?
     } else {
-        flat(dir, split, eval_share)?
+        flat(dir, split, eval_share, left_out)?
     };
     if listing.files.is_empty() {
         let problem = format!("it holds no classes; {expected}");
@@ -53,10 +65,17 @@ fn divided(
     train: Option<&PathBuf>,
     eval: Option<&PathBuf>,
     split: Split,
+    left_out: &mut LeftOut,
 ) -> Result<Listing, DataError> {
     let mut classes = BTreeSet::new();
     for folder in [train, eval].into_iter().flatten() {
-        classes.extend(directories(folder)?);
+        classes.extend(directories(folder, left_out)?);
+    }
+    for path in files::entries(dir, left_out)? {
+        if ![train, eval].contains(&Some(&path)) {
+            let why = if path.is_dir() { Why::NoSplit } else { Why::NoClass };
+            left_out.add(why, path);
+        }
     }
     let (folder, name) = match split {
         Split::Train => (train, "train"),
@@ -70,27 +89,25 @@ fn divided(
     let classes: Vec<String> = classes.into_iter().collect();
     let mut files = Vec::new();
     for (label, class) in classes.iter().enumerate() {
-        files.extend(pictures(&folder.join(class))?.into_iter().map(|path| (path, label)));
+        files.extend(pictures(&folder.join(class), left_out)?.into_iter().map(|path| (path, label)));
     }
     Ok(Listing { classes, files })
 }
 
-/// `CLASS` alone: the files with the smallest hashes of their names are held out.
-fn flat(dir: &Path, split: Split, eval_share: f64) -> Result<Listing, DataError> {
-    let classes = directories(dir)?;
+/// `CLASS` alone: the files with the smallest hashes of their names (below the class's directory) are held out.
+fn flat(dir: &Path, split: Split, eval_share: f64, left_out: &mut LeftOut) -> Result<Listing, DataError> {
+    let classes = directories(dir, left_out)?;
     let mut files = Vec::new();
     for (label, class) in classes.iter().enumerate() {
         let folder = dir.join(class);
-        let all = pictures(&folder)?;
+        let all = pictures(&folder, left_out)?;
         if all.len() < 2 {
             let problem = "the class has one image: expected at least one to train on and one to hold out";
             return Err(DataError::Format { path: folder, problem: problem.into() });
         }
         let held_out = ((all.len() as f64 * eval_share).round() as usize).clamp(1, all.len() - 1);
         let mut by_hash: Vec<&PathBuf> = all.iter().collect();
-        by_hash.sort_by_cached_key(|path| {
-            Sha256::digest(path.file_name().unwrap_or_default().as_encoded_bytes()).to_vec()
-        });
+        by_hash.sort_by_cached_key(|path| hash_of_name(path, &folder));
         let eval: BTreeSet<&PathBuf> = by_hash.into_iter().take(held_out).collect();
         let chosen = all.iter().filter(|path| eval.contains(path) == (split == Split::Eval));
         files.extend(chosen.map(|path| (path.clone(), label)));
@@ -98,37 +115,47 @@ fn flat(dir: &Path, split: Split, eval_share: f64) -> Result<Listing, DataError>
     Ok(Listing { classes, files })
 }
 
-/// The names of the directories in a directory, sorted, without the hidden ones.
-fn directories(dir: &Path) -> Result<Vec<String>, DataError> {
-    entries(dir)?.into_iter().filter(|path| path.is_dir()).map(|path| name(&path)).collect()
-}
-
-/// The pictures in a directory, sorted by name.
-fn pictures(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let is_picture = |path: &PathBuf| {
-        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        path.is_file() && extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
-    };
-    let files: Vec<PathBuf> =
-        if dir.is_dir() { entries(dir)?.into_iter().filter(is_picture).collect() } else { Vec::new() };
-    if files.is_empty() {
-        let problem = format!("the class has no images here: expected files *.{}", EXTENSIONS.join(", *."));
-        return Err(DataError::Format { path: dir.into(), problem });
+/// The SHA-256 of a file's path below its class, with `/` between directories: the same on every system.
+fn hash_of_name(path: &Path, folder: &Path) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for (i, part) in path.strip_prefix(folder).unwrap_or(path).iter().enumerate() {
+        if i > 0 {
+            hash.update(b"/");
+        }
+        hash.update(part.as_encoded_bytes());
     }
-    Ok(files)
+    hash.finalize().to_vec()
 }
 
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let io = |source| DataError::Io { path: dir.to_owned(), source };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if !path.file_name().unwrap_or_default().as_encoded_bytes().starts_with(b".") {
-            found.push(path);
+/// The names of the directories in a directory, sorted; files beside them are noted.
+fn directories(dir: &Path, left_out: &mut LeftOut) -> Result<Vec<String>, DataError> {
+    let mut names = Vec::new();
+    for path in files::entries(dir, left_out)? {
+        if path.is_dir() {
+            names.push(name(&path)?);
+        } else if path.exists() {
+            left_out.add(Why::NoClass, path);
+        } else {
+            left_out.add(Why::Gone, path);
         }
     }
-    found.sort();
-    Ok(found)
+    Ok(names)
+}
+
+/// The pictures of a class, in its directory and in those below, sorted by name.
+fn pictures(dir: &Path, left_out: &mut LeftOut) -> Result<Vec<PathBuf>, DataError> {
+    let Found { files, left_out: passed } =
+        if dir.is_dir() { files::pictures(dir)? } else { Found::default() };
+    if files.is_empty() {
+        let mut problem =
+            format!("the class has no images here: expected files *.{}", EXTENSIONS.join(", *."));
+        if !passed.is_empty() {
+            problem = format!("{problem}; {passed}");
+        }
+        return Err(DataError::Format { path: dir.into(), problem });
+    }
+    left_out.merge(passed);
+    Ok(files)
 }
 
 fn name(path: &Path) -> Result<String, DataError> {

@@ -1,8 +1,9 @@
-//! A directory of pictures, one directory a class: PNG, JPEG or WebP.
+//! A directory of pictures, one directory a class: PNG, JPEG, WebP, BMP, TIFF or GIF.
 //!
 //! `DIR/train/CLASS/*` and `DIR/test/CLASS/*` (`eval` or `val` will do), or `DIR/CLASS/*`, of which a share is held
-//! out. Classes are in the order of their names; hidden files are ignored. As in torchvision's `ImageFolder`, a
-//! picture's EXIF orientation is not applied.
+//! out. Classes are in the order of their names. As in torchvision's `ImageFolder`, pictures in directories below a
+//! class's are of the class; other than there, a picture's EXIF orientation is applied, and a file that is left out is
+//! told. Which files are read is the matter of [`files`](crate::files).
 //!
 //! ```toml
 //! [data.image_folder]
@@ -22,11 +23,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    decode::{Target, decode, dimensions},
+    decode::{Target, decode},
     find::{Listing, find},
 };
 use super::{DatasetOptions, DatasetPair, ImageDataset, ImageShape, Places, Split};
-use crate::DataError;
+use crate::{
+    DataError,
+    files::{Broken, LeftOut, dimensions},
+};
 
 /// Larger than any model here takes.
 const LARGEST: usize = 1024;
@@ -60,6 +64,9 @@ pub struct ImageFolderConfig {
     pub fit: Fit,
     /// 1 (grey, by the weights of ITU-R BT.601) or 3 (red, green, blue); transparency is dropped.
     pub channels: usize,
+    /// Broken pictures, cut short or damaged, that are left out, each with a warning; one more is an error.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skip_broken: usize,
     /// The share of each class that is held out, where the directory has no `train` and `test`: the files whose names
     /// have the smallest SHA-256.
     pub eval_share: f64,
@@ -67,35 +74,55 @@ pub struct ImageFolderConfig {
 
 impl Default for ImageFolderConfig {
     fn default() -> Self {
-        Self { dir: None, size: None, fit: Fit::Crop, channels: 3, eval_share: 0.2 }
+        Self { dir: None, size: None, fit: Fit::Crop, channels: 3, skip_broken: 0, eval_share: 0.2 }
     }
 }
 
 impl ImageFolderConfig {
-    /// Decodes both splits of a directory.
+    /// Decodes both splits of a directory; a warning says which files are left out.
     ///
     /// # Errors
     /// As [`ImageFolderConfig::load_split`], and [`DataError::Inconsistent`] for splits of different sizes.
     pub fn load(&self, dir: &Path) -> Result<DatasetPair, DataError> {
-        DatasetPair::new(self.load_split(dir, Split::Train)?, self.load_split(dir, Split::Eval)?)
+        let mut splits = self.read(dir, &[Split::Train, Split::Eval])?.into_iter();
+        match (splits.next(), splits.next()) {
+            (Some(train), Some(eval)) => DatasetPair::new(train, eval),
+            _ => unreachable!("two splits were asked for"),
+        }
     }
 
     /// Decodes one split, and no file of the other.
     ///
     /// # Errors
     /// [`DataError::Config`] for options out of range, [`DataError::Absent`] for a directory that is not there,
-    /// [`DataError::Format`], with its name, for a picture or class that is not as it should be.
+    /// [`DataError::Format`], with its name, for a picture or class that is not as it should be, [`DataError::Broken`]
+    /// for more broken pictures than `skip_broken`.
     pub fn load_split(&self, dir: &Path, split: Split) -> Result<ImageDataset, DataError> {
+        Ok(self.read(dir, &[split])?.remove(0))
+    }
+
+    /// Decodes some splits.
+    fn read(&self, dir: &Path, splits: &[Split]) -> Result<Vec<ImageDataset>, DataError> {
         self.check()?;
-        let Listing { classes, files } = find(dir, split, self.eval_share)?;
-        let (height, width) = match (self.size, self.fit) {
-            (None, _) => dimensions(&files[0].0)?,
-            (Some(size), _) => (size, size),
-        };
+        let (mut left_out, mut broken) = (LeftOut::default(), Broken::allowing(self.skip_broken));
+        let find = |split: &Split| find(dir, *split, self.eval_share, &mut left_out);
+        let listings = splits.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        left_out.warn(dir);
+        listings.into_iter().map(|listing| self.decode_all(dir, listing, &mut broken)).collect()
+    }
+
+    fn decode_all(
+        &self,
+        dir: &Path,
+        listing: Listing,
+        broken: &mut Broken,
+    ) -> Result<ImageDataset, DataError> {
+        let Listing { classes, files } = listing;
+        let (first, (height, width)) = self.size(&files)?;
         if height.max(width) > LARGEST {
             let problem =
                 format!("{height}x{width}: expected at most {LARGEST} pixels a side, or set `size`");
-            return Err(DataError::Format { path: files[0].0.clone(), problem });
+            return Err(DataError::Format { path: first.to_owned(), problem });
         }
         let shape = ImageShape { channels: self.channels, height, width };
         let total = files.len().checked_mul(shape.len()).filter(|total| *total <= MOST_BYTES);
@@ -107,22 +134,57 @@ impl ImageFolderConfig {
             ),
         })?;
         let mut pixels = vec![0; total];
-        let target = Target { shape, fit: self.fit, first: &files[0].0 };
+        let target = Target { shape, fit: self.fit, first };
         let outcomes: Vec<Result<(), DataError>> = pixels
             .par_chunks_exact_mut(shape.len())
             .zip(&files)
             .map(|(pixels, (path, _))| decode(path, target, pixels))
             .collect();
-        // The first in the order of names, whichever thread was quicker.
-        outcomes.into_iter().collect::<Result<(), _>>()?;
+        let whole: Vec<bool> = broken.sort_out(outcomes)?.iter().map(Option::is_some).collect();
+        let labels = files.iter().zip(&whole).filter(|(_, whole)| **whole).map(|((_, label), _)| *label);
+        let labels = labels.collect();
         let name = dir.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy());
-        ImageDataset::new(&name, shape, classes, pixels, files.iter().map(|(_, label)| *label).collect())
+        ImageDataset::new(&name, shape, classes, only(pixels, &whole), labels)
+    }
+
+    /// The size of all pictures, and the picture whose size it is unless `size` says it: the first that has one.
+    fn size<'a>(&self, files: &'a [(PathBuf, usize)]) -> Result<(&'a Path, (usize, usize)), DataError> {
+        let first = &files[0].0;
+        if let Some(size) = self.size {
+            return Ok((first, (size, size)));
+        }
+        let mut broken = None;
+        // One more than may be broken: the last of them is whole, or else there are too many.
+        for (path, _) in files.iter().take(self.skip_broken.saturating_add(1)) {
+            match dimensions(path) {
+                Ok(size) => return Ok((path, size)),
+                Err(error @ DataError::Broken { .. }) => broken = broken.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(broken.unwrap_or_else(|| DataError::broken(first, "no picture has a size".into())))
     }
 
     fn folder<'a>(&'a self, places: &'a Places) -> Result<&'a Path, DataError> {
         let dir = places.data_dir.as_deref().or(self.dir.as_deref());
         dir.ok_or_else(|| DataError::needed("dir", "expected a directory of pictures"))
     }
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// The pixels of the images that are whole.
+fn only(mut pixels: Vec<u8>, whole: &[bool]) -> Vec<u8> {
+    let size = pixels.len() / whole.len().max(1);
+    let mut end = 0;
+    for (i, _) in whole.iter().enumerate().filter(|(_, whole)| **whole) {
+        pixels.copy_within(i * size..(i + 1) * size, end);
+        end += size;
+    }
+    pixels.truncate(end);
+    pixels
 }
 
 impl Describe for ImageFolderConfig {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::files::Why;
 
 /// A picture whose left half is of one colour and whose right half is of another.
 fn halves(width: u32, height: u32, left: [u8; 3], right: [u8; 3]) -> RgbImage {
@@ -184,4 +185,111 @@ fn options_out_of_range_are_named() {
         let message = message(&config, dir.path());
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn every_format_at_every_depth_is_of_its_class() {
+    let dir = TempDir::new().unwrap();
+    let colours: [u8; 6] = [10, 50, 90, 130, 170, 210];
+    let files = ["a.PNG", "b.bmp", "c.tiff", "deep/d.gif", "deep/er/e.webp", "f.jfif"];
+    for (file, colour) in files.iter().zip(colours) {
+        for split in ["train", "val"] {
+            let path = dir.path().join(split).join("x").join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let image = halves(8, 8, [colour; 3], [colour; 3]);
+            image.save_with_format(&path, image::ImageFormat::from_path(&path).unwrap()).unwrap();
+        }
+    }
+    for (name, bytes) in [("._a.PNG", "Mac"), (".DS_Store", "x"), ("deep/list.csv", "a,b"), ("raw.heic", "y")]
+    {
+        fs::write(dir.path().join("train/x").join(name), bytes).unwrap();
+    }
+    let data = config().load_split(dir.path(), Split::Train).unwrap();
+    let first = |i: usize| data.pixels_of(i)[0];
+    let order = [10, 50, 90, 130, 170, 210];
+    assert_eq!(data.len(), 6);
+    for (i, colour) in order.into_iter().enumerate() {
+        assert!(first(i).abs_diff(colour) < 4, "{i}: {} and not {colour}", first(i));
+    }
+    let mut left_out = LeftOut::default();
+    find(dir.path(), Split::Train, 0.2, &mut left_out).unwrap();
+    assert_eq!((left_out.count(&Why::Hidden), left_out.total()), (2, 4));
+}
+
+#[test]
+fn files_beside_classes_and_splits_are_told() {
+    let dir = divided();
+    for name in ["readme.md", "train/loose.png"] {
+        fs::write(dir.path().join(name), "x").unwrap();
+    }
+    fs::create_dir(dir.path().join("val")).unwrap();
+    let mut left_out = LeftOut::default();
+    find(dir.path(), Split::Train, 0.2, &mut left_out).unwrap();
+    find(dir.path(), Split::Eval, 0.2, &mut left_out).unwrap();
+    let counts =
+        [Why::NoClass, Why::NoSplit, Why::Hidden, Why::Other("txt".into())].map(|why| left_out.count(&why));
+    assert_eq!(counts, [2, 1, 1, 1]);
+    let line = left_out.to_string();
+    assert!(line.starts_with("left out 5 files: 1 hidden (") && line.contains("notes.txt"), "{line}");
+    assert!(line.contains("val)") && line.contains("in no directory of a class"), "{line}");
+}
+
+#[test]
+fn the_same_name_in_two_directories_of_a_class_is_two_pictures() {
+    let dir = TempDir::new().unwrap();
+    for (i, file) in ["1.png", "s/1.png", "t/1.png", "t/2.png"].iter().enumerate() {
+        save(&dir, &format!("x/{file}"), &halves(4, 4, [i as u8; 3], [i as u8; 3]));
+    }
+    let pair = ImageFolderConfig { eval_share: 0.5, ..config() }.load(dir.path()).unwrap();
+    let colours = |data: &ImageDataset| (0..data.len()).map(|i| data.pixels_of(i)[0]).collect::<Vec<_>>();
+    // SHA-256: 1.png 9461, s/1.png 12d6, t/1.png d861, t/2.png b9a2, of which the two smallest are held out.
+    assert_eq!((colours(&pair.train), colours(&pair.eval)), (vec![2, 3], vec![0, 1]));
+}
+
+/// A photograph taken upright is stored on its side.
+#[test]
+fn exact_sizes_are_those_of_pictures_that_stand_upright() {
+    let dir = TempDir::new().unwrap();
+    for split in ["train", "test"] {
+        save(&dir, &format!("{split}/x/1.jpg"), &halves(16, 8, [0; 3], [0; 3]));
+        let path = dir.path().join(split).join("x/1.jpg");
+        let jpeg = fs::read(&path).unwrap();
+        let exif = b"Exif\x00\x00II\x2a\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00";
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        fs::write(path, [&jpeg[..2], &[0xff, 0xe1], &length, exif, &jpeg[2..]].concat()).unwrap();
+    }
+    let exact = ImageFolderConfig { fit: Fit::Exact, ..Default::default() };
+    assert_eq!(exact.load(dir.path()).unwrap().train.shape().to_string(), "3x16x8");
+}
+
+/// Two pictures of six are cut short: of the first in the order of their names, which has the size, and of one more.
+#[test]
+fn broken_pictures_are_an_error_or_as_many_as_are_allowed_left_out() {
+    let dir = TempDir::new().unwrap();
+    for (i, file) in ["a.jpg", "b.png", "c.gif", "d.tif"].iter().enumerate() {
+        let colour = 20 * (i as u8 + 1);
+        save(&dir, &format!("train/x/{file}"), &halves(8, 8, [colour; 3], [colour; 3]));
+    }
+    save(&dir, "test/x/e.png", &halves(8, 8, [100; 3], [100; 3]));
+    save(&dir, "test/x/f.bmp", &halves(8, 8, [120; 3], [120; 3]));
+    for file in ["train/x/a.jpg", "test/x/f.bmp"] {
+        let bytes = fs::read(dir.path().join(file)).unwrap();
+        fs::write(dir.path().join(file), &bytes[..bytes.len() - 40]).unwrap();
+    }
+    for fit in [Fit::Exact, Fit::Crop] {
+        let size = (fit == Fit::Crop).then_some(4);
+        let with = |skip_broken| ImageFolderConfig { fit, size, skip_broken, ..Default::default() };
+        assert!(message(&with(0), dir.path()).contains("train/x/a.jpg: cannot be decoded: truncated"));
+        let one = message(&with(1), dir.path());
+        assert!(
+            one.contains("test/x/f.bmp") && one.ends_with("2 pictures are broken, and 1 may be left out"),
+            "{one}"
+        );
+        let pair = with(2).load(dir.path()).unwrap();
+        let colours: Vec<u8> = (0..3).map(|i| pair.train.pixels_of(i)[0]).collect();
+        assert_eq!((pair.train.len(), colours, pair.eval.len()), (3, vec![40, 60, 80], 1));
+        assert_eq!((pair.train.labels(), pair.eval.pixels_of(0)[0]), (vec![0; 3], 100));
+    }
+    let text = toml::to_string(&ImageFolderConfig { skip_broken: 3, ..config() }).unwrap();
+    assert!(text.contains("skip_broken = 3") && !toml::to_string(&config()).unwrap().contains("skip_broken"));
 }

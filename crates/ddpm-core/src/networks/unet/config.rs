@@ -58,7 +58,7 @@ pub struct UNet2DConfig {
     pub downsample_type: String,
     /// Only "conv".
     pub upsample_type: String,
-    /// Only 0.
+    /// Of a model that was trained elsewhere: nothing where the model is used. Training here has none, and needs 0.
     pub dropout: f64,
     /// The activation function.
     pub act_fn: Activation,
@@ -175,6 +175,7 @@ impl UNet2DConfig {
     /// [`CoreError::Config`] that names the first key that does not.
     pub fn validate(&self) -> Result<(), CoreError> {
         self.validate_supported()?;
+        self.validate_numerics()?;
         self.validate_levels()?;
         self.validate_groups()?;
         self.validate_size()
@@ -198,11 +199,34 @@ impl UNet2DConfig {
                 "only a table of classes (null) is supported",
             ));
         }
-        if self.dropout != 0.0 {
-            return Err(CoreError::config("dropout", self.dropout, "only 0 is supported"));
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(CoreError::config("dropout", self.dropout, "expected 0 or more, and less than 1"));
         }
         if self.downsample_padding > 1 {
             return Err(CoreError::config("downsample_padding", self.downsample_padding, "expected 0 or 1"));
+        }
+        Ok(())
+    }
+
+    /// Checks, besides, that nothing is asked for that training here does not do.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn validate_training(&self) -> Result<(), CoreError> {
+        self.validate()?;
+        if self.dropout != 0.0 {
+            return Err(CoreError::config("dropout", self.dropout, "only 0 is supported in training"));
+        }
+        Ok(())
+    }
+
+    fn validate_numerics(&self) -> Result<(), CoreError> {
+        if !(self.norm_eps.is_finite() && self.norm_eps > 0.0) {
+            return Err(CoreError::config("norm_eps", self.norm_eps, "expected a number above 0"));
+        }
+        if !self.mid_block_scale_factor.is_finite() || self.mid_block_scale_factor == 0.0 {
+            let (key, factor) = ("mid_block_scale_factor", self.mid_block_scale_factor);
+            return Err(CoreError::config(key, factor, "expected a number other than 0"));
         }
         Ok(())
     }

@@ -39,12 +39,19 @@ impl NetworkOptions for UNet2DConfig {
         UNet2DConfig::validate(self)
     }
 
+    fn validate_training(&self) -> Result<(), CoreError> {
+        UNet2DConfig::validate_training(self)
+    }
+
     fn shape(&self) -> NetworkShape {
         NetworkShape {
             in_channels: self.in_channels,
             out_channels: self.out_channels,
             size: self.sample_size,
-            multiple: 1 << self.block_out_channels.len().saturating_sub(1),
+            multiple: u32::try_from(self.block_out_channels.len().saturating_sub(1))
+                .ok()
+                .and_then(|halvings| 1_usize.checked_shl(halvings))
+                .unwrap_or(usize::MAX),
             fixed_size: false,
             conditions: self.num_class_embeds,
         }
@@ -58,7 +65,8 @@ impl NetworkOptions for UNet2DConfig {
         "UNet2DModel"
     }
 
-    fn take_config(&mut self, _class: &str, fields: Map<String, Value>) -> Result<(), CoreError> {
+    fn take_config(&mut self, _class: &str, mut fields: Map<String, Value>) -> Result<(), CoreError> {
+        square(&mut fields)?;
         *self = read_config(fields)?;
         Ok(())
     }
@@ -69,6 +77,20 @@ impl NetworkOptions for UNet2DConfig {
     ) -> Result<HashMap<String, TensorData>, CoreError> {
         Ok(modern_names(tensors))
     }
+}
+
+/// Height and width as one number where a file has both, as diffusers allows.
+fn square(fields: &mut Map<String, Value>) -> Result<(), CoreError> {
+    let Some(Value::Array(sizes)) = fields.get("sample_size") else { return Ok(()) };
+    let [height, width] = &sizes[..] else { return Ok(()) };
+    if height != width {
+        let value = format!("[{height}, {width}]");
+        let expected = "expected as many rows as columns".to_owned();
+        return Err(CoreError::Config { key: "sample_size".into(), value, expected });
+    }
+    let size = height.clone();
+    fields.insert("sample_size".to_owned(), size);
+    Ok(())
 }
 
 impl<B: TrainBackend> BuildNetwork<B> for UNet2DConfig {

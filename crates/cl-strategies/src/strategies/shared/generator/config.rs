@@ -7,7 +7,10 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::noisy_classifier::{ClassifierGuidanceConfig, Towards};
+use super::super::{
+    noisy_classifier::{ClassifierGuidanceConfig, Towards},
+    teacher::TeacherWeights,
+};
 use crate::{ConditionOn, Setting, StrategyError, check};
 
 /// When images are drawn.
@@ -34,6 +37,10 @@ pub struct GeneratorConfig {
     pub sampler: SamplerConfig,
     /// At most so many at a time.
     pub sample_batch: usize,
+    /// The weights of the teacher: of the model that draws, and is asked for predictions.
+    pub teacher: TeacherWeights,
+    /// Whether images are rounded to the 256 values that stored ones have.
+    pub quantise: bool,
     /// A classifier of noisy images guides samples towards their classes; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance: Option<ClassifierGuidanceConfig>,
@@ -42,7 +49,14 @@ pub struct GeneratorConfig {
 impl Default for GeneratorConfig {
     fn default() -> Self {
         let ddim = sampler::Ddim { steps: 10, ..sampler::Ddim::default() };
-        Self { source: Source::Fresh, sampler: SamplerConfig::of(ddim), sample_batch: 256, guidance: None }
+        Self {
+            source: Source::Fresh,
+            sampler: SamplerConfig::of(ddim),
+            sample_batch: 256,
+            teacher: TeacherWeights::Raw,
+            quantise: false,
+            guidance: None,
+        }
     }
 }
 

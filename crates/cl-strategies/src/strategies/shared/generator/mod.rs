@@ -2,12 +2,13 @@
 //!
 //! Classes are asked for as they occurred in all past experiences. What is trained on the images sees labels dropped as often
 //! as current ones are, so that the branch without labels is rehearsed too; the images themselves are drawn with labels.
+//! They are real numbers in [-1, 1], or, quantised, as images of 8 bits are.
 
 mod config;
 mod guide;
 mod seen;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::Backend};
 use data_streams::ImageShape;
 use ddpm_core::{
     Conditioning, Denoiser, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
@@ -46,6 +47,11 @@ pub(crate) struct Generator<B: TrainBackend, D: TrainableDenoiser<B>> {
 struct Images<B: TrainBackend> {
     x_0: Tensor<B::InnerBackend, 4>,
     labels: Vec<usize>,
+}
+
+/// Images in [-1, 1], each number rounded to the nearest that 8 bits can be: v / 127.5 - 1, for v from 0 to 255.
+pub(crate) fn quantised<I: Backend>(x_0: Tensor<I, 4>) -> Tensor<I, 4> {
+    ((x_0 + 1.0) * 127.5).round() / 127.5 - 1.0
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
@@ -101,7 +107,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn remember(&mut self, boundary: &Boundary<'_, B, D>) {
         self.seen.count(boundary.condition_on, &boundary.experience.train);
         self.shape = Some(boundary.experience.train.shape());
-        self.teacher = Some(Teacher::of(boundary));
+        self.teacher = Some(Teacher::of(boundary, self.config.teacher));
     }
 
     /// The classifier after another experience: trained on its images, and on those that the teacher draws of the past.
@@ -214,7 +220,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         let sampler = self.config.sampler.build::<B::InnerBackend>();
         let x_0 = sampler::draw(&*sampler, model, process, &request, device, &mut |_| ())
             .map_err(|error| self.config.of_sampler(error))?;
-        Ok(Images { x_0: x_0.clamp(-1.0, 1.0), labels })
+        let x_0 = x_0.clamp(-1.0, 1.0);
+        Ok(Images { x_0: if self.config.quantise { quantised(x_0) } else { x_0 }, labels })
     }
 
     /// The classifier that guides what is drawn now, if one does; towards current classes none does before there are any.

@@ -102,6 +102,38 @@ fn generated_images_are_rehearsed_with_the_share_of_the_past() {
     }
 }
 
+/// Each image as 8 bits have it. The loss on images that are not rounded is another one.
+#[test]
+fn quantised_images_are_rehearsed_as_8_bits_have_them() {
+    let (w, n) = ([0.2], 5);
+    let mut apart = 0;
+    for source in [Source::Fresh, Source::Pool { images: POOL }] {
+        let generator = GeneratorConfig { quantise: true, ..generator(source) };
+        let config = GenerativeReplayConfig {
+            batch_size: Some(n),
+            mixing: Mixing::TwoMeans,
+            generator,
+            ..Default::default()
+        };
+        let mut replay = GenerativeReplay::<B, Line<B>>::new(config).unwrap();
+        let mut fixture = Fixture::new().of_timesteps(8);
+        for (k, teacher) in [[0.4_f32], [-0.8], [2.5]].into_iter().enumerate() {
+            (fixture.seed, fixture.at) = (10 * (k as u64 + 1), k + 1);
+            end(&mut replay, &fixture, &teacher);
+            let images: Vec<f32> =
+                started(&fixture, source, n).iter().map(|x| image(&fixture, teacher[0], *x)).collect();
+            let rounded: Vec<f32> =
+                images.iter().map(|x| ((x + 1.0) * 127.5).round() / 127.5 - 1.0).collect();
+            let of = |images: &[f32]| mean(&noisy(&fixture, images), |s| s.loss(&w));
+            let (found, expected) = (loss(&mut replay, &fixture, &w, 0.0), of(&rounded));
+            let what = format!("{source:?}, {k}: {found} instead of {expected}");
+            assert!((found - expected).abs() < 1e-5 * expected.max(1.0), "{what}");
+            apart += usize::from((found - of(&images)).abs() > 2e-5 * expected.max(1.0));
+        }
+    }
+    assert!(apart >= 3, "{apart} of 6");
+}
+
 /// One image at a time: it is of the class that it is trained as, whichever that is.
 #[test]
 fn a_generated_image_goes_with_its_label() {

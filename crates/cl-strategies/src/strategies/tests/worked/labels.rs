@@ -28,10 +28,10 @@ fn distillation(inputs: Inputs) -> Boxed {
 
 /// The strategies that hold to a teacher's predictions.
 fn distilling() -> Vec<(&'static str, Boxed)> {
-    let der = DerConfig { alpha: 0.7, batch_size: N, per_experience: 50 };
+    let der = DerConfig { alpha: 0.7, batch_size: N, per_experience: 50, ..Default::default() };
     let partial = PartialSamplingDistillationConfig { batch_size: N, ..Default::default() };
     vec![
-        ("lwf", Box::new(Lwf::<B, Line<B>>::new(LwfConfig { lambda: 0.7 }).unwrap())),
+        ("lwf", Box::new(Lwf::<B, Line<B>>::new(LwfConfig { lambda: 0.7, ..Default::default() }).unwrap())),
         ("der", Box::new(Der::<B>::new(der).unwrap())),
         ("generated", distillation(Inputs::Generated)),
         ("gaussian", distillation(Inputs::Gaussian)),
@@ -53,7 +53,8 @@ fn replaying() -> Vec<(&'static str, Boxed)> {
     let replay = ReplayConfig { buffer: buffer.clone(), batch_size: N, ..Default::default() };
     let emphasis = Emphasis::Power { exponent: 0.5 };
     let timesteps = TimestepReplayConfig { buffer, emphasis, batch_size: N, ..Default::default() };
-    let plus_plus = DerPlusPlusConfig { alpha: 0.0, beta: 0.7, batch_size: N, per_experience: 50 };
+    let plus_plus =
+        DerPlusPlusConfig { alpha: 0.0, beta: 0.7, batch_size: N, per_experience: 50, ..Default::default() };
     vec![
         ("fresh images", generative(Source::Fresh)),
         ("pool", generative(Source::Pool { images: 60 })),

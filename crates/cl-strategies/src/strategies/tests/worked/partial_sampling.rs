@@ -45,6 +45,7 @@ fn the_divergence_along_the_chain_is_known() {
             steps,
             least_timestep_share,
             mixing: Mixing::TwoMeans,
+            ..Default::default()
         };
         config.validate().unwrap();
         let mut strategy = PartialSamplingDistillation::<B, Line<B>>::new(config).unwrap();

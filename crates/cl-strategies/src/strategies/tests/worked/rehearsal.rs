@@ -24,7 +24,8 @@ fn fixtures() -> [Fixture; 2] {
 #[test]
 fn lwf_holds_to_the_last_model() {
     for fixture in fixtures() {
-        let (w, mut lwf) = ([0.2], Lwf::<B, Line<B>>::new(LwfConfig { lambda: 0.7 }).unwrap());
+        let (w, mut lwf) =
+            ([0.2], Lwf::<B, Line<B>>::new(LwfConfig { lambda: 0.7, ..Default::default() }).unwrap());
         assert_near(loss(&mut lwf, &fixture, &w, 3.0), 3.0, "no teacher");
         for teacher in [[0.4], [-0.3], [1.1]] {
             end(&mut lwf, &fixture, &teacher);
@@ -57,10 +58,11 @@ fn dark(fixture: &Fixture, stored: &[(Vec<Sample>, [f32; 1])], n: usize, w: &[f3
 fn dark_experience_replay_holds_to_stored_predictions() {
     for mut fixture in fixtures() {
         let (w, n, per_experience) = ([0.2], 5, 6);
-        let der = DerConfig { alpha: 0.7, batch_size: Some(n), per_experience };
+        let der = DerConfig { alpha: 0.7, batch_size: Some(n), per_experience, ..Default::default() };
         let mut der = Der::<B>::new(der).unwrap();
         let plus_plus = |alpha, beta| {
-            let config = DerPlusPlusConfig { alpha, beta, batch_size: Some(n), per_experience };
+            let config =
+                DerPlusPlusConfig { alpha, beta, batch_size: Some(n), per_experience, ..Default::default() };
             Der::<B>::plus_plus(config).unwrap()
         };
         let (mut both, mut second) = (plus_plus(0.7, 0.3), plus_plus(0.0, 0.3));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{CoreError, dit::DiTConfig};
+use crate::{CoreError, diffusers::pass_over, dit::DiTConfig};
 
 /// The class's name in diffusers, for the `_class_name` of a `config.json`.
 pub const CLASS: &str = "DiTTransformer2DModel";
@@ -13,11 +13,10 @@ const MLP_RATIO: f64 = 4.0;
 const FREQ_SHIFT: usize = 1;
 
 /// Keys with the only value that computes the same as a [`DiTConfig`]; each is diffusers' default.
-fn fixed() -> [(&'static str, Value); 6] {
+fn fixed() -> [(&'static str, Value); 5] {
     [
         ("activation_fn", json!("gelu-approximate")),
         ("attention_bias", json!(true)),
-        ("dropout", json!(0.0)),
         ("norm_elementwise_affine", json!(false)),
         ("norm_type", json!("ada_norm_zero")),
         ("upcast_attention", json!(false)),
@@ -36,6 +35,7 @@ pub fn config_to_diffusers(config: &DiTConfig) -> Result<Map<String, Value>, Cor
     fields.extend(fixed().map(|(key, value)| (key.to_owned(), value)));
     let own = [
         ("attention_head_dim", json!(config.hidden_size / config.num_heads)),
+        ("dropout", json!(0.0)),
         ("in_channels", json!(config.in_channels)),
         ("norm_eps", json!(config.norm_eps)),
         // The class has the key and does not use it.
@@ -69,10 +69,10 @@ pub(super) fn label_rows(config: &DiTConfig) -> Result<usize, CoreError> {
 }
 
 /// The network of a `config.json`. A key that is absent has diffusers' default; keys that begin with `_` say where a
-/// file comes from, of which only `_class_name` is looked at.
+/// file comes from, of which only `_class_name` is looked at; unknown ones are passed over with a warning.
 ///
 /// # Errors
-/// [`CoreError::Config`] for another class, an unknown key, or a value that is not supported, naming diffusers' key.
+/// [`CoreError::Config`] for another class, or a value that is not supported, naming diffusers' key.
 pub fn config_from_diffusers(fields: &Map<String, Value>) -> Result<DiTConfig, CoreError> {
     if let Some(class) = fields.get("_class_name").filter(|class| class.as_str() != Some(CLASS)) {
         return Err(refused("_class_name", class, format!("expected \"{CLASS}\"")));
@@ -88,6 +88,7 @@ pub fn config_from_diffusers(fields: &Map<String, Value>) -> Result<DiTConfig, C
     }
     // The class has the key and does not use it.
     rest.take("norm_num_groups");
+    rest.dropout()?;
     let (input_size, patch_size) = rest.sizes()?;
     let (num_heads, hidden_size) = rest.heads()?;
     let in_channels = rest.count("in_channels", 4, 1)?;
@@ -104,9 +105,8 @@ pub fn config_from_diffusers(fields: &Map<String, Value>) -> Result<DiTConfig, C
         norm_eps: rest.norm_eps()?,
         freq_shift: FREQ_SHIFT,
     };
-    if let Some((key, value)) = rest.0.first() {
-        return Err(refused(key, value, format!("diffusers' `{CLASS}` has no such key")));
-    }
+    let unknown: Vec<String> = rest.0.iter().map(|(key, _)| (*key).clone()).collect();
+    pass_over("config.json", &unknown);
     config.validate()?;
     Ok(config)
 }
@@ -166,6 +166,15 @@ impl<'a> Fields<'a> {
                     format!("expected `in_channels`, {in_channels}, or {twice}"),
                 ))
             }
+        }
+    }
+
+    /// Dropout is nothing where a network is used.
+    fn dropout(&mut self) -> Result<(), CoreError> {
+        let Some(value) = self.take("dropout") else { return Ok(()) };
+        match value.as_f64() {
+            Some(rate) if (0.0..1.0).contains(&rate) => Ok(()),
+            _ => Err(refused("dropout", value, "expected 0 or more, and less than 1")),
         }
     }
 

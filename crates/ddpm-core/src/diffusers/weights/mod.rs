@@ -1,23 +1,45 @@
 //! The weights of a network: safetensors files, read with every size checked.
 
+mod files;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use burn::tensor::TensorData;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use self::files::WEIGHTS;
+pub(super) use self::files::{are_in, find};
 use crate::CoreError;
 
-const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
-const PICKLED: &str = "diffusion_pytorch_model.bin";
+/// Refuses tensors with numbers that are not finite, which no network gives anything sensible with.
+///
+/// # Errors
+/// [`CoreError::Tensor`] for the first of them by name, with a count.
+pub(super) fn check_finite(tensors: &HashMap<String, TensorData>) -> Result<(), CoreError> {
+    let lost = |data: &TensorData| data.iter::<f32>().filter(|value| !value.is_finite()).count();
+    let mut found: Vec<(&String, usize, usize)> = tensors
+        .iter()
+        .map(|(name, data)| (name, lost(data), data.num_elements()))
+        .filter(|(_, lost, _)| *lost > 0)
+        .collect();
+    found.sort_unstable();
+    let Some((name, lost, all)) = found.first() else { return Ok(()) };
+    let more = match found.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more of {} tensors have some", tensors.len()),
+    };
+    Err(CoreError::tensor(*name, format!("{lost} of {all} numbers are not finite{more}")))
+}
 
-/// Writes tensors, as f32, in the order of their names.
+/// Writes tensors, as f32, in the order of their names, and reads them back.
 pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(), CoreError> {
     let path = dir.join(WEIGHTS);
+    check_finite(&tensors).map_err(CoreError::in_file(&path))?;
     let format =
         |e: safetensors::SafeTensorError| CoreError::Format { path: path.clone(), problem: e.to_string() };
     let parameters: BTreeMap<String, TensorData> = tensors.into_iter().collect();
@@ -28,23 +50,19 @@ pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(
         .map_err(format)?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(format)?;
-    fs::write(&path, bytes).map_err(CoreError::io(&path))
+    fs::write(&path, bytes).map_err(CoreError::io(&path))?;
+    let read = load_tensors(&path)?;
+    let same =
+        |(name, data): (&String, &TensorData)| read.get(name).is_some_and(|read| same_bits(read, data));
+    if read.len() == parameters.len() && parameters.iter().all(same) {
+        return Ok(());
+    }
+    let problem = "it holds other numbers than were written: the disk may be full or damaged".into();
+    Err(CoreError::Format { path, problem })
 }
 
-/// The weights file of a directory.
-pub(super) fn find(dir: &Path) -> Result<PathBuf, CoreError> {
-    let path = dir.join(WEIGHTS);
-    if path.exists() {
-        return Ok(path);
-    }
-    let pickled = dir.join(PICKLED);
-    if pickled.exists() {
-        let problem = "a pickled checkpoint, which can execute code when it is loaded and is not read; in Python, \
-                       `model.save_pretrained(dir, safe_serialization=True)` writes it as safetensors";
-        return Err(CoreError::Format { path: pickled, problem: problem.into() });
-    }
-    let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file");
-    Err(CoreError::Io { path, source: missing })
+fn same_bits(a: &TensorData, b: &TensorData) -> bool {
+    a.shape == b.shape && a.iter::<f32>().map(f32::to_bits).eq(b.iter::<f32>().map(f32::to_bits))
 }
 
 /// Every tensor of a safetensors file, on the host, as f32; F32, F16, BF16 and F64 are read.
@@ -53,7 +71,7 @@ pub(super) fn find(dir: &Path) -> Result<PathBuf, CoreError> {
 /// [`CoreError::Io`]; [`CoreError::Format`] for a damaged file or another element type, naming the tensor.
 pub fn load_tensors(path: &Path) -> Result<HashMap<String, TensorData>, CoreError> {
     let format = |problem: String| CoreError::Format { path: path.to_owned(), problem };
-    // What is no file, a device for example, may have no end.
+    // A device, for example, may have no end.
     if !fs::metadata(path).map_err(CoreError::io(path))?.is_file() {
         return Err(format("not a file".into()));
     }
@@ -101,4 +119,39 @@ pub(crate) fn modern_names(tensors: HashMap<String, TensorData>) -> HashMap<Stri
         parts.join(".")
     };
     tensors.into_iter().map(|(name, data)| (rename(name), data)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensors(values: &[(&str, [f32; 3])]) -> HashMap<String, TensorData> {
+        values
+            .iter()
+            .map(|(name, values)| ((*name).to_owned(), TensorData::new(values.to_vec(), [3])))
+            .collect()
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_counted_and_never_written() {
+        let (fine, nan) = ([1.0, -0.0, f32::MIN_POSITIVE / 2.0], [0.0, f32::NAN, 1.0]);
+        let infinite = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX];
+        assert!(check_finite(&tensors(&[("a", fine)])).is_ok());
+        for (values, told) in [
+            (vec![("a", fine), ("b", nan)], "tensor `b`: 1 of 3 numbers are not finite"),
+            (vec![("a", infinite), ("b", fine)], "tensor `a`: 2 of 3 numbers are not finite"),
+            (
+                vec![("c", nan), ("b", infinite), ("a", fine)],
+                "tensor `b`: 2 of 3 numbers are not finite, and 1 more of 3 tensors",
+            ),
+        ] {
+            let values = tensors(&values);
+            let message = check_finite(&values).unwrap_err().to_string();
+            assert!(message.starts_with(told), "{message}");
+            let dir = tempfile::tempdir().unwrap();
+            let message = save(values, dir.path()).unwrap_err().to_string();
+            assert!(message.contains("not finite") && message.contains(WEIGHTS), "{message}");
+            assert!(!dir.path().join(WEIGHTS).exists());
+        }
+    }
 }

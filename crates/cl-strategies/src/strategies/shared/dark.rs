@@ -1,0 +1,175 @@
+//! What dark experience replay holds a model to at the stored images of an experience: predictions that are stored beside
+//! them, each at one timestep and noise, or the model that made them, which is asked again at new ones.
+
+use burn::tensor::Tensor;
+use data_streams::ImageDataset;
+use ddpm_core::{
+    TrainBackend, TrainableDenoiser,
+    noise::{Key, Purpose, indices},
+    objective::squared_error,
+    parameters::{ParameterVector, with_parameters},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::teacher::{Teacher, TeacherWeights, weighted_mean};
+use crate::{Boundary, Pass, Restore, State, Step, StrategyError, images};
+
+const FRESH: Purpose = Purpose::named("fresh noise of dark experience replay");
+
+/// At which timesteps and noise a model is held to its past predictions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DarkNoise {
+    /// At one timestep and one noise for each stored image, drawn when it is stored: the prediction is kept.
+    #[default]
+    Fixed,
+    /// At new ones in every step: the model as it was at the end of each experience is kept, and asked again.
+    Fresh,
+}
+
+/// What the model is held to at the stored images of one experience.
+#[derive(Debug)]
+pub(crate) enum Target<B: TrainBackend> {
+    /// What was predicted once.
+    Predictions(Predictions<B>),
+    /// The parameters of the model that predicts.
+    Model(ParameterVector<B::InnerBackend>),
+}
+
+/// Predictions at stored images.
+#[derive(Debug)]
+pub(crate) struct Predictions<B: TrainBackend> {
+    t: Vec<usize>,
+    /// The conditions that the model was asked with, where it is conditional.
+    y: Option<Vec<usize>>,
+    /// Importance weights of the timesteps, where these were not drawn uniformly.
+    weights: Option<Vec<f64>>,
+    eps: Tensor<B::InnerBackend, 4>,
+    /// What the model predicted.
+    output: Tensor<B::InnerBackend, 4>,
+}
+
+/// The values at some positions.
+fn chosen_of<T: Copy>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().map(|i| values[*i]).collect()
+}
+
+impl<B: TrainBackend> Target<B> {
+    /// That of some images of an experience, at its end.
+    pub fn of<D: TrainableDenoiser<B>>(
+        boundary: &Boundary<'_, B, D>,
+        positions: &[usize],
+        key: Key,
+        (noise, weights): (DarkNoise, TeacherWeights),
+    ) -> Self {
+        let teacher = Teacher::of(boundary, weights);
+        match noise {
+            DarkNoise::Fixed => Self::Predictions(Predictions::of(boundary, &teacher, positions, key)),
+            DarkNoise::Fresh => Self::Model(ParameterVector::of(&teacher.model)),
+        }
+    }
+
+    /// The mean squared difference of the model's predictions from these, at stored images, `[1]`.
+    pub fn loss<D: TrainableDenoiser<B>>(
+        &self,
+        step: &Step<'_, B, D>,
+        stored: &ImageDataset,
+        positions: &[usize],
+    ) -> Tensor<B, 1> {
+        match self {
+            Self::Predictions(predictions) => predictions.loss(step, stored, positions),
+            Self::Model(parameters) => {
+                let model = with_parameters(step.model.valid(), parameters.clone());
+                let batch = step.noisy(stored, positions, FRESH);
+                Teacher::<B, D> { model }.distillation_loss(step, &batch)
+            }
+        }
+    }
+
+    /// Numbers that are kept.
+    pub fn len(&self) -> usize {
+        match self {
+            // Noise and prediction are kept beside each image.
+            Self::Predictions(predictions) => 2 * predictions.eps.shape().num_elements(),
+            Self::Model(parameters) => parameters.len(),
+        }
+    }
+
+    /// Adds that of experience `k` to a checkpoint.
+    pub fn save(&self, state: &mut State, k: usize) {
+        match self {
+            Self::Predictions(predictions) => predictions.save(state, k),
+            Self::Model(parameters) => state.put_vector(&format!("model.{k}"), Some(parameters)),
+        }
+    }
+
+    /// Takes that of experience `k` out again.
+    pub fn restore<D: TrainableDenoiser<B>>(
+        state: &mut State,
+        context: &Restore<'_, B, D>,
+        k: usize,
+    ) -> Result<Self, StrategyError> {
+        match context.vector(state, &format!("model.{k}"))? {
+            Some(parameters) => Ok(Self::Model(parameters)),
+            None => Ok(Self::Predictions(Predictions::restore(state, context, k)?)),
+        }
+    }
+}
+
+impl<B: TrainBackend> Predictions<B> {
+    fn of<D: TrainableDenoiser<B>>(
+        boundary: &Boundary<'_, B, D>,
+        teacher: &Teacher<B, D>,
+        positions: &[usize],
+        key: Key,
+    ) -> Self {
+        let batch = boundary.noisy(positions, key);
+        boundary.passes.add(Pass::Teacher, batch.len());
+        let output = teacher.prediction(boundary.process, &batch);
+        let y = batch.y.map(|y| y.into_data().iter::<i64>().map(|y| y as usize).collect());
+        Self { t: batch.t, y, weights: batch.weights, eps: batch.eps.inner(), output }
+    }
+
+    fn loss<D: TrainableDenoiser<B>>(
+        &self,
+        step: &Step<'_, B, D>,
+        stored: &ImageDataset,
+        positions: &[usize],
+    ) -> Tensor<B, 1> {
+        let chosen = indices::<B::InnerBackend>(positions, step.device);
+        let x_0 = images::<B::InnerBackend>(stored, positions, step.device);
+        let t = chosen_of(&self.t, positions);
+        let x_t = step.process.q_sample(x_0, &t, self.eps.clone().select(0, chosen.clone()));
+        let y = self.y.as_ref().map(|y| indices::<B>(&chosen_of(y, positions), step.device));
+        step.count_images(positions.len());
+        let channels = x_t.dims()[1];
+        let output = step.process.evaluate(step.model, Tensor::from_inner(x_t), &t, y);
+        let prediction = step.process.split(channels, &t, output).0;
+        let target = Tensor::from_inner(self.output.clone().select(0, chosen));
+        let weights = self.weights.as_ref().map(|weights| chosen_of(weights, positions));
+        weighted_mean(squared_error(prediction, target), weights.as_deref())
+    }
+
+    fn save(&self, state: &mut State, k: usize) {
+        state.put(&format!("t.{k}"), &self.t);
+        state.put(&format!("y.{k}"), &self.y);
+        state.put(&format!("weights.{k}"), &self.weights);
+        state.put_tensor(&format!("eps.{k}"), &self.eps);
+        state.put_tensor(&format!("predictions.{k}"), &self.output);
+    }
+
+    fn restore<D: TrainableDenoiser<B>>(
+        state: &mut State,
+        context: &Restore<'_, B, D>,
+        k: usize,
+    ) -> Result<Self, StrategyError> {
+        Ok(Self {
+            t: state.take(&format!("t.{k}"))?,
+            y: state.take(&format!("y.{k}"))?,
+            weights: state.take(&format!("weights.{k}"))?,
+            eps: state.take_tensor(&format!("eps.{k}"), context.device)?,
+            output: state.take_tensor(&format!("predictions.{k}"), context.device)?,
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! Mutants: small changes to the code, one at a time, that the tests of its crate should notice. cargo-mutants
+//! (<https://mutants.rs>) lists and tries them; here they are drawn with a seed and counted.
+
+mod listed;
+mod outcome;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, bail};
+
+use self::{
+    listed::{Mutant, listed, pattern},
+    outcome::{Fate, fates, table},
+};
+use crate::{build::command, order::Order};
+
+/// The crates whose tests are tried.
+const CRATES: [&str; 4] = ["ddpm-core", "cl-strategies", "cl-metrics", "data-streams"];
+
+/// What is said where cargo-mutants is missing.
+const MISSING: &str = "cargo-mutants is not installed: `cargo install --locked cargo-mutants` gets it";
+
+/// The options of `cargo xtask mutants`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MutantsArgs {
+    /// The seed of the draw
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many of all mutants are drawn
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    sample: u32,
+    /// Only from these crates. May be given several times
+    #[arg(long = "package", short = 'p', value_name = "CRATE", value_parser = CRATES)]
+    packages: Vec<String>,
+    /// The directory for the logs of each mutant's build and tests
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Lists all mutants, draws some, runs these, and prints how many were noticed in each crate, and each that was not.
+///
+/// # Errors
+/// If cargo-mutants is missing or fails, or the tests fail without any mutant.
+pub(crate) fn run(args: &MutantsArgs) -> Result<()> {
+    let named: Vec<&str> = args.packages.iter().map(String::as_str).collect();
+    let crates = if named.is_empty() { &CRATES[..] } else { &named };
+    installed()?;
+    let all = all(crates)?;
+    let places = Order::new(args.seed).draw(all.len(), args.sample as usize);
+    eprintln!("==> {} of {} mutants, seed {}", places.len(), all.len(), args.seed);
+    let drawn: Vec<&Mutant> = places.into_iter().map(|place| &all[place]).collect();
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let out = args.out.clone().unwrap_or_else(|| Path::new(&target).join("mutants"));
+    let fates = try_out(crates, &drawn, &out)?;
+    print!("{}", table(crates, &fates));
+    Ok(())
+}
+
+/// Whether cargo-mutants is there.
+fn installed() -> Result<()> {
+    let answer = command().args(["mutants", "--version"]).output();
+    if answer.is_ok_and(|output| output.status.success()) { Ok(()) } else { bail!(MISSING) }
+}
+
+/// The options that choose crates.
+fn packages(crates: &[&str]) -> Vec<String> {
+    crates.iter().flat_map(|name| ["--package".to_owned(), (*name).to_owned()]).collect()
+}
+
+/// All mutants of the crates.
+fn all(crates: &[&str]) -> Result<Vec<Mutant>> {
+    let mut command = command();
+    command.args(["mutants", "--list", "--json"]).args(packages(crates)).stderr(Stdio::inherit());
+    let output = command.output().context("cannot run cargo mutants")?;
+    if !output.status.success() {
+        bail!("cargo mutants --list: {}", output.status);
+    }
+    listed(&String::from_utf8(output.stdout)?)
+}
+
+/// Runs the tests of their crates with each mutant, and tells what became of them.
+fn try_out(crates: &[&str], drawn: &[&Mutant], out: &Path) -> Result<Vec<(Mutant, Fate)>> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let mut command = command();
+    command.args(["mutants", "--no-shuffle", "--gitignore", "true", "--output"]).arg(out);
+    command.args(packages(crates));
+    for mutant in drawn {
+        command.arg("--re").arg(pattern(&mutant.name));
+    }
+    let status = command.status().context("cannot run cargo mutants")?;
+    // 2: some survived; 3: with some the tests did not end.
+    if !matches!(status.code(), Some(0 | 2 | 3)) {
+        bail!("cargo mutants: {status}");
+    }
+    let path = out.join("mutants.out/outcomes.json");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let found = fates(&text)?;
+    let tried = |mutant: &&&Mutant| !found.iter().any(|(tried, _)| tried == **mutant);
+    match drawn.iter().find(tried) {
+        None => Ok(found),
+        Some(left) => bail!("cargo mutants left out {}", left.name),
+    }
+}
