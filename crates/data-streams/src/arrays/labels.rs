@@ -2,6 +2,9 @@
 
 use super::{Array, Number};
 
+/// More classes than any data set has.
+const MOST_CLASSES: usize = u16::MAX as usize;
+
 /// The labels of some images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
@@ -18,6 +21,10 @@ pub struct Labels {
 pub fn labels(array: &Array) -> Result<Labels, String> {
     match *array.dimensions {
         [_] | [_, 1] => Ok(Labels { values: integers(array)?, classes: None }),
+        [_, classes] if classes > MOST_CLASSES => Err(format!(
+            "`{}` has rows of {classes} numbers: expected N x classes with at most {MOST_CLASSES}",
+            array.name
+        )),
         [_, classes] if classes > 1 => {
             Ok(Labels { values: one_hot(array, classes)?, classes: Some(classes) })
         }

@@ -44,6 +44,18 @@ impl Npz {
     /// # Errors
     /// In words, with the array's name.
     pub fn array(&mut self, name: &str, most: usize) -> Result<Array, String> {
+        self.read(name, most, false)
+    }
+
+    /// Reads an array that is the same in either order of its dimensions, as a symmetric matrix is.
+    ///
+    /// # Errors
+    /// As [`Npz::array`].
+    pub fn symmetric(&mut self, name: &str, most: usize) -> Result<Array, String> {
+        self.read(name, most, true)
+    }
+
+    fn read(&mut self, name: &str, most: usize, is_symmetric: bool) -> Result<Array, String> {
         let told = |problem: String| format!("`{name}`: {problem}");
         let there = self.names();
         let mut entry = match self.archive.by_name(&format!("{name}.npy")) {
@@ -59,7 +71,7 @@ impl Npz {
             return Err(told("a structured array: expected plain numbers".into()));
         };
         let number = number(&kind).map_err(told)?;
-        if header.order() == Order::Fortran && header.shape().len() > 1 {
+        if header.order() == Order::Fortran && header.shape().len() > 1 && !is_symmetric {
             return Err(told("in Fortran order: save np.ascontiguousarray of it".into()));
         }
         let dimensions: Vec<usize> =

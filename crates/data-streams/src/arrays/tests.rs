@@ -79,6 +79,7 @@ fn rows_that_are_no_class_and_labels_with_fractions_are_told() {
     assert!(floats.starts_with("`x` is float32, not of an integer type"), "{floats}");
     assert!(told(array(Number::U8, &[1, 1, 1], vec![0])).contains("`x` is 1x1x1: expected one dimension"));
     assert!(told(array(Number::U8, &[], vec![0])).contains("a single number"));
+    assert!(told(array(Number::U8, &[0, 1 << 40], Vec::new())).contains("at most 65535"));
 }
 
 #[test]
