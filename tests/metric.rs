@@ -168,6 +168,25 @@ fn saved_statistics_stand_for_their_set() {
     refused(&scratch, &["kid", "a.safetensors", "b-stats.safetensors"], &["b-stats", "only fid"]);
 }
 
+/// An array as NumPy writes it.
+fn npy(kind: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), bytes].concat()
+}
+
+fn save_npz(path: &Path, arrays: &[(&str, Vec<u8>)]) {
+    let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    for (array, bytes) in arrays {
+        archive.start_file(format!("{array}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
 /// What pytorch-fid's `--save-stats` writes: NumPy arrays in a zip archive, here the mean 0 and the unit covariance.
 #[test]
 fn statistics_of_pytorch_fid_are_read() {
@@ -180,14 +199,7 @@ fn statistics_of_pytorch_fid_are_read() {
         writer.finish().unwrap();
         bytes
     };
-    let save = |name: &str, arrays: &[(&str, Vec<u8>)]| {
-        let mut archive = zip::ZipWriter::new(fs::File::create(scratch.path(name)).unwrap());
-        for (array, bytes) in arrays {
-            archive.start_file(format!("{array}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
-            archive.write_all(bytes).unwrap();
-        }
-        archive.finish().unwrap();
-    };
+    let save = |name: &str, arrays: &[(&str, Vec<u8>)]| save_npz(&scratch.path(name), arrays);
     let unit = |d: usize| (0..d * d).map(|i| f64::from(u8::from(i % (d + 1) == 0))).collect::<Vec<_>>();
     let far: Vec<f64> = unit(8).iter().map(|x| 4.0 * x).collect();
     save("unit.npz", &[("mu", array(&[8], &[0.0; 8])), ("sigma", array(&[8, 8], &unit(8)))]);
@@ -240,6 +252,104 @@ fn images_are_the_same_in_directories_and_in_either_layout() {
         &["swd", "images", "nchw.safetensors"],
         &["other.png", "cannot be decoded", "--skip-broken 1"],
     );
+}
+
+/// Sets of images of two shapes have no distance, however many values an image has: in directories, files and data sets,
+/// and where one is left as statistics alone.
+#[test]
+fn images_of_two_shapes_are_not_compared() {
+    let scratch = Scratch::new();
+    let images = |name: &str, shape: [usize; 3]| {
+        let shape = [&[5], &shape[..]].concat();
+        let pixels = (0..shape.iter().product::<usize>()).map(|i| (i * 31) as u8).collect();
+        save(&scratch.path(name), &[Tensor("images", Dtype::U8, shape, pixels)]);
+    };
+    images("wide.safetensors", [3, 4, 8]);
+    images("tall.safetensors", [3, 8, 4]);
+    images("grey.safetensors", [1, 8, 12]);
+    let told = |a: &str, b: &str, shapes: [&str; 2]| {
+        for metric in ["fid", "swd", "kid"] {
+            refused(&scratch, &[metric, a, b], &[&shapes[..], &["expected one shape"]].concat());
+        }
+    };
+    told("wide.safetensors", "tall.safetensors", ["3x4x8", "3x8x4"]);
+    told("grey.safetensors", "wide.safetensors", ["1x8x12", "3x4x8"]);
+    told("glyphs", "grey.safetensors", ["1x16x16", "1x8x12"]);
+    fs::create_dir(scratch.path("pictures")).unwrap();
+    (0..3_u8).for_each(|n| {
+        let picture = image::RgbImage::from_pixel(12, 8, image::Rgb([n; 3]));
+        picture.save(scratch.path(&format!("pictures/{n}.png"))).unwrap();
+    });
+    told("pictures", "grey.safetensors", ["3x8x12", "1x8x12"]);
+    measured(&scratch, &["stats", "tall.safetensors", "--features", "pixels", "--out", "stats.safetensors"]);
+    refused(&scratch, &["fid", "wide.safetensors", "stats.safetensors"], &["3x4x8", "3x8x4"]);
+    assert!(measured(&scratch, &["fid", "tall.safetensors", "stats.safetensors"])["fid"].is_f64());
+}
+
+/// Statistics that do not say what they are of meet images only where the user says it, and raw pixels are told before a
+/// number in them.
+#[test]
+fn features_without_a_name_and_raw_pixels_are_told() {
+    let scratch = Scratch::new();
+    let pixels: Vec<u8> = (0..6 * 4_u32).map(|i| (i * i * 7) as u8).collect();
+    save(&scratch.path("images.safetensors"), &[Tensor("images", Dtype::U8, vec![6, 1, 2, 2], pixels)]);
+    let zeros = npy("<f8", "(4,)", &[0; 32]);
+    let unit: Vec<u8> = (0..16).flat_map(|i| f64::from(u8::from(i % 5 == 0)).to_le_bytes()).collect();
+    save_npz(&scratch.path("unit.npz"), &[("mu", zeros), ("sigma", npy("<f8", "(4, 4)", &unit))]);
+    let both = ["fid", "images.safetensors", "unit.npz"];
+    refused(&scratch, &both, &["unit.npz does not say which features", "give --features classifier, pixels, inception or dinov2"]);
+    let stderr = |arguments: &[&str]| {
+        let output = scratch.cldiff(&[&["metric"], arguments].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let chosen = stderr(&[&both[..], &["--features", "pixels"]].concat());
+    assert!(chosen.contains("unit.npz does not say") && !chosen.contains("raw pixels"), "{chosen}");
+    let default = stderr(&["fid", "images.safetensors", "images.safetensors"]);
+    assert!(default.contains("without --features, raw pixels are compared"), "{default}");
+    // Where a name stands against none, it is said whose is taken.
+    save(&scratch.path("plain.safetensors"), &[features(9, 4, 1, 0.0)]);
+    measured(
+        &scratch,
+        &["stats", "images.safetensors", "--features", "pixels", "--out", "named.safetensors"],
+    );
+    let taken = stderr(&["fid", "named.safetensors", "plain.safetensors"]);
+    assert!(
+        taken.contains("plain.safetensors does not say") && taken.contains("pixels in [-1, 1]"),
+        "{taken}"
+    );
+    assert!(!stderr(&["fid", "plain.safetensors", "plain.safetensors"]).contains("does not say"));
+}
+
+/// Samples as guided-diffusion writes them, and other arrays of NumPy.
+#[test]
+fn images_in_npz_are_read_and_other_types_named() {
+    let scratch = Scratch::new();
+    let pixels: Vec<u8> = (0..5 * 12_u32).map(|i| (i * 37) as u8).collect();
+    save(&scratch.path("same.safetensors"), &[Tensor("images", Dtype::U8, vec![5, 2, 2, 3], pixels.clone())]);
+    save_npz(
+        &scratch.path("samples.npz"),
+        &[("arr_0", npy("|u1", "(5, 2, 2, 3)", &pixels)), ("arr_1", npy("<i8", "(5,)", &[0; 40]))],
+    );
+    let wide: Vec<u8> = pixels.iter().flat_map(|&p| i32::from(p).to_le_bytes()).collect();
+    save_npz(&scratch.path("wide.npz"), &[("images", npy("<i4", "(5, 2, 2, 3)", &wide))]);
+    for npz in ["samples.npz", "wide.npz"] {
+        let found = measured(&scratch, &["swd", npz, "same.safetensors"]);
+        assert_eq!((&found["swd"], &found["n_a"]), (&0.0.into(), &5.into()), "{npz}");
+    }
+    let refuse = |arrays: &[(&str, Vec<u8>)], expected: &str| {
+        save_npz(&scratch.path("wrong.npz"), arrays);
+        refused(&scratch, &["fid", "wrong.npz", "wrong.npz"], &["wrong.npz", expected]);
+    };
+    let sigma = |kind: &str| ("sigma", npy(kind, "(2, 2)", &[0; 32]));
+    refuse(
+        &[("mu", npy("<f2", "(2,)", &[0; 4])), sigma("<f8")],
+        "`mu` is float16: expected float32 or float64",
+    );
+    refuse(&[("mu", npy("<i8", "(2,)", &[0; 16])), sigma("<f8")], "`mu` is int64: expected float32");
+    refuse(&[("images", npy("|O", "(4,)", b"pickled"))], "`images`: an array of Python objects");
+    refuse(&[("x", npy("<f2", "(1, 2, 2, 3)", &[0; 24]))], "`x` is float16: expected integers, 0 to 255");
+    refuse(&[("weights", npy("<f4", "(1,)", &[0; 4]))], "there is \"weights\"");
 }
 
 /// The files of a directory count for a metric as they do for training; a broken one is an error unless it may be left

@@ -69,6 +69,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod arrays;
 mod augmentation;
 mod batches;
 pub mod dataset;
@@ -91,8 +92,8 @@ struct Readme;
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use batches::{ArrivalOrder, EpochOrder};
 pub use dataset::{
-    DataConfig, DatasetOptions, DatasetPair, ImageDataset, ImageItem, ImageShape, Part, Places, PublishedSet,
-    Split, apportion, proportional_sequence,
+    ClassImages, DataConfig, DatasetOptions, DatasetPair, ImageDataset, ImageItem, ImageShape, Inventory,
+    Part, Places, PublishedSet, Split, apportion, proportional_sequence,
 };
 pub use error::{DataError, listed};
 pub use npy::npy_header;

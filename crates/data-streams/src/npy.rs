@@ -39,7 +39,19 @@ pub fn npy_header(reader: &mut impl Read) -> Result<NpyHeader, String> {
     if depth(&start[at..]) > DEEPEST {
         return Err(format!("its header has brackets within brackets, more than {DEEPEST} deep"));
     }
+    if holds_objects(&start[at..]) {
+        return Err("an array of Python objects, which are pickled: save numbers, np.array(images, dtype=np.uint8), for \
+                    which all images need one shape"
+            .into());
+    }
     NpyHeader::from_reader(Cursor::new(start)).map_err(damaged)
+}
+
+/// Whether the type of the elements, or of a field of them, is Python's object: `'descr': '|O'`.
+fn holds_objects(header: &[u8]) -> bool {
+    ["'|O'", "'O'", "'|O8'", "'|O4'"]
+        .iter()
+        .any(|kind| header.windows(kind.len()).any(|w| w == kind.as_bytes()))
 }
 
 /// How many brackets are open at most.
@@ -74,6 +86,11 @@ mod tests {
         for bracket in ["[", "(", "{"] {
             let deep = format!("{{'descr': {}", bracket.repeat(300));
             assert!(read(&deep).unwrap_err().contains("deep"));
+        }
+        for kind in ["'|O'", "'O'", "[('x', '<f4'), ('y', '|O')]"] {
+            let told =
+                read(&format!("{{'descr': {kind}, 'fortran_order': False, 'shape': (3,), }}")).unwrap_err();
+            assert!(told.contains("Python objects") && told.contains("save numbers"), "{told}");
         }
         assert!(read(&" ".repeat(2000)).unwrap_err().contains("2000 bytes"));
     }

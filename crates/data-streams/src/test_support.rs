@@ -1,11 +1,12 @@
-//! Helpers that the tests of both lists share: every built-in choice describes itself and its options, and its file has an
-//! example that parses.
+//! Helpers that tests share: every built-in choice describes itself and its options, and its file has an example that
+//! parses; files of NumPy.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use cldiff_choices::List;
 use schemars::SchemaGenerator;
 use serde_json::Value;
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 /// The first example of configuration in the file of a choice, `src/FOLDER/NAME.rs` or `src/FOLDER/NAME/mod.rs`.
 pub(crate) fn documented_example(folder: &str, name: &str) -> String {
@@ -38,4 +39,26 @@ pub(crate) fn assert_described<K: ?Sized>(list: &List<K>) {
             }
         }
     }
+}
+
+/// An array as NumPy writes it.
+pub(crate) fn npy(kind: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let length = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), bytes].concat()
+}
+
+/// An `.npz` of arrays.
+pub(crate) fn npz(path: &Path, arrays: &[(&str, Vec<u8>)]) {
+    let mut archive = ZipWriter::new(fs::File::create(path).unwrap());
+    for (name, bytes) in arrays {
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        archive.start_file(format!("{name}.npy"), options).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap();
 }

@@ -9,6 +9,7 @@ use std::{
 
 use data_streams::{
     Archive, DataError, ImageDataset, Split, Unpack,
+    arrays::Values,
     dataset::{
         cifar::load_cifar_split,
         cifar10::CIFAR10,
@@ -129,6 +130,14 @@ pub fn npy(data: &[u8]) {
     in_directory(|dir| {
         write(&dir.join("set.npz"), &archive);
         check(&tensors(dir, "set.npz", layout(choice)));
+        let values = [Values::Unit, Values::Signed, Values::Byte][usize::from(choice / 3 % 3)];
+        let config = TensorsConfig {
+            train: "set.npz".into(),
+            layout: layout(choice),
+            values: Some(values),
+            ..TensorsConfig::default()
+        };
+        check(&config.load_split(Some(dir), Split::Train));
     });
 }
 

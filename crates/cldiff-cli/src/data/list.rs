@@ -89,7 +89,13 @@ fn read_from_files(entry: Entry, set: &DataConfig, published: &dyn PublishedSet,
         found.push(splits(published));
     }
     let present = found.iter().any(|splits| splits.iter().all(|files| !files.is_empty()));
-    let files: Vec<PathBuf> = found.into_iter().flatten().flatten().collect();
+    let mut files: Vec<PathBuf> = Vec::new();
+    for file in found.into_iter().flatten().flatten() {
+        // A file may hold both splits.
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
     Entry {
         bytes: files.iter().filter_map(|file| fs::metadata(file).ok()).map(|m| m.len()).sum(),
         download_bytes: published.remote_files().iter().map(|file| file.bytes).sum(),

@@ -21,8 +21,8 @@ use crate::{
 
 /// The features in which sets are compared.
 pub(super) struct Found {
-    /// Their names.
-    pub name: String,
+    /// What they are called, if any set says so.
+    pub name: Option<String>,
     /// Whether their network has classes of its own, which are not those of any labels.
     pub has_own_classes: bool,
 }
@@ -33,14 +33,55 @@ pub(super) fn extract(
     options: &Options,
     metric: Option<SampleMetric>,
 ) -> Result<Found, Failure> {
+    of_one_shape(sets)?;
     let choice = check(sets, options, metric)?;
+    of_known_features(sets, options)?;
     let has_own_classes = choice.sees_classes() && !choice.is_classifier();
     let name = extract_as(sets, options, &choice)?;
     Ok(Found { name, has_own_classes })
 }
 
+/// Refuses sets of images of different shapes: what is measured would be how they were resized.
+fn of_one_shape(sets: &[&mut Set]) -> Result<(), Failure> {
+    let mut shapes = sets.iter().filter_map(|set| Some((&set.name, set.shape?)));
+    let Some((first, shape)) = shapes.next() else { return Ok(()) };
+    match shapes.find(|(_, other)| *other != shape) {
+        Some((set, other)) => Err(Failure::mistake(format!(
+            "{first} has images of {shape} and {set} of {other} (channels x height x width): expected one shape; resize \
+             or convert the images of one"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses features of a file that do not say which they are beside images, unless the user says which these are to be
+/// described in.
+fn of_known_features(sets: &[&mut Set], options: &Options) -> Result<(), Failure> {
+    let nameless = sets.iter().find(|set| !set.is_images() && set.features.is_none());
+    let Some(nameless) = nameless else { return Ok(()) };
+    if let Some(images) = sets.iter().find(|set| set.is_images() && options.features.is_none()) {
+        return Err(Failure::mistake(format!(
+            "{} does not say which features it is of, so that {} cannot be described in the same: give --features {}",
+            nameless.name,
+            images.name,
+            alternatives(&FeaturesConfig::all())
+        )));
+    }
+    if let Some((named, features)) = sets.iter().find_map(|set| Some((&set.name, set.features.as_ref()?))) {
+        let nameless = &nameless.name;
+        tracing::warn!(
+            "{nameless} does not say which features it is of; taken for those of {named} ({features})"
+        );
+    }
+    Ok(())
+}
+
 /// Extracts the chosen features, and says what the features of all sets are called.
-fn extract_as(sets: &mut [&mut Set], options: &Options, choice: &FeaturesConfig) -> Result<String, Failure> {
+fn extract_as(
+    sets: &mut [&mut Set],
+    options: &Options,
+    choice: &FeaturesConfig,
+) -> Result<Option<String>, Failure> {
     if sets.iter().any(|set| set.is_images()) {
         let extractor = extractor(sets, options, choice)?;
         for set in sets.iter_mut() {
@@ -48,12 +89,12 @@ fn extract_as(sets: &mut [&mut Set], options: &Options, choice: &FeaturesConfig)
         }
     }
     let mut names = sets.iter().filter_map(|set| set.features.as_ref().map(|name| (&set.name, name)));
-    let Some((first_set, first)) = names.next() else { return Ok("those of the files".into()) };
+    let Some((first_set, first)) = names.next() else { return Ok(None) };
     match names.find(|(_, name)| *name != first) {
         Some((set, name)) => {
             Err(Failure::mistake(format!("{first_set} and {set} have different features: {first}; {name}")))
         }
-        None => Ok(first.clone()),
+        None => Ok(Some(first.clone())),
     }
 }
 
@@ -78,8 +119,17 @@ fn check(
         None if sets.iter().any(of_data) => FeaturesConfig::default(),
         None => FeaturesConfig::pixels(),
     };
-    let mut choice = options.features.and_then(FeaturesArg::features).unwrap_or_else(usual);
+    let asked = options.features.and_then(FeaturesArg::features);
+    let is_default = asked.is_none() && !in_pixels && sets.iter().any(|set| set.is_images());
+    let mut choice = asked.unwrap_or_else(usual);
     let name = choice.name();
+    if is_default && name == FeaturesConfig::pixels().name() {
+        tracing::warn!(
+            "without --features, raw pixels are compared, as in no published number; --features {} takes a network's \
+             features",
+            alternatives(&with_weights())
+        );
+    }
     if let Some((bound, metric)) = bound_to.zip(metric).filter(|(bound, _)| *bound != name) {
         let metric = metric.name();
         return Err(Failure::mistake(format!(

@@ -11,6 +11,10 @@ use crate::{failure::Failure, files::tensors::Tensors};
 
 /// The note in a file's header that names its features.
 pub(super) const FEATURES_NOTE: &str = "features";
+/// The note in a file's header that says of which shape the images were.
+pub(super) const SHAPE_NOTE: &str = "shape";
+/// Files that earlier versions of the program wrote have this for a name where they had none.
+const NO_NAME: &str = "those of the files";
 
 /// Reads a set; what it is depends on the tensors that are there.
 pub(super) fn read(path: &Path) -> Result<Set, Failure> {
@@ -38,7 +42,12 @@ pub(super) fn read(path: &Path) -> Result<Set, Failure> {
             "there is no tensor `features`, `images`, or `mu` and `sigma`; there is {there:?}"
         )));
     };
-    let set = Set { name: path.display().to_string(), content, labels, features: file.note(FEATURES_NOTE) };
+    let features = file.note(FEATURES_NOTE).filter(|name| name != NO_NAME);
+    let shape = match &content {
+        Content::Images { images, .. } => Some(images.shape()),
+        _ => file.note(SHAPE_NOTE).as_deref().and_then(parsed_shape),
+    };
+    let set = Set { name: path.display().to_string(), content, labels, features, shape };
     if let (Some(labels), Some(n)) = (&set.labels, set.count())
         && labels.len() != n
     {
@@ -97,35 +106,57 @@ fn statistics(file: &Tensors) -> Result<Gaussian, Failure> {
 
 fn images(file: &Tensors, path: &Path, labels: Option<&[usize]>) -> Result<ImageDataset, Failure> {
     let view = file.tensor("images")?;
-    let refuse = |problem: String| Err(file.mistake(format!("tensor `images` {problem}")));
+    let refuse = |problem: String| file.mistake(format!("tensor `images` {problem}"));
     if view.dtype() != Dtype::U8 {
-        return refuse(format!("is {:?}, expected U8", view.dtype()));
+        return Err(refuse(format!("is of type {}, expected U8", view.dtype())));
     }
-    let (layouts, d) = ("N x C x H x W or N x H x W x C with 1 or 3 channels", view.shape());
-    let [n, a, b, c] = *d else { return refuse(format!("is {d:?}, expected {layouts}")) };
+    let (shape, pixels) = channels_first(view.shape(), view.data()).map_err(refuse)?;
+    image_set(path, shape, pixels, labels)
+}
+
+/// The shape of images, and their pixels channel after channel.
+pub(super) fn channels_first(d: &[usize], data: &[u8]) -> Result<(ImageShape, Vec<u8>), String> {
+    let layouts = "N x C x H x W or N x H x W x C with 1 or 3 channels";
+    let [_, a, b, c] = *d else { return Err(format!("is {d:?}, expected {layouts}")) };
     let last_is_channel = match ([1, 3].contains(&a), [1, 3].contains(&c)) {
         (true, false) => false,
         (false, true) => true,
-        (true, true) => return refuse(format!("is {d:?}, which may be either of {layouts}")),
-        (false, false) => return refuse(format!("is {d:?}, expected {layouts}")),
+        (true, true) => return Err(format!("is {d:?}, which may be either of {layouts}")),
+        (false, false) => return Err(format!("is {d:?}, expected {layouts}")),
     };
     if d.contains(&0) {
-        return refuse(format!("is {d:?}: it has no pixels"));
+        return Err(format!("is {d:?}: it has no pixels"));
     }
-    let (shape, pixels) = if last_is_channel {
-        let shape = ImageShape { channels: c, height: a, width: b };
-        let plane =
-            |image: &[u8], channel: usize| image.iter().skip(channel).step_by(c).copied().collect::<Vec<_>>();
-        let planes = |image: &[u8]| (0..c).flat_map(|channel| plane(image, channel)).collect::<Vec<_>>();
-        (shape, view.data().chunks(a * b * c).flat_map(planes).collect())
-    } else {
-        (ImageShape { channels: a, height: b, width: c }, view.data().to_vec())
-    };
-    let labels = labels.map_or_else(|| vec![0; n], <[usize]>::to_vec);
-    let classes = labels.iter().max().map_or(1, |largest| largest + 1);
+    if !last_is_channel {
+        return Ok((ImageShape { channels: a, height: b, width: c }, data.to_vec()));
+    }
+    let shape = ImageShape { channels: c, height: a, width: b };
+    let plane =
+        |image: &[u8], channel: usize| image.iter().skip(channel).step_by(c).copied().collect::<Vec<_>>();
+    let planes = |image: &[u8]| (0..c).flat_map(|channel| plane(image, channel)).collect::<Vec<_>>();
+    Ok((shape, data.chunks(a * b * c).flat_map(planes).collect()))
+}
+
+/// Images of classes that are called by their numbers; of one class, if nothing says which.
+pub(super) fn image_set(
+    path: &Path,
+    shape: ImageShape,
+    pixels: Vec<u8>,
+    labels: Option<&[usize]>,
+) -> Result<ImageDataset, Failure> {
+    let refuse = |problem: String| Failure::mistake(format!("{}: {problem}", path.display()));
+    let labels = labels.map_or_else(|| vec![0; pixels.len() / shape.len()], <[usize]>::to_vec);
+    let classes = labels.iter().max().map_or(1, |largest| largest.saturating_add(1));
     if classes > usize::from(u16::MAX) {
-        return Err(file.mistake(format!("label {}: expected less than {}", classes - 1, u16::MAX)));
+        return Err(refuse(format!("label {}: expected less than {}", classes - 1, u16::MAX)));
     }
     let names = (0..classes).map(|class| class.to_string()).collect();
     ImageDataset::new(&path.display().to_string(), shape, names, pixels, labels).map_err(Failure::mistake)
+}
+
+/// A shape as a file's header notes it: `3x32x32`.
+fn parsed_shape(text: &str) -> Option<ImageShape> {
+    let numbers: Vec<usize> = text.split('x').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [channels, height, width] = *numbers else { return None };
+    Some(ImageShape { channels, height, width })
 }

@@ -19,6 +19,9 @@ use self::{
 };
 use crate::failure::Failure;
 
+/// The features of sets that do not say which they have.
+const UNNAMED: &str = "those of the files";
+
 /// Measures and prints.
 ///
 /// # Errors
@@ -54,7 +57,8 @@ fn compare(asked: &Comparing) -> Result<(), Failure> {
     let held_out = third.as_ref().map(|set| set as &dyn ComparedSet);
     let sets = Compared { a: &first, b: &second, held_out };
     let found = (asked.comparison.compare)(&sets, &asked.arguments).map_err(Failure::mistake)?;
-    tell(&found, &counts, &features, options.json)
+    let features = features.as_deref().unwrap_or(UNNAMED);
+    tell(&found, &counts, features, options.json)
 }
 
 /// Prints what was found, of how many images and in which features. JSON has no NaN, and neither has the text.

@@ -11,7 +11,7 @@ use cl_metrics::{
     },
 };
 use cldiff_engine::FeaturesConfig;
-use data_streams::{DataConfig, ImageDataset};
+use data_streams::{DataConfig, ImageDataset, ImageShape};
 
 use super::{directory, features::alternatives, files, npz};
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Set {
     pub labels: Option<Vec<usize>>,
     /// What the features are, where that is known.
     pub features: Option<String>,
+    /// The shape of the images, where that is known.
+    pub shape: Option<ImageShape>,
 }
 
 /// What is known of a set.
@@ -45,8 +47,10 @@ impl Set {
     pub(crate) fn read(argument: &str, data_dir: Option<&Path>, skip_broken: usize) -> Result<Self, Failure> {
         let path = Path::new(argument);
         if path.is_dir() {
-            let content = Content::Images { images: directory::read(path, skip_broken)?, data: None };
-            return Ok(Self { name: argument.into(), content, labels: None, features: None });
+            let images = directory::read(path, skip_broken)?;
+            let shape = Some(images.shape());
+            let content = Content::Images { images, data: None };
+            return Ok(Self { name: argument.into(), content, labels: None, features: None, shape });
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => files::read(path),
@@ -65,9 +69,9 @@ impl Set {
         let images = config
             .build_split(&places(data_dir), split)
             .map_err(|error| Failure::mistake(format!("{argument}: {}", advised(&error))))?;
-        let labels = Some(images.labels());
+        let (labels, shape) = (Some(images.labels()), Some(images.shape()));
         let content = Content::Images { images, data: Some(config) };
-        Ok(Self { name: argument.into(), content, labels, features: None })
+        Ok(Self { name: argument.into(), content, labels, features: None, shape })
     }
 
     /// The number of images, where that is known.

@@ -5,10 +5,17 @@ use std::{collections::HashMap, fs, path::Path};
 use anyhow::Context;
 use safetensors::{Dtype, tensor::TensorView};
 
-use super::{args::Options, features, files::FEATURES_NOTE, set::Set};
+use super::{
+    UNNAMED,
+    args::Options,
+    features,
+    files::{FEATURES_NOTE, SHAPE_NOTE},
+    set::Set,
+};
 use crate::{failure::Failure, files::output::check_file};
 
-/// Writes `mu` (d), `sigma` (d x d), both f64, and `n` (1, i64); the name of the features stands in the file's header.
+/// Writes `mu` (d), `sigma` (d x d), both f64, and `n` (1, i64); the name of the features and the shape
+/// of the images stand in the file's header.
 pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure> {
     if out.extension().is_none_or(|extension| extension != "safetensors") {
         return Err(Failure::mistake(format!("--out {}: give FILE.safetensors", out.display())));
@@ -29,10 +36,13 @@ pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure
     if let Some(n) = &n {
         tensors.push(("n", view(Dtype::I64, vec![1], n)?));
     }
-    let notes = HashMap::from([(FEATURES_NOTE.to_owned(), features.clone())]);
+    let noted = [(FEATURES_NOTE, features.clone()), (SHAPE_NOTE, set.shape.map(|shape| shape.to_string()))];
+    let notes: HashMap<String, String> =
+        noted.into_iter().filter_map(|(key, note)| Some((key.to_owned(), note?))).collect();
     let bytes = safetensors::serialize(tensors, Some(notes)).map_err(anyhow::Error::from)?;
     fs::write(out, bytes).with_context(|| format!("cannot write {}", out.display()))?;
     let count = gaussian.count();
+    let features = features.as_deref().unwrap_or(UNNAMED);
     if options.json {
         println!("{}", serde_json::json!({"out": out, "n": count, "d": d, "features": features}));
     } else {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     DatasetPair, ImageDataset, ImageShape, Split,
     file::{open, read_expected},
+    keras,
 };
 use crate::{DataError, RemoteFile, files::one_of};
 
@@ -48,7 +49,13 @@ impl IdxSource {
             Split::Train => &self.stems[0],
             Split::Eval => &self.stems[1],
         };
-        let images = find(dir, self.name, &format!("{stem}-images"), "idx3-ubyte")?;
+        let images = match find(dir, self.name, &format!("{stem}-images"), "idx3-ubyte") {
+            Ok(images) => images,
+            // Both arrays of both splits are in Keras' file.
+            Err(missing) => {
+                return keras::file(dir, self.name).map(|file| [file.clone(), file]).ok_or(missing);
+            }
+        };
         Ok([images, find(dir, self.name, &format!("{stem}-labels"), "idx1-ubyte")?])
     }
 
@@ -59,10 +66,12 @@ impl IdxSource {
     /// is damaged, [`DataError::Config`] for a size to pad to that is smaller than the images.
     pub fn load(&self, dir: &Path, split: Split, pad_to: Option<usize>) -> Result<ImageDataset, DataError> {
         let [image_path, label_path] = self.files(dir, split)?;
-        let ([count, height, width], mut pixels) = read::<3>(&image_path, IMAGE_MAGIC, "images")?;
-        let ([label_count], labels) = read::<1>(&label_path, LABEL_MAGIC, "labels")?;
-        if count != label_count {
-            let problem = format!("{label_count} labels, but {} has {count} images", image_path.display());
+        let is_keras = image_path == label_path;
+        let ([count, height, width], mut pixels, labels) =
+            if is_keras { keras::read(&image_path, split)? } else { idx_pair(&image_path, &label_path)? };
+        if count != labels.len() {
+            let labels = labels.len();
+            let problem = format!("{labels} labels, but {} has {count} images", image_path.display());
             return Err(DataError::Format { path: label_path, problem });
         }
         let labels = self.classes_of(&labels, &label_path)?;
@@ -147,6 +156,13 @@ fn find(dir: &Path, name: &str, stem: &str, kind: &str) -> Result<PathBuf, DataE
     let file = format!("{published}.gz");
     let missing = || DataError::Missing { name: name.into(), dir: dir.into(), file };
     one_of(dir, &[published, format!("{stem}.{kind}")]).ok_or_else(missing)
+}
+
+/// Number, height and width of the images in one file, their pixels, and the labels in the other.
+fn idx_pair(images: &Path, labels: &Path) -> Result<([usize; 3], Vec<u8>, Vec<u8>), DataError> {
+    let (sizes, pixels) = read::<3>(images, IMAGE_MAGIC, "images")?;
+    let (_, labels) = read::<1>(labels, LABEL_MAGIC, "labels")?;
+    Ok((sizes, pixels, labels))
 }
 
 /// The sizes in the header and the bytes behind it.

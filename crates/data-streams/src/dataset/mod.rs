@@ -15,6 +15,8 @@ pub mod glyphs;
 pub mod idx;
 mod image_dataset;
 pub mod image_folder;
+mod inventory;
+mod keras;
 pub mod kmnist;
 pub mod mnist;
 mod named;
@@ -34,6 +36,7 @@ use cldiff_choices::choice;
 
 pub use self::{
     image_dataset::{ImageDataset, ImageItem, Part},
+    inventory::{ClassImages, Inventory},
     options::DatasetOptions,
     pair::{DatasetPair, Split},
     places::Places,

@@ -1,14 +1,23 @@
 //! Operations on the choice of a data set: building, and finding by a name without options.
 
-use super::{DataConfig, DatasetOptions, DatasetPair, ImageDataset, Places, Split, published::public_name};
+use super::{
+    DataConfig, DatasetOptions, DatasetPair, ImageDataset, Inventory, Places, Split, published::public_name,
+};
 use crate::DataError;
 
 impl DataConfig {
-    /// Loads or draws the images.
+    /// Loads or draws the images; warnings name the classes that lack images ([`Inventory`]).
     ///
     /// # Errors
     /// As [`DatasetOptions::build`], with the data set's name before a key.
     pub fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {
+        let pair = self.build_part(places)?;
+        Inventory::of(&pair).warn(&self.public_name());
+        Ok(pair)
+    }
+
+    /// Loads or draws the images of a part of a data set, whose classes the whole will count.
+    pub(super) fn build_part(&self, places: &Places) -> Result<DatasetPair, DataError> {
         self.with_checked(|options| options.build(places))
     }
 

@@ -78,7 +78,7 @@ impl DatasetOptions for SeveralConfig {
     }
 
     fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {
-        let pairs = self.each_part(|part| part.build(&places_of(part, places)))?;
+        let pairs = self.each_part(|part| part.build_part(&places_of(part, places)))?;
         join(&pairs, self.reconcile())
     }
 

@@ -8,7 +8,7 @@ use super::{
     several::{Resizing, SeveralConfig},
     *,
 };
-use crate::test_support::{assert_described, documented_example};
+use crate::test_support::{assert_described, documented_example, npy, npz};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -194,4 +194,27 @@ fn published_files_are_found_where_other_programs_put_them() {
         assert_eq!((pair.train.len(), pair.eval.len()), (images, images), "{set} in {below}");
         assert!(config.build(&Places { data_dir: Some(folder), ..places }).is_ok());
     }
+}
+
+/// Keras' one file of both splits.
+#[test]
+fn mnist_is_read_from_the_file_of_keras() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let arrays = |test: &str| {
+        vec![
+            ("x_train", npy("|u1", "(3, 2, 2)", &[7; 12])),
+            ("y_train", npy("|u1", "(3,)", &[5, 0, 9])),
+            ("x_test", npy("|u1", test, &[8; 4])),
+            ("y_test", npy("<i8", "(1,)", &[3, 0, 0, 0, 0, 0, 0, 0])),
+        ]
+    };
+    npz(&dir.path().join("mnist.npz"), &arrays("(1, 2, 2)"));
+    let places = Places { data_dir: Some(dir.path().into()), cache: "cache".into() };
+    let pair = parse("[data.mnist]\npad_to = 4\n").build(&places).unwrap();
+    assert_eq!((pair.train.labels(), pair.eval.labels()), (vec![5, 0, 9], vec![3]));
+    assert_eq!((pair.eval.pixels_of(0)[5], pair.eval.shape().to_string()), (8, "1x4x4".to_owned()));
+    // Images in one dimension are none.
+    npz(&dir.path().join("mnist.npz"), &arrays("(1, 4)"));
+    let told = parse("[data.mnist]\n").build(&places).unwrap_err().to_string();
+    assert!(told.contains("mnist.npz: `x_test` is [1, 4]: expected N x height x width"), "{told}");
 }

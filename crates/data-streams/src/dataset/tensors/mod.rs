@@ -1,5 +1,9 @@
-//! Images that are arrays already: `images` (u8, N x C x H x W or N x H x W x C) and `labels` (integers, N) of a
-//! safetensors file or a NumPy `.npz`, one file for each split.
+//! Images that are arrays already: `images` (N x C x H x W or N x H x W x C) and `labels` (N, N x 1 or N x classes) of a
+//! safetensors file or a NumPy `.npz`, one file for each split or one for both.
+//!
+//! Other usual names are known ([`arrays::find`]): `x_train` and `y_test` of Keras, `train_images` and `test_labels`,
+//! `arr_0` and `arr_1`. Images are integers of 0 to 255, or floats with `values`; labels that do not count from 0 are
+//! mapped in their order.
 //!
 //! ```toml
 //! [data.tensors]
@@ -8,6 +12,7 @@
 //! layout = "nchw"
 //! ```
 
+mod classes;
 mod npz;
 mod safetensors_file;
 
@@ -17,8 +22,12 @@ use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::classes::{Classes, check_count};
 use super::{DatasetOptions, DatasetPair, ImageDataset, ImageShape, Places, Split};
-use crate::DataError;
+use crate::{
+    DataError,
+    arrays::{self, Array, Labels, Values},
+};
 
 /// More bytes of images than this are refused.
 const MOST_BYTES: usize = 1 << 33;
@@ -49,21 +58,14 @@ pub struct TensorsConfig {
     /// The order of the dimensions of `images`.
     #[serde(default)]
     pub layout: Layout,
-    /// The names of the classes, if they are more than numbers; by default there are as many as the largest label of
-    /// the training images says.
+    /// The meaning of the numbers of `images`: "byte" (0 to 255), "unit" (0 to 1) or "signed" (-1 to 1); needed for
+    /// floats, and "byte" for integers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Values>,
+    /// The names of the classes, if they are more than numbers: of 0, 1 and so on, or of the labels that occur, in their
+    /// order, where there are as many. By default the labels that occur in either file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
-}
-
-/// Two arrays as a file holds them.
-#[derive(Debug)]
-pub(super) struct Arrays {
-    /// The dimensions of the images.
-    pub dimensions: Vec<usize>,
-    /// Their bytes.
-    pub pixels: Vec<u8>,
-    /// The labels.
-    pub labels: Vec<i128>,
 }
 
 impl Describe for TensorsConfig {
@@ -82,70 +84,124 @@ impl DatasetOptions for TensorsConfig {
 }
 
 impl TensorsConfig {
-    /// Reads both files.
+    /// Reads both files; a warning says how labels are mapped that do not count from 0.
     ///
     /// # Errors
     /// As [`TensorsConfig::load_split`], and [`DataError::Inconsistent`] for images of different shapes.
     pub fn load(&self, base: Option<&Path>) -> Result<DatasetPair, DataError> {
-        let train = self.load_split(base, Split::Train)?;
-        let eval = self.read(base, Split::Eval, Some(train.class_names()))?;
-        DatasetPair::new(train, eval)
+        let (train, eval) = (self.path(base, Split::Train), self.path(base, Split::Eval));
+        let (train_images, train_labels) = self.read(&train, Split::Train)?;
+        let (eval_images, eval_labels) = self.read(&eval, Split::Eval)?;
+        let classes = self.classes(&train, &[&train_labels, &eval_labels])?;
+        let train = self.set(&train, train_images, &train_labels, &classes)?;
+        DatasetPair::new(train, self.set(&eval, eval_images, &eval_labels, &classes)?)
     }
 
-    /// Reads the file of one split.
+    /// Reads the file of one split, and of the other no more than its labels, if it is there: the classes are those of
+    /// both.
     ///
     /// # Errors
     /// [`DataError::Absent`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`] for one that is
     /// damaged, or whose arrays are not as they should be.
     pub fn load_split(&self, base: Option<&Path>, split: Split) -> Result<ImageDataset, DataError> {
-        self.read(base, split, None)
+        let (path, other) = (self.path(base, split), self.path(base, other(split)));
+        let (images, labels) = self.read(&path, split)?;
+        let mut all = vec![&labels];
+        let others = other.is_file().then(|| labels_of(&other, self::other(split)));
+        let others = others.transpose()?;
+        all.extend(&others);
+        let classes = self.classes(&path, &all)?;
+        self.set(&path, images, &labels, &classes)
     }
 
-    fn read(
-        &self,
-        base: Option<&Path>,
-        split: Split,
-        classes: Option<&[String]>,
-    ) -> Result<ImageDataset, DataError> {
+    fn path(&self, base: Option<&Path>, split: Split) -> PathBuf {
         let file = match split {
             Split::Train => &self.train,
             Split::Eval => &self.eval,
         };
-        let path = base.map_or_else(|| file.clone(), |base| base.join(file));
-        let format = |problem: String| DataError::Format { path: path.clone(), problem };
-        if !path.is_file() {
-            let problem = "no such file; expected a .safetensors or .npz with `images` and `labels`".into();
-            return Err(DataError::Absent { path, problem });
+        base.map_or_else(|| file.clone(), |base| base.join(file))
+    }
+
+    fn classes(&self, path: &Path, labels: &[&Labels]) -> Result<Classes, DataError> {
+        let classes = Classes::of(labels, &self.class_names);
+        let name = path.display().to_string();
+        check_count(&classes, &name)?;
+        classes.warn(&name);
+        Ok(classes)
+    }
+
+    /// The images of a file, as many as its labels.
+    fn read(&self, path: &Path, split: Split) -> Result<(Images, Labels), DataError> {
+        let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
+        let (images, labels) = read_arrays(path, split, true)?;
+        let labels = arrays::labels(&labels).map_err(format)?;
+        let images = images.ok_or_else(|| format("there are no images".into()))?;
+        let (shape, channels_last) = shape(&images.name, &images.dimensions, self.layout).map_err(format)?;
+        let count = images.dimensions[0];
+        if labels.values.len() != count {
+            return Err(format(format!("{count} images, but {} labels", labels.values.len())));
         }
-        let arrays = match path.extension().and_then(|e| e.to_str()) {
-            Some("safetensors") => safetensors_file::read(&path)?,
-            Some("npz") => npz::read(&path)?,
-            _ => return Err(format("its name ends in neither .safetensors nor .npz".into())),
-        };
-        let (shape, channels_last) = shape(&arrays.dimensions, self.layout).map_err(format)?;
-        let images = arrays.dimensions[0];
-        if arrays.labels.len() != images {
-            return Err(format(format!("{images} images, but {} labels", arrays.labels.len())));
-        }
-        let names = match classes {
-            Some(classes) => classes.to_vec(),
-            None if !self.class_names.is_empty() => self.class_names.clone(),
-            None => numbers(&arrays.labels),
-        };
-        let labels = labels(&arrays.labels, names.len()).map_err(format)?;
-        let pixels = if channels_last { planes(&arrays.pixels, shape) } else { arrays.pixels };
+        let pixels = arrays::pixels(images, self.values).map_err(format)?;
+        let pixels = if channels_last { planes(&pixels, shape) } else { pixels };
+        Ok((Images { shape, pixels }, labels))
+    }
+
+    fn set(
+        &self,
+        path: &Path,
+        images: Images,
+        labels: &Labels,
+        classes: &Classes,
+    ) -> Result<ImageDataset, DataError> {
+        let labels = classes
+            .classes(&labels.values)
+            .map_err(|problem| DataError::Format { path: path.to_owned(), problem })?;
         let name = path.file_stem().map_or_else(|| "tensors".into(), |name| name.to_string_lossy());
-        ImageDataset::new(&name, shape, names, pixels, labels)
+        ImageDataset::new(&name, images.shape, classes.names.clone(), images.pixels, labels)
+    }
+}
+
+/// The images of a file.
+struct Images {
+    shape: ImageShape,
+    pixels: Vec<u8>,
+}
+
+fn other(split: Split) -> Split {
+    match split {
+        Split::Train => Split::Eval,
+        Split::Eval => Split::Train,
+    }
+}
+
+fn labels_of(path: &Path, split: Split) -> Result<Labels, DataError> {
+    let (_, labels) = read_arrays(path, split, false)?;
+    arrays::labels(&labels).map_err(|problem| DataError::Format { path: path.to_owned(), problem })
+}
+
+/// The labels of a split in a file, and its images where they are wanted.
+fn read_arrays(path: &Path, split: Split, images: bool) -> Result<(Option<Array>, Array), DataError> {
+    if !path.is_file() {
+        let problem = "no such file; expected a .safetensors or .npz with `images` and `labels`".into();
+        return Err(DataError::Absent { path: path.to_owned(), problem });
+    }
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("safetensors") => safetensors_file::read(path, split, images),
+        Some("npz") => npz::read(path, split, images),
+        _ => {
+            let problem = "its name ends in neither .safetensors nor .npz".into();
+            Err(DataError::Format { path: path.to_owned(), problem })
+        }
     }
 }
 
 /// The shape of an image, and whether its channels are the last dimension.
-fn shape(dimensions: &[usize], layout: Layout) -> Result<(ImageShape, bool), String> {
+fn shape(name: &str, dimensions: &[usize], layout: Layout) -> Result<(ImageShape, bool), String> {
     let (n, second, third, last) = match *dimensions {
         // Grey images without a dimension for it.
         [n, height, width] => (n, 1, height, width),
         [n, second, third, last] => (n, second, third, last),
-        _ => return Err(format!("`images` is {dimensions:?}: expected N x C x H x W or N x H x W x C")),
+        _ => return Err(format!("`{name}` is {dimensions:?}: expected N x C x H x W or N x H x W x C")),
     };
     let is_channels = |n: usize| n == 1 || n == 3;
     let channels_last = match layout {
@@ -154,7 +210,7 @@ fn shape(dimensions: &[usize], layout: Layout) -> Result<(ImageShape, bool), Str
         Layout::Nhwc => true,
         Layout::Auto if is_channels(second) && is_channels(last) => {
             return Err(format!(
-                "`images` is {dimensions:?}: the channels may be the second or the last dimension; set `layout` to \
+                "`{name}` is {dimensions:?}: the channels may be the second or the last dimension; set `layout` to \
                  \"nchw\" or \"nhwc\""
             ));
         }
@@ -162,24 +218,9 @@ fn shape(dimensions: &[usize], layout: Layout) -> Result<(ImageShape, bool), Str
     };
     let (channels, height, width) = if channels_last { (last, second, third) } else { (second, third, last) };
     if !is_channels(channels) || n == 0 || height == 0 || width == 0 {
-        return Err(format!("`images` is {dimensions:?}: expected 1 or 3 channels, and no dimension of 0"));
+        return Err(format!("`{name}` is {dimensions:?}: expected 1 or 3 channels, and no dimension of 0"));
     }
     Ok((ImageShape { channels, height, width }, channels_last))
-}
-
-/// `0`, `1` and so on to the largest label; one that is no class is found later.
-fn numbers(labels: &[i128]) -> Vec<String> {
-    let classes = labels.iter().max().map_or(0, |most| most + 1).clamp(1, i128::from(u16::MAX));
-    (0..classes).map(|class| class.to_string()).collect()
-}
-
-fn labels(labels: &[i128], classes: usize) -> Result<Vec<usize>, String> {
-    let label = |(i, &label): (usize, &i128)| {
-        usize::try_from(label).ok().filter(|label| *label < classes).ok_or_else(|| {
-            format!("label {label} of image {i} is out of range: there are {classes} classes, from 0")
-        })
-    };
-    labels.iter().enumerate().map(label).collect()
 }
 
 /// Channel after channel from pixel after pixel.

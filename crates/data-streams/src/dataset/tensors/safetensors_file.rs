@@ -2,13 +2,16 @@
 
 use std::{fs, path::Path};
 
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors};
 
-use super::{Arrays, MOST_BYTES};
-use crate::{DataError, error::listed};
+use super::MOST_BYTES;
+use crate::{
+    DataError, Split,
+    arrays::{Array, Number, Pair, find},
+};
 
-/// Reads `images` and `labels`.
-pub(super) fn read(path: &Path) -> Result<Arrays, DataError> {
+/// Reads the labels of a split, and its images where they are wanted.
+pub(super) fn read(path: &Path, split: Split, images: bool) -> Result<(Option<Array>, Array), DataError> {
     let io = |source| DataError::Io { path: path.to_owned(), source };
     let format = |problem: String| DataError::Format { path: path.to_owned(), problem };
     let size = fs::metadata(path).map_err(io)?.len();
@@ -19,38 +22,32 @@ pub(super) fn read(path: &Path) -> Result<Arrays, DataError> {
     // The library checks that every tensor lies within the file.
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| format(format!("not a safetensors file, or truncated: {e}")))?;
-    let tensor = |name: &str| {
-        file.tensor(name).map_err(|_| {
-            let mut there: Vec<&str> = file.names().into_iter().collect();
-            there.sort_unstable();
-            format(format!("there is no tensor `{name}`; there is {}", listed(there)))
-        })
-    };
-    let (images, labels) = (tensor("images")?, tensor("labels")?);
-    if images.dtype() != Dtype::U8 {
-        return Err(format(format!("`images` is {:?}: expected U8, values 0 to 255", images.dtype())));
-    }
-    if labels.shape().len() != 1 {
-        return Err(format(format!("`labels` is {:?}: expected one dimension", labels.shape())));
-    }
-    Ok(Arrays {
-        dimensions: images.shape().to_vec(),
-        pixels: images.data().to_vec(),
-        labels: integers(&labels).map_err(format)?,
-    })
+    let there: Vec<String> = file.names().into_iter().map(str::to_owned).collect();
+    let Pair { images: name, labels } = find(&there, split).map_err(format)?;
+    let images = images.then(|| array(&file, name)).transpose().map_err(format)?;
+    Ok((images, array(&file, labels).map_err(format)?))
 }
 
-fn integers(view: &TensorView<'_>) -> Result<Vec<i128>, String> {
-    macro_rules! each {
-        ($($dtype:ident: $number:ty),*) => {
-            match view.dtype() {
-                $(Dtype::$dtype => {
-                    let chunks = view.data().as_chunks::<{ size_of::<$number>() }>().0;
-                    Ok(chunks.iter().map(|b| i128::from(<$number>::from_le_bytes(*b))).collect())
-                })*
-                other => Err(format!("`labels` is {other:?}: expected integers")),
-            }
-        };
-    }
-    each!(U8: u8, I8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64)
+fn array(file: &SafeTensors<'_>, name: &str) -> Result<Array, String> {
+    let view = file.tensor(name).map_err(|error| format!("`{name}`: {error}"))?;
+    let number = match view.dtype() {
+        Dtype::BOOL => Number::Bool,
+        Dtype::U8 => Number::U8,
+        Dtype::I8 => Number::I8,
+        Dtype::U16 => Number::U16,
+        Dtype::I16 => Number::I16,
+        Dtype::U32 => Number::U32,
+        Dtype::I32 => Number::I32,
+        Dtype::U64 => Number::U64,
+        Dtype::I64 => Number::I64,
+        Dtype::F16 => Number::F16,
+        Dtype::F32 => Number::F32,
+        Dtype::F64 => Number::F64,
+        other => {
+            return Err(format!(
+                "`{name}` is of type {other}: expected integers, or floats of 16, 32 or 64 bits"
+            ));
+        }
+    };
+    Ok(Array { name: name.into(), number, dimensions: view.shape().to_vec(), bytes: view.data().to_vec() })
 }

@@ -1,32 +1,11 @@
-use std::{fs, io::Write};
+use std::fs;
 
 use proptest::prelude::*;
 use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
-use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-
-/// An array as NumPy writes it.
-fn npy(kind: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let length = (header.len() as u16).to_le_bytes();
-    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), bytes].concat()
-}
-
-fn npz(path: &Path, arrays: &[(&str, Vec<u8>)]) {
-    let mut archive = ZipWriter::new(fs::File::create(path).unwrap());
-    for (name, bytes) in arrays {
-        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
-        archive.start_file(format!("{name}.npy"), options).unwrap();
-        archive.write_all(bytes).unwrap();
-    }
-    archive.finish().unwrap();
-}
+use crate::test_support::{npy, npz};
 
 fn safetensors(path: &Path, tensors: &[(&str, Dtype, &[usize], &[u8])]) {
     let views = tensors
@@ -102,7 +81,7 @@ fn what_is_wrong_with_an_npz_is_told() {
         (vec![("images", images.clone()), ("labels", npy("<f4", "(2,)", &[0; 8]))], "not of an integer type"),
         (
             vec![("images", npy("<f4", "(2, 3, 1, 2)", &[0; 48])), ("labels", labels.clone())],
-            "not of type uint8",
+            "`images` is float32: set `values`",
         ),
         (
             vec![("images", npy("|u1", "(2, 3, 1, 2)", &NCHW[..9])), ("labels", labels.clone())],
@@ -204,6 +183,63 @@ fn files_that_are_not_there_or_of_another_kind_are_told() {
     };
     npz(&dir.path().join("train.npz"), &arrays(vec![0, 1]));
     npz(&dir.path().join("eval.npz"), &arrays(vec![0, 2]));
-    let error = config("train.npz", "eval.npz").load(Some(dir.path())).unwrap_err().to_string();
+    let two = TensorsConfig {
+        class_names: ["a", "b"].map(str::to_owned).to_vec(),
+        ..config("train.npz", "eval.npz")
+    };
+    let error = two.load(Some(dir.path())).unwrap_err().to_string();
     assert!(error.contains("eval.npz: label 2 of image 1 is out of range: there are 2 classes"), "{error}");
+}
+
+/// The classes are those of both files, in whichever way they are read.
+#[test]
+fn a_class_of_one_file_is_a_class_of_the_other() {
+    let dir = TempDir::new().unwrap();
+    let arrays = |labels: [u8; 2]| {
+        vec![("images", npy("|u1", "(2, 3, 1, 2)", &NCHW)), ("labels", npy("|u1", "(2,)", &labels))]
+    };
+    npz(&dir.path().join("train.npz"), &arrays([30, 10]));
+    npz(&dir.path().join("eval.npz"), &arrays([20, 10]));
+    let config = config("train.npz", "eval.npz");
+    let pair = config.load(Some(dir.path())).unwrap();
+    assert_eq!(pair.train.class_names(), ["10", "20", "30"]);
+    assert_eq!((pair.train.labels(), pair.eval.labels()), (vec![2, 0], vec![1, 0]));
+    for (split, whole) in [(Split::Train, &pair.train), (Split::Eval, &pair.eval)] {
+        let alone = config.load_split(Some(dir.path()), split).unwrap();
+        assert_eq!(alone.content_hash(), whole.content_hash());
+    }
+    fs::remove_file(dir.path().join("train.npz")).unwrap();
+    assert_eq!(config.load_split(Some(dir.path()), Split::Eval).unwrap().class_names(), ["10", "20"]);
+    let doubts = crate::Inventory::of(&pair).doubts();
+    assert_eq!(doubts.len(), 2, "{doubts:?}");
+    assert!(doubts[0].starts_with("class \"20\" has no images to train on"), "{doubts:?}");
+    assert!(doubts[1].starts_with("class \"30\" has no images to measure against"), "{doubts:?}");
+}
+
+/// One file of both splits, with the names of Keras and with those of MedMNIST, labels in a column and as rows.
+#[test]
+fn one_file_of_both_splits_is_read_by_its_names() {
+    let dir = TempDir::new().unwrap();
+    let images = |value: u8| npy("|u1", "(2, 2, 2)", &[value; 8]);
+    let column = npy("<i2", "(2, 1)", &[1, 0, 0, 0]);
+    let rows = npy("|b1", "(2, 3)", &[0, 1, 0, 1, 0, 0]);
+    for (names, labels, classes) in [
+        (["x_train", "y_train", "x_test", "y_test"], column, 2),
+        (["train_images", "train_labels", "test_images", "test_labels"], rows, 3),
+    ] {
+        let [train, train_labels, eval, eval_labels] = names;
+        npz(
+            &dir.path().join("both.npz"),
+            &[
+                (train, images(7)),
+                (train_labels, labels.clone()),
+                (eval, images(9)),
+                (eval_labels, labels),
+                ("val_images", images(1)),
+            ],
+        );
+        let pair = config("both.npz", "both.npz").load(Some(dir.path())).unwrap();
+        assert_eq!((pair.train.pixels_of(0)[0], pair.eval.pixels_of(0)[0]), (7, 9), "{names:?}");
+        assert_eq!((pair.eval.labels(), pair.train.class_names().len()), (vec![1, 0], classes), "{names:?}");
+    }
 }
