@@ -45,8 +45,67 @@ fn an_unknown_key_is_told_with_its_line() {
 
 #[test]
 fn a_wrong_type_is_told_with_its_line() {
-    refused_change("batch_size = 16", "batch_size = \"many\"", &[&line("batch_size"), "string", "usize"]);
+    refused_change(
+        "batch_size = 16",
+        "batch_size = \"many\"",
+        &[&line("batch_size"), "string", "a whole number"],
+    );
     refused_change("batch_size = 16", "batch_size = -3", &[&line("batch_size"), "-3"]);
+}
+
+#[test]
+fn counts_that_would_overflow_are_told_with_their_key() {
+    for (from, to, key) in [
+        (
+            "steps_per_experience = 40",
+            "steps_per_experience = 9000000000000000000",
+            "training.steps_per_experience",
+        ),
+        ("samples_per_task = 80", "samples_per_task = 4611686018427387904", "evaluation.samples_per_task"),
+        ("train_per_class = 60", "train_per_class = 2305843009213693952", "data.glyphs.train_per_class"),
+        ("per_class = 10", "per_class = 9223372036854775807", "class_balanced.per_class"),
+        // Each is possible, and their product is not.
+        (
+            "batch_size = 16",
+            "batch_size = 1000000000000\naccumulated_batches = 10000000",
+            "training.batch_size",
+        ),
+        (
+            "images_per_task = 16",
+            "images_per_task = 1000000000000, draws = 1000000000",
+            "evaluation.likelihood.images_per_task",
+        ),
+    ] {
+        refused_change(from, to, &[&line(from), key]);
+    }
+}
+
+/// Messages are in the words of their reader.
+#[test]
+fn no_message_has_words_of_rust() {
+    let scratch = Scratch::new();
+    for change in [
+        "training.batch_size=\"many\"",
+        "training.optimizer.learning_rate=\"fast\"",
+        "training.optimizer.learning_rate=true",
+        "evaluation.guidance=[1]",
+        "process.timesteps=-4",
+        "process.timesteps=1.5",
+        "process.schedule={linear={beta_start=0.1,beta_end=1.5}}",
+        "process.zero_terminal_snr=true",
+        "model.norm_num_groups=3",
+        "model.sample_size=9",
+        "seeds=[-1]",
+        "name=3",
+    ] {
+        let output =
+            scratch.cldiff(&["--backend", "flex", "--out", "run", "--config", "smoke", "--set", change]);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{change}: {stderr}");
+        for word in ["Some(", "None", "{ ", "usize", "u64", "i64", "f64", "Epsilon", "Linear"] {
+            assert!(!stderr.contains(word), "{change}: `{word}` in {stderr}");
+        }
+    }
 }
 
 #[test]

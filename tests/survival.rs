@@ -329,6 +329,11 @@ fn runs_with_other_settings_make_no_common_report() {
     let output = scratch.cldiff(&["report", "a", "c", "--out", "both.html"]);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{message}");
-    let expected = "`training.optimizer.learning_rate` is 0.002 in \"smoke\" and 0.001 in \"other\"";
-    assert!(message.contains(expected), "{message}");
+    let expected = "`training.optimizer.learning_rate` is 0.002 in a and 0.001 in c";
+    assert!(message.contains(expected) && message.contains("the runs a and c do not compare"), "{message}");
+    // Runs of one name are told apart.
+    let output = scratch.cldiff(&["report", "b", "c", "--out", "both.html"]);
+    assert!(text(&output.stderr).contains("is 0.002 in b and 0.001 in c"), "{}", text(&output.stderr));
+    let output = scratch.cldiff(&["report", "a", "a", "--out", "both.html"]);
+    assert!(text(&output.stderr).contains("both a and a have the cell"), "{}", text(&output.stderr));
 }

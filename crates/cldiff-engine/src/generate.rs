@@ -15,6 +15,7 @@ use ddpm_core::{
     likelihood::{self, BitsPerDimension, LikelihoodRequest},
     network::NetworkShape,
     noise::{Key, Purpose, indices},
+    plain_value,
     sampler::{self, SampleRequest, SamplerConfig},
 };
 
@@ -89,7 +90,7 @@ pub struct BitsJob {
 
 /// A value that does not fit the model.
 fn misfit(key: &str, value: impl std::fmt::Debug, expected: String) -> EngineError {
-    CoreError::Config { key: key.into(), value: format!("{value:?}"), expected }.into()
+    CoreError::Config { key: key.into(), value: plain_value(&value), expected }.into()
 }
 
 fn to_tensor<B: Kernels>(images: &HostImages, device: &B::Device) -> Tensor<B, 4> {
@@ -194,7 +195,7 @@ pub(crate) fn sample<B: Home>(
         (None, Some(size)) => [size; 2],
         (None, None) => {
             let expected = "the model's configuration names no size: give the initial noise".to_owned();
-            return Err(misfit("sample_size", "null", expected));
+            return Err(misfit("sample_size", None::<usize>, expected));
         }
     };
     if let Some(x_t) = &job.x_t {
@@ -274,7 +275,7 @@ pub(crate) fn predict<B: Home>(job: &PredictJob, device: &B::Device) -> Result<H
     } else if shape.conditions.is_some() {
         return Err(misfit(
             "y",
-            "missing",
+            None::<usize>,
             "the model is class-conditional: give a class for each image".into(),
         ));
     }

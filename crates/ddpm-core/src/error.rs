@@ -90,23 +90,41 @@ pub fn plain_words(message: &str) -> String {
             // Not the beginning of a longer word, nor of a longer description ("a map with a single key").
             let is_whole =
                 after.is_empty() || after.starts_with(['\n', ',', ';', '.']) || after.starts_with(" at line");
-            changed.push_str(&if is_whole { format!("expected {plain}") } else { expected.clone() });
+            changed.push_str("expected ");
+            changed.push_str(if is_whole { plain } else { theirs });
             rest = after;
         }
         changed + rest
     })
 }
 
-/// A value as a configuration has it: without the `Some` of an optional one.
-pub(crate) fn shown(value: &impl std::fmt::Debug) -> String {
+/// A value as a configuration has it: without the `Some` of an optional one, and a choice by its key.
+pub fn plain_value(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
-    let inner = text.strip_prefix("Some(").and_then(|text| text.strip_suffix(')')).map(str::to_owned);
-    inner.unwrap_or(if text == "None" { "absent".to_owned() } else { text })
+    let text = match text.strip_prefix("Some(").and_then(|text| text.strip_suffix(')')) {
+        Some(inner) => inner.to_owned(),
+        None if text == "None" => return "absent".to_owned(),
+        None => text,
+    };
+    let is_choice = text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text != "NaN"
+        && text.chars().all(|c| c.is_ascii_alphanumeric());
+    if !is_choice {
+        return text;
+    }
+    let mut key = String::new();
+    for c in text.chars() {
+        if c.is_ascii_uppercase() && !key.is_empty() {
+            key.push('_');
+        }
+        key.push(c.to_ascii_lowercase());
+    }
+    key
 }
 
 impl CoreError {
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
-        Self::Config { key: key.into(), value: shown(&value), expected: expected.into() }
+        Self::Config { key: key.into(), value: plain_value(&value), expected: expected.into() }
     }
 
     /// Refuses numbers that are not finite: `count` of `of` things have some.
@@ -180,6 +198,11 @@ mod tests {
             (CoreError::config("key", Some(8), "fewer"), "`key` is 8: fewer"),
             (CoreError::config("key", None::<usize>, "some"), "`key` is absent: some"),
             (CoreError::config("key", Some("x"), "another"), "`key` is \"x\": another"),
+            (
+                CoreError::config("key", crate::diffusion::Prediction::VPrediction, "x"),
+                "`key` is v_prediction: x",
+            ),
+            (CoreError::config("key", f64::NAN, "x"), "`key` is NaN: x"),
         ] {
             assert_eq!(error.to_string(), shown);
         }

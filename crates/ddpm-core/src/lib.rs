@@ -61,7 +61,7 @@ pub use ddpm_kernels::{Kernels, TrainBackend};
 pub use denoiser::{Conditioning, Denoiser, TrainableDenoiser};
 pub use diffusion::{GaussianDiffusion, ProcessConfig};
 pub use ema::Ema;
-pub use error::{CoreError, plain_words};
+pub use error::{CoreError, plain_value, plain_words};
 pub use guidance::Guided;
 pub use network::{AnyNetwork, BuildNetwork, Network, NetworkOptions};
 pub use networks::*;

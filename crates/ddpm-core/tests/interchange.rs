@@ -269,7 +269,7 @@ fn a_mistake_in_json_names_its_file_and_key() {
             "\"norm_eps\": \"1e-5\"",
             "`norm_eps` is \"1e-5\": expected a number",
         ),
-        (CONFIG, "\"norm_eps\": 1e-05", "\"norm_eps\": NaN", "\"norm_eps\": NaN"),
+        (CONFIG, "\"norm_eps\": 1e-05", "\"norm_eps\": NaN", "`norm_eps` is \"NaN\": expected a number"),
         (CONFIG, "\"mid_block_type\": \"UNetMidBlock2D\"", "\"mid_block_type\": null", "`mid_block_type`"),
         (CONFIG, "\"dropout\": 0.0", "\"dropout\": 1.0", "`dropout` is 1.0"),
         (SCHEDULER, "\"beta_end\": 0.02", "\"beta_end\": null", "`beta_end` is null: expected a number"),

@@ -41,8 +41,11 @@ pub fn results(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(results) = Results::parse(text, path) else { return };
     let text = results.to_json().expect("accepted numbers can be written");
-    assert_eq!(Results::parse(&text, path).expect("what is written can be read"), results);
+    // Not the results themselves: a number that is not finite equals none.
+    let again = Results::parse(&text, path).expect("what is written can be read");
+    assert_eq!(again.to_json().expect("what was read can be written"), text);
     let input = ReportInput {
+        place: "run".into(),
         results,
         config_toml: String::new(),
         data_sha256: BTreeMap::new(),

@@ -8,9 +8,10 @@ use std::{
 };
 
 use cldiff_engine::{ModelConfig, StrategySpec, StrategyTerm};
+use ddpm_core::plain_words;
 use toml::{Table, Value};
 
-use super::{Config, builtin, locate::line_of};
+use super::{Config, builtin, counts::too_large, locate::line_of};
 use crate::{args::RunArgs, failure::Failure};
 
 /// More than anyone writes.
@@ -79,7 +80,8 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
     let (name, text) = read(&args.config)?;
     // The file alone first: its errors can show their line.
     let from_file: Config = toml::from_str(&text).map_err(|e| {
-        Failure::mistake(format!("{name}: {}{}", e.to_string().trim_end(), hint(&e.to_string())))
+        let told = plain_words(&e.to_string());
+        Failure::mistake(format!("{name}: {}{}", told.trim_end(), hint(&told)))
     })?;
     let mut table: Table = toml::from_str(&text).map_err(|e| Failure::mistake(format!("{name}: {e}")))?;
     let mut overridden = Vec::new();
@@ -90,7 +92,8 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
         from_file
     } else {
         table.clone().try_into().map_err(|e: toml::de::Error| {
-            Failure::mistake(format!("--set {}: {}", args.overrides.join(" --set "), e.message()))
+            let told = plain_words(e.message());
+            Failure::mistake(format!("--set {}: {told}", args.overrides.join(" --set ")))
         })?
     };
     let model_keys = model_keys(&config.model, &table);
@@ -106,7 +109,11 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
     if !args.strategy.is_empty() {
         (places, config.strategy) = chosen(&config.strategy, &args.strategy)?.into_iter().unzip();
     }
-    Ok(Loaded { config, model_keys, places, table, name, text, overridden, options })
+    let loaded = Loaded { config, model_keys, places, table, name, text, overridden, options };
+    match too_large(&loaded.table) {
+        Some(excess) => Err(loaded.mistake(&excess.key, excess.message)),
+        None => Ok(loaded),
+    }
 }
 
 /// The keys of the network that the configuration gives.

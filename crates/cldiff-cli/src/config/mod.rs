@@ -3,6 +3,7 @@
 pub mod builtin;
 pub mod commands;
 mod compare;
+mod counts;
 mod data;
 mod load;
 mod locate;

@@ -9,6 +9,7 @@ use ddpm_core::{CoreError, diffusion::Variance, network::Fit};
 
 use super::{
     Config, Loaded, SCHEMA,
+    counts::too_much_work,
     data::{advised, places},
     names::{label_problem, run_problem},
 };
@@ -28,6 +29,9 @@ impl Loaded {
         config.model.validate_training().map_err(|e| self.core(&self.model_key(""), &e))?;
         config.process.build().map_err(|e| self.core("process", &e))?;
         config.training.validate().map_err(|e| self.of_training(e))?;
+        if let Some(excess) = too_much_work(config, stream) {
+            return Err(self.mistake(&excess.key, excess.message));
+        }
         self.check_schema()?;
         self.check_evaluation()?;
         self.check_checkpoints()?;

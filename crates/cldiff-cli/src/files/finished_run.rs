@@ -1,6 +1,10 @@
 //! A finished run, read back from its directory and found to be as it was written.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use cl_strategies::durable::sha256;
@@ -15,6 +19,8 @@ pub(super) const REAL: &str = "real.png";
 /// Everything that a report shows of one run.
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
+    /// Its directory, which no other run has, unlike its name.
+    pub place: PathBuf,
     /// The numbers.
     pub results: Results,
     /// The resolved configuration.
@@ -75,6 +81,7 @@ pub fn load(root: &Path) -> Result<FinishedRun> {
         grids.insert((cell.label.clone(), cell.seed), pictures);
     }
     Ok(FinishedRun {
+        place: root.to_owned(),
         config_toml: config_of(root, &manifest)?,
         data_sha256: manifest.data_sha256.clone(),
         manifest: manifest.rows(),

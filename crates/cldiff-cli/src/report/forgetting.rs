@@ -92,7 +92,11 @@ pub(super) fn curve(results: &Results, cells: &[&CellResult], loss: Loss) -> Vec
             bin,
             from: edges[bin],
             t: (edges[bin] + edges[bin + 1]) as f64 / 2.0,
-            log_snr: log_snr.get(bin).zip(log_snr.get(bin + 1)).map(|(a, b)| f64::midpoint(*a, *b)),
+            log_snr: log_snr
+                .get(bin)
+                .zip(log_snr.get(bin + 1))
+                .map(|(a, b)| f64::midpoint(*a, *b))
+                .filter(|middle| middle.is_finite()),
             absolute: mean((0..old).map(|j| change(j).map(|(before, after)| after - before)))?,
             error: error(|change| &change.absolute_error),
             relative: mean((0..old).map(|j| change(j).and_then(ratio))),

@@ -1,6 +1,6 @@
 //! Several runs as one, if they compare.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
@@ -25,24 +25,33 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
         let what = what.map(|(what, _)| format!("{what} differ(s)"));
         let what = other_features(&a.features, &b.features).or(what);
         if let Some(what) = what.or_else(|| other_images(first, other)).or(other_settings(first, other)?) {
-            bail!("the runs \"{}\" and \"{}\" do not compare: {what}", a.name, b.name);
+            bail!("the runs {} and {} do not compare: {what}", first.place.display(), other.place.display());
         }
         merged.results.cells.extend(b.cells.iter().cloned());
         merged.results.failed.extend(b.failed.iter().cloned());
         merged.grids.extend(other.grids.clone());
     }
-    let mut seen = BTreeSet::new();
-    for cell in &merged.results.cells {
-        if !seen.insert((&cell.label, cell.seed)) {
-            bail!("two of the runs have the cell \"{}\" with seed {}", cell.label, cell.seed);
-        }
-    }
+    check_distinct(inputs)?;
     if merged.results.cells.is_empty() {
-        bail!("the run \"{}\" has no cells", first.results.name);
+        bail!("the run {} has no cells", first.place.display());
     }
     // A reference may come from another run than the cells that are compared with it.
     references::compare(&mut merged.results.cells);
     Ok(merged)
+}
+
+/// Refuses a cell that two runs have.
+fn check_distinct(inputs: &[ReportInput]) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for input in inputs {
+        for cell in &input.results.cells {
+            if let Some(before) = seen.insert((&cell.label, cell.seed), &input.place) {
+                let (label, seed, here) = (&cell.label, cell.seed, input.place.display());
+                bail!("both {} and {here} have the cell \"{label}\" with seed {seed}", before.display());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Features have the hash of their network's weights in their name: a classifier that was trained on another device has
@@ -63,12 +72,11 @@ const FREE: [&str; 4] = ["name", "seeds", "strategy", "checkpoints"];
 fn other_settings(a: &ReportInput, b: &ReportInput) -> Result<Option<String>> {
     let parse = |input: &ReportInput| {
         let table = input.config_toml.parse::<toml::Table>();
-        table.with_context(|| format!("the configuration of the run \"{}\"", input.results.name))
+        table.with_context(|| format!("the configuration of the run {}", input.place.display()))
     };
     let difference = first_difference(&parse(a)?, &parse(b)?, &FREE);
     Ok(difference.map(|(key, [in_a, in_b])| {
-        let (a, b) = (&a.results.name, &b.results.name);
-        format!("`{key}` is {in_a} in \"{a}\" and {in_b} in \"{b}\"")
+        format!("`{key}` is {in_a} in {} and {in_b} in {}", a.place.display(), b.place.display())
     }))
 }
 

@@ -37,7 +37,7 @@ pub(super) const CLASSES: [Class; 17] = [
     Class { name: "SASolverScheduler", defaults: solver, pipeline: DDIM },
     Class { name: "EulerDiscreteScheduler", defaults: linspace, pipeline: DDIM },
     Class { name: "EulerAncestralDiscreteScheduler", defaults: linspace, pipeline: DDIM },
-    Class { name: "HeunDiscreteScheduler", defaults: heun, pipeline: DDIM },
+    Class { name: "HeunDiscreteScheduler", defaults: unclipped, pipeline: DDIM },
     Class { name: "KDPM2DiscreteScheduler", defaults: of_stable_diffusion, pipeline: DDIM },
     Class { name: "KDPM2AncestralDiscreteScheduler", defaults: of_stable_diffusion, pipeline: DDIM },
     Class { name: "LMSDiscreteScheduler", defaults: linspace, pipeline: DDIM },
@@ -57,7 +57,7 @@ fn of_stable_diffusion(config: &mut SchedulerConfig) {
     (config.beta_start, config.beta_end) = (0.00085, 0.012);
 }
 
-fn heun(config: &mut SchedulerConfig) {
+fn unclipped(config: &mut SchedulerConfig) {
     of_stable_diffusion(config);
     config.clip_sample = false;
 }
@@ -71,7 +71,7 @@ impl Class {
     /// A configuration of the class in which no key is given.
     pub(super) fn default_config(&self) -> SchedulerConfig {
         let mut config = SchedulerConfig::default();
-        config.class = self.name.to_owned();
+        self.name.clone_into(&mut config.class);
         (self.defaults)(&mut config);
         config
     }

@@ -147,7 +147,7 @@ mod tests {
     fn unknown_keys_are_passed_over_and_hide_no_mistake() {
         let (options, unknown) = read(r#"{"width": 2, "power": 0.75, "names": ["a"], "decay": {}}"#).unwrap();
         assert_eq!(options, Options { width: 2, names: vec!["a".into()], ..Options::default() });
-        assert_eq!(unknown, ["decay", "power"]);
+        assert_eq!(unknown, ["power", "decay"]);
         assert!(read(r#"{"power": 1, "width": "wide"}"#).unwrap_err().to_string().contains("`width`"));
         assert_eq!(cut_list(&["a", "b", "c"].map(String::from), 2), "a, b and 1 more");
     }

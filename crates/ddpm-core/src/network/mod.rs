@@ -22,7 +22,7 @@ pub use self::{any::AnyNetwork, record::NetworkRecord};
 use crate::{
     CoreError, Denoiser, Kernels, TrainBackend,
     diffusers::{pass_over, read_fields},
-    error::shown,
+    error::plain_value,
     noise::Key,
 };
 
@@ -196,8 +196,8 @@ pub fn decide<T: PartialEq + std::fmt::Debug>(
     given: &dyn Fn(&str) -> bool,
 ) -> Result<(), CoreError> {
     if given(key) && *value != needed {
-        let expected = format!("the data need {}; leave the key out", shown(&needed));
-        return Err(CoreError::Config { key: key.into(), value: shown(value), expected });
+        let expected = format!("the data need {}; leave the key out", plain_value(&needed));
+        return Err(CoreError::Config { key: key.into(), value: plain_value(value), expected });
     }
     *value = needed;
     Ok(())

@@ -8,7 +8,7 @@ mod sigmoid;
 mod spacing;
 mod zero_terminal_snr;
 
-use cldiff_choices::Options;
+use cldiff_choices::{Options, Serializable};
 
 pub(crate) use self::spacing::most_steps;
 pub use self::{
@@ -49,8 +49,9 @@ pub trait Schedule: Options {
         let betas = self.every_beta(timesteps)?;
         match betas.iter().find(|b| !(**b > 0.0 && **b < 1.0)) {
             Some(beta) if self.is_checked() => {
+                let shown = serde_json::to_string(&Serializable(self)).unwrap_or_default();
                 let expected = format!("it gives a beta of {beta}, and every beta must lie between 0 and 1");
-                Err(CoreError::config("schedule", format_args!("{self:?}"), expected))
+                Err(CoreError::config("schedule", format_args!("{shown}"), expected))
             }
             _ => Ok(betas),
         }
