@@ -297,7 +297,11 @@ fn features_without_a_name_and_raw_pixels_are_told() {
     let unit: Vec<u8> = (0..16).flat_map(|i| f64::from(u8::from(i % 5 == 0)).to_le_bytes()).collect();
     save_npz(&scratch.path("unit.npz"), &[("mu", zeros), ("sigma", npy("<f8", "(4, 4)", &unit))]);
     let both = ["fid", "images.safetensors", "unit.npz"];
-    refused(&scratch, &both, &["unit.npz does not say which features", "give --features classifier, pixels, inception or dinov2"]);
+    refused(
+        &scratch,
+        &both,
+        &["unit.npz does not say which features", "give --features classifier, pixels, inception or dinov2"],
+    );
     let stderr = |arguments: &[&str]| {
         let output = scratch.cldiff(&[&["metric"], arguments].concat());
         assert!(output.status.success(), "{}", text(&output.stderr));
