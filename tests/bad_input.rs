@@ -31,7 +31,7 @@ fn refused_change(from: &str, to: &str, expected: &[&str]) {
 
 /// The line on which a text stands in the smoke configuration.
 fn line(of: &str) -> String {
-    format!("line {}", SMOKE[..SMOKE.find(of).unwrap()].lines().count() + 1)
+    format!("line {}", SMOKE[..SMOKE.find(of).unwrap()].matches('\n').count() + 1)
 }
 
 #[test]

@@ -301,7 +301,7 @@ fn the_bound_is_finite_at_every_timestep() {
 #[test]
 fn an_epsilon_that_says_nothing_of_x_0_is_refused_by_its_key() {
     let refused = config(Prediction::Epsilon, Variance::FixedSmall).build().unwrap_err().to_string();
-    assert!(refused.contains("`prediction` is Epsilon") && refused.contains("v_prediction"), "{refused}");
+    assert!(refused.contains("`prediction` is epsilon") && refused.contains("v_prediction"), "{refused}");
     // As little signal as to overflow f32 is as good as none.
     let schedule = BetaSchedule::of(Given(vec![0.9, 1.0 - 1e-30, 1.0 - 1e-16]));
     let little = ProcessConfig { timesteps: 3, schedule, ..ProcessConfig::default() };

@@ -35,7 +35,7 @@ pub(super) fn extract(
 ) -> Result<Found, Failure> {
     of_one_shape(sets)?;
     let choice = check(sets, options, metric)?;
-    of_known_features(sets, options)?;
+    of_known_features(sets, options, choice.name())?;
     let has_own_classes = choice.sees_classes() && !choice.is_classifier();
     let name = extract_as(sets, options, &choice)?;
     Ok(Found { name, has_own_classes })
@@ -56,7 +56,7 @@ fn of_one_shape(sets: &[&mut Set]) -> Result<(), Failure> {
 
 /// Refuses features of a file that do not say which they are beside images, unless the user says which these are to be
 /// described in.
-fn of_known_features(sets: &[&mut Set], options: &Options) -> Result<(), Failure> {
+fn of_known_features(sets: &[&mut Set], options: &Options, choice: &str) -> Result<(), Failure> {
     let nameless = sets.iter().find(|set| !set.is_images() && set.features.is_none());
     let Some(nameless) = nameless else { return Ok(()) };
     if let Some(images) = sets.iter().find(|set| set.is_images() && options.features.is_none()) {
@@ -67,11 +67,11 @@ fn of_known_features(sets: &[&mut Set], options: &Options) -> Result<(), Failure
             alternatives(&FeaturesConfig::all())
         )));
     }
-    if let Some((named, features)) = sets.iter().find_map(|set| Some((&set.name, set.features.as_ref()?))) {
-        let nameless = &nameless.name;
-        tracing::warn!(
-            "{nameless} does not say which features it is of; taken for those of {named} ({features})"
-        );
+    let named =
+        sets.iter().find_map(|set| Some(format!("those of {} ({})", set.name, set.features.as_ref()?)));
+    let chosen = || options.features.map(|_| format!("--features {choice}"));
+    if let Some(taken_for) = named.or_else(chosen) {
+        tracing::warn!("{} does not say which features it is of; taken for {taken_for}", nameless.name);
     }
     Ok(())
 }

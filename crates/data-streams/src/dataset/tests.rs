@@ -148,8 +148,8 @@ fn hashes_are_those_of_the_published_files() {
 
 /// Two images of one pixel, or their labels, as an idx file.
 fn idx(magic: u8, sizes: &[u8], bytes: &[u8]) -> Vec<u8> {
-    let words = [&[magic], sizes].concat();
-    words.iter().flat_map(|&word| u32::from(word).to_be_bytes()).chain(bytes.iter().copied()).collect()
+    let sizes = sizes.iter().flat_map(|&size| u32::from(size).to_be_bytes());
+    [0, 0, 8, magic].into_iter().chain(sizes).chain(bytes.iter().copied()).collect()
 }
 
 /// torchvision's directories, those of the archives, and beside the files what copies over other disks leave.

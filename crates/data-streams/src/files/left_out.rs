@@ -18,6 +18,8 @@ pub enum Why {
     Hidden,
     /// A link to nothing.
     Gone,
+    /// A link that was copied as the text of its target, as git does where a disk has no links.
+    Text,
     /// A link to a directory that holds the link, or below more directories than are entered.
     Loop,
     /// A file that no directory of a class holds.
@@ -97,6 +99,7 @@ impl Why {
         match self {
             Self::Hidden => "hidden".into(),
             Self::Gone => "linked to nothing".into(),
+            Self::Text => "kept as the text of a link".into(),
             Self::Loop => "linked in a circle or too deep".into(),
             Self::NoClass => "in no directory of a class".into(),
             Self::NoSplit => "neither of the training nor of the test images".into(),

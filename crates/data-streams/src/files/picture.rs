@@ -9,7 +9,9 @@ use std::{
     path::Path,
 };
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
+};
 
 use super::jpeg;
 use crate::DataError;
@@ -61,7 +63,7 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     }
     let mut decoder = decoder(Cursor::new(bytes))?;
     let orientation = orientation(&mut decoder);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| one_line(&error))?;
     image.apply_orientation(orientation);
     Ok(image)
 }
@@ -77,7 +79,12 @@ fn decoder<'a>(reader: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + '
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(MOST_ALLOCATED);
     reader.limits(limits);
-    reader.into_decoder().map_err(|error| error.to_string())
+    reader.into_decoder().map_err(|error| one_line(&error))
+}
+
+/// The text of an error of the decoders, of which some end their texts with a new line.
+fn one_line(error: &ImageError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// As the camera was held; a note that cannot be read says nothing.

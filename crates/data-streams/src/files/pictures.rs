@@ -14,6 +14,9 @@ pub const EXTENSIONS: [&str; 10] = ["png", "jpg", "jpeg", "jpe", "jfif", "webp",
 /// Directories within directories that are entered.
 const DEEPEST: usize = 32;
 
+/// Bytes of a path, at most.
+const LONGEST_LINK: u64 = 4096;
+
 /// What a search found, and what it passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
@@ -80,12 +83,25 @@ fn descend(dir: &Path, above: &mut Vec<PathBuf>, found: &mut Found) -> Result<()
         } else if !path.exists() {
             found.left_out.add(Why::Gone, path);
         } else if is_named_as_picture(&path) {
-            found.files.push(path);
+            if is_text_of_link(&path) {
+                found.left_out.add(Why::Text, path);
+            } else {
+                found.files.push(path);
+            }
         } else {
             found.left_out.add_other(path);
         }
     }
     Ok(())
+}
+
+/// Whether a file holds nothing but the name of a picture.
+fn is_text_of_link(path: &Path) -> bool {
+    let is_short = fs::metadata(path).is_ok_and(|metadata| (1..=LONGEST_LINK).contains(&metadata.len()));
+    let text = || fs::read_to_string(path).ok();
+    is_short
+        && text()
+            .is_some_and(|text| !text.contains(char::is_control) && is_named_as_picture(Path::new(&text)))
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> DataError + '_ {
@@ -149,5 +165,19 @@ mod tests {
         assert_eq!(names(&dir, &found), expected);
         assert_eq!((found.left_out.count(&Why::Gone), found.left_out.count(&Why::Loop)), (1, 1));
         assert_eq!(found.left_out.total(), 2);
+    }
+
+    #[test]
+    fn links_that_were_copied_as_text_are_told_and_short_pictures_are_not_taken_for_them() {
+        let dir = directory(&["a.png", "b.png", "c.gif", "d.bmp", "e.jpg"]);
+        for (file, text) in
+            [("a.png", "../moved/a.png"), ("b.png", "notes.txt"), ("c.gif", "x.gif\n"), ("d.bmp", "BM.bmp\0")]
+        {
+            fs::write(dir.path().join(file), text).unwrap();
+        }
+        fs::write(dir.path().join("e.jpg"), b"\xff\xd8\xff.jpg").unwrap();
+        let found = pictures(dir.path()).unwrap();
+        assert_eq!(names(&dir, &found), ["b.png", "c.gif", "d.bmp", "e.jpg"]);
+        assert_eq!((found.left_out.count(&Why::Text), found.left_out.total()), (1, 1));
     }
 }
