@@ -83,7 +83,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
             &[],
         );
     }
-    let program = build::given_or_built(args.program.as_deref(), &args.backend)?;
+    let program = build::given_or_built(args.program.as_deref())?;
     let mut json = match &args.json {
         Some(path) => Some(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => None,

@@ -19,15 +19,13 @@ pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<
     }
 }
 
-/// The program `cldiff` that is given, or one that is built with these backends alone.
-pub(crate) fn given_or_built(given: Option<&Path>, backends: &[String]) -> Result<PathBuf> {
+/// The program `cldiff` that is given, or the one that `cargo run -p cldiff-cli` builds, with every backend: another
+/// selection of backends would build everything above Burn again.
+pub(crate) fn given_or_built(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(program) = given {
         return program.canonicalize().with_context(|| format!("cannot find {}", program.display()));
     }
-    let features = backends.join(",");
-    let mut command = command();
-    command.args(["build", "-p", "cldiff-cli", "--no-default-features", "--features", &features]);
-    executable(command.args(["--message-format", "json-render-diagnostics"]))
+    executable(command().args(["build", "-p", "cldiff-cli", "--message-format", "json-render-diagnostics"]))
 }
 
 /// Runs a build that prints JSON messages, and finds the executable in them.

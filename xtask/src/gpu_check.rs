@@ -64,8 +64,7 @@ struct Findings<'a> {
 
 /// Runs every check, and writes down what each gave as soon as it has; one that fails keeps no other from being made.
 pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
-    let backends = [args.backend.clone(), "ndarray".into(), "flex".into()];
-    let program = build::given_or_built(args.program.as_deref(), &backends)?;
+    let program = build::given_or_built(args.program.as_deref())?;
     let minutes = Duration::try_from_secs_f64(60.0 * args.minutes).context("--minutes")?;
     let start = Instant::now();
     let deadline = Some(start + minutes);

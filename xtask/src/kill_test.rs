@@ -14,7 +14,6 @@ pub(crate) struct KillTestArgs {
 
 /// Runs it.
 pub(crate) fn run(args: &KillTestArgs) -> Result<()> {
-    let selection = ["-p", "cldiff-cli", "--no-default-features", "--features", "flex,ndarray"];
     let kills = args.kills.to_string();
-    cargo(&[&["test"], &selection[..], &["--test", "kill"]].concat(), &[("CLDIFF_KILLS", &kills)])
+    cargo(&["test", "-p", "cldiff-cli", "--test", "kill"], &[("CLDIFF_KILLS", &kills)])
 }

@@ -3,6 +3,7 @@
 mod alone;
 mod example;
 mod rounds;
+mod sharing;
 mod suite;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<()> {
     if let Some(rounds) = args.rounds.asked() {
         return args.rounds.run(rounds, &workspace);
     }
+    sharing::check()?;
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&[&["clippy"], &workspace[..], &["--all-targets", "--", "-D", "warnings"]].concat(), &[])?;
     cargo(&[&["test"], &workspace[..]].concat(), &[])?;
