@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
         ensure!(args.program.is_none(), "--program: with --backend {} the program is built", args.backend);
         return cpu::run(&args.workload, &args.backend, args.steps);
     }
-    let program = build::given_or_built(args.program.as_deref(), std::slice::from_ref(&args.backend))?;
+    let program = build::given_or_built(args.program.as_deref())?;
     println!("{}", gpu::table(&program, &args.workload, &args.backend, "auto", None)?);
     Ok(())
 }
