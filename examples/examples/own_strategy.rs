@@ -58,7 +58,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Dropper {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let data = GlyphsConfig { size: 8, train_per_class: 50, eval_per_class: 10, ..GlyphsConfig::default() }
+    let data = GlyphsConfig { size: 8.into(), train_per_class: 50, eval_per_class: 10, ..GlyphsConfig::default() }
         .build()?;
     let stream = ClassIncremental::default().build(data)?;
     let device = burn_flex::FlexDevice;
