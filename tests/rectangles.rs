@@ -198,11 +198,13 @@ fn a_transformer_of_rectangles_has_a_form_of_ours() {
     assert_eq!(json_of(&scratch.path("pipeline/network/config.json"))["_class_name"], "DiT");
     assert_eq!(sample("pipeline", "y.safetensors"), drawn);
     // What is drawn by the program is drawn in the size of the model.
-    let glyphs = ["bpd", "--images", "glyphs", "--limit", "4", "--stride", "200", "--quiet", "--out", "b.json"];
+    let glyphs =
+        ["bpd", "--images", "glyphs", "--limit", "4", "--stride", "200", "--quiet", "--out", "b.json"];
     assert!(uses(&scratch, MODEL, &glyphs).contains("bits per dimension of 4 images"));
     for (shape, found) in [([1, 1, 8, 8], "[1, 1, 8, 8]"), ([1, 1, 16, 8], "[1, 1, 16, 8]")] {
         write_noise(&scratch.path("noise.safetensors"), shape);
-        let arguments = ["sample", "--model", MODEL, "--backend", "flex", "--x-T", "noise.safetensors", "--out", "z.png"];
+        let arguments =
+            ["sample", "--model", MODEL, "--backend", "flex", "--x-T", "noise.safetensors", "--out", "z.png"];
         refused(&scratch, &arguments, &["--x-T", found, "takes images of 8 x 16 pixels alone"]);
     }
 }
@@ -211,7 +213,11 @@ fn a_transformer_of_rectangles_has_a_form_of_ours() {
 fn sides_that_do_not_fit_are_named_with_their_key() {
     let scratch = Scratch::new();
     for (config, change, parts) in [
-        ("smoke", "data.glyphs.size=[8, 13]", &["`sample_size` is [8, 13]", "the width, 13,", "multiple of 2"][..]),
+        (
+            "smoke",
+            "data.glyphs.size=[8, 13]",
+            &["`sample_size` is [8, 13]", "the width, 13,", "multiple of 2"][..],
+        ),
         ("smoke", "data.glyphs.size=[9, 16]", &["`sample_size` is [9, 16]", "the height, 9,"]),
         (DIT, "data.glyphs.size=[8, 13]", &["`patch_size` is 2", "the width, 13,", "`input_size`, [8, 13]"]),
         ("smoke", "data.glyphs.size=[8, 65]", &["data.glyphs.size", "[8, 65]", "8 to 64"]),

@@ -94,7 +94,11 @@ impl fmt::Debug for ImageSize {
 
 impl Serialize for ImageSize {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.is_square() { self.height.serialize(serializer) } else { [self.height, self.width].serialize(serializer) }
+        if self.is_square() {
+            self.height.serialize(serializer)
+        } else {
+            [self.height, self.width].serialize(serializer)
+        }
     }
 }
 
@@ -130,7 +134,11 @@ impl<'de> Visitor<'de> for OneOrTwo {
         while sides.next_element::<IgnoredAny>()?.is_some() {
             length += 1;
         }
-        if length > 2 { Err(A::Error::invalid_length(length, &self)) } else { Ok(ImageSize { height, width }) }
+        if length > 2 {
+            Err(A::Error::invalid_length(length, &self))
+        } else {
+            Ok(ImageSize { height, width })
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use burn_autodiff::Autodiff;
 use cl_strategies::{ConditionOn, Finetune, StepReport, Trainer, TrainerConfig};
 use data_streams::{DatasetPair, ImageDataset, ImageShape, Joint, StreamBuilder};
 use ddpm_core::{
-    AnyNetwork, BuildNetwork, Conditioning, Denoiser, ImageSize, Kernels, ProcessConfig, TrainBackend, UNet2DConfig,
+    AnyNetwork, BuildNetwork, Conditioning, Denoiser, ImageSize, Kernels, ProcessConfig, TrainBackend,
+    UNet2DConfig,
     noise::{Key, NormalNoise, Purpose, indices},
     sampler::{self, Ddim, SampleRequest},
     unet::{DownBlockType, UpBlockType},

@@ -161,7 +161,7 @@ fn check_images(model: &NetworkShape, key: &str, shape: [usize; 4]) -> Result<()
         return Err(misfit(key, shape, format!("the model takes {} channels", model.in_channels)));
     }
     if let (true, Some(size)) = (model.fixed_size, model.size)
-        && ImageSize { height: h, width: w } != size
+        && [h, w] != [size.height, size.width]
     {
         let ImageSize { height, width } = size;
         return Err(misfit(key, shape, format!("the model takes images of {height} x {width} pixels alone")));

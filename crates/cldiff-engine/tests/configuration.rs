@@ -144,7 +144,8 @@ fn features_are_a_name_or_a_table() {
 
 /// What is told of an evaluation on a stream of ten classes.
 fn doubts(samples_per_task: usize, condition_on: ConditionOn, stream: StreamConfig) -> Vec<(String, String)> {
-    let data = GlyphsConfig { size: 8.into(), train_per_class: 2, eval_per_class: 1, ..GlyphsConfig::default() };
+    let data =
+        GlyphsConfig { size: 8.into(), train_per_class: 2, eval_per_class: 1, ..GlyphsConfig::default() };
     let stream: Stream = stream.build(data.build().unwrap()).unwrap();
     let evaluation = EvaluationConfig { samples_per_task, ..EvaluationConfig::default() };
     let training = TrainerConfig { condition_on, ..TrainerConfig::default() };

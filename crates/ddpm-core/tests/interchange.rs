@@ -286,7 +286,12 @@ fn a_mistake_in_json_names_its_file_and_key() {
             "\"sample_size\": [8, 13]",
             "`sample_size` is [8, 13]: 2 levels halve the image 1 times, so the width, 13, would have to be a multiple",
         ),
-        (CONFIG, "\"sample_size\": 8", "\"sample_size\": [8]", "`sample_size` is [8]: expected a whole number of"),
+        (
+            CONFIG,
+            "\"sample_size\": 8",
+            "\"sample_size\": [8]",
+            "`sample_size` is [8]: expected a whole number of",
+        ),
         (CONFIG, "\"AttnDownBlock2D\"", "\"SkipDownBlock2D\"", "`down_block_types.1` is \"SkipDownBlock2D\""),
         (
             CONFIG,

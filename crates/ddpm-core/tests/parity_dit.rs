@@ -49,10 +49,14 @@ fn a_new_network_predicts_zero() {
 fn what_cannot_work_is_named() {
     let refused = |config: DiTConfig| config.validate().unwrap_err().to_string();
     assert!(refused(DiTConfig { patch_size: 5, ..DiTConfig::default() }).contains("`patch_size`"));
-    let of_size = |height, width| DiTConfig { input_size: ImageSize { height, width }, ..DiTConfig::default() };
+    let of_size =
+        |height, width| DiTConfig { input_size: ImageSize { height, width }, ..DiTConfig::default() };
     assert!(of_size(8, 16).validate().is_ok());
     let wide = refused(of_size(8, 14));
-    assert!(wide.contains("`patch_size` is 4: expected a divisor of the width, 14, of `input_size`, [8, 14]"), "{wide}");
+    assert!(
+        wide.contains("`patch_size` is 4: expected a divisor of the width, 14, of `input_size`, [8, 14]"),
+        "{wide}"
+    );
     assert!(refused(of_size(6, 16)).contains("of the height, 6"));
     assert!(refused(of_size(0, 16)).contains("`input_size` is [0, 16]: expected at least 1"));
     assert!(refused(DiTConfig { num_heads: 3, ..DiTConfig::default() }).contains("`hidden_size`"));

@@ -104,7 +104,8 @@ fn write(tensors: &[(String, TensorData)], file: &Path) {
 /// The directories stay where they are, for `tools/parity/dit_in_diffusers.py`.
 #[test]
 fn directories_written_here_are_read_here() {
-    let sizes = DiTConfig { input_size: 8.into(), hidden_size: 24, depth: 3, freq_shift: 1, ..DiTConfig::default() };
+    let sizes =
+        DiTConfig { input_size: 8.into(), hidden_size: 24, depth: 3, freq_shift: 1, ..DiTConfig::default() };
     let configs = [
         ("one_channel", DiTConfig { num_classes: Some(11), ..sizes.clone() }),
         (

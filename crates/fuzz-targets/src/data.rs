@@ -76,7 +76,8 @@ pub fn idx(data: &[u8]) {
         let mut source = IdxSource::like_mnist("fuzzed", &MNIST_CLASSES);
         source.transposed = choice & 0x10 != 0;
         let wide = ImageSize { height: 32, width: 40 };
-        let pad_to = (choice & 0x20 != 0).then_some(if choice & 0x40 != 0 { wide } else { ImageSize::square(32) });
+        let pad_to =
+            (choice & 0x20 != 0).then_some(if choice & 0x40 != 0 { wide } else { ImageSize::square(32) });
         let set = source.load(dir, Split::Train, pad_to);
         check(&set);
         if let (Ok(set), Some(size)) = (&set, pad_to) {

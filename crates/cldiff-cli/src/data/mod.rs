@@ -87,7 +87,8 @@ pub enum SplitArg {
 
 /// A size as an argument has it: `32`, or `24x32` for height and width.
 fn image_size(text: &str) -> Result<ImageSize, String> {
-    let side = |text: &str| text.parse().map_err(|_| "expected N, or HxW: height and width in pixels".to_owned());
+    let side =
+        |text: &str| text.parse().map_err(|_| "expected N, or HxW: height and width in pixels".to_owned());
     match text.split_once('x') {
         Some((height, width)) => Ok(ImageSize { height: side(height)?, width: side(width)? }),
         None => Ok(ImageSize::square(side(text)?)),

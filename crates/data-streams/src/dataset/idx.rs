@@ -90,7 +90,11 @@ impl IdxSource {
         let mut shape = ImageShape { channels: 1, height, width };
         if let Some(size) = pad_to {
             check_padding(count, shape.size(), size)?;
-            pixels = pixels.chunks_exact(shape.len()).flat_map(|image| resample::padded(image, shape, size)).collect();
+            let mut padded = Vec::with_capacity(count * size.height * size.width);
+            pixels
+                .chunks_exact(shape.len())
+                .for_each(|image| padded.extend(resample::padded(image, shape, size)));
+            pixels = padded;
             shape = ImageShape::of(1, size);
         }
         let classes = self.classes.iter().map(|&class| class.to_owned()).collect();
@@ -121,7 +125,9 @@ fn check_padding(count: usize, from: ImageSize, to: ImageSize) -> Result<(), Dat
         return refuse(format!("the images are {height}x{width}; expected that much to {LARGEST_PADDED}"));
     }
     if count.checked_mul(to.height * to.width).is_none_or(|total| total > MOST_BYTES) {
-        return refuse(format!("{count} images of that size are more than {MOST_BYTES} bytes; expected less"));
+        return refuse(format!(
+            "{count} images of that size are more than {MOST_BYTES} bytes; expected less"
+        ));
     }
     Ok(())
 }

@@ -270,7 +270,8 @@ mod tests {
     fn shapes_are_reconciled_as_said() {
         let (grey, colour) = (set("grey", (1, 4), &["x"], 9), set("colour", (3, 8), &["y"], 40));
         let joined = |fit, channels, size| {
-            let reconcile = Reconcile { size: Some(ImageSize::square(size)), fit: Some(fit), channels: Some(channels) };
+            let reconcile =
+                Reconcile { size: Some(ImageSize::square(size)), fit: Some(fit), channels: Some(channels) };
             join_split(&[&grey, &colour], reconcile).unwrap()
         };
         let padded = joined(Resizing::Pad, 3, 8);

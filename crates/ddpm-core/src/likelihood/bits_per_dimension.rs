@@ -260,7 +260,11 @@ mod tests {
         let expected = evaluate(square.clone());
         for shape in [[5, 3, 2, 8], [5, 3, 8, 2], [5, 1, 6, 8]] {
             let found = evaluate(square.clone().reshape(shape));
-            assert!((found.total - expected.total).abs() < 1e-6 * expected.total, "{shape:?}: {}", found.total);
+            assert!(
+                (found.total - expected.total).abs() < 1e-6 * expected.total,
+                "{shape:?}: {}",
+                found.total
+            );
             assert!((found.vlb[0] - expected.vlb[0]).abs() < 1e-6 * expected.vlb[0], "{shape:?}");
         }
         let abar = process.alpha_cumprod(19);

@@ -214,7 +214,13 @@ mod tests {
     #[test]
     fn every_symbol_is_on_the_canvas_at_every_size() {
         for (size, channels) in [(8, 1), (16, 3), (64, 1)] {
-            let config = GlyphsConfig { size: ImageSize::square(size), channels, train_per_class: 10, eval_per_class: 1, seed: 0 };
+            let config = GlyphsConfig {
+                size: ImageSize::square(size),
+                channels,
+                train_per_class: 10,
+                eval_per_class: 1,
+                seed: 0,
+            };
             let data = config.build().unwrap().train;
             for i in 0..data.len() {
                 let lit = data.pixels_of(i).iter().filter(|&&p| p > 40).count();

@@ -211,7 +211,10 @@ fn options_out_of_range_are_named() {
     for (config, expected) in [
         (ImageFolderConfig { size: None, ..config() }, "`size` is not set"),
         (ImageFolderConfig { size: Some(2.into()), ..config() }, "`size` is 2"),
-        (ImageFolderConfig { size: Some(ImageSize { height: 4, width: 3 }), ..config() }, "`size` is [4, 3]: expected 4"),
+        (
+            ImageFolderConfig { size: Some(ImageSize { height: 4, width: 3 }), ..config() },
+            "`size` is [4, 3]: expected 4",
+        ),
         (ImageFolderConfig { channels: 2, ..config() }, "expected 1 or 3"),
         (ImageFolderConfig { eval_share: 1.0, ..config() }, "between 0 and 1"),
     ] {

@@ -111,9 +111,11 @@ impl DiTConfig {
         match size.side_that_is_no_multiple_of(patch) {
             None => Ok(()),
             Some((_, 0)) => Err(CoreError::config("input_size", size, "expected at least 1")),
-            Some(_) if size.is_square() => {
-                Err(CoreError::config("patch_size", patch, format!("expected a divisor of `input_size`, {size}")))
-            }
+            Some(_) if size.is_square() => Err(CoreError::config(
+                "patch_size",
+                patch,
+                format!("expected a divisor of `input_size`, {size}"),
+            )),
             Some((name, side)) => {
                 let expected = format!("expected a divisor of the {name}, {side}, of `input_size`, {size}");
                 Err(CoreError::config("patch_size", patch, expected))

@@ -318,7 +318,11 @@ impl UNet2DConfig {
         let multiple = 1 << halvings.min(31);
         let Some(size) = self.sample_size else { return Ok(()) };
         let Some((name, side)) = size.side_that_is_no_multiple_of(multiple) else { return Ok(()) };
-        let which = if size.is_square() { "size must be".into() } else { format!("{name}, {side}, would have to be") };
+        let which = if size.is_square() {
+            "size must be".into()
+        } else {
+            format!("{name}, {side}, would have to be")
+        };
         let expected = format!(
             "{} levels halve the image {halvings} times, so the {which} a multiple of {multiple}; pad the images or \
              use fewer levels",

@@ -55,7 +55,8 @@ pub fn config_to_diffusers(config: &DiTConfig) -> Result<Map<String, Value>, Cor
 /// The rows of the label table of a network that diffusers' class computes.
 pub(super) fn label_rows(config: &DiTConfig) -> Result<usize, CoreError> {
     if !config.input_size.is_square() {
-        let expected = format!("expected as many rows as columns, as diffusers' `{CLASS}` takes squares only");
+        let expected =
+            format!("expected as many rows as columns, as diffusers' `{CLASS}` takes squares only");
         return Err(CoreError::config("input_size", config.input_size, expected));
     }
     let Some(rows) = config.num_classes else {
