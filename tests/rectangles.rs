@@ -197,7 +197,7 @@ fn a_transformer_of_rectangles_has_a_form_of_ours() {
     uses(&scratch, MODEL, &["export", "--out", "pipeline"]);
     assert_eq!(json_of(&scratch.path("pipeline/network/config.json"))["_class_name"], "DiT");
     assert_eq!(sample("pipeline", "y.safetensors"), drawn);
-    // What is drawn by the program is drawn in the size of the model.
+    // The program draws glyphs in the size of the model.
     let glyphs =
         ["bpd", "--images", "glyphs", "--limit", "4", "--stride", "200", "--quiet", "--out", "b.json"];
     assert!(uses(&scratch, MODEL, &glyphs).contains("bits per dimension of 4 images"));

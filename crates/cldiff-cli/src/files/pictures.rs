@@ -18,7 +18,7 @@ pub(super) fn write_one(path: &Path, images: &HostImages) -> Result<(), Failure>
     Ok(grid::save(&grid::draw(&rows, rows.len(), columns, set.shape()), path)?)
 }
 
-/// So many columns that a picture of `n` images is about as wide as high.
+/// Columns of a picture of `n` images that is about as wide as high.
 fn columns(n: usize, size: ImageSize) -> usize {
     let wide_enough = |columns: &usize| columns * columns * size.width >= n * size.height;
     (1..n).find(wide_enough).unwrap_or(n).max(1)

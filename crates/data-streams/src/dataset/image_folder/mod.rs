@@ -41,7 +41,7 @@ const MOST_BYTES: usize = 1 << 33;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
-    /// The side that is short for the size is resized, and the middle of the long one kept.
+    /// A picture is resized until it fills the size, and its middle kept.
     #[default]
     Crop,
     /// Both sides are resized, each by itself.

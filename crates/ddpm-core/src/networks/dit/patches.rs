@@ -66,12 +66,8 @@ pub(super) fn unpatchify<B: Backend>(
 ) -> Tensor<B, 4> {
     let [n, _, numbers] = x.dims();
     let c = numbers / (patch * patch);
-    x.reshape([n, rows, columns, patch, patch, c]).permute([0, 5, 1, 3, 2, 4]).reshape([
-        n,
-        c,
-        rows * patch,
-        columns * patch,
-    ])
+    let (height, width) = (rows * patch, columns * patch);
+    x.reshape([n, rows, columns, patch, patch, c]).permute([0, 5, 1, 3, 2, 4]).reshape([n, c, height, width])
 }
 
 #[cfg(test)]
@@ -92,17 +88,15 @@ mod tests {
         let narrow: Vec<f32> = square.chunks(4 * 8).flat_map(|row| row[..2 * 8].to_vec()).collect();
         assert_eq!(embedded([4, 2]), narrow);
         // Column 1 in row 0: sin 1, sin 0.01, cos 1, cos 0.01, then those of 0.
-        let first = [0.841_470_96, 0.009_999_833, 0.540_302_3, 0.999_95, 0.0, 0.0, 1.0, 1.0];
+        let first: [f32; 8] = [0.841_470_96, 0.009_999_833, 0.540_302_3, 0.999_95, 0.0, 0.0, 1.0, 1.0];
         assert!(square[8..16].iter().zip(first).all(|(a, b)| (a - b).abs() < 1e-6), "{:?}", &square[8..16]);
     }
 
     #[test]
     fn patches_return_to_their_place_in_a_rectangle() {
         // An image of 2 rows and 4 columns: two patches side by side, each row by row.
-        let tokens = Tensor::<Flex, 3>::from_floats(
-            [[[1.0, 2.0, 5.0, 6.0], [3.0, 4.0, 7.0, 8.0]]],
-            &Default::default(),
-        );
+        let values = vec![1.0_f32, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0];
+        let tokens = Tensor::<Flex, 3>::from_data(TensorData::new(values, [1, 2, 4]), &Default::default());
         let wide = unpatchify(tokens.clone(), [1, 2], 2);
         assert_eq!(wide.dims(), [1, 1, 2, 4]);
         let values: Vec<f32> = wide.into_data().to_vec().unwrap();
