@@ -239,12 +239,17 @@ fn data_show_counts_and_pictures_a_directory() {
     let grid = image::open(scratch.path("grid.png")).unwrap().to_rgba8();
     assert_eq!(grid.dimensions(), (8, 17));
     assert_eq!((grid.get_pixel(0, 0).0, grid.get_pixel(0, 9).0), ([250, 10, 10, 255], [10, 250, 10, 255]));
+    let output = show(&["pictures", "--size", "12x8", "--split", "test", "--out", "high.png"]);
+    assert!(text(&output.stdout).contains("2 images of 3x12x8 in 2 classes"), "{}", text(&output.stdout));
+    assert_eq!(image::open(scratch.path("high.png")).unwrap().to_rgba8().dimensions(), (8, 25));
     let output = show(&["glyphs", "--split", "train", "--columns", "3", "--out", "glyphs.png"]);
     assert!(text(&output.stdout).contains("glyphs, train: 5000 images of 1x16x16 in 10 classes"));
     assert_eq!(image::open(scratch.path("glyphs.png")).unwrap().to_rgb8().dimensions(), (50, 169));
     for (arguments, expected) in [
         (&["pictures"][..], "--size N"),
         (&["pictures", "--size", "1"], "--size 1: expected 4 to 1024"),
+        (&["pictures", "--size", "8x1"], "--size 8x1: expected 4 to 1024"),
+        (&["pictures", "--size", "8by8"], "expected N, or HxW"),
         (&["pictures", "--size", "8", "--data-dir", "x"], "--data-dir does not go with pictures"),
         (&["mnist", "--size", "8"], "--size does not go with mnist"),
         (&["nothing"], "no data set of that name"),

@@ -58,8 +58,9 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Dropper {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let data = GlyphsConfig { size: 8, train_per_class: 50, eval_per_class: 10, ..GlyphsConfig::default() }
-        .build()?;
+    let data =
+        GlyphsConfig { size: 8.into(), train_per_class: 50, eval_per_class: 10, ..GlyphsConfig::default() }
+            .build()?;
     let stream = ClassIncremental::default().build(data)?;
     let device = burn_flex::FlexDevice;
     let config = UNet2DConfig { num_class_embeds: Some(10), ..UNet2DConfig::small(8, 1, &[8, 16]) };

@@ -5,7 +5,7 @@
 
 use burn_flex::Flex;
 use ddpm_core::{
-    Conditioning,
+    Conditioning, ImageSize,
     diffusers::load_diffusers,
     noise::{Key, Purpose},
     sampler::{self, Ddim, SampleRequest, SamplerOptions},
@@ -23,14 +23,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pretrained = load_diffusers::<Flex>(dir.as_ref(), &device)?;
     let process = pretrained.scheduler.process()?.build()?;
     let config = pretrained.unet.config();
-    let size = config.sample_size.ok_or("the configuration names no size")?;
+    let ImageSize { height, width } = config.sample_size.ok_or("the configuration names no size")?;
     // The sampler has the scheduler's options: clipping, spacing, and what the last step aims at.
     let mut ddim = Ddim::default();
     ddim.follow(&pretrained.scheduler, Some(50), 0.0);
     let request = SampleRequest {
         count,
         batch: 16,
-        shape: [config.in_channels, size, size],
+        shape: [config.in_channels, height, width],
         conditioning: config
             .num_class_embeds
             .map_or(Conditioning::None, |n| Conditioning::Classes((0..count).map(|i| i % n).collect())),
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The mean over the channels is a grey picture of any model.
     let grey = x_0.mean_dim(1);
     let pixels: Vec<u8> = grey.into_data().iter::<f32>().map(|v| ((v + 1.0) * 127.5) as u8).collect();
-    let picture = GrayImage::from_raw(size as u32, (size * count) as u32, pixels);
+    let picture = GrayImage::from_raw(width as u32, (height * count) as u32, pixels);
     picture.ok_or("samples of another size")?.save("samples.png")?;
     Ok(())
 }

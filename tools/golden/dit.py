@@ -25,7 +25,15 @@ CONFIGS = {
         input_size=8, patch_size=4, in_channels=3, hidden_size=12, depth=1, num_heads=3, mlp_ratio=2.0,
         num_classes=5, learn_sigma=True,
     ),
+    # The published code has squares only; a rectangle has the rows and columns of positions that it has of patches.
+    "rectangle": dict(
+        input_size=[4, 8], patch_size=2, in_channels=1, hidden_size=16, depth=1, num_heads=2, num_classes=5,
+    ),
 }
+
+
+def sides(size: int | list[int]) -> tuple[int, int]:
+    return tuple(size) if isinstance(size, list) else (size, size)
 
 
 def axis(width: int, positions: np.ndarray) -> np.ndarray:
@@ -73,14 +81,14 @@ class Holder(nn.Module):
 class DiT(nn.Module):
     def __init__(self, input_size, patch_size, in_channels, hidden_size, depth, num_heads, mlp_ratio=4.0, num_classes=None, learn_sigma=False):
         super().__init__()
-        self.patch, self.side = patch_size, input_size // patch_size
+        self.patch, self.grid = patch_size, [side // patch_size for side in sides(input_size)]
         self.channels = in_channels * (2 if learn_sigma else 1)
-        self.x_embedder = PatchEmbed(input_size, patch_size, in_channels, hidden_size, bias=True)
+        self.x_embedder = PatchEmbed(sides(input_size), patch_size, in_channels, hidden_size, bias=True)
         self.t_embedder = Holder(mlp=nn.Sequential(nn.Linear(256, hidden_size), nn.SiLU(), nn.Linear(hidden_size, hidden_size)))
         self.y_embedder = Holder(embedding_table=nn.Embedding(num_classes, hidden_size)) if num_classes else None
         self.blocks = nn.ModuleList([Block(hidden_size, num_heads, mlp_ratio) for _ in range(depth)])
         self.final_layer = Final(hidden_size, patch_size**2 * self.channels)
-        grid_w, grid_h = np.meshgrid(np.arange(self.side), np.arange(self.side))
+        grid_w, grid_h = np.meshgrid(np.arange(self.grid[1]), np.arange(self.grid[0]))
         positions = np.concatenate([axis(hidden_size // 2, grid_w), axis(hidden_size // 2, grid_h)], axis=1)
         self.register_buffer("positions", torch.from_numpy(positions).float()[None], persistent=False)
 
@@ -92,8 +100,8 @@ class DiT(nn.Module):
             c = c + self.y_embedder.embedding_table(y)
         for block in self.blocks:
             x = block(x, c)
-        x = self.final_layer(x, c).reshape(len(x), self.side, self.side, self.patch, self.patch, self.channels)
-        return torch.einsum("nhwpqc->nchpwq", x).reshape(len(x), self.channels, self.side * self.patch, -1)
+        x = self.final_layer(x, c).reshape(len(x), *self.grid, self.patch, self.patch, self.channels)
+        return torch.einsum("nhwpqc->nchpwq", x).reshape(len(x), self.channels, self.grid[0] * self.patch, -1)
 
 
 def write(name: str, options: dict) -> None:
@@ -102,8 +110,7 @@ def write(name: str, options: dict) -> None:
     with torch.no_grad():
         for parameter in model.parameters():  # adaLN-zero starts as the identity, which would hide mistakes
             parameter.copy_(0.2 * torch.randn_like(parameter))
-    size = options["input_size"]
-    x = torch.randn(2, options["in_channels"], size, size, requires_grad=True)
+    x = torch.randn(2, options["in_channels"], *sides(options["input_size"]), requires_grad=True)
     t, y = torch.tensor([3, 977]), torch.tensor([1, 4]) if options.get("num_classes") else None
     out = model(x, t, y)
     cotangent = torch.randn_like(out)

@@ -49,6 +49,10 @@ CONFIGS = {
         down_block_types=["DownBlock2D", "AttnDownBlock2D", "DownBlock2D"],
         up_block_types=["UpBlock2D", "AttnUpBlock2D", "UpBlock2D"], act_fn="relu", attn_norm_num_groups=3,
     ),
+    "rectangle": dict(
+        ATTENTION, layers_per_block=1, block_out_channels=[8, 8], attention_head_dim=4, num_class_embeds=10,
+        sample_size=[4, 12],
+    ),
 }
 
 
@@ -60,7 +64,9 @@ def write(name: str, options: dict) -> None:
         for key, parameter in model.named_parameters():
             if "norm" in key:  # initialised to ones and zeros, which would hide mistakes
                 parameter.add_(0.3 * torch.randn_like(parameter))
-    x = torch.randn(2, options["in_channels"], 8, 8, requires_grad=True)
+    size = options["sample_size"]
+    height, width = size if isinstance(size, list) else (size, size)
+    x = torch.randn(2, options["in_channels"], height, width, requires_grad=True)
     t = torch.tensor([3, 977])
     y = torch.tensor([1, 7]) if options.get("num_class_embeds") else None
     out = model(x, t, class_labels=y).sample

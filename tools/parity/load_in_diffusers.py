@@ -21,12 +21,13 @@ classes = model.config.num_class_embeds
 y = torch.arange(classes).repeat_interleave(8) if classes else None
 count = 8 * (classes or 1)
 torch.manual_seed(0)
-x = torch.randn(count, model.config.in_channels, model.config.sample_size, model.config.sample_size)
+size = model.config.sample_size
+height, width = (size, size) if isinstance(size, int) else size
+x = torch.randn(count, model.config.in_channels, height, width)
 with torch.no_grad():
     for t in scheduler.timesteps:
         x = scheduler.step(model(x, t, class_labels=y).sample, t, x).prev_sample
 pixels = ((x[:, 0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-size = model.config.sample_size
-grid = pixels.reshape(-1, 8, size, size).permute(0, 2, 1, 3).reshape(-1, 8 * size)
+grid = pixels.reshape(-1, 8, height, width).permute(0, 2, 1, 3).reshape(-1, 8 * width)
 Image.fromarray(grid.numpy()).save(sys.argv[2])
 print(f"loaded {sum(p.numel() for p in model.parameters())} parameters, drew {count} samples")

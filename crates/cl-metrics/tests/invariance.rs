@@ -18,7 +18,8 @@ use data_streams::{DatasetPair, ImageDataset, dataset::glyphs::GlyphsConfig};
 use proptest::prelude::*;
 
 fn glyphs() -> DatasetPair {
-    let config = GlyphsConfig { size: 8, train_per_class: 40, eval_per_class: 40, ..GlyphsConfig::default() };
+    let config =
+        GlyphsConfig { size: 8.into(), train_per_class: 40, eval_per_class: 40, ..GlyphsConfig::default() };
     config.build().unwrap()
 }
 

@@ -28,7 +28,7 @@
 //!     schedule::BetaSchedule,
 //! };
 //!
-//! let glyphs = GlyphsConfig { size: 8, train_per_class: 8, eval_per_class: 2, ..GlyphsConfig::default() };
+//! let glyphs = GlyphsConfig { size: 8.into(), train_per_class: 8, eval_per_class: 2, ..GlyphsConfig::default() };
 //! let stream = ClassIncremental { experiences: 2, ..ClassIncremental::default() }.build(glyphs.build()?)?;
 //!
 //! let device = Default::default();

@@ -1,4 +1,5 @@
-//! Every strategy reports each pass that it makes: the counter agrees with a network that counts for itself.
+//! Every strategy reports each pass that it makes: the counter agrees with a network that counts for itself. The network
+//! takes images of its own size alone, square or not: whatever a strategy draws, mixes or keeps has the size of the data.
 
 use std::{cell::Cell, ops::ControlFlow};
 
@@ -9,7 +10,7 @@ use burn::{
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cldiff_choices::Describe;
-use data_streams::{ClassIncremental, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig};
+use data_streams::{ClassIncremental, ImageSize, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig};
 use ddpm_core::{
     Denoiser, GaussianDiffusion, Kernels, UNet2D, UNet2DConfig,
     noise::{Key, Purpose},
@@ -29,7 +30,7 @@ thread_local! {
     static COUNTED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A UNet that counts the images that go through it.
+/// A UNet that counts the images that go through it, and takes those of its size alone.
 #[derive(Module, Debug)]
 struct Counting<B: Backend> {
     inner: UNet2D<B>,
@@ -38,26 +39,32 @@ struct Counting<B: Backend> {
 impl<B: Kernels> Denoiser<B> for Counting<B> {
     fn denoise(&self, x_t: Tensor<B, 4>, t: Tensor<B, 1, Int>, y: Option<Tensor<B, 1, Int>>) -> Tensor<B, 4> {
         COUNTED.set(COUNTED.get() + x_t.dims()[0] as u64);
+        let size = self.inner.config().sample_size.expect("a size");
+        assert_eq!(x_t.dims()[2..], <[usize; 2]>::from(size), "images of another size");
         self.inner.denoise(x_t, t, y)
     }
 }
 
 type Model = Counting<B>;
 
-fn stream() -> Stream {
-    let glyphs = GlyphsConfig { size: 8, train_per_class: 4, eval_per_class: 1, ..GlyphsConfig::default() };
+fn stream(size: ImageSize) -> Stream {
+    let glyphs = GlyphsConfig { size, train_per_class: 4, eval_per_class: 1, ..GlyphsConfig::default() };
     ClassIncremental::default().build(glyphs.build().unwrap()).unwrap()
 }
 
 /// Two steps of two images in each of three experiences: the counter, and what the network counted.
 fn train(strategy: &mut dyn Strategy<B, Model>) -> (Passes, u64) {
-    let config = UNet2DConfig { num_class_embeds: Some(10), ..UNet2DConfig::small(8, 1, &[4, 8]) };
+    train_on(8.into(), strategy)
+}
+
+fn train_on(size: ImageSize, strategy: &mut dyn Strategy<B, Model>) -> (Passes, u64) {
+    let config = UNet2DConfig { num_class_embeds: Some(10), ..UNet2DConfig::small(size, 1, &[4, 8]) };
     let key = Key::new(1, Purpose::named("model"));
     let model = Counting { inner: config.init::<B>(key, &Default::default()).unwrap() };
     let process = GaussianDiffusion::new(&BetaSchedule::linear(), 40).unwrap();
     let options = TrainerConfig { steps_per_experience: 2, batch_size: 2, ..TrainerConfig::default() };
     let mut trainer = Trainer::new(model, process, options, 1, Default::default()).unwrap();
-    let stream = stream();
+    let stream = stream(size);
     COUNTED.set(0);
     for k in 0..3 {
         trainer.train_experience(strategy, &stream, k, &mut |_| ControlFlow::Continue(())).unwrap();
@@ -71,13 +78,47 @@ fn of_network(passes: &Passes) -> u64 {
 }
 
 fn check<T: Describe + Default + BuildStrategy<B, Model>>() {
-    let (passes, counted) = train(&mut *T::default().build().unwrap());
+    check_on::<T>(8.into());
+}
+
+/// Images 12 wide and 8 high.
+fn check_on_rectangles<T: Describe + Default + BuildStrategy<B, Model>>() {
+    check_on::<T>(ImageSize { height: 8, width: 12 });
+}
+
+fn check_on<T: Describe + Default + BuildStrategy<B, Model>>(size: ImageSize) {
+    let (passes, counted) = train_on(size, &mut *T::default().build().unwrap());
     assert_eq!(of_network(&passes), counted, "{}: {passes:?}", T::NAME);
     assert!(passes.training >= 12, "{}: {passes:?}", T::NAME);
 }
 
 macro_rules! check_all {
     ({} $($Config:ty),*) => { $(check::<$Config>();)* };
+}
+
+macro_rules! check_all_on_rectangles {
+    ({} $($Config:ty),*) => { $(check_on_rectangles::<$Config>();)* };
+}
+
+#[test]
+fn every_strategy_trains_on_rectangles() {
+    crate::built_in_strategies!(check_all_on_rectangles! {});
+    // The options that draw or mirror images, or ask a network of their own.
+    let size = ImageSize { height: 12, width: 8 };
+    let guidance = ClassifierGuidanceConfig { steps: 4, batch_size: 4, generated: 3, ..Default::default() };
+    let generator = GeneratorConfig {
+        source: Source::Pool { images: 5 },
+        guidance: Some(guidance),
+        ..GeneratorConfig::default()
+    };
+    let replay = GenerativeReplayConfig { generator, ..GenerativeReplayConfig::default() };
+    let (guided, counted) = train_on(size, &mut *BuildStrategy::<B, Model>::build(&replay).unwrap());
+    assert_eq!(of_network(&guided), counted);
+    for inputs in [Inputs::Gaussian, Inputs::SymmetricGaussian, Inputs::PartialGeneration, Inputs::Lwf] {
+        let config = GenerativeDistillationConfig { inputs, partial_steps: 3, ..Default::default() };
+        let (passes, counted) = train_on(size, &mut *BuildStrategy::<B, Model>::build(&config).unwrap());
+        assert_eq!(of_network(&passes), counted, "{inputs:?}");
+    }
 }
 
 #[test]

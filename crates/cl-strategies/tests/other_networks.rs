@@ -24,11 +24,12 @@ type B = Autodiff<Flex>;
 fn a_transformer_trains_on_a_stream_and_is_sampled_from() {
     let device = Default::default();
     let key = Key::new(0, Purpose::named("transformer"));
-    let glyphs = GlyphsConfig { size: 8, train_per_class: 20, eval_per_class: 2, ..GlyphsConfig::default() };
+    let glyphs =
+        GlyphsConfig { size: 8.into(), train_per_class: 20, eval_per_class: 2, ..GlyphsConfig::default() };
     let stream = ClassIncremental { experiences: 5, ..ClassIncremental::default() };
     let stream = stream.build(glyphs.build().unwrap()).unwrap();
     let config = DiTConfig {
-        input_size: 8,
+        input_size: 8.into(),
         hidden_size: 32,
         depth: 2,
         // Ten, and one for "no label".

@@ -22,7 +22,8 @@ type B = Autodiff<Flex>;
 type Model = UNet2D<B>;
 
 fn data() -> DatasetPair {
-    let data = GlyphsConfig { size: 8, train_per_class: 13, eval_per_class: 2, ..GlyphsConfig::default() };
+    let data =
+        GlyphsConfig { size: 8.into(), train_per_class: 13, eval_per_class: 2, ..GlyphsConfig::default() };
     data.build().unwrap()
 }
 

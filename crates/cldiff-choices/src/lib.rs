@@ -47,10 +47,12 @@
 
 mod choice;
 mod describe;
+mod image_size;
 mod list;
 mod schema;
 
 pub use describe::{Describe, Options, Serializable};
+pub use image_size::ImageSize;
 pub use list::{Entry, List, ListError};
 pub use schema::one_of;
 

@@ -7,7 +7,8 @@ use burn_autodiff::Autodiff;
 use cl_strategies::{ConditionOn, Finetune, StepReport, Trainer, TrainerConfig};
 use data_streams::{DatasetPair, ImageDataset, ImageShape, Joint, StreamBuilder};
 use ddpm_core::{
-    AnyNetwork, BuildNetwork, Conditioning, Denoiser, Kernels, ProcessConfig, TrainBackend, UNet2DConfig,
+    AnyNetwork, BuildNetwork, Conditioning, Denoiser, ImageSize, Kernels, ProcessConfig, TrainBackend,
+    UNet2DConfig,
     noise::{Key, NormalNoise, Purpose, indices},
     sampler::{self, Ddim, SampleRequest},
     unet::{DownBlockType, UpBlockType},
@@ -69,7 +70,7 @@ impl ReferenceWorkload {
             };
         let with_attention = |level: usize| level == attention;
         UNet2DConfig {
-            sample_size: Some(size),
+            sample_size: Some(ImageSize::square(size)),
             in_channels: channels,
             out_channels: channels,
             down_block_types: (0..levels.len())
@@ -164,8 +165,8 @@ pub(crate) fn run<B: Kernels>(
         train(job, &mut trainer, (batch, steps_between_reads(on_gpu)), device, tell)?;
     }
     let (unet, network) = (&trainer.average(), job.workload.network());
-    let shape =
-        |n| [n, network.in_channels, network.sample_size.unwrap_or(1), network.sample_size.unwrap_or(1)];
+    let ImageSize { height, width } = size_of(&network);
+    let shape = |n| [n, network.in_channels, height, width];
     let conditions = |n: usize| network.num_class_embeds.map(|classes| indices(&turns(n, classes), device));
     let noisy = |n: usize| {
         let x_t = Key::new(0, NOISE).normal::<B>(0, shape(n), device);
@@ -188,7 +189,7 @@ pub(crate) fn run<B: Kernels>(
         let request = SampleRequest {
             count: SAMPLES,
             batch: SAMPLES,
-            shape: [network.in_channels, shape(1)[2], shape(1)[3]],
+            shape: [network.in_channels, height, width],
             conditioning: network
                 .num_class_embeds
                 .map_or(Conditioning::None, |n| Conditioning::Classes(turns(SAMPLES, n))),
@@ -242,8 +243,7 @@ fn train<B: TrainBackend>(
 
 /// Images of noise, and labels in turn.
 fn noise(network: &UNet2DConfig, n: usize) -> Result<DatasetPair, EngineError> {
-    let size = network.sample_size.unwrap_or(1);
-    let shape = ImageShape { channels: network.in_channels, height: size, width: size };
+    let shape = ImageShape::of(network.in_channels, size_of(network));
     let mut rng = Key::new(0, NOISE).rng(0);
     let mut pixels = vec![0; n * shape.len()];
     rng.fill_bytes(&mut pixels);
@@ -251,6 +251,11 @@ fn noise(network: &UNet2DConfig, n: usize) -> Result<DatasetPair, EngineError> {
     let names = (0..classes).map(|class| class.to_string()).collect();
     let images = ImageDataset::new("noise", shape, names, pixels, turns(n, classes))?;
     Ok(DatasetPair { train: images.clone(), eval: images })
+}
+
+/// Every workload's network names the size of its images.
+fn size_of(network: &UNet2DConfig) -> ImageSize {
+    network.sample_size.unwrap_or(ImageSize::square(1))
 }
 
 fn turns(n: usize, classes: usize) -> Vec<usize> {

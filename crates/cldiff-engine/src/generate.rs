@@ -10,7 +10,7 @@ use burn::{
 use burn_autodiff::Autodiff;
 use data_streams::ImageDataset;
 use ddpm_core::{
-    AnyNetwork, Conditioning, CoreError, Denoiser, GaussianDiffusion, Guided, Kernels,
+    AnyNetwork, Conditioning, CoreError, Denoiser, GaussianDiffusion, Guided, ImageSize, Kernels,
     diffusers::{NetworkFile, Parts, SchedulerConfig, load_network, save_diffusers},
     likelihood::{self, BitsPerDimension, LikelihoodRequest},
     network::NetworkShape,
@@ -161,9 +161,10 @@ fn check_images(model: &NetworkShape, key: &str, shape: [usize; 4]) -> Result<()
         return Err(misfit(key, shape, format!("the model takes {} channels", model.in_channels)));
     }
     if let (true, Some(size)) = (model.fixed_size, model.size)
-        && [h, w] != [size; 2]
+        && [h, w] != [size.height, size.width]
     {
-        return Err(misfit(key, shape, format!("the model takes images of {size} x {size} pixels alone")));
+        let ImageSize { height, width } = size;
+        return Err(misfit(key, shape, format!("the model takes images of {height} x {width} pixels alone")));
     }
     if h == 0 || w == 0 || h % multiple != 0 || w % multiple != 0 {
         let expected = format!("height and width must be multiples of {multiple} for this model");
@@ -192,7 +193,7 @@ pub(crate) fn sample<B: Home>(
     let Pretrained { network, shape, scheduler, process } = load::<B>(&job.model, device)?;
     let [h, w] = match (&job.x_t, shape.size) {
         (Some(x_t), _) => [x_t.shape[2], x_t.shape[3]],
-        (None, Some(size)) => [size; 2],
+        (None, Some(size)) => size.into(),
         (None, None) => {
             let expected = "the model's configuration names no size: give the initial noise".to_owned();
             return Err(misfit("sample_size", None::<usize>, expected));

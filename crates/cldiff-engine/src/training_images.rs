@@ -85,8 +85,12 @@ mod tests {
     use super::*;
 
     fn stream() -> Stream {
-        let glyphs =
-            GlyphsConfig { size: 8, train_per_class: 700, eval_per_class: 120, ..GlyphsConfig::default() };
+        let glyphs = GlyphsConfig {
+            size: 8.into(),
+            train_per_class: 700,
+            eval_per_class: 120,
+            ..GlyphsConfig::default()
+        };
         let config: StreamConfig = toml::from_str("class_incremental = { experiences = 5 }").unwrap();
         config.build(glyphs.build().unwrap()).unwrap()
     }

@@ -5,7 +5,7 @@ use cldiff_engine::{
     EvaluationConfig, FeaturesConfig, ModelConfig, StrategySpec, StrategyTerm, evaluation_doubts,
 };
 use data_streams::{DomainIncremental, DomainLabels, Stream, StreamConfig, dataset::glyphs::GlyphsConfig};
-use ddpm_core::{DiTConfig, UNet2DConfig};
+use ddpm_core::{DiTConfig, ImageSize, UNet2DConfig, network::Fit};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -92,11 +92,37 @@ fn a_model_is_the_keys_of_a_unet_or_the_table_of_another_network() {
 }
 
 #[test]
+fn a_model_of_rectangles_has_two_numbers() {
+    let size = |height, width| ImageSize { height, width };
+    let unet = read("[model]\nsample_size = [8, 16]\nlayers_per_block = 1\n").model;
+    assert_eq!(unet.get::<UNet2DConfig>().unwrap().sample_size, Some(size(8, 16)));
+    let dit = read("[model.dit]\ninput_size = [12, 8]\npatch_size = 4\n").model;
+    assert_eq!(dit.shape().size, Some(size(12, 8)));
+    for (model, line) in [(&unet, "sample_size = [8, 16]\n"), (&dit, "input_size = [12, 8]\n")] {
+        let written = toml::to_string(model).unwrap();
+        assert!(written.contains(line), "{written}");
+        assert_eq!(toml::from_str::<ModelConfig>(&written).unwrap(), *model);
+    }
+    // A square is one number, as it was before there were rectangles.
+    let square = read("[model.dit]\ninput_size = [8, 8]\npatch_size = 4\n").model;
+    assert_eq!(square, read("[model.dit]\ninput_size = 8\npatch_size = 4\n").model);
+    assert!(toml::to_string(&square).unwrap().contains("input_size = 8\n"));
+    // What the data decide may be repeated, and not contradicted.
+    let fit = Fit { channels: 1, size: size(8, 16), conditions: None, learned_variance: false };
+    let mut model = unet.0.clone();
+    model.edit().fit(&fit, &|key| key == "sample_size").unwrap();
+    let wide = Fit { size: size(8, 32), ..fit };
+    let told = model.edit().fit(&wide, &|key| key == "sample_size").unwrap_err().to_string();
+    assert_eq!(told, "`sample_size` is [8, 16]: the data need [8, 32]; leave the key out");
+}
+
+#[test]
 fn mistakes_in_a_model_are_shown_at_their_line() {
     for (text, line, words) in [
         ("[model]\nlayers = 1\n", "line 2", "unknown field `layers`"),
         ("[model]\nlayers_per_block = 1\nlayers = 1\n", "line 3", "unknown field `layers`"),
         ("[model]\nlayers_per_block = \"one\"\n", "line 2", "invalid type"),
+        ("[model]\nlayers_per_block = 1\nsample_size = [8]\n", "line 3", "or [height, width]"),
         ("[model.dit]\npatch_size = 4\nwidth = 3\n", "line 3", "unknown field `width`"),
         ("[model.dti]\npatch_size = 4\n", "line 1", "unknown field `dti`"),
         ("[model.dit]\npatch_size = 4\n[model.unet2d]\n", "line 3", "found `unet2d` beside `dit`"),
@@ -118,7 +144,8 @@ fn features_are_a_name_or_a_table() {
 
 /// What is told of an evaluation on a stream of ten classes.
 fn doubts(samples_per_task: usize, condition_on: ConditionOn, stream: StreamConfig) -> Vec<(String, String)> {
-    let data = GlyphsConfig { size: 8, train_per_class: 2, eval_per_class: 1, ..GlyphsConfig::default() };
+    let data =
+        GlyphsConfig { size: 8.into(), train_per_class: 2, eval_per_class: 1, ..GlyphsConfig::default() };
     let stream: Stream = stream.build(data.build().unwrap()).unwrap();
     let evaluation = EvaluationConfig { samples_per_task, ..EvaluationConfig::default() };
     let training = TrainerConfig { condition_on, ..TrainerConfig::default() };

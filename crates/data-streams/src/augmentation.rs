@@ -144,6 +144,27 @@ mod tests {
         assert!(counts.keys().any(|pixels| pixels[..12] == down), "no shift by a row down");
     }
 
+    /// Two rows of six: a flip mirrors rows of six, and a shift by a row moves six pixels.
+    #[test]
+    fn an_image_wider_than_high_is_mirrored_and_shifted_along_its_own_sides() {
+        let shape = ImageShape { channels: 1, height: 2, width: 6 };
+        let both = Augmentation { horizontal_flip: true, padding_crop: 1 };
+        assert!(both.check(shape).is_ok());
+        assert!(Augmentation { padding_crop: 2, ..both }.check(shape).is_err());
+        let seen: std::collections::BTreeSet<Vec<u8>> = (0..500)
+            .map(|sample| {
+                let mut pixels: Vec<u8> = (1..=12).collect();
+                both.apply(&mut pixels, shape, key(sample));
+                pixels
+            })
+            .collect();
+        // 3 x 3 shifts of either image.
+        assert_eq!(seen.len(), 18);
+        assert!(seen.contains(&vec![6, 5, 4, 3, 2, 1, 12, 11, 10, 9, 8, 7]));
+        assert!(seen.contains(&vec![0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6]));
+        assert!(seen.contains(&vec![8, 9, 10, 11, 12, 0, 0, 0, 0, 0, 0, 0]));
+    }
+
     #[test]
     fn what_happens_depends_on_the_whole_key_and_nothing_else() {
         let both = Augmentation { horizontal_flip: true, padding_crop: 2 };

@@ -91,6 +91,7 @@ struct Readme;
 
 pub use augmentation::{Augmentation, AugmentationKey};
 pub use batches::{ArrivalOrder, EpochOrder};
+pub use cldiff_choices::ImageSize;
 pub use dataset::{
     ClassImages, DataConfig, DatasetOptions, DatasetPair, ImageDataset, ImageItem, ImageShape, Inventory,
     Part, Places, PublishedSet, Split, apportion, proportional_sequence,

@@ -57,6 +57,7 @@ pub mod sampler;
 pub mod schedule;
 pub mod timestep_switch;
 
+pub use cldiff_choices::ImageSize;
 pub use ddpm_kernels::{Kernels, TrainBackend};
 pub use denoiser::{Conditioning, Denoiser, TrainableDenoiser};
 pub use diffusion::{GaussianDiffusion, ProcessConfig};

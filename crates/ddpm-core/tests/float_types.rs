@@ -28,7 +28,8 @@ fn step<B: TrainBackend>() -> (Vec<DType>, f64) {
     let unet = UNet2DConfig::small(8, 1, &[8, 16]).init::<B>(key, &device).unwrap();
     let process = GaussianDiffusion::new(&BetaSchedule::linear(), 100).unwrap();
     let x_0 = key.normal::<B>(0, [4, 1, 8, 8], &device);
-    let dit = DiTConfig { input_size: 8, depth: 1, ..DiTConfig::default() }.init::<B>(key, &device).unwrap();
+    let dit =
+        DiTConfig { input_size: 8.into(), depth: 1, ..DiTConfig::default() }.init::<B>(key, &device).unwrap();
     let of_dit = dit.forward(x_0.clone(), indices(&[1, 2, 3, 4], &device), None);
 
     let batch = NoisyBatch::draw(&process, x_0, None, key.step(1));

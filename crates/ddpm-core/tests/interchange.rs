@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use burn_flex::Flex;
 use common::{Fixture, distance, floats, path};
 use ddpm_core::{
-    Conditioning, CoreError, ProcessConfig, UNet2DConfig,
+    Conditioning, CoreError, ImageSize, ProcessConfig, UNet2DConfig,
     diffusers::{SchedulerConfig, load_diffusers, load_unet, save_diffusers},
     diffusion::{Prediction, Variance},
     noise::{Key, Purpose, indices},
@@ -243,7 +243,7 @@ fn what_changes_nothing_at_inference_is_read() {
         let dir = edited(file, from, to);
         let read = load_diffusers::<Flex>(dir.path(), &device).unwrap();
         assert_eq!(named_parameters::<Flex, _>(&read.unet), named_parameters::<Flex, _>(&plain.unet));
-        assert_eq!(read.unet.config().sample_size, Some(8));
+        assert_eq!(read.unet.config().sample_size, Some(8.into()));
         assert_eq!(read.scheduler.process().unwrap(), plain.scheduler.process().unwrap());
     }
     // Dropout is kept for who trains on, and refused where it would be passed over in silence.
@@ -253,14 +253,44 @@ fn what_changes_nothing_at_inference_is_read() {
     assert!(read.unet.config().validate_training().unwrap_err().to_string().contains("`dropout` is 0.25"));
 }
 
+/// diffusers has `sample_size` as a number, or as height and width.
+#[test]
+fn a_rectangle_is_read_and_written_as_two_numbers() {
+    let device = Default::default();
+    let dir = edited(CONFIG, "\"sample_size\": 8", "\"sample_size\": [8, 16]");
+    let read = load_diffusers::<Flex>(dir.path(), &device).unwrap();
+    assert_eq!(read.unet.config().sample_size, Some(ImageSize { height: 8, width: 16 }));
+    let written = tempfile::tempdir().unwrap();
+    let out = written.path().join("pipeline");
+    save_diffusers(&read.unet, &read.scheduler, &out).unwrap();
+    let config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("unet/config.json")).unwrap()).unwrap();
+    assert_eq!(config["sample_size"], serde_json::json!([8, 16]));
+    let again = load_diffusers::<Flex>(&out, &device).unwrap();
+    assert_eq!(again.unet.config(), read.unet.config());
+    assert_eq!(named_parameters::<Flex, _>(&again.unet), named_parameters::<Flex, _>(&read.unet));
+}
+
 #[test]
 fn a_mistake_in_json_names_its_file_and_key() {
     for (file, from, to, told) in [
         (
             CONFIG,
             "\"sample_size\": 8",
-            "\"sample_size\": [8, 16]",
-            "`sample_size` is [8, 16]: expected as many rows",
+            "\"sample_size\": [8, 16, 3]",
+            "`sample_size` is [8,16,3]: expected a whole number of pixels, or [height, width]",
+        ),
+        (
+            CONFIG,
+            "\"sample_size\": 8",
+            "\"sample_size\": [8, 13]",
+            "`sample_size` is [8, 13]: 2 levels halve the image 1 times, so the width, 13, would have to be a multiple",
+        ),
+        (
+            CONFIG,
+            "\"sample_size\": 8",
+            "\"sample_size\": [8]",
+            "`sample_size` is [8]: expected a whole number of",
         ),
         (CONFIG, "\"AttnDownBlock2D\"", "\"SkipDownBlock2D\"", "`down_block_types.1` is \"SkipDownBlock2D\""),
         (

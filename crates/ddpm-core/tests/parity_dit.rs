@@ -7,10 +7,12 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use common::{Fixture, check_network};
 use ddpm_core::{
-    DiTConfig, TrainBackend,
+    DiTConfig, ImageSize, TrainBackend,
     noise::{Key, Purpose},
     parameters::with_named_parameters,
 };
+
+const NAMES: [&str; 3] = ["plain", "classes_learned", "rectangle"];
 
 fn check<B: TrainBackend>(name: &str) {
     let fixture = Fixture::read(&format!("dit/{name}.safetensors"));
@@ -25,18 +27,18 @@ fn check<B: TrainBackend>(name: &str) {
 
 #[test]
 fn flex_agrees_with_the_published_architecture() {
-    ["plain", "classes_learned"].iter().for_each(|name| check::<Autodiff<Flex>>(name));
+    NAMES.iter().for_each(|name| check::<Autodiff<Flex>>(name));
 }
 
 #[test]
 fn ndarray_agrees_with_the_published_architecture() {
-    ["plain", "classes_learned"].iter().for_each(|name| check::<Autodiff<NdArray<f32>>>(name));
+    NAMES.iter().for_each(|name| check::<Autodiff<NdArray<f32>>>(name));
 }
 
 #[test]
 fn a_new_network_predicts_zero() {
     use burn::tensor::Tensor;
-    let config = DiTConfig { input_size: 8, ..DiTConfig::default() };
+    let config = DiTConfig { input_size: 8.into(), ..DiTConfig::default() };
     let dit = config.init::<Flex>(Key::new(0, Purpose::named("new")), &Default::default()).unwrap();
     let x = Tensor::ones([1, 1, 8, 8], &Default::default());
     let out = dit.forward(x, ddpm_core::noise::indices(&[5], &Default::default()), None);
@@ -47,6 +49,16 @@ fn a_new_network_predicts_zero() {
 fn what_cannot_work_is_named() {
     let refused = |config: DiTConfig| config.validate().unwrap_err().to_string();
     assert!(refused(DiTConfig { patch_size: 5, ..DiTConfig::default() }).contains("`patch_size`"));
+    let of_size =
+        |height, width| DiTConfig { input_size: ImageSize { height, width }, ..DiTConfig::default() };
+    assert!(of_size(8, 16).validate().is_ok());
+    let wide = refused(of_size(8, 14));
+    assert!(
+        wide.contains("`patch_size` is 4: expected a divisor of the width, 14, of `input_size`, [8, 14]"),
+        "{wide}"
+    );
+    assert!(refused(of_size(6, 16)).contains("of the height, 6"));
+    assert!(refused(of_size(0, 16)).contains("`input_size` is [0, 16]: expected at least 1"));
     assert!(refused(DiTConfig { num_heads: 3, ..DiTConfig::default() }).contains("`hidden_size`"));
     assert!(refused(DiTConfig { depth: 0, ..DiTConfig::default() }).contains("`depth`"));
 }

@@ -10,7 +10,7 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use common::{Fixture, distance, floats, path};
 use ddpm_core::{
-    CoreError, DiT, DiTConfig, Kernels,
+    CoreError, DiT, DiTConfig, ImageSize, Kernels,
     diffusers::load_tensors,
     dit::diffusers::{config_from_diffusers, config_to_diffusers, names_from_diffusers, names_to_diffusers},
     noise::{Key, NormalNoise, Purpose, indices},
@@ -104,7 +104,8 @@ fn write(tensors: &[(String, TensorData)], file: &Path) {
 /// The directories stay where they are, for `tools/parity/dit_in_diffusers.py`.
 #[test]
 fn directories_written_here_are_read_here() {
-    let sizes = DiTConfig { input_size: 8, hidden_size: 24, depth: 3, freq_shift: 1, ..DiTConfig::default() };
+    let sizes =
+        DiTConfig { input_size: 8.into(), hidden_size: 24, depth: 3, freq_shift: 1, ..DiTConfig::default() };
     let configs = [
         ("one_channel", DiTConfig { num_classes: Some(11), ..sizes.clone() }),
         (
@@ -153,7 +154,9 @@ fn what_diffusers_cannot_express_is_named() {
     let unconditional = refusal(DiTConfig { num_classes: None, ..good.clone() });
     assert!(unconditional.contains("`num_classes` is absent") && unconditional.contains("unconditional"));
     assert!(refusal(DiTConfig { mlp_ratio: 2.0, ..good.clone() }).contains("`mlp_ratio` is 2.0: expected 4"));
-    assert!(refusal(DiTConfig { freq_shift: 0, ..good }).contains("`freq_shift` is 0: expected 1"));
+    assert!(refusal(DiTConfig { freq_shift: 0, ..good.clone() }).contains("`freq_shift` is 0: expected 1"));
+    let wide = refusal(DiTConfig { input_size: ImageSize { height: 8, width: 16 }, ..good });
+    assert!(wide.contains("`input_size` is [8, 16]") && wide.contains("takes squares only"), "{wide}");
 }
 
 #[test]
@@ -173,6 +176,7 @@ fn a_configuration_that_is_not_supported_names_its_key() {
         ("attention_head_dim", json!(3), "multiple of 4"),
         ("patch_size", json!(3), "divisor of `sample_size`, 8"),
         ("sample_size", json!([8, 8]), "whole number"),
+        ("sample_size", json!([8, 16]), "whole number"),
         ("in_channels", json!(u64::MAX), "whole number"),
         ("out_channels", json!(3), "1, or 2"),
         ("num_embeds_ada_norm", Value::Null, "whole number"),
@@ -194,7 +198,7 @@ fn a_configuration_that_is_not_supported_names_its_key() {
 fn absent_keys_have_the_defaults_of_diffusers() {
     let config = config_from_diffusers(&Map::new()).unwrap();
     let expected = DiTConfig {
-        input_size: 32,
+        input_size: 32.into(),
         patch_size: 2,
         in_channels: 4,
         hidden_size: 1152,

@@ -15,7 +15,7 @@ use ddpm_core::{
     parameters::with_named_parameters,
 };
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "plain",
     "attention_classes",
     "two_layers_head_4",
@@ -26,6 +26,7 @@ const NAMES: [&str; 10] = [
     "mish_centred",
     "gelu",
     "three_levels",
+    "rectangle",
 ];
 
 fn load<B: TrainBackend>(fixture: &Fixture) -> UNet2D<B> {

@@ -100,7 +100,8 @@ mod tests {
     type B = Autodiff<Flex>;
 
     fn stream(online: bool) -> Stream {
-        let glyphs = GlyphsConfig { size: 8, train_per_class: 30, eval_per_class: 1, ..Default::default() };
+        let glyphs =
+            GlyphsConfig { size: 8.into(), train_per_class: 30, eval_per_class: 1, ..Default::default() };
         let classes = ClassIncremental::default();
         if online {
             Online { stream: StreamConfig::of(classes), ..Online::default() }.build(glyphs.build().unwrap())

@@ -103,7 +103,8 @@ fn a_strategy_observes_where_its_options_need_no_boundaries() {
 }
 
 fn data() -> DatasetPair {
-    let glyphs = GlyphsConfig { size: 8, train_per_class: 6, eval_per_class: 2, ..GlyphsConfig::default() };
+    let glyphs =
+        GlyphsConfig { size: 8.into(), train_per_class: 6, eval_per_class: 2, ..GlyphsConfig::default() };
     glyphs.build().unwrap()
 }
 

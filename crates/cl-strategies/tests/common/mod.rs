@@ -12,7 +12,8 @@ use ddpm_core::{
 
 /// Glyphs of 8 x 8 pixels, 12 of each class.
 pub fn stream(experiences: usize) -> Stream {
-    let data = GlyphsConfig { size: 8, train_per_class: 12, eval_per_class: 2, ..GlyphsConfig::default() };
+    let data =
+        GlyphsConfig { size: 8.into(), train_per_class: 12, eval_per_class: 2, ..GlyphsConfig::default() };
     ClassIncremental { experiences, ..ClassIncremental::default() }.build(data.build().unwrap()).unwrap()
 }
 

@@ -53,11 +53,6 @@ impl Loaded {
     /// [`DataError`] for files that are missing or damaged, and for options out of range.
     pub fn stream(&self, data_dir: Option<&Path>) -> Result<Stream, DataError> {
         let data = self.config.data.build(&places(data_dir)).map_err(|error| error.at("data"))?;
-        let shape = data.train.shape();
-        if shape.height != shape.width {
-            let problem = format!("its images are {shape}: a model here needs as many rows as columns");
-            return Err(DataError::Inconsistent { name: data.train.name().into(), problem });
-        }
         self.config.stream.build(data).map_err(|error| error.at("stream"))
     }
 
@@ -94,7 +89,7 @@ impl Loaded {
         let conditions = training.condition_on.cardinality(classes, stream.len());
         let fit = Fit {
             channels: shape.channels,
-            size: shape.height,
+            size: shape.size(),
             conditions: conditions.map(|conditions| conditions + null_class),
             learned_variance: self.config.process.variance == Variance::LearnedRange,
         };

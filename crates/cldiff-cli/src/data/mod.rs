@@ -8,7 +8,7 @@ mod statistics;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use data_streams::DataConfig;
+use data_streams::{DataConfig, ImageSize};
 
 use crate::{download::DownloadArgs, failure::Failure};
 
@@ -46,9 +46,10 @@ pub struct ShowArgs {
     /// Images of a class in the grid
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub columns: usize,
-    /// Pictures: resize the short side to N pixels and crop the long one [default: as they are, all of one size]
-    #[arg(long, value_name = "N")]
-    pub size: Option<usize>,
+    /// Pictures: resize the short side to N pixels and crop the long one, or crop to height x width [default: as they
+    /// are, all of one size]
+    #[arg(long, value_name = "N|HxW", value_parser = image_size)]
+    pub size: Option<ImageSize>,
     /// Pictures: broken ones that are left out, each with a warning; one more is an error
     #[arg(long, value_name = "N")]
     pub skip_broken: Option<usize>,
@@ -84,6 +85,16 @@ pub enum SplitArg {
     Test,
 }
 
+/// A size as an argument has it: `32`, or `24x32` for height and width.
+fn image_size(text: &str) -> Result<ImageSize, String> {
+    let side =
+        |text: &str| text.parse().map_err(|_| "expected N, or HxW: height and width in pixels".to_owned());
+    match text.split_once('x') {
+        Some((height, width)) => Ok(ImageSize { height: side(height)?, width: side(width)? }),
+        None => Ok(ImageSize::square(side(text)?)),
+    }
+}
+
 /// Does what a command says.
 ///
 /// # Errors
@@ -109,4 +120,18 @@ fn published_names() -> String {
 
 fn listed_names(sets: impl IntoIterator<Item = DataConfig>) -> String {
     sets.into_iter().map(|set| set.public_name()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_one_number_or_two() {
+        assert_eq!(image_size("32"), Ok(ImageSize::square(32)));
+        assert_eq!(image_size("24x32"), Ok(ImageSize { height: 24, width: 32 }));
+        for wrong in ["", "x", "8x", "x8", "8x8x8", "-8", "8 x 8", "8.5"] {
+            assert!(image_size(wrong).unwrap_err().contains("HxW"), "{wrong}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use data_streams::{
-    DataConfig, DataError, ImageDataset, Split,
+    DataConfig, DataError, ImageDataset, ImageSize, Split,
     dataset::image_folder::{Fit, ImageFolderConfig},
 };
 
@@ -90,14 +90,17 @@ fn pictures(dir: &Path, args: &ShowArgs, split: Split) -> Result<ImageDataset, F
     let fit = if size.is_some() { Fit::Crop } else { Fit::Exact };
     let skip_broken = args.skip_broken.unwrap_or(0);
     let config = ImageFolderConfig { size, fit, skip_broken, ..ImageFolderConfig::default() };
-    config.load_split(dir, split).map_err(|error| match &error {
-        DataError::Format { .. } if size.is_none() => {
-            Failure::mistake(format!("{error}; here --size N crops all to one size"))
+    config.load_split(dir, split).map_err(|error| match (&error, size) {
+        (DataError::Format { .. }, None) => {
+            Failure::mistake(format!("{error}; here --size N (or HxW) crops all to one size"))
         }
-        DataError::Broken { broken, .. } => {
+        (DataError::Broken { broken, .. }, _) => {
             Failure::mistake(format!("{error}; --skip-broken {broken} leaves that many out"))
         }
-        DataError::Config { value, expected, .. } => Failure::mistake(format!("--size {value}: {expected}")),
+        (DataError::Config { expected, .. }, Some(ImageSize { height, width })) => {
+            let size = if height == width { height.to_string() } else { format!("{height}x{width}") };
+            Failure::mistake(format!("--size {size}: {expected}"))
+        }
         _ => Failure::mistake(error),
     })
 }

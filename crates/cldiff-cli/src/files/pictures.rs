@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::Context;
 use cldiff_engine::HostImages;
-use data_streams::{ImageDataset, ImageShape};
+use data_streams::{ImageDataset, ImageShape, ImageSize};
 
 use super::grid;
 use crate::ui::failure::Failure;
@@ -12,11 +12,16 @@ use crate::ui::failure::Failure;
 /// All samples in one picture, about as wide as high.
 pub(super) fn write_one(path: &Path, images: &HostImages) -> Result<(), Failure> {
     let set = dataset(images)?;
-    let root = set.len().isqrt();
-    let columns = root + usize::from(root * root < set.len());
+    let columns = columns(set.len(), set.shape().size());
     let positions: Vec<usize> = (0..set.len()).collect();
     let rows: Vec<ImageDataset> = positions.chunks(columns).map(|row| set.select(row)).collect();
     Ok(grid::save(&grid::draw(&rows, rows.len(), columns, set.shape()), path)?)
+}
+
+/// Columns of a picture of `n` images that is about as wide as high.
+fn columns(n: usize, size: ImageSize) -> usize {
+    let wide_enough = |columns: &usize| columns * columns * size.width >= n * size.height;
+    (1..n).find(wide_enough).unwrap_or(n).max(1)
 }
 
 /// One file a sample: `00000.png` and so on.
@@ -41,4 +46,31 @@ fn dataset(images: &HostImages) -> Result<ImageDataset, Failure> {
 fn to_pixels(images: &HostImages) -> Vec<u8> {
     // `as u8` saturates.
     images.values.iter().map(|v| ((v + 1.0) * 127.5).round() as u8).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_of_samples_is_about_as_wide_as_high() {
+        let square = |n| columns(n, ImageSize::square(8));
+        assert_eq!([1, 2, 4, 5, 9, 10, 16, 17].map(square), [1, 2, 2, 3, 3, 4, 4, 5]);
+        // 16 images of 8 x 16 in 3 columns are 48 wide and 48 high; of 16 x 8, 6 columns.
+        assert_eq!(columns(16, ImageSize { height: 8, width: 16 }), 3);
+        assert_eq!(columns(16, ImageSize { height: 16, width: 8 }), 6);
+        // No column stays empty.
+        assert_eq!(columns(3, ImageSize { height: 64, width: 4 }), 3);
+    }
+
+    #[test]
+    fn a_rectangle_keeps_its_sides() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.png");
+        let images = HostImages { shape: [5, 1, 8, 16], values: vec![1.0; 5 * 8 * 16] };
+        write_one(&file, &images).unwrap();
+        let picture = image::open(&file).unwrap();
+        // Two columns and three rows with a line of transparent pixels between them.
+        assert_eq!((picture.width(), picture.height()), (2 * 16 + 1, 3 * 8 + 2));
+    }
 }

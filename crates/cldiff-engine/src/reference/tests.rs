@@ -40,7 +40,8 @@ fn evaluation(metric: &str) -> EvaluationConfig {
 
 #[test]
 fn the_inception_score_is_that_of_the_features_and_the_accuracy_that_of_the_judge() {
-    let data = GlyphsConfig { size: 8, train_per_class: 10, eval_per_class: 10, ..GlyphsConfig::default() };
+    let data =
+        GlyphsConfig { size: 8.into(), train_per_class: 10, eval_per_class: 10, ..GlyphsConfig::default() };
     let stream = Joint {}.build(data.build().unwrap()).unwrap();
     let eval = &stream.experiences()[0].eval;
     // The first image of each of ten classes is among the images; ten wrong images are those of some class or other.

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cldiff_choices::Describe;
+use cldiff_choices::{Describe, ImageSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -98,9 +98,9 @@ pub struct EmnistConfig {
     pub dir: Option<PathBuf>,
     /// The division, one of the six that are published.
     pub split: EmnistSplit,
-    /// Zeros are added around the images up to this size.
+    /// Zeros are added around the images up to this size: one number for a square, or `[height, width]`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pad_to: Option<usize>,
+    pub pad_to: Option<ImageSize>,
 }
 
 impl Describe for EmnistConfig {

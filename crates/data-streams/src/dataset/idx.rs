@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use cldiff_choices::ImageSize;
+
 use super::{
     DatasetPair, ImageDataset, ImageShape, Split,
     file::{open, read_expected},
-    keras,
+    keras, resample,
 };
 use crate::{DataError, RemoteFile, files::one_of};
 
@@ -59,12 +61,17 @@ impl IdxSource {
         Ok([images, find(dir, self.name, &format!("{stem}-labels"), "idx1-ubyte")?])
     }
 
-    /// Reads one split from `dir`, and nothing of the other; zeros are added around the images up to `pad_to` pixels.
+    /// Reads one split from `dir`, and nothing of the other; zeros are added around the images up to `pad_to`.
     ///
     /// # Errors
     /// [`DataError::Missing`] for a file that is not there, [`DataError::Io`] and [`DataError::Format`] for one that
     /// is damaged, [`DataError::Config`] for a size to pad to that is smaller than the images.
-    pub fn load(&self, dir: &Path, split: Split, pad_to: Option<usize>) -> Result<ImageDataset, DataError> {
+    pub fn load(
+        &self,
+        dir: &Path,
+        split: Split,
+        pad_to: Option<ImageSize>,
+    ) -> Result<ImageDataset, DataError> {
         let [image_path, label_path] = self.files(dir, split)?;
         let is_keras = image_path == label_path;
         let ([count, height, width], mut pixels, labels) =
@@ -80,21 +87,16 @@ impl IdxSource {
             transpose(&mut pixels, height, width);
             (height, width) = (width, height);
         }
+        let mut shape = ImageShape { channels: 1, height, width };
         if let Some(size) = pad_to {
-            if size < height.max(width) || size > LARGEST_PADDED {
-                let expected =
-                    format!("the images are {height}x{width}; expected that much to {LARGEST_PADDED}");
-                return Err(DataError::config("pad_to", size, expected));
-            }
-            if count.checked_mul(size * size).is_none_or(|total| total > MOST_BYTES) {
-                let expected =
-                    format!("{count} images of that size are more than {MOST_BYTES} bytes; expected less");
-                return Err(DataError::config("pad_to", size, expected));
-            }
-            pixels = pad(&pixels, height, width, size);
-            (height, width) = (size, size);
+            check_padding(count, shape.size(), size)?;
+            let mut padded = Vec::with_capacity(count * size.height * size.width);
+            pixels
+                .chunks_exact(shape.len())
+                .for_each(|image| padded.extend(resample::padded(image, shape, size)));
+            pixels = padded;
+            shape = ImageShape::of(1, size);
         }
-        let shape = ImageShape { channels: 1, height, width };
         let classes = self.classes.iter().map(|&class| class.to_owned()).collect();
         ImageDataset::new(self.name, shape, classes, pixels, labels)
     }
@@ -113,6 +115,21 @@ impl IdxSource {
         };
         labels.iter().enumerate().map(class).collect()
     }
+}
+
+/// Whether images can be padded, and have room then.
+fn check_padding(count: usize, from: ImageSize, to: ImageSize) -> Result<(), DataError> {
+    let refuse = |expected: String| Err(DataError::config("pad_to", to, expected));
+    let ImageSize { height, width } = from;
+    if to.height < height || to.width < width || to.longer() > LARGEST_PADDED {
+        return refuse(format!("the images are {height}x{width}; expected that much to {LARGEST_PADDED}"));
+    }
+    if count.checked_mul(to.height * to.width).is_none_or(|total| total > MOST_BYTES) {
+        return refuse(format!(
+            "{count} images of that size are more than {MOST_BYTES} bytes; expected less"
+        ));
+    }
+    Ok(())
 }
 
 /// A size and a SHA-256 for each of the four files that are called as MNIST's are: training images and labels, test
@@ -143,7 +160,7 @@ pub fn load_idx_pair(
     dir: &Path,
     name: &'static str,
     classes: &'static [&'static str],
-    pad_to: Option<usize>,
+    pad_to: Option<ImageSize>,
 ) -> Result<DatasetPair, DataError> {
     let source = IdxSource::like_mnist(name, classes);
     DatasetPair::new(source.load(dir, Split::Train, pad_to)?, source.load(dir, Split::Eval, pad_to)?)
@@ -218,18 +235,6 @@ fn transpose(pixels: &mut [u8], height: usize, width: usize) {
     }
 }
 
-/// Zeros around each image, the odd one right and below.
-fn pad(pixels: &[u8], height: usize, width: usize, size: usize) -> Vec<u8> {
-    let (top, left) = ((size - height) / 2, (size - width) / 2);
-    let mut padded = vec![0; pixels.len() / (height * width) * size * size];
-    for (image, from) in padded.chunks_exact_mut(size * size).zip(pixels.chunks_exact(height * width)) {
-        for (row, values) in image.chunks_exact_mut(size).skip(top).zip(from.chunks_exact(width)) {
-            row[left..left + width].copy_from_slice(values);
-        }
-    }
-    padded
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, io::Write};
@@ -274,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let pair = load_idx_pair(directory().path(), "tiny", &["a", "b"], Some(5)).unwrap();
+        let pair = load_idx_pair(directory().path(), "tiny", &["a", "b"], Some(5.into())).unwrap();
         assert_eq!(pair.train.labels(), [0, 1, 1]);
         let expected = [0, 0, 0, 0, 0, 0, 5, 6, 0, 0, 0, 7, 8, 0, 0];
         assert_eq!(pair.train.pixels_of(1)[..15], expected);
@@ -340,6 +345,20 @@ mod tests {
     }
 
     #[test]
+    fn images_are_padded_to_a_rectangle() {
+        let padded = |height, width| {
+            load_idx_pair(directory().path(), "tiny", &["a", "b"], Some(ImageSize { height, width }))
+        };
+        let pair = padded(3, 5).unwrap();
+        assert_eq!(pair.train.shape(), ImageShape { channels: 1, height: 3, width: 5 });
+        // The odd row below, and one column more right than left.
+        assert_eq!(pair.train.pixels_of(1), [0, 5, 6, 0, 0, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0]);
+        let narrow = padded(8, 1).unwrap_err().to_string();
+        assert!(narrow.contains("`pad_to` is [8, 1]: the images are 2x2"), "{narrow}");
+        assert!(padded(2, 1025).unwrap_err().to_string().contains("to 1024"));
+    }
+
+    #[test]
     fn counts_that_differ_are_both_told() {
         let file = "train-labels-idx1-ubyte.gz";
         let message =
@@ -369,7 +388,7 @@ mod tests {
         write("train-images-idx3-ubyte.gz", &idx(IMAGE_MAGIC, &[count, 1, 1], &vec![0; count as usize]));
         write("train-labels-idx1-ubyte.gz", &idx(LABEL_MAGIC, &[count], &vec![0; count as usize]));
         let source = IdxSource::like_mnist("tiny", &MNIST_CLASSES);
-        let message = source.load(dir.path(), Split::Train, Some(1024)).unwrap_err().to_string();
+        let message = source.load(dir.path(), Split::Train, Some(1024.into())).unwrap_err().to_string();
         assert!(message.contains("`pad_to` is 1024") && message.contains("1048576 images"), "{message}");
     }
 

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cldiff_choices::Describe;
+use cldiff_choices::{Describe, ImageSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +44,9 @@ pub struct MnistConfig {
     /// The directory of the files; a data directory that is given for the run goes before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// Zeros are added around the images up to this size.
+    /// Zeros are added around the images up to this size: one number for a square, or `[height, width]`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pad_to: Option<usize>,
+    pub pad_to: Option<ImageSize>,
 }
 
 impl Describe for MnistConfig {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cldiff_choices::Options;
+use cldiff_choices::{ImageSize, Options};
 
 use super::{DataConfig, DatasetPair, ImageDataset, Places, PublishedSet, Split};
 use crate::DataError;
@@ -36,9 +36,9 @@ pub trait DatasetOptions: Options {
         None
     }
 
-    /// Changes the options so that images have these channels and, where it is given, this height and width, if the data
-    /// set can be of any shape.
-    fn adapt(&mut self, _channels: usize, _size: Option<usize>) {}
+    /// Changes the options so that images have these channels and, where it is given, this size, if the data set can be of
+    /// any shape.
+    fn adapt(&mut self, _channels: usize, _size: Option<ImageSize>) {}
 
     /// Contents in a few words: "Clothes, 28x28 grey, 10 classes, 60000 + 10000". The summary says as much, if empty.
     fn contents(&self) -> &'static str {

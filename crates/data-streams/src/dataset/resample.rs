@@ -1,5 +1,6 @@
 //! Images of one shape made from images of another: resizing, padding, and grey from colour and back.
 
+use cldiff_choices::ImageSize;
 use image::{GrayImage, imageops};
 
 use super::ImageShape;
@@ -28,22 +29,22 @@ pub(super) fn with_channels(pixels: &[u8], channels: usize) -> Vec<u8> {
 }
 
 /// An image resized, channel after channel.
-pub(super) fn resized(pixels: &[u8], shape: ImageShape, size: usize) -> Vec<u8> {
+pub(super) fn resized(pixels: &[u8], shape: ImageShape, size: ImageSize) -> Vec<u8> {
     let (height, width) = (shape.height as u32, shape.width as u32);
     let plane = |plane: &[u8]| {
         let plane = GrayImage::from_raw(width, height, plane.to_vec()).expect("a plane has its size");
-        imageops::resize(&plane, size as u32, size as u32, FILTER).into_raw()
+        imageops::resize(&plane, size.width as u32, size.height as u32, FILTER).into_raw()
     };
     pixels.chunks_exact(shape.height * shape.width).flat_map(plane).collect()
 }
 
 /// An image with zeros around it, the odd one right and below.
-pub(super) fn padded(pixels: &[u8], shape: ImageShape, size: usize) -> Vec<u8> {
-    let (top, left) = ((size - shape.height) / 2, (size - shape.width) / 2);
-    let mut padded = vec![0; shape.channels * size * size];
+pub(super) fn padded(pixels: &[u8], shape: ImageShape, size: ImageSize) -> Vec<u8> {
+    let (top, left) = ((size.height - shape.height) / 2, (size.width - shape.width) / 2);
+    let mut padded = vec![0; shape.channels * size.height * size.width];
     let planes = pixels.chunks_exact(shape.height * shape.width);
-    for (to, from) in padded.chunks_exact_mut(size * size).zip(planes) {
-        for (row, values) in to.chunks_exact_mut(size).skip(top).zip(from.chunks_exact(shape.width)) {
+    for (to, from) in padded.chunks_exact_mut(size.height * size.width).zip(planes) {
+        for (row, values) in to.chunks_exact_mut(size.width).skip(top).zip(from.chunks_exact(shape.width)) {
             row[left..left + shape.width].copy_from_slice(values);
         }
     }
@@ -69,8 +70,11 @@ mod tests {
     #[test]
     fn a_constant_image_stays_constant_and_a_larger_one_is_framed() {
         let shape = ImageShape { channels: 3, height: 4, width: 6 };
-        assert_eq!(resized(&[90; 72], shape, 5), [90; 75]);
+        assert_eq!(resized(&[90; 72], shape, 5.into()), [90; 75]);
+        assert_eq!(resized(&[90; 72], shape, ImageSize { height: 2, width: 9 }), [90; 54]);
         let shape = ImageShape { channels: 1, height: 1, width: 2 };
-        assert_eq!(padded(&[1, 2], shape, 3), [0, 0, 0, 1, 2, 0, 0, 0, 0]);
+        assert_eq!(padded(&[1, 2], shape, 3.into()), [0, 0, 0, 1, 2, 0, 0, 0, 0]);
+        let wide = ImageSize { height: 2, width: 5 };
+        assert_eq!(padded(&[1, 2], shape, wide), [0, 1, 2, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

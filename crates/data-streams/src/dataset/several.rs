@@ -11,7 +11,7 @@
 //! channels = 1
 //! ```
 
-use cldiff_choices::Describe;
+use cldiff_choices::{Describe, ImageSize};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub enum Resizing {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reconcile {
     /// Height and width.
-    pub size: Option<usize>,
+    pub size: Option<ImageSize>,
     /// How images get that size.
     pub fit: Option<Resizing>,
     /// 1 or 3.
@@ -52,9 +52,9 @@ pub struct SeveralConfig {
     /// The data sets, in the order of their classes; the `dir` of a part goes before a data directory that is given for
     /// the run.
     pub parts: Vec<DataConfig>,
-    /// Height and width of all images, 4 to 1024; needed where the parts differ.
+    /// Size of all images, one number for a square or `[height, width]`, 4 to 1024 each; needed where the parts differ.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<usize>,
+    pub size: Option<ImageSize>,
     /// How images get that size: "pad" (zeros around) or "resize" (bilinear).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fit: Option<Resizing>,
@@ -135,7 +135,7 @@ pub fn join_split(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageD
     let Some(total) = total else {
         let expected =
             format!("{images} images of {shape} are too many: expected at most {MOST_BYTES} bytes");
-        return Err(DataError::config("size", shape.height, expected));
+        return Err(DataError::config("size", shape.size(), expected));
     };
     let (mut pixels, mut labels) = (vec![0; total], Vec::with_capacity(images));
     let mut rest = pixels.as_mut_slice();
@@ -167,7 +167,7 @@ fn common_shape(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageSha
             return Err(DataError::needed("channels", expected));
         }
     };
-    let same = |set: &&ImageDataset| (set.shape().height, set.shape().width) == (first.height, first.width);
+    let same = |set: &&ImageDataset| set.shape().size() == first.size();
     let Some(size) = reconcile.size else {
         if sets.iter().all(same) {
             return Ok(ImageShape { channels, ..first });
@@ -178,14 +178,14 @@ fn common_shape(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageSha
         );
         return Err(DataError::needed("size", expected));
     };
-    if !(4..=1024).contains(&size) {
+    if !size.is_within(&(4..=1024)) {
         return Err(DataError::config("size", size, "expected 4 to 1024"));
     }
-    let others = sets.iter().filter(|set| (set.shape().height, set.shape().width) != (size, size));
+    let others = sets.iter().filter(|set| set.shape().size() != size);
     for set in others {
         match reconcile.fit {
             Some(Resizing::Resize) => {}
-            Some(Resizing::Pad) if set.shape().height.max(set.shape().width) <= size => {}
+            Some(Resizing::Pad) if set.shape().height <= size.height && set.shape().width <= size.width => {}
             Some(Resizing::Pad) => {
                 let expected =
                     format!("\"pad\" makes no image smaller, and {} is {}", set.name(), set.shape());
@@ -201,14 +201,14 @@ fn common_shape(sets: &[&ImageDataset], reconcile: Reconcile) -> Result<ImageSha
             }
         }
     }
-    Ok(ImageShape { channels, height: size, width: size })
+    Ok(ImageShape::of(channels, size))
 }
 
 fn converted(pixels: &[u8], from: ImageShape, to: ImageShape, fit: Option<Resizing>) -> Vec<u8> {
     let mut pixels = match fit {
-        _ if (from.height, from.width) == (to.height, to.width) => pixels.to_vec(),
-        Some(Resizing::Pad) => resample::padded(pixels, from, to.height),
-        _ => resample::resized(pixels, from, to.height),
+        _ if from.size() == to.size() => pixels.to_vec(),
+        Some(Resizing::Pad) => resample::padded(pixels, from, to.size()),
+        _ => resample::resized(pixels, from, to.size()),
     };
     if from.channels != to.channels {
         pixels = resample::with_channels(&pixels, to.channels);
@@ -270,7 +270,8 @@ mod tests {
     fn shapes_are_reconciled_as_said() {
         let (grey, colour) = (set("grey", (1, 4), &["x"], 9), set("colour", (3, 8), &["y"], 40));
         let joined = |fit, channels, size| {
-            let reconcile = Reconcile { size: Some(size), fit: Some(fit), channels: Some(channels) };
+            let reconcile =
+                Reconcile { size: Some(ImageSize::square(size)), fit: Some(fit), channels: Some(channels) };
             join_split(&[&grey, &colour], reconcile).unwrap()
         };
         let padded = joined(Resizing::Pad, 3, 8);
@@ -282,6 +283,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rectangle_is_reconciled_side_by_side() {
+        let (low, high) = (set("low", (1, 4), &["x"], 9), set("high", (1, 8), &["y"], 40));
+        let joined = |fit, height, width| {
+            let size = Some(ImageSize { height, width });
+            join_split(&[&low, &high], Reconcile { size, fit: Some(fit), channels: None })
+        };
+        let padded = joined(Resizing::Pad, 8, 12).unwrap();
+        assert_eq!(padded.shape(), ImageShape { channels: 1, height: 8, width: 12 });
+        // Two rows of zeros, then four columns of them.
+        assert_eq!(padded.pixels_of(0)[24..36], [0, 0, 0, 0, 9, 9, 9, 9, 0, 0, 0, 0]);
+        assert_eq!(padded.pixels_of(1)[..12], [0, 0, 40, 40, 40, 40, 40, 40, 40, 40, 0, 0]);
+        assert_eq!(joined(Resizing::Resize, 4, 16).unwrap().pixels_of(1), [40; 64]);
+        // Wide enough, but not high enough.
+        let message = joined(Resizing::Pad, 6, 16).unwrap_err().to_string();
+        assert!(message.contains("`size` is [6, 16]") && message.contains("high is 1x8x8"), "{message}");
+        assert!(joined(Resizing::Resize, 4, 1025).unwrap_err().to_string().contains("4 to 1024"));
+    }
+
+    #[test]
     fn shapes_that_differ_are_never_guessed() {
         let (grey, colour) = (set("grey", (1, 4), &["x"], 9), set("colour", (3, 8), &["y"], 40));
         let sets = [&grey, &colour];
@@ -290,12 +310,12 @@ mod tests {
         let channels = Reconcile { channels: Some(3), ..none };
         let told = message(&sets, channels);
         assert!(told.contains("`size` is not set") && told.contains("colour 3x8x8"), "{told}");
-        let size = Reconcile { size: Some(8), ..channels };
+        let size = Reconcile { size: Some(8.into()), ..channels };
         assert!(message(&sets, size).contains("`fit` is not set"));
-        let small = Reconcile { size: Some(6), fit: Some(Resizing::Pad), ..channels };
+        let small = Reconcile { size: Some(6.into()), fit: Some(Resizing::Pad), ..channels };
         assert!(message(&sets, small).contains("no image smaller"));
         assert!(message(&sets, Reconcile { channels: Some(2), ..none }).contains("1 or 3"));
-        assert!(message(&sets, Reconcile { size: Some(0), ..channels }).contains("4 to 1024"));
+        assert!(message(&sets, Reconcile { size: Some(0.into()), ..channels }).contains("4 to 1024"));
         assert!(message(&[], none).contains("at least one"));
     }
 }

@@ -1,5 +1,6 @@
 //! The shape of an image.
 
+use cldiff_choices::ImageSize;
 use serde::{Deserialize, Serialize};
 
 /// Channels, height and width of an image.
@@ -14,6 +15,16 @@ pub struct ImageShape {
 }
 
 impl ImageShape {
+    /// The shape of images of a size.
+    pub fn of(channels: usize, size: ImageSize) -> Self {
+        Self { channels, height: size.height, width: size.width }
+    }
+
+    /// Height and width.
+    pub fn size(self) -> ImageSize {
+        ImageSize { height: self.height, width: self.width }
+    }
+
     /// Bytes of an image.
     pub fn len(self) -> usize {
         self.channels * self.height * self.width

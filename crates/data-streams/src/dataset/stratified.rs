@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn the_measured_images_of_the_smallest_configuration_have_all_classes() {
         use crate::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
-        let data = GlyphsConfig { size: 8, train_per_class: 60, eval_per_class: 40, ..Default::default() };
+        let data =
+            GlyphsConfig { size: 8.into(), train_per_class: 60, eval_per_class: 40, ..Default::default() };
         let stream = ClassIncremental { experiences: 2, ..Default::default() };
         let stream = stream.build(data.build().unwrap()).unwrap();
         for (j, eval) in stream.experiences().iter().map(|e| &e.eval).enumerate() {

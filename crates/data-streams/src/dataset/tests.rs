@@ -77,7 +77,7 @@ fn a_name_alone_means_what_needs_no_options() {
 fn a_mistake_has_the_names_of_the_data_sets_around_it() {
     let parts = vec![
         DataConfig::of(GlyphsConfig::default()),
-        DataConfig::of(GlyphsConfig { size: 7, ..Default::default() }),
+        DataConfig::of(GlyphsConfig { size: 7.into(), ..Default::default() }),
     ];
     let joined = DataConfig::of(SeveralConfig { parts, ..Default::default() });
     let error = joined.build(&Places::default()).unwrap_err().at("data");
@@ -99,13 +99,14 @@ fn the_directory_of_a_part_goes_before_that_of_the_run() {
 
 #[test]
 fn parts_are_built_and_reconciled() {
-    let part = |size, channels| {
+    let part = |size: usize, channels| {
+        let size = size.into();
         let glyphs = GlyphsConfig { size, channels, train_per_class: 2, eval_per_class: 1, seed: 0 };
         DataConfig::of(glyphs)
     };
     let config = SeveralConfig {
         parts: vec![part(8, 1), part(16, 3)],
-        size: Some(16),
+        size: Some(16.into()),
         fit: Some(Resizing::Pad),
         channels: Some(3),
     };
@@ -114,6 +115,31 @@ fn parts_are_built_and_reconciled() {
     assert_eq!((pair.train.len(), pair.train.shape().to_string()), (40, "3x16x16".to_owned()));
     let eval = config.build_split(&Places::default(), Split::Eval).unwrap();
     assert_eq!(eval.content_hash(), pair.eval.content_hash());
+}
+
+#[test]
+fn a_size_of_a_configuration_is_one_number_or_two() {
+    for (text, shape) in [
+        ("[data.glyphs]\nsize = 8\n", "1x8x8"),
+        ("[data.glyphs]\nsize = [8, 8]\n", "1x8x8"),
+        ("[data.glyphs]\nsize = [8, 16]\n", "1x8x16"),
+        ("[data.glyphs]\nsize = [12, 8]\n", "1x12x8"),
+        (
+            "[data.several]\nparts = [{ glyphs = { size = [8, 16] } }, { glyphs = { size = 8 } }]\n\
+             size = [10, 20]\nfit = \"pad\"\n",
+            "1x10x20",
+        ),
+    ] {
+        let config = parse(text);
+        assert_eq!(config.build(&Places::default()).unwrap().train.shape().to_string(), shape, "{text}");
+        let written = toml::to_string(&Example { data: config.clone() }).unwrap();
+        assert_eq!(parse(&written), config, "{written}");
+    }
+    for text in ["[data.glyphs]\nsize = [8]\n", "[data.mnist]\npad_to = \"32x28\"\n"] {
+        let message = toml::from_str::<Example>(text).unwrap_err().to_string();
+        let expected = "expected a whole number of pixels, or [height, width]";
+        assert!(message.contains("line 2") && message.contains(expected), "{message}");
+    }
 }
 
 #[test]

@@ -141,8 +141,12 @@ mod tests {
     use crate::dataset::glyphs::GlyphsConfig;
 
     fn data(per_class: usize) -> DatasetPair {
-        let config =
-            GlyphsConfig { train_per_class: per_class, eval_per_class: 2, size: 8, ..Default::default() };
+        let config = GlyphsConfig {
+            train_per_class: per_class,
+            eval_per_class: 2,
+            size: 8.into(),
+            ..Default::default()
+        };
         config.build().unwrap()
     }
 

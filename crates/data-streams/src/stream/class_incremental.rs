@@ -142,7 +142,7 @@ mod tests {
     use crate::dataset::glyphs::GlyphsConfig;
 
     fn data() -> DatasetPair {
-        GlyphsConfig { train_per_class: 4, eval_per_class: 2, size: 8, ..GlyphsConfig::default() }
+        GlyphsConfig { train_per_class: 4, eval_per_class: 2, size: 8.into(), ..GlyphsConfig::default() }
             .build()
             .unwrap()
     }

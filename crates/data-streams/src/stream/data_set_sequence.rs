@@ -99,7 +99,8 @@ mod tests {
 
     fn data() -> DatasetPair {
         let part = |seed| {
-            let config = GlyphsConfig { train_per_class: 3, eval_per_class: 2, size: 8, seed, channels: 1 };
+            let config =
+                GlyphsConfig { train_per_class: 3, eval_per_class: 2, size: 8.into(), seed, channels: 1 };
             config.build().unwrap()
         };
         join(&[part(0), part(1)], Reconcile::default()).unwrap()

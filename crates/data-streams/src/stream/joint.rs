@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn everything_is_in_one_experience() {
-        let data = GlyphsConfig { train_per_class: 2, eval_per_class: 1, size: 8, ..Default::default() };
+        let data =
+            GlyphsConfig { train_per_class: 2, eval_per_class: 1, size: 8.into(), ..Default::default() };
         let stream = Joint {}.build(data.build().unwrap()).unwrap();
         assert_eq!((stream.len(), stream.all_train().len()), (1, 20));
         assert_eq!(stream.experiences()[0].classes, (0..10).collect::<Vec<_>>());

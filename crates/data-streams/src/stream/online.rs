@@ -156,7 +156,7 @@ mod tests {
     use crate::{ClassIncremental, dataset::glyphs::GlyphsConfig};
 
     fn data() -> DatasetPair {
-        GlyphsConfig { train_per_class: 20, eval_per_class: 1, size: 8, ..Default::default() }
+        GlyphsConfig { train_per_class: 20, eval_per_class: 1, size: 8.into(), ..Default::default() }
             .build()
             .unwrap()
     }

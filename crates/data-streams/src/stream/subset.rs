@@ -135,7 +135,7 @@ mod tests {
     use crate::{Arrival, Drift, Online, dataset::glyphs::GlyphsConfig};
 
     fn data() -> DatasetPair {
-        GlyphsConfig { train_per_class: 20, eval_per_class: 4, size: 8, ..Default::default() }
+        GlyphsConfig { train_per_class: 20, eval_per_class: 4, size: 8.into(), ..Default::default() }
             .build()
             .unwrap()
     }

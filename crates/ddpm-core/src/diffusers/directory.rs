@@ -217,7 +217,7 @@ mod tests {
         let shape = |in_channels, out_channels| NetworkShape {
             in_channels,
             out_channels,
-            size: Some(8),
+            size: Some(8.into()),
             multiple: 1,
             fixed_size: false,
             conditions: None,

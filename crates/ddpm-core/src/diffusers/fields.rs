@@ -55,6 +55,8 @@ fn mistake<T: DeserializeOwned>(
     said: &str,
 ) -> CoreError {
     let parts: Vec<(String, &Value)> = match value {
+        // Too many or too few items are no mistake of one of them.
+        Value::Array(_) if said.starts_with("invalid length") => Vec::new(),
         Value::Array(items) => items.iter().enumerate().map(|(i, item)| (i.to_string(), item)).collect(),
         Value::Object(fields) => fields.iter().map(|(name, inner)| (name.clone(), inner)).collect(),
         _ => Vec::new(),
@@ -106,6 +108,7 @@ pub(super) fn cut_list(words: &[String], most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cldiff_choices::ImageSize;
     use serde::Deserialize;
 
     use super::*;
@@ -116,6 +119,7 @@ mod tests {
         width: usize,
         rate: f64,
         names: Vec<String>,
+        size: Option<ImageSize>,
         inner: Inner,
     }
 
@@ -135,6 +139,12 @@ mod tests {
             (r#"{"width": 3.5}"#, "`width` is 3.5: expected a whole number, 0 or more"),
             (r#"{"width": -1, "rate": 1}"#, "`width` is -1: expected a whole number, 0 or more"),
             (r#"{"rate": null}"#, "`rate` is null: expected a number"),
+            (r#"{"size": [8]}"#, "`size` is [8]: expected a whole number of pixels, or [height, width]"),
+            (
+                r#"{"size": [8, 16, 3]}"#,
+                "`size` is [8,16,3]: expected a whole number of pixels, or [height, width]",
+            ),
+            (r#"{"size": [8, "b"]}"#, "`size.1` is \"b\": expected a whole number, 0 or more"),
             (r#"{"names": "a"}"#, "`names` is \"a\": expected a list"),
             (r#"{"names": ["a", "b", 3]}"#, "`names.2` is 3: expected a text"),
             (r#"{"inner": {"flags": [true, 0]}}"#, "`inner.flags.1` is 0: expected true or false"),

@@ -246,6 +246,33 @@ mod tests {
         assert!((0.4..0.6).contains(&(narrower / error)), "{narrower} of {error}");
     }
 
+    /// A rectangle has C H W dimensions: the same pixels in another shape have the same terms, and black images a prior that
+    /// no shape changes.
+    #[test]
+    fn the_bits_of_a_rectangle_are_those_of_its_pixels() {
+        let process = GaussianDiffusion::new(&BetaSchedule::linear(), 20).unwrap();
+        let key = Key::new(3, Purpose::named("bpd"));
+        let square = key.normal::<B>(0, [5, 3, 4, 4], &Default::default()).clamp(-1.0, 1.0);
+        let evaluate = |x_0: Tensor<B, 4>| {
+            let request = LikelihoodRequest { stride: 4, draws: 2, threshold: Threshold::Clip, key };
+            bits_per_dimension(&Nothing, &process, x_0, None, &request, 0, &mut || ())
+        };
+        let expected = evaluate(square.clone());
+        for shape in [[5, 3, 2, 8], [5, 3, 8, 2], [5, 1, 6, 8]] {
+            let found = evaluate(square.clone().reshape(shape));
+            assert!(
+                (found.total - expected.total).abs() < 1e-6 * expected.total,
+                "{shape:?}: {}",
+                found.total
+            );
+            assert!((found.vlb[0] - expected.vlb[0]).abs() < 1e-6 * expected.vlb[0], "{shape:?}");
+        }
+        let abar = process.alpha_cumprod(19);
+        let prior = 0.5 * (abar - 1.0 - (1.0 - abar).ln() + (1.0 - abar)) / std::f64::consts::LN_2;
+        let black = Tensor::<B, 4>::full([2, 1, 2, 8], -1.0, &Default::default());
+        assert!((evaluate(black).prior - prior).abs() < 1e-6 * prior);
+    }
+
     #[test]
     fn batches_pool_to_the_whole() {
         let process = GaussianDiffusion::new(&BetaSchedule::linear(), 20).unwrap();

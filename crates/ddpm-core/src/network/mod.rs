@@ -14,7 +14,7 @@ use burn::{
     module::Module,
     tensor::{Int, Tensor, TensorData},
 };
-use cldiff_choices::{Options, Serializable};
+use cldiff_choices::{ImageSize, Options, Serializable};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -31,8 +31,8 @@ use crate::{
 pub struct Fit {
     /// Channels of the images.
     pub channels: usize,
-    /// Height and width of the images, in pixels.
-    pub size: usize,
+    /// Height and width of the images.
+    pub size: ImageSize,
     /// Conditions (classes or tasks, and one for "no label" where labels are dropped); none for an unconditional model.
     pub conditions: Option<usize>,
     /// Whether the network predicts a variance beside the mean: twice the channels come out.
@@ -53,8 +53,8 @@ pub struct NetworkShape {
     pub in_channels: usize,
     /// Channels of the prediction.
     pub out_channels: usize,
-    /// Height and width that it was made for, in pixels; none where its configuration does not say.
-    pub size: Option<usize>,
+    /// The images that it was made for; none where its configuration does not say.
+    pub size: Option<ImageSize>,
     /// Height and width must be multiples of this.
     pub multiple: usize,
     /// Whether it takes images of `size` alone.

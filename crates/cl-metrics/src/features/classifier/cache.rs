@@ -121,8 +121,12 @@ mod tests {
 
     #[test]
     fn a_cached_classifier_gives_the_same_features_and_a_damaged_file_is_replaced() {
-        let data =
-            GlyphsConfig { size: 8, train_per_class: 20, eval_per_class: 5, ..GlyphsConfig::default() };
+        let data = GlyphsConfig {
+            size: 8.into(),
+            train_per_class: 20,
+            eval_per_class: 5,
+            ..GlyphsConfig::default()
+        };
         let data = data.build().unwrap();
         let config = ClassifierConfig {
             channels: vec![8, 16],

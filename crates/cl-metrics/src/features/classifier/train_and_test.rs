@@ -37,8 +37,12 @@ mod tests {
 
     #[test]
     fn labels_of_the_training_are_what_it_sees() {
-        let data =
-            GlyphsConfig { size: 8, train_per_class: 30, eval_per_class: 10, ..GlyphsConfig::default() };
+        let data = GlyphsConfig {
+            size: 8.into(),
+            train_per_class: 30,
+            eval_per_class: 10,
+            ..GlyphsConfig::default()
+        };
         let data = data.build().unwrap();
         let config =
             ClassifierConfig { channels: vec![8, 16], features: 12, epochs: 8, ..Default::default() };

@@ -1,7 +1,8 @@
 //! `glyphs`: ten classes of stroke-drawn symbols, drawn by the program itself.
 //!
 //! Every image is a function of (seed, split, index) alone: the symbol's strokes go through a random affine and a
-//! smooth elastic distortion and are drawn with a random width and brightness. Any size, grey or in colour.
+//! smooth elastic distortion and are drawn with a random width and brightness. Any size, grey or in colour; in a rectangle
+//! the symbol is in the middle, as large as the shorter side.
 //!
 //! ```toml
 //! [data.glyphs]
@@ -13,7 +14,7 @@
 mod distort;
 mod strokes;
 
-use cldiff_choices::Describe;
+use cldiff_choices::{Describe, ImageSize};
 use keyed_random::{Key, Purpose};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -35,8 +36,8 @@ const MOST_BYTES: usize = 1 << 33;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GlyphsConfig {
-    /// Height and width in pixels, 8 to 64.
-    pub size: usize,
+    /// One number for a square, or `[height, width]`, in pixels, 8 to 64 each.
+    pub size: ImageSize,
     /// 1 (grey) or 3 (a random colour a symbol).
     pub channels: usize,
     /// Training images of each class.
@@ -49,7 +50,7 @@ pub struct GlyphsConfig {
 
 impl Default for GlyphsConfig {
     fn default() -> Self {
-        Self { size: 16, channels: 1, train_per_class: 500, eval_per_class: 200, seed: 0 }
+        Self { size: ImageSize::square(16), channels: 1, train_per_class: 500, eval_per_class: 200, seed: 0 }
     }
 }
 
@@ -64,7 +65,9 @@ impl DatasetOptions for GlyphsConfig {
             Err(DataError::config(key, value, format!("expected {expected}")))
         };
         match self {
-            Self { size, .. } if !(8..=64).contains(size) => refuse("size", *size, "8 to 64"),
+            Self { size, .. } if !size.is_within(&(8..=64)) => {
+                Err(DataError::config("size", size, "expected 8 to 64"))
+            }
             Self { channels, .. } if ![1, 3].contains(channels) => refuse("channels", *channels, "1 or 3"),
             Self { train_per_class: n, .. } if !COUNT.contains(n) => {
                 refuse("train_per_class", *n, "1 to 100000")
@@ -86,7 +89,7 @@ impl DatasetOptions for GlyphsConfig {
         Self::build(self)
     }
 
-    fn adapt(&mut self, channels: usize, size: Option<usize>) {
+    fn adapt(&mut self, channels: usize, size: Option<ImageSize>) {
         (self.channels, self.size) = (channels, size.unwrap_or(self.size));
     }
 
@@ -112,11 +115,11 @@ impl GlyphsConfig {
 
     /// Bytes of a split, of options that are in range.
     fn bytes(&self, per_class: usize) -> usize {
-        per_class * CLASSES.len() * self.channels * self.size * self.size
+        per_class * CLASSES.len() * self.channels * self.size.height * self.size.width
     }
 
     fn split(&self, split: usize, per_class: usize) -> Result<ImageDataset, DataError> {
-        let shape = ImageShape { channels: self.channels, height: self.size, width: self.size };
+        let shape = ImageShape::of(self.channels, self.size);
         let count = per_class * CLASSES.len();
         let mut pixels = vec![0; count * shape.len()];
         pixels.par_chunks_exact_mut(shape.len()).enumerate().for_each(|(i, image)| {
@@ -144,10 +147,14 @@ impl GlyphsConfig {
             1 => vec![brightness],
             _ => (0..self.channels).map(|_| brightness * rng.random_range(0.25..=1.0_f32)).collect(),
         };
-        let pixel = 1.0 / self.size as f32;
-        let plane = self.size * self.size;
+        let ImageSize { height, width } = self.size;
+        let (side, plane) = (self.size.shorter(), height * width);
+        let pixel = 1.0 / side as f32;
+        // Beside a symbol that is as large as the shorter side; nothing of a square.
+        let [above, left] = [height, width].map(|all| (all - side) as f32 / 2.0);
         for i in 0..plane {
-            let centre = [((i % self.size) as f32 + 0.5) * pixel, ((i / self.size) as f32 + 0.5) * pixel];
+            let (y, x) = ((i / width) as f32 + 0.5 - above, (i % width) as f32 + 0.5 - left);
+            let centre = [x * pixel, y * pixel];
             let distance = lines.iter().map(|line| distance_to(line, centre)).fold(f32::MAX, f32::min);
             // Coverage of the pixel by a stroke with a straight edge: one pixel wide, from 1 to 0.
             let coverage = ((half_width - distance) / pixel + 0.5).clamp(0.0, 1.0);
@@ -207,13 +214,36 @@ mod tests {
     #[test]
     fn every_symbol_is_on_the_canvas_at_every_size() {
         for (size, channels) in [(8, 1), (16, 3), (64, 1)] {
-            let config = GlyphsConfig { size, channels, train_per_class: 10, eval_per_class: 1, seed: 0 };
+            let config = GlyphsConfig {
+                size: ImageSize::square(size),
+                channels,
+                train_per_class: 10,
+                eval_per_class: 1,
+                seed: 0,
+            };
             let data = config.build().unwrap().train;
             for i in 0..data.len() {
                 let lit = data.pixels_of(i).iter().filter(|&&p| p > 40).count();
                 let share = lit as f32 / data.shape().len() as f32;
                 assert!((0.04..0.6).contains(&share), "{size}: image {i} has {share} of its pixels lit");
             }
+        }
+    }
+
+    #[test]
+    fn a_rectangle_has_the_square_in_its_middle() {
+        let drawn = |height, width| {
+            let size = ImageSize { height, width };
+            let config = GlyphsConfig { size, channels: 3, train_per_class: 3, eval_per_class: 1, seed: 5 };
+            config.build().unwrap().train
+        };
+        let (square, wide, high) = (drawn(8, 8), drawn(8, 16), drawn(14, 8));
+        assert_eq!(wide.shape(), ImageShape { channels: 3, height: 8, width: 16 });
+        for i in 0..square.len() {
+            let middle: Vec<u8> = wide.pixels_of(i).chunks(16).flat_map(|row| row[4..12].to_vec()).collect();
+            assert_eq!(middle, square.pixels_of(i));
+            let middle: Vec<u8> = high.pixels_of(i).chunks(14 * 8).flat_map(|c| c[24..88].to_vec()).collect();
+            assert_eq!(middle, square.pixels_of(i));
         }
     }
 
@@ -246,7 +276,9 @@ mod tests {
     #[test]
     fn options_out_of_range_are_named() {
         let message = |config: GlyphsConfig| config.build().unwrap_err().to_string();
-        assert!(message(GlyphsConfig { size: 7, ..Default::default() }).starts_with("`size` is 7"));
+        assert!(message(GlyphsConfig { size: 7.into(), ..Default::default() }).starts_with("`size` is 7"));
+        let low = GlyphsConfig { size: ImageSize { height: 7, width: 16 }, ..Default::default() };
+        assert_eq!(message(low), "`size` is [7, 16]: expected 8 to 64");
         assert!(message(GlyphsConfig { channels: 2, ..Default::default() }).contains("1 or 3"));
         assert!(message(GlyphsConfig { eval_per_class: 0, ..Default::default() }).contains("eval_per_class"));
     }

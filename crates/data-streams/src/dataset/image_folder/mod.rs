@@ -8,7 +8,7 @@
 //! ```toml
 //! [data.image_folder]
 //! dir = "DIRECTORY"
-//! size = 32
+//! size = 32          # or [height, width]
 //! fit = "crop"
 //! ```
 
@@ -17,7 +17,7 @@ mod find;
 
 use std::path::{Path, PathBuf};
 
-use cldiff_choices::Describe;
+use cldiff_choices::{Describe, ImageSize};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ const MOST_BYTES: usize = 1 << 33;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
-    /// The short side is resized, and the middle of the long one kept.
+    /// A picture is resized until it fills the size, and its middle kept.
     #[default]
     Crop,
     /// Both sides are resized, each by itself.
@@ -57,9 +57,9 @@ pub struct ImageFolderConfig {
     /// The directory; a data directory that is given for the run goes before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// Height and width in pixels, 4 to 1024; needed unless `fit` is "exact".
+    /// One number for a square, or `[height, width]`, in pixels, 4 to 1024 each; needed unless `fit` is "exact".
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<usize>,
+    pub size: Option<ImageSize>,
     /// How a picture gets its size.
     pub fit: Fit,
     /// 1 (grey, by the weights of ITU-R BT.601) or 3 (red, green, blue); transparency is dropped.
@@ -118,13 +118,14 @@ impl ImageFolderConfig {
         broken: &mut Broken,
     ) -> Result<ImageDataset, DataError> {
         let Listing { classes, files } = listing;
-        let (first, (height, width)) = self.size(&files)?;
-        if height.max(width) > LARGEST {
+        let (first, size) = self.size(&files)?;
+        let ImageSize { height, width } = size;
+        if size.longer() > LARGEST {
             let problem =
                 format!("{height}x{width}: expected at most {LARGEST} pixels a side, or set `size`");
             return Err(DataError::Format { path: first.to_owned(), problem });
         }
-        let shape = ImageShape { channels: self.channels, height, width };
+        let shape = ImageShape::of(self.channels, size);
         let total = files.len().checked_mul(shape.len()).filter(|total| *total <= MOST_BYTES);
         let total = total.ok_or_else(|| DataError::Inconsistent {
             name: dir.display().to_string(),
@@ -148,16 +149,16 @@ impl ImageFolderConfig {
     }
 
     /// The size of all pictures, and the picture whose size it is unless `size` says it: the first that has one.
-    fn size<'a>(&self, files: &'a [(PathBuf, usize)]) -> Result<(&'a Path, (usize, usize)), DataError> {
+    fn size<'a>(&self, files: &'a [(PathBuf, usize)]) -> Result<(&'a Path, ImageSize), DataError> {
         let first = &files[0].0;
         if let Some(size) = self.size {
-            return Ok((first, (size, size)));
+            return Ok((first, size));
         }
         let mut broken = None;
         // One more than may be broken: the last of them is whole, or else there are too many.
         for (path, _) in files.iter().take(self.skip_broken.saturating_add(1)) {
             match dimensions(path) {
-                Ok(size) => return Ok((path, size)),
+                Ok((height, width)) => return Ok((path, ImageSize { height, width })),
                 Err(error @ DataError::Broken { .. }) => broken = broken.or(Some(error)),
                 Err(error) => return Err(error),
             }
@@ -195,7 +196,7 @@ impl Describe for ImageFolderConfig {
 impl DatasetOptions for ImageFolderConfig {
     fn check(&self) -> Result<(), DataError> {
         match self {
-            Self { size: Some(size), .. } if !(4..=LARGEST).contains(size) => {
+            Self { size: Some(size), .. } if !size.is_within(&(4..=LARGEST)) => {
                 Err(DataError::config("size", size, "expected 4 to 1024"))
             }
             Self { size: None, fit: Fit::Crop | Fit::Stretch, .. } => Err(DataError::needed(

@@ -35,7 +35,7 @@ fn divided() -> TempDir {
 }
 
 fn config() -> ImageFolderConfig {
-    ImageFolderConfig { size: Some(4), ..Default::default() }
+    ImageFolderConfig { size: Some(4.into()), ..Default::default() }
 }
 
 fn message(config: &ImageFolderConfig, dir: &Path) -> String {
@@ -69,6 +69,38 @@ fn a_crop_keeps_the_middle_and_a_stretch_everything() {
     };
     assert_eq!(green(Fit::Crop), 255);
     assert!((70..100).contains(&green(Fit::Stretch)), "{}", green(Fit::Stretch));
+}
+
+/// A picture of three bands, 12 wide and 6 high: 4 columns each of red, green and blue.
+#[test]
+fn a_rectangle_is_cropped_stretched_or_taken_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let band = |x: u32| Rgb([[255, 0, 0], [0, 255, 0], [0, 0, 255]][(x / 4) as usize]);
+    let image = RgbImage::from_fn(12, 6, |x, _| band(x));
+    save(&dir, "train/a/1.png", &image);
+    save(&dir, "test/a/1.png", &image);
+    let load = |fit, size: Option<[usize; 2]>| {
+        let size = size.map(|[height, width]| ImageSize { height, width });
+        ImageFolderConfig { fit, size, ..Default::default() }.load(dir.path()).unwrap().train
+    };
+    let exact = load(Fit::Exact, None);
+    assert_eq!(exact.shape(), ImageShape { channels: 3, height: 6, width: 12 });
+    assert_eq!(exact.pixels_of(0)[..12], [255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0]);
+    // The size that the pictures have changes nothing, whatever the fit.
+    for fit in [Fit::Crop, Fit::Stretch, Fit::Exact] {
+        assert_eq!(load(fit, Some([6, 12])).pixels_of(0), exact.pixels_of(0));
+    }
+    // Upright: the height is right already, and the middle 4 columns are green.
+    let upright = load(Fit::Crop, Some([6, 4]));
+    assert_eq!(upright.pixels_of(0), [[0; 24], [255; 24], [0; 24]].concat());
+    // Wider than the pictures: the width is right already, and the middle 4 rows are kept.
+    let wide = load(Fit::Crop, Some([4, 12]));
+    assert_eq!(wide.pixels_of(0), [0, 1, 2].map(|c| exact.pixels_of(0)[72 * c..][..48].to_vec()).concat());
+    // Stretched, every row is like every other, and all bands are there.
+    let stretched = load(Fit::Stretch, Some([4, 24]));
+    assert_eq!(stretched.shape(), ImageShape { channels: 3, height: 4, width: 24 });
+    let rows: Vec<&[u8]> = stretched.pixels_of(0)[..96].chunks(24).collect();
+    assert!(rows.iter().all(|row| row == &rows[0]) && rows[0][0] == 255 && rows[0][23] == 0);
 }
 
 #[test]
@@ -178,7 +210,11 @@ fn options_out_of_range_are_named() {
     let dir = divided();
     for (config, expected) in [
         (ImageFolderConfig { size: None, ..config() }, "`size` is not set"),
-        (ImageFolderConfig { size: Some(2), ..config() }, "`size` is 2"),
+        (ImageFolderConfig { size: Some(2.into()), ..config() }, "`size` is 2"),
+        (
+            ImageFolderConfig { size: Some(ImageSize { height: 4, width: 3 }), ..config() },
+            "`size` is [4, 3]: expected 4",
+        ),
         (ImageFolderConfig { channels: 2, ..config() }, "expected 1 or 3"),
         (ImageFolderConfig { eval_share: 1.0, ..config() }, "between 0 and 1"),
     ] {
@@ -277,7 +313,7 @@ fn broken_pictures_are_an_error_or_as_many_as_are_allowed_left_out() {
         fs::write(dir.path().join(file), &bytes[..bytes.len() - 3]).unwrap();
     }
     for fit in [Fit::Exact, Fit::Crop] {
-        let size = (fit == Fit::Crop).then_some(4);
+        let size = (fit == Fit::Crop).then_some(4.into());
         let with = |skip_broken| ImageFolderConfig { fit, size, skip_broken, ..Default::default() };
         assert!(message(&with(0), dir.path()).contains("train/x/a.jpg: cannot be decoded: truncated"));
         let one = message(&with(1), dir.path());

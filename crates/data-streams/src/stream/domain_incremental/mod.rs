@@ -202,7 +202,9 @@ mod tests {
     use crate::dataset::glyphs::GlyphsConfig;
 
     fn data() -> DatasetPair {
-        GlyphsConfig { train_per_class: 3, eval_per_class: 2, size: 8, channels: 3, seed: 0 }.build().unwrap()
+        GlyphsConfig { train_per_class: 3, eval_per_class: 2, size: 8.into(), channels: 3, seed: 0 }
+            .build()
+            .unwrap()
     }
 
     #[test]

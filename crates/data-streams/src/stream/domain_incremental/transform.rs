@@ -60,7 +60,8 @@ impl Transform {
         }
     }
 
-    /// Every pixel is looked up where it was before the turn.
+    /// Every pixel is looked up where it was before the turn. The frame stays as it is: of a rectangle, a part may leave it,
+    /// and what comes in is zero.
     fn rotate(&self, from: &[u8], to: &mut [u8], cos: f64, sin: f64) {
         let (height, width) = (self.shape.height, self.shape.width);
         let (cy, cx) = ((height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0);
@@ -145,6 +146,15 @@ mod tests {
         assert_eq!(turn(180.0), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
         assert_eq!(turn(-90.0), turn(270.0));
         assert_eq!(turn(360.0), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    /// 1 2 3 4 over 5 6 7 8, upright: 4 8, 3 7, 2 6, 1 5, of which the two middle rows are in the frame.
+    #[test]
+    fn a_quarter_turn_of_a_rectangle_keeps_the_frame() {
+        let turn = |degrees| apply(Domain::Rotation { degrees }, 2, 4, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(turn(90.0), [0, 3, 7, 0, 0, 2, 6, 0]);
+        assert_eq!(turn(180.0), [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(apply(Domain::Blur { sigma: 0.7 }, 2, 4, &[9; 16]), [9; 16]);
     }
 
     #[test]

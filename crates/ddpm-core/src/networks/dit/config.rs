@@ -1,5 +1,6 @@
 //! The configuration of the transformer, with the names of the published code's arguments; the two last have diffusers'.
 
+use cldiff_choices::ImageSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +11,8 @@ use crate::{CoreError, Kernels, noise::Key};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiTConfig {
-    /// Height and width of the images, in pixels.
-    pub input_size: usize,
+    /// Size of the images, in pixels: one number for a square, or `[height, width]`.
+    pub input_size: ImageSize,
     /// Height and width of a patch, which becomes one token.
     pub patch_size: usize,
     /// Channels of the images.
@@ -39,7 +40,7 @@ pub struct DiTConfig {
 impl Default for DiTConfig {
     fn default() -> Self {
         Self {
-            input_size: 28,
+            input_size: ImageSize::square(28),
             patch_size: 4,
             in_channels: 1,
             hidden_size: 128,
@@ -55,6 +56,11 @@ impl Default for DiTConfig {
 }
 
 impl DiTConfig {
+    /// Rows and columns of patches.
+    pub(super) fn grid(&self) -> [usize; 2] {
+        [self.input_size.height / self.patch_size, self.input_size.width / self.patch_size]
+    }
+
     /// Channels of the output.
     pub fn out_channels(&self) -> usize {
         if self.learn_sigma { 2 * self.in_channels } else { self.in_channels }
@@ -75,7 +81,6 @@ impl DiTConfig {
     /// [`CoreError::Config`] that names the first key that does not.
     pub fn validate(&self) -> Result<(), CoreError> {
         let positive = [
-            ("input_size", self.input_size),
             ("patch_size", self.patch_size),
             ("in_channels", self.in_channels),
             ("hidden_size", self.hidden_size),
@@ -86,10 +91,7 @@ impl DiTConfig {
         if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(CoreError::config(key, value, "expected at least 1"));
         }
-        if self.input_size % self.patch_size != 0 {
-            let expected = format!("expected a divisor of `input_size`, {}", self.input_size);
-            return Err(CoreError::config("patch_size", self.patch_size, expected));
-        }
+        self.validate_patches()?;
         if self.hidden_size % self.num_heads != 0 || self.hidden_size % 4 != 0 {
             let expected = format!(
                 "expected a multiple of 4, for the positions, and of `num_heads`, {}",
@@ -101,6 +103,24 @@ impl DiTConfig {
             return Err(CoreError::config("mlp_ratio", self.mlp_ratio, "expected above 0"));
         }
         self.validate_numerics()
+    }
+
+    /// Both sides of the images are whole numbers of patches.
+    fn validate_patches(&self) -> Result<(), CoreError> {
+        let (size, patch) = (self.input_size, self.patch_size);
+        match size.side_that_is_no_multiple_of(patch) {
+            None => Ok(()),
+            Some((_, 0)) => Err(CoreError::config("input_size", size, "expected at least 1")),
+            Some(_) if size.is_square() => Err(CoreError::config(
+                "patch_size",
+                patch,
+                format!("expected a divisor of `input_size`, {size}"),
+            )),
+            Some((name, side)) => {
+                let expected = format!("expected a divisor of the {name}, {side}, of `input_size`, {size}");
+                Err(CoreError::config("patch_size", patch, expected))
+            }
+        }
     }
 
     fn validate_numerics(&self) -> Result<(), CoreError> {

@@ -1,8 +1,8 @@
 //! A diffusion transformer with adaLN-zero conditioning (Peebles & Xie 2023, "Scalable Diffusion Models with
 //! Transformers"), under the parameter names of the published code.
 //!
-//! Deviations: a network without classes is conditioned on the timestep alone; the positional embedding is not a
-//! parameter, as it is never trained; what comes out are the image's channels, or twice as many with a learned variance.
+//! Deviations: images may be rectangles, of which a patch's row and column are embedded as in a square; a network without
+//! classes is conditioned on the timestep alone; the positional embedding is not a parameter, as it is never trained; what comes out are the image's channels, or twice as many with a learned variance.
 //! [`diffusers`] has the form in which diffusers keeps a class-conditional one.
 
 mod block;
@@ -88,7 +88,7 @@ impl<B: Kernels> DiT<B> {
     /// - output: `[n, c, h, w]`, with twice the channels for a learned variance
     ///
     /// # Panics
-    /// If `y` is missing for a class-conditional network or given to another, or the image is not `input_size` wide.
+    /// If `y` is missing for a class-conditional network or given to another, or the images are not of `input_size`.
     pub fn forward(
         &self,
         x_t: Tensor<B, 4>,
@@ -114,16 +114,17 @@ impl<B: Kernels> DiT<B> {
         watch: &mut dyn FnMut(&str, Tensor<B, 3>),
     ) -> Tensor<B, 4> {
         let (config, device) = (&self.config, x_t.device());
-        let side = config.input_size / config.patch_size;
-        assert_eq!(x_t.dims()[2..], [config.input_size; 2], "the DiT was made for images of another size");
-        let mut x = self.x_embedder.forward(x_t) + positions::<B>(config.hidden_size, side, &device);
+        let grid = config.grid();
+        let size = <[usize; 2]>::from(config.input_size);
+        assert_eq!(x_t.dims()[2..], size, "the DiT was made for images of another size");
+        let mut x = self.x_embedder.forward(x_t) + positions::<B>(config.hidden_size, grid, &device);
         watch("x_embedder", x.clone());
         let condition = B::silu(self.embed(t, y));
         for (i, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &condition);
             watch(&format!("blocks.{i}"), x.clone());
         }
-        unpatchify(self.final_layer.forward(x, &condition), side, config.patch_size)
+        unpatchify(self.final_layer.forward(x, &condition), grid, config.patch_size)
     }
 
     fn embed(&self, t: Tensor<B, 1, Int>, y: Option<Tensor<B, 1, Int>>) -> Tensor<B, 2> {
@@ -158,7 +159,7 @@ mod tests {
         type B = burn_flex::Flex;
         let device = Default::default();
         let key = Key::new(0, Purpose::named("watched"));
-        let config = DiTConfig { input_size: 8, hidden_size: 16, depth: 3, ..DiTConfig::default() };
+        let config = DiTConfig { input_size: 8.into(), hidden_size: 16, depth: 3, ..DiTConfig::default() };
         let dit = config.init::<B>(key, &device).unwrap();
         // The gates of a new network are zero: its blocks change nothing.
         let parameters = ParameterVector::of(&dit);

@@ -1,7 +1,7 @@
 //! The transformer as a choice: what the data decide, what it takes, how it is made and kept on disk.
 //!
 //! A class-conditional network is kept in the form of diffusers' `DiTTransformer2DModel`. One that diffusers' class does not
-//! compute, an unconditional one for example, is kept as [`OWN_CLASS`]: the keys of [`DiTConfig`] in `config.json`, and
+//! compute, an unconditional one or one of rectangles for example, is kept as [`OWN_CLASS`]: the keys of [`DiTConfig`] in `config.json`, and
 //! the parameters under their names in the published code.
 
 use std::collections::HashMap;

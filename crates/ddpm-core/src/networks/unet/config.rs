@@ -1,5 +1,6 @@
 //! The configuration of the UNet: the keys, defaults and meanings of diffusers' `UNet2DModel` `config.json`.
 
+use cldiff_choices::ImageSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +25,8 @@ pub enum TimeScaleShift {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UNet2DConfig {
-    /// Height and width of the images, in pixels.
-    pub sample_size: Option<usize>,
+    /// Size of the images, in pixels: one number for a square, or `[height, width]`.
+    pub sample_size: Option<ImageSize>,
     /// Channels of x_t.
     pub in_channels: usize,
     /// Channels of the prediction; twice `in_channels` for a learned variance.
@@ -119,12 +120,13 @@ impl Default for UNet2DConfig {
 }
 
 impl UNet2DConfig {
-    /// A network without attention, one layer per block, for images of `size` pixels with `channels` channels.
-    pub fn small(size: usize, channels: usize, block_out_channels: &[usize]) -> Self {
+    /// A network without attention, one layer per block, for images of a size (a number for a square) with `channels`
+    /// channels.
+    pub fn small(size: impl Into<ImageSize>, channels: usize, block_out_channels: &[usize]) -> Self {
         let levels = block_out_channels.len();
         let narrowest = block_out_channels.iter().copied().min().unwrap_or(1);
         Self {
-            sample_size: Some(size),
+            sample_size: Some(size.into()),
             in_channels: channels,
             out_channels: channels,
             down_block_types: vec![DownBlockType::DownBlock2D; levels],
@@ -313,17 +315,19 @@ impl UNet2DConfig {
 
     fn validate_size(&self) -> Result<(), CoreError> {
         let halvings = self.block_out_channels.len() - 1;
-        match self.sample_size {
-            Some(size) if size == 0 || size % (1 << halvings.min(31)) != 0 => {
-                let expected = format!(
-                    "{} levels halve the image {halvings} times, so the size must be a multiple of {}; pad the \
-                     images or use fewer levels",
-                    halvings + 1,
-                    1_u64 << halvings.min(31)
-                );
-                Err(CoreError::config("sample_size", size, expected))
-            }
-            _ => Ok(()),
-        }
+        let multiple = 1 << halvings.min(31);
+        let Some(size) = self.sample_size else { return Ok(()) };
+        let Some((name, side)) = size.side_that_is_no_multiple_of(multiple) else { return Ok(()) };
+        let which = if size.is_square() {
+            "size must be".into()
+        } else {
+            format!("{name}, {side}, would have to be")
+        };
+        let expected = format!(
+            "{} levels halve the image {halvings} times, so the {which} a multiple of {multiple}; pad the images or \
+             use fewer levels",
+            halvings + 1,
+        );
+        Err(CoreError::config("sample_size", size, expected))
     }
 }

@@ -65,8 +65,7 @@ impl NetworkOptions for UNet2DConfig {
         "UNet2DModel"
     }
 
-    fn take_config(&mut self, _class: &str, mut fields: Map<String, Value>) -> Result<(), CoreError> {
-        square(&mut fields)?;
+    fn take_config(&mut self, _class: &str, fields: Map<String, Value>) -> Result<(), CoreError> {
         *self = read_config(fields)?;
         Ok(())
     }
@@ -77,20 +76,6 @@ impl NetworkOptions for UNet2DConfig {
     ) -> Result<HashMap<String, TensorData>, CoreError> {
         Ok(modern_names(tensors))
     }
-}
-
-/// Height and width as one number where a file has both, as diffusers allows.
-fn square(fields: &mut Map<String, Value>) -> Result<(), CoreError> {
-    let Some(Value::Array(sizes)) = fields.get("sample_size") else { return Ok(()) };
-    let [height, width] = &sizes[..] else { return Ok(()) };
-    if height != width {
-        let value = format!("[{height}, {width}]");
-        let expected = "expected as many rows as columns".to_owned();
-        return Err(CoreError::Config { key: "sample_size".into(), value, expected });
-    }
-    let size = height.clone();
-    fields.insert("sample_size".to_owned(), size);
-    Ok(())
 }
 
 impl<B: TrainBackend> BuildNetwork<B> for UNet2DConfig {

@@ -1,5 +1,6 @@
 //! The configuration of `DiTTransformer2DModel`, from a [`DiTConfig`] and to one.
 
+use cldiff_choices::ImageSize;
 use serde_json::{Map, Value, json};
 
 use crate::{CoreError, diffusers::pass_over, dit::DiTConfig};
@@ -26,8 +27,8 @@ fn fixed() -> [(&'static str, Value); 5] {
 /// The content of diffusers' `config.json`: all keys of the class, and `_class_name`.
 ///
 /// # Errors
-/// [`CoreError::Config`] for a network that diffusers' class does not compute: an unconditional one, or one with another
-/// `mlp_ratio` or `freq_shift`.
+/// [`CoreError::Config`] for a network that diffusers' class does not compute: an unconditional one, one of rectangles, or
+/// one with another `mlp_ratio` or `freq_shift`.
 pub fn config_to_diffusers(config: &DiTConfig) -> Result<Map<String, Value>, CoreError> {
     config.validate()?;
     let rows = label_rows(config)?;
@@ -53,6 +54,11 @@ pub fn config_to_diffusers(config: &DiTConfig) -> Result<Map<String, Value>, Cor
 
 /// The rows of the label table of a network that diffusers' class computes.
 pub(super) fn label_rows(config: &DiTConfig) -> Result<usize, CoreError> {
+    if !config.input_size.is_square() {
+        let expected =
+            format!("expected as many rows as columns, as diffusers' `{CLASS}` takes squares only");
+        return Err(CoreError::config("input_size", config.input_size, expected));
+    }
     let Some(rows) = config.num_classes else {
         let expected = format!("expected classes, as diffusers' `{CLASS}` has no unconditional form");
         return Err(CoreError::Config { key: "num_classes".into(), value: "absent".into(), expected });
@@ -89,11 +95,11 @@ pub fn config_from_diffusers(fields: &Map<String, Value>) -> Result<DiTConfig, C
     // The class has the key and does not use it.
     rest.take("norm_num_groups");
     rest.dropout()?;
-    let (input_size, patch_size) = rest.sizes()?;
+    let (size, patch_size) = rest.sizes()?;
     let (num_heads, hidden_size) = rest.heads()?;
     let in_channels = rest.count("in_channels", 4, 1)?;
     let config = DiTConfig {
-        input_size,
+        input_size: ImageSize::square(size),
         patch_size,
         in_channels,
         hidden_size,
@@ -130,7 +136,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Widths of the image and of a patch.
+    /// Sides of the image and of a patch.
     fn sizes(&mut self) -> Result<(usize, usize), CoreError> {
         let size = self.count("sample_size", 32, 1)?;
         let patch = self.count("patch_size", 2, 1)?;

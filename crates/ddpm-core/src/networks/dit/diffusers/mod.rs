@@ -10,7 +10,7 @@
 //!   published code's 128 (0). diffusers has no key for it, so that only 1 can be written.
 //! - [`DiTConfig::norm_eps`] is diffusers' key; both add 1e-6 in the other norms.
 //! - The two-layer network of diffusers' blocks is always four tokens wide ([`DiTConfig::mlp_ratio`]).
-//! - diffusers has no unconditional form.
+//! - diffusers has no unconditional form, and takes squares only.
 //!
 //! [`DiTConfig::freq_shift`]: super::DiTConfig::freq_shift
 //! [`DiTConfig::norm_eps`]: super::DiTConfig::norm_eps
