@@ -8,6 +8,7 @@ use crate::{
     args::RunArgs,
     config,
     failure::Failure,
+    files::{cell_directory::EventLog, manifest::Manifest},
     metric::set::{Content, Set},
 };
 
@@ -33,6 +34,26 @@ pub fn metric_set(path: &Path) -> Result<Vec<f64>, String> {
         Content::Images { images, .. } => Ok(vec![images.len() as f64]),
         _ => set.gaussian().map(|gaussian| gaussian.mean().to_vec()).map_err(|error| error.to_string()),
     }
+}
+
+/// The `manifest.json` in the directory of a run, as it would be written again.
+///
+/// # Errors
+/// The message that the program would print.
+pub fn manifest(run: &Path) -> Result<String, String> {
+    let manifest = Manifest::load(run).map_err(|error| format!("{error:#}"))?;
+    manifest.to_json().map_err(|error| error.to_string())
+}
+
+/// Adds a line to a cell's `metrics.jsonl` as a run that goes on does, and gives it.
+///
+/// # Errors
+/// The message that the program would print.
+pub fn add_event(log: &Path) -> Result<String, String> {
+    let event = serde_json::json!({"event": "resumed"});
+    let mut log = EventLog::open(log).map_err(|error| error.to_string())?;
+    log.add(&event).map_err(|error| error.to_string())?;
+    Ok(event.to_string())
 }
 
 fn message(failure: &Failure) -> String {

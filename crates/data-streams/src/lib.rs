@@ -78,6 +78,7 @@ mod error;
 pub mod fetch;
 pub mod files;
 mod npy;
+pub mod pickle;
 mod prefetch;
 mod remote;
 pub mod stream;

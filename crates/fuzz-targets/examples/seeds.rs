@@ -18,12 +18,29 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const RESULTS: &str = include_str!("results.json");
 
+const MANIFEST: &str = r#"{"schema":1,"version":"0.1.0","commit":"0123456","config_sha256":"ab","data_sha256":{"train":"cd",
+"eval":"ef"},"backend":"flex","device":"CPU","cpu_features":["avx2"],"seeds":[0,18446744073709551615],
+"start":"2026-11-29T00:00:00Z","end":null,"sessions":[{"host":"here","process":7,"commit":"0123456","threads":2,
+"start":"2026-11-29T00:00:00Z","end":null,"how":"killed"}],"results_sha256":null}"#;
+
+const EVENTS: &str =
+    "{\"event\":\"begun\",\"schema\":1}\n{\"event\":\"train\",\"task\":0,\"step\":1,\"loss\":null}\n";
+
+const CONFIG: &[u8] = br#"{"_class_name":"UNet2DModel","sample_size":4,"in_channels":1,"out_channels":1,"layers_per_block":1,
+"block_out_channels":[4],"down_block_types":["DownBlock2D"],"up_block_types":["UpBlock2D"],"norm_num_groups":2}"#;
+
 fn main() -> Outcome {
     let out = std::env::args().nth(1).unwrap_or_else(|| "fuzz/seeds".into());
     let out = Path::new(&out);
     data(out)?;
+    arrays(out)?;
+    pickles(out)?;
     archives(out)?;
     models(out)?;
+    weights(out)?;
+    write(out, "manifest", "finished", MANIFEST.as_bytes())?;
+    write(out, "events", "whole", EVENTS.as_bytes())?;
+    write(out, "events", "torn", EVENTS.trim_end_matches("}\n").as_bytes())?;
     write(out, "config", "default", include_bytes!("../../../configs/smoke.toml"))?;
     write(out, "config", "small", b"[data.glyphs]\n[[strategy]]\nreplay = {}\nlabel = \"a.b\"\n")?;
     write(out, "results", "smoke", RESULTS.as_bytes())?;
@@ -133,6 +150,56 @@ fn data(out: &Path) -> Outcome {
     Ok(())
 }
 
+/// Both splits under names that others use: labels with gaps and N x 1, rows with a single 1, floats, Keras' MNIST.
+fn arrays(out: &Path) -> Outcome {
+    let pixels: Vec<u8> = (0..96).collect();
+    let images = npy(&[2, 3, 4, 4], &pixels)?;
+    let gaps = npy(&[2, 1], &[5_i32, 9])?;
+    write(out, "arrays", "gaps", &joined(Some(0), &[&images, &gaps, &images, &npy(&[2, 1], &[9_i32, 7])?]))?;
+    let rows = npy(&[2, 3], &[0_u8, 0, 1, 1, 0, 0])?;
+    write(out, "arrays", "rows", &joined(Some(2), &[&images, &rows, &images, &rows]))?;
+    let floats: Vec<f32> = pixels.iter().map(|&pixel| f32::from(pixel) / 47.5 - 1.0).collect();
+    let floats = npy(&[2, 4, 4, 3], &floats)?;
+    let classes = npy(&[2], &[0_i64, 1])?;
+    write(out, "arrays", "signed", &joined(Some(0x40 + 5), &[&floats, &classes]))?;
+    let digits = npy(&[1, 28, 28], &(0..784).map(|i| (i % 256) as u8).collect::<Vec<_>>())?;
+    let digit = npy(&[1], &[7_u8])?;
+    write(out, "arrays", "keras", &joined(Some(0), &[&digits, &digit, &digits, &digit]))
+}
+
+/// The fixtures that Python wrote.
+fn pickles(out: &Path) -> Outcome {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data-streams/tests/fixtures/cifar");
+    let batch = fs::read(fixtures.join("cifar10-python3-4"))?;
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(batch.len() as u64);
+    archive.append_data(&mut header, "cifar-10-batches-py/data_batch_1", &batch[..])?;
+    write(out, "pickled_cifar", "archive", &joined(Some(2), &[&archive.into_inner()?]))?;
+    for entry in fs::read_dir(fixtures)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let choice = u8::from(name.starts_with("cifar100"));
+        write(out, "pickled_cifar", &name, &joined(Some(choice), &[&fs::read(&path)?]))?;
+    }
+    Ok(())
+}
+
+/// Shards with an index, a variant alone, a variant's shards, and two variants.
+fn weights(out: &Path) -> Outcome {
+    let numbers = floats(&[1.0, 2.0, 3.0]);
+    let first = tensors(&[("conv_in.weight", Dtype::F32, &[3], &numbers)])?;
+    let second = tensors(&[("conv_in.bias", Dtype::F16, &[6], &numbers)])?;
+    let index = br#"{"weight_map":{"conv_in.weight":"diffusion_pytorch_model-00001-of-00002.safetensors",
+"conv_in.bias":"diffusion_pytorch_model-00002-of-00002.safetensors"}}"#;
+    for (name, choice) in
+        [("shards", 1 + 32), ("variant", 8), ("shards-of-variant", 2 + 32), ("variants", 8 + 16)]
+    {
+        write(out, "weights", name, &joined(Some(choice), &[CONFIG, index, &first, &second]))?;
+    }
+    Ok(())
+}
+
 fn archives(out: &Path) -> Outcome {
     let mut whole = tar::Builder::new(Vec::new());
     for name in ["cifar/train.bin", "cifar/test.bin", "readme"] {
@@ -178,10 +245,8 @@ fn models(out: &Path) -> Outcome {
     let manifest = br#"{"schema":1,"files":{"values.json":{"bytes":1,"sha256":"00"}}}"#;
     write(out, "checkpoint", "manifest", &joined(Some(1), &[values, &state, manifest]))?;
 
-    let config = br#"{"_class_name":"UNet2DModel","sample_size":4,"in_channels":1,"out_channels":1,"layers_per_block":1,
-"block_out_channels":[4],"down_block_types":["DownBlock2D"],"up_block_types":["UpBlock2D"],"norm_num_groups":2}"#;
     let scheduler = br#"{"_class_name":"DDPMScheduler","num_train_timesteps":10,"beta_schedule":"linear",
 "beta_start":0.0001,"beta_end":0.02,"prediction_type":"epsilon","variance_type":"fixed_small","clip_sample":true}"#;
     let weights = tensors(&[("conv_in.weight", Dtype::F32, &[3], &numbers)])?;
-    write(out, "diffusers", "network", &joined(None, &[config, scheduler, &weights]))
+    write(out, "diffusers", "network", &joined(None, &[CONFIG, scheduler, &weights]))
 }

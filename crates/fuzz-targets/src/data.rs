@@ -1,15 +1,9 @@
 //! Data sets and their archives.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{Cursor, Write},
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, io::Write, path::Path};
 
 use data_streams::{
     Archive, DataError, ImageDataset, ImageSize, Split, Unpack,
-    arrays::Values,
     dataset::{
         cifar::load_cifar_split,
         cifar10::CIFAR10,
@@ -18,12 +12,10 @@ use data_streams::{
         idx::IdxSource,
         image_folder::{Fit, ImageFolderConfig},
         mnist::MNIST_CLASSES,
-        tensors::{Layout, TensorsConfig},
     },
     fetch::unpack,
 };
 use flate2::{Compression, write::GzEncoder};
-use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::{choice, files, in_directory, write};
 
@@ -31,7 +23,7 @@ use crate::{choice, files, in_directory, write};
 const LONGEST_MESSAGE: usize = 2000;
 
 /// What holds of a set that was accepted, and of a message that says why one was not.
-fn check(set: &Result<ImageDataset, DataError>) {
+pub(crate) fn check(set: &Result<ImageDataset, DataError>) {
     let set = match set {
         Ok(set) => set,
         Err(error) => return check_message(error),
@@ -45,7 +37,7 @@ fn check(set: &Result<ImageDataset, DataError>) {
     }
 }
 
-fn check_message(error: &impl ToString) {
+pub(crate) fn check_message(error: &impl ToString) {
     let message = error.to_string();
     assert!(!message.is_empty() && message.len() < LONGEST_MESSAGE, "{} bytes of message", message.len());
 }
@@ -102,63 +94,35 @@ pub fn cifar(data: &[u8]) {
     });
 }
 
+/// A pickled batch of CIFAR-10 or CIFAR-100, or an archive of some.
+pub fn pickled_cifar(data: &[u8]) {
+    let (choice, pickle) = choice(data);
+    let (cifar, name) = if choice & 1 == 0 { (CIFAR10, "data_batch_1") } else { (CIFAR100, "train") };
+    in_directory(|dir| {
+        let dir = dir.join(cifar.name);
+        let _ = fs::remove_dir_all(&dir);
+        if choice & 2 == 0 {
+            write(&dir.join(name), pickle);
+        } else {
+            write(&dir.join(cifar.archive), pickle);
+        }
+        let set = load_cifar_split(&dir, cifar, Split::Train);
+        check(&set);
+        if let Ok(set) = set
+            && !pickle.starts_with(&[0x1f, 0x8b])
+        {
+            // Every pixel is in the file.
+            assert!(set.len() * 3072 <= pickle.len());
+        }
+    });
+}
+
 /// The digits' table.
 pub fn digits(data: &[u8]) {
     in_directory(|dir| {
         write(&dir.join("optdigits.tra"), data);
         check(&load_digits_split(dir, Split::Train));
     });
-}
-
-/// A whole npz file.
-pub fn npz(data: &[u8]) {
-    in_directory(|dir| {
-        write(&dir.join("set.npz"), data);
-        check(&tensors(dir, "set.npz", Layout::Auto));
-    });
-}
-
-/// Two arrays of NumPy, in an npz that is made here.
-pub fn npy(data: &[u8]) {
-    let (choice, rest) = choice(data);
-    let [images, labels] = files(rest);
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for (name, bytes) in [("images.npy", images), ("labels.npy", labels)] {
-        archive.start_file(name, options).expect("memory can be written");
-        archive.write_all(bytes).expect("memory can be written");
-    }
-    let archive = archive.finish().expect("memory can be written").into_inner();
-    in_directory(|dir| {
-        write(&dir.join("set.npz"), &archive);
-        check(&tensors(dir, "set.npz", layout(choice)));
-        let values = [Values::Unit, Values::Signed, Values::Byte][usize::from(choice / 3 % 3)];
-        let config = TensorsConfig {
-            train: "set.npz".into(),
-            layout: layout(choice),
-            values: Some(values),
-            ..TensorsConfig::default()
-        };
-        check(&config.load_split(Some(dir), Split::Train));
-    });
-}
-
-/// A safetensors file of images and labels.
-pub fn safetensors(data: &[u8]) {
-    let (choice, file) = choice(data);
-    in_directory(|dir| {
-        write(&dir.join("set.safetensors"), file);
-        check(&tensors(dir, "set.safetensors", layout(choice)));
-    });
-}
-
-fn layout(choice: u8) -> Layout {
-    [Layout::Auto, Layout::Nchw, Layout::Nhwc][usize::from(choice % 3)]
-}
-
-fn tensors(dir: &Path, name: &str, layout: Layout) -> Result<ImageDataset, DataError> {
-    let config = TensorsConfig { train: name.into(), eval: name.into(), layout, ..TensorsConfig::default() };
-    config.load_split(Some(dir), Split::Train)
 }
 
 /// A picture (PNG, JPEG, WebP, BMP, TIFF or GIF, as its bytes say) in a folder of classes.

@@ -6,6 +6,7 @@
 // They panic where what must hold does not: that is what they are for.
 #![allow(clippy::missing_panics_doc)]
 
+mod arrays;
 mod data;
 mod models;
 mod program;
@@ -13,9 +14,10 @@ mod program;
 use std::{cell::OnceCell, fs, path::Path};
 
 pub use self::{
-    data::{archive, cifar, digits, idx, image, npy, npz, safetensors},
-    models::{checkpoint, diffusers, pytorch},
-    program::{config, metric, results},
+    arrays::{arrays, npy, npz, safetensors},
+    data::{archive, cifar, digits, idx, image, pickled_cifar},
+    models::{checkpoint, diffusers, pytorch, weights},
+    program::{config, events, manifest, metric, results},
 };
 
 /// A parser's name and its function.
@@ -28,21 +30,26 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 19] = [
     Target { name: "archive", run: archive },
+    Target { name: "arrays", run: arrays },
     Target { name: "checkpoint", run: checkpoint },
     Target { name: "cifar", run: cifar },
     Target { name: "config", run: config },
     Target { name: "diffusers", run: diffusers },
     Target { name: "digits", run: digits },
+    Target { name: "events", run: events },
     Target { name: "idx", run: idx },
     Target { name: "image", run: image },
+    Target { name: "manifest", run: manifest },
     Target { name: "metric", run: metric },
     Target { name: "npy", run: npy },
     Target { name: "npz", run: npz },
+    Target { name: "pickled_cifar", run: pickled_cifar },
     Target { name: "pytorch", run: pytorch },
     Target { name: "results", run: results },
     Target { name: "safetensors", run: safetensors },
+    Target { name: "weights", run: weights },
 ];
 
 /// What stands between the files of an input that has several.

@@ -34,6 +34,41 @@ pub fn diffusers(data: &[u8]) {
     });
 }
 
+/// The files of weights as diffusers names them: an index with shards, a variant's file or its index, or one file; some
+/// of them are there, as the first byte says.
+pub fn weights(data: &[u8]) {
+    let (choice, rest) = choice(data);
+    let [config, index, first, second] = files(rest);
+    let stem = "diffusion_pytorch_model";
+    let all = [
+        (1, format!("{stem}.safetensors.index.json"), index),
+        (2, format!("{stem}.safetensors.index.fp16.json"), index),
+        (4, format!("{stem}.safetensors"), first),
+        (8, format!("{stem}.fp16.safetensors"), first),
+        (16, format!("{stem}.ema.safetensors"), second),
+        (32, format!("{stem}-00001-of-00002.safetensors"), first),
+        (32, format!("{stem}-00002-of-00002.safetensors"), second),
+    ];
+    in_directory(|dir| {
+        let dir = dir.join("weights");
+        let _ = fs::remove_dir_all(&dir);
+        write(&dir.join("config.json"), config);
+        for (bit, name, bytes) in &all {
+            if choice & bit != 0 {
+                write(&dir.join(name), bytes);
+            }
+        }
+        match load_diffusers::<Flex>(&dir, &Default::default()) {
+            Ok(_) => {
+                let (config, _) = read_configs(&dir).expect("it was read before");
+                assert!(config.least_parameters() <= first.len() + second.len());
+            }
+            // What is wrong is told with its file.
+            Err(error) => assert!(error.to_string().contains("weights"), "{error}"),
+        }
+    });
+}
+
 /// A state dict of PyTorch, in either form of file.
 pub fn pytorch(data: &[u8]) {
     in_directory(|dir| {
@@ -72,6 +107,15 @@ pub fn checkpoint(data: &[u8]) {
                 assert!(damaged.is_empty());
                 for tensor in state.tensors.values() {
                     assert_eq!(tensor.num_elements(), tensor.shape.iter().product::<usize>());
+                }
+                // What was read is written, and read again.
+                let copies = Checkpoints::new(dir.join("copies"), 1);
+                copies.save(&state).expect("a state that was read can be written");
+                let again = copies.newest().0.expect("a state that was written can be read");
+                assert_eq!(again.values, state.values);
+                assert!(again.tensors.keys().eq(state.tensors.keys()));
+                for (name, tensor) in &state.tensors {
+                    assert_eq!(again.tensors[name].as_bytes(), tensor.as_bytes(), "{name}");
                 }
             }
             // What could not be read is told with its file.

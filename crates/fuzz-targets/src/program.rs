@@ -59,6 +59,35 @@ pub fn results(data: &[u8]) {
     }
 }
 
+/// A run's `manifest.json`: what is accepted is written again, and the same.
+pub fn manifest(data: &[u8]) {
+    in_directory(|dir| {
+        let run = dir.join("run");
+        write(&run.join("manifest.json"), data);
+        match input::manifest(&run) {
+            Ok(text) => {
+                write(&run.join("manifest.json"), text.as_bytes());
+                assert_eq!(input::manifest(&run).as_ref(), Ok(&text));
+            }
+            Err(message) => assert!(message.contains("manifest.json"), "{message}"),
+        }
+    });
+}
+
+/// A cell's `metrics.jsonl`, which a killed process may have left: whole lines stay, half of one is cut off, and the next
+/// line stands alone.
+pub fn events(data: &[u8]) {
+    in_directory(|dir| {
+        let path = dir.join("metrics.jsonl");
+        write(&path, data);
+        let added = input::add_event(&path).expect("a temporary file can be written");
+        let whole = data.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let found = fs::read(&path).expect("a temporary file can be read");
+        let last = found.strip_prefix(&data[..whole]).expect("whole lines stay");
+        assert_eq!(last, format!("{added}\n").as_bytes());
+    });
+}
+
 /// A set of `cldiff metric`: safetensors or npz.
 pub fn metric(data: &[u8]) {
     let (choice, bytes) = choice(data);

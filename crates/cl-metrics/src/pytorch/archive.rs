@@ -4,16 +4,17 @@
 
 use std::io::{self, Cursor, Read};
 
+use data_streams::pickle::Machine;
 use zip::{CompressionMethod, ZipArchive, read::ZipFile};
 
-use super::{Storages, error::StateDictError, pickle::Machine, value::Value};
+use super::{Storages, Views, dialect::Torch, error::StateDictError, tensors};
 
 /// Bytes of the pickle; a storage's are bounded by the file.
 const MOST_PICKLE: u64 = 64 << 20;
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
-pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Storages), StateDictError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<(Views, Storages), StateDictError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
     let root = archive
         .file_names()
@@ -27,10 +28,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Storages), StateDictError> {
         return Err(StateDictError::Archive(format!("its data.pkl has more than {MOST_PICKLE} bytes")));
     }
     member.take(MOST_PICKLE).read_to_end(&mut pickle).map_err(damaged)?;
-    let mut machine = Machine::new(&pickle, 0);
+    let mut machine = Machine::new(&pickle, 0, Torch::default());
     let object = machine.run()?;
     let (mut storages, mut total) = (Storages::new(), 0_u64);
-    for storage in machine.take_storages() {
+    for storage in &machine.dialect().storages {
         if storages.contains_key(&storage.key) {
             continue;
         }
@@ -49,7 +50,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Storages), StateDictError> {
         let range = range.ok_or_else(|| damaged(format!("{name} is not where it is said to be")))?;
         storages.insert(storage.key.clone(), range);
     }
-    Ok((object, storages))
+    Ok((tensors(object)?, storages))
 }
 
 /// A member that is stored as it is.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use data_streams::pickle::PickleError;
 use thiserror::Error;
 
 /// An error of reading a PyTorch file.
@@ -33,27 +34,9 @@ pub enum StateDictError {
         /// Within what.
         within: &'static str,
     },
-    /// An instruction that no state dict needs.
-    #[error(
-        "instruction 0x{code:02x} at byte {at} of the pickle is no part of a state dict of tensors: refused"
-    )]
-    Instruction {
-        /// The instruction.
-        code: u8,
-        /// Where in the pickle.
-        at: usize,
-    },
-    /// A function or class of Python that no state dict needs.
-    #[error("it names Python's `{0}`, which is no part of a state dict of tensors: refused")]
-    Name(String),
-    /// Instructions that do not fit together.
-    #[error("damaged pickle, at byte {at}: {problem}")]
-    Pickle {
-        /// Where in the pickle.
-        at: usize,
-        /// What is wrong.
-        problem: String,
-    },
+    /// A pickle that is damaged, or that no state dict needs.
+    #[error(transparent)]
+    Pickle(#[from] PickleError),
     /// A tensor that does not fit its storage, or is none.
     #[error("`{name}`: {problem}")]
     Tensor {

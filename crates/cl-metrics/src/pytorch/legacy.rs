@@ -4,12 +4,14 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
+use data_streams::pickle::Machine;
+
 use super::{
-    Storages,
+    Storages, Views,
+    dialect::{Torch, Value},
     error::StateDictError,
-    pickle::Machine,
     storage::Storage,
-    value::{Keyed, Value},
+    tensors,
 };
 
 /// The first pickle: the number 0x1950a86a20f9469cfc6c.
@@ -20,8 +22,8 @@ const PROTOCOL: i64 = 1001;
 /// Bytes of a storage's count.
 const COUNT: usize = 8;
 
-pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Storages), StateDictError> {
-    let mut machine = Machine::new(bytes, MAGIC.len());
+pub(super) fn parse(bytes: &[u8]) -> Result<(Views, Storages), StateDictError> {
+    let mut machine = Machine::new(bytes, MAGIC.len(), Torch::default());
     let protocol = machine.run()?;
     if !matches!(protocol, Value::Int(PROTOCOL)) {
         return Err(StateDictError::Content("PyTorch's older form, but of an unknown version".into()));
@@ -31,8 +33,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Storages), StateDictError> {
         return Err(StateDictError::Content(problem.into()));
     }
     let object = machine.run()?;
-    let known: BTreeMap<Rc<str>, Rc<Storage>> =
-        machine.take_storages().into_iter().map(|storage| (Rc::clone(&storage.key), storage)).collect();
+    let known: BTreeMap<Rc<str>, Rc<Storage>> = machine
+        .dialect()
+        .storages
+        .iter()
+        .map(|storage| (Rc::clone(&storage.key), Rc::clone(storage)))
+        .collect();
     let Value::List(keys) = machine.run()? else {
         return Err(StateDictError::Content("the list of its storages is missing".into()));
     };
@@ -57,12 +63,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Storages), StateDictError> {
         storages.insert(Rc::clone(&storage.key), at + COUNT..at + COUNT + size);
         at += COUNT + size;
     }
-    Ok((object, storages))
+    Ok((tensors(object)?, storages))
 }
 
-fn is_little_endian(machine: &Value) -> bool {
-    let Value::Dict(Keyed { items, .. }) = machine else { return false };
-    items.iter().any(|(key, value)| {
+fn is_little_endian(machine: &Value<'_>) -> bool {
+    let Value::Dict(dict) = machine else { return false };
+    dict.items.iter().any(|(key, value)| {
         matches!((key, value), (Value::Text(key), Value::Bool(true)) if &**key == "little_endian")
     })
 }

@@ -1,22 +1,21 @@
 //! State dicts as PyTorch's `torch.save` writes them, read without running anything that they say.
 //!
 //! A file is data of a pickle, a program for a machine that may call any function by name, and the numbers of the
-//! tensors behind it. `pickle` understands the instructions that a dict of tensors is written in and the fourteen names
-//! that it takes from Python (`collections.OrderedDict`, `torch.FloatStorage`...); every other instruction or name is an error
-//! that says which. Two forms of file: a zip archive (`archive`), since PyTorch 1.6, and pickles one after another
-//! (`legacy`), before.
+//! tensors behind it. [`data_streams::pickle`] understands the instructions that data are written in, and `dialect` has the
+//! fourteen names that a dict of tensors takes from Python (`collections.OrderedDict`, `torch.FloatStorage`...); every other
+//! instruction or name is an error that says which. Two forms of file: a zip archive (`archive`), since PyTorch 1.6, and
+//! pickles one after another (`legacy`), before.
 //!
 //! Nothing that a file claims allocates memory: tensors are views of its own bytes, and a view that would reach beyond its
 //! storage is refused when the file is read.
 
 mod archive;
+mod dialect;
 mod error;
 mod legacy;
-mod pickle;
 mod storage;
 #[cfg(test)]
 mod tests;
-mod value;
 
 use std::{collections::BTreeMap, fs, io, ops::Range, path::Path, rc::Rc};
 
@@ -25,8 +24,8 @@ use sha2::{Digest, Sha256};
 
 pub use self::error::StateDictError;
 use self::{
+    dialect::{Object, Torch, Value},
     storage::View,
-    value::{Keyed, Value},
 };
 
 /// No state dict that is read here is nearly as large.
@@ -35,12 +34,15 @@ const MOST_BYTES: u64 = 2 << 30;
 /// Where the numbers of each storage stand in the file.
 type Storages = BTreeMap<Rc<str>, Range<usize>>;
 
+/// The tensors by their names.
+type Views = BTreeMap<Rc<str>, Rc<View>>;
+
 /// A file with a dict of tensors.
 #[derive(Debug)]
 pub struct StateDict {
     bytes: Vec<u8>,
     storages: Storages,
-    views: BTreeMap<Rc<str>, Rc<View>>,
+    views: Views,
 }
 
 impl StateDict {
@@ -62,14 +64,13 @@ impl StateDict {
     }
 
     fn parse(bytes: Vec<u8>) -> Result<Self, StateDictError> {
-        let (object, storages) = if bytes.starts_with(b"PK") {
+        let (views, storages) = if bytes.starts_with(b"PK") {
             archive::parse(&bytes)?
         } else if bytes.starts_with(&legacy::MAGIC) {
             legacy::parse(&bytes)?
         } else {
             return Err(StateDictError::Unknown);
         };
-        let views = tensors(object)?;
         for (name, view) in &views {
             let there = storages.get(&view.storage.key).map_or(0, ExactSizeIterator::len);
             view.check(there).map_err(|problem| StateDictError::tensor(name, problem))?;
@@ -101,19 +102,23 @@ impl StateDict {
 }
 
 /// The dict of tensors that the file is expected to be.
-fn tensors(object: Value) -> Result<BTreeMap<Rc<str>, Rc<View>>, StateDictError> {
-    let Value::Dict(Keyed { items, .. }) = object else {
-        return Err(StateDictError::Content(format!("expected a dict of tensors, found {}", object.kind())));
+fn tensors(object: Value<'_>) -> Result<Views, StateDictError> {
+    let Value::Dict(dict) = object else {
+        let kind = object.kind::<Torch>();
+        return Err(StateDictError::Content(format!("expected a dict of tensors, found {kind}")));
     };
     let mut views = BTreeMap::new();
-    for (key, value) in items {
+    for (key, value) in dict.items {
         match (key, value) {
-            (Value::Text(name), Value::Tensor(view)) => views.insert(name, view),
+            (Value::Text(name), Value::Object(Object::Tensor(view))) => views.insert(name, view),
             (Value::Text(name), other) => {
-                return Err(StateDictError::tensor(&name, format!("it is {}, no tensor", other.kind())));
+                return Err(StateDictError::tensor(
+                    &name,
+                    format!("it is {}, no tensor", other.kind::<Torch>()),
+                ));
             }
             (key, _) => {
-                let problem = format!("a key of the dict is {}, expected text", key.kind());
+                let problem = format!("a key of the dict is {}, expected text", key.kind::<Torch>());
                 return Err(StateDictError::Content(problem));
             }
         };

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use safetensors::Dtype;
 
-use super::value::{Listed, Name, Value};
+use super::dialect::{Name, Object, Value};
 
 /// Dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
@@ -29,11 +29,11 @@ pub(super) struct View {
 
 impl Storage {
     /// `("storage", type, key, location, count)`, and in the older form what it is a view of: `None`.
-    pub(super) fn of_persistent_id(id: &Listed) -> Option<Self> {
-        let id = if let [id @ .., Value::None] = &id.items[..] { id } else { &id.items[..] };
+    pub(super) fn of_persistent_id(id: &[Value<'_>]) -> Option<Self> {
+        let id = if let [id @ .., Value::None] = id { id } else { id };
         let [
             Value::Text(kind),
-            Value::Name(Name::StorageOf(dtype)),
+            Value::Object(Object::Name(Name::StorageOf(dtype))),
             Value::Text(key),
             Value::Text(_),
             Value::Int(count),
@@ -59,17 +59,22 @@ impl Storage {
 impl View {
     /// The arguments of `_rebuild_tensor` and of `_rebuild_tensor_v2`: storage, offset, shape, stride; then whether there
     /// are gradients, and hooks.
-    pub(super) fn of_arguments(arguments: &[Value]) -> Option<Self> {
-        let [Value::Storage(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(stride), ..] =
-            arguments
+    pub(super) fn of_arguments(arguments: &[Value<'_>]) -> Option<Self> {
+        let [
+            Value::Object(Object::Storage(storage)),
+            Value::Int(offset),
+            Value::Tuple(shape),
+            Value::Tuple(stride),
+            ..,
+        ] = arguments
         else {
             return None;
         };
         if shape.items.len() != stride.items.len() || shape.items.len() > MOST_DIMENSIONS {
             return None;
         }
-        let sizes = |listed: &Listed| listed.items.iter().map(size).collect::<Option<Vec<_>>>();
-        let (shape, mut stride) = (sizes(shape)?, sizes(stride)?);
+        let sizes = |listed: &[Value<'_>]| listed.iter().map(size).collect::<Option<Vec<_>>>();
+        let (shape, mut stride) = (sizes(&shape.items)?, sizes(&stride.items)?);
         // The stride along a dimension of size 1 is arbitrary, and never taken.
         shape.iter().zip(&mut stride).filter(|(size, _)| **size <= 1).for_each(|(_, stride)| *stride = 0);
         Some(Self { storage: Rc::clone(storage), offset: usize::try_from(*offset).ok()?, shape, stride })
@@ -123,7 +128,7 @@ impl View {
     }
 }
 
-fn size(value: &Value) -> Option<usize> {
+fn size(value: &Value<'_>) -> Option<usize> {
     match value {
         Value::Int(size) => usize::try_from(*size).ok(),
         _ => None,

@@ -222,6 +222,8 @@ fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, TensorData>, Stri
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn state(of: f32) -> State {
@@ -282,5 +284,42 @@ mod tests {
             fs::write(&path, whole).unwrap();
         }
         assert_eq!(weight(&states.newest().0.unwrap()), 2.0);
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Any number of a tensor, bit for bit, and any value of JSON: numbers that are not finite are `null` there.
+        #[test]
+        fn any_state_is_read_back(
+            bits in prop::collection::vec(any::<u32>(), 0..20),
+            pixels in prop::collection::vec(any::<u8>(), 0..20),
+            names in prop::collection::btree_set("\\PC{1,12}", 2),
+            (whole, signed, number) in any::<(u64, i64, f64)>(),
+            strange in prop::sample::select(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY][..]),
+            text in any::<String>(),
+        ) {
+            let mut state = State::default();
+            let names: Vec<String> = names.into_iter().collect();
+            let numbers: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(bits)).collect();
+            let (count, size) = (numbers.len(), pixels.len());
+            state.tensors.insert(names[0].clone(), TensorData::new(numbers, [count]));
+            state.tensors.insert(names[1].clone(), TensorData::new(pixels, [1, size, 1]));
+            state.put(&names[0], (whole, signed, number, &text));
+            state.put("strange", [strange]);
+            let dir = tempfile::tempdir().unwrap();
+            let states = Checkpoints::new(dir.path().join("state"), 1);
+            states.save(&state).unwrap();
+            let (newest, damaged) = states.newest();
+            prop_assert!(damaged.is_empty());
+            let mut read = newest.unwrap();
+            prop_assert_eq!(&read.values, &state.values);
+            for (name, data) in &state.tensors {
+                let same = &read.tensors[name];
+                prop_assert_eq!((&same.shape, same.dtype, same.as_bytes()), (&data.shape, data.dtype, data.as_bytes()));
+            }
+            let values: (u64, i64, f64, String) = read.take(&names[0]).unwrap();
+            prop_assert_eq!(values, (whole, signed, number, text));
+            prop_assert_eq!(read.take::<[Option<f64>; 1]>("strange").unwrap(), [None]);
+        }
     }
 }

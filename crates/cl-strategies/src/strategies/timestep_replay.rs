@@ -30,6 +30,9 @@ const NOISE: Purpose = Purpose::named("noise of a baseline");
 /// The decay of the running mean of the losses.
 const DECAY: f64 = 0.95;
 
+/// No loss rises further: weights of bins have a finite sum.
+const MOST_RISEN: f64 = 1e12;
+
 /// Images of the buffer that the baseline is measured on, in each bin.
 const BASELINE_IMAGES: usize = 32;
 
@@ -144,8 +147,9 @@ impl TimestepReplay {
     /// Timesteps of a batch of the buffer, more of them where more was forgotten.
     fn timesteps(&self, n: usize, floor: f64, total: usize, key: Key) -> Vec<usize> {
         let bins = self.losses.len();
-        let risen = |(before, now): &(f64, f64)| floor + (now / before.max(1e-12) - 1.0).max(0.0);
-        let Ok(distribution) = WeightedIndex::new(self.losses.iter().map(risen)) else {
+        let weights: Vec<f64> = self.losses.iter().map(|&losses| floor + risen(losses)).collect();
+        let sum: f64 = weights.iter().sum();
+        let Some(Ok(distribution)) = sum.is_finite().then(|| WeightedIndex::new(&weights)) else {
             return key.timesteps(n, total);
         };
         let draw = |i: usize| {
@@ -194,6 +198,16 @@ impl TimestepReplay {
             numbers(boundary.objective.losses(&model, &batch, boundary.process).mean())[0]
         };
         (0..bins).map(mean).map(|loss| (loss, loss)).collect()
+    }
+}
+
+/// How much the loss of a bin has risen, as a part of what it was. Losses that are not finite say nothing of that, which of
+/// NaN and the infinities they may be: a state has one word for these.
+fn risen((before, now): (f64, f64)) -> f64 {
+    if before.is_finite() && now.is_finite() {
+        (now / before.max(1e-12) - 1.0).clamp(0.0, MOST_RISEN)
+    } else {
+        0.0
     }
 }
 
@@ -255,7 +269,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
     }
 
     fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
-        self.losses = state.take("losses")?;
+        let losses: Vec<(Option<f64>, Option<f64>)> = state.take("losses")?;
+        // JSON has `null` for losses that are not finite.
+        let known = |loss: Option<f64>| loss.unwrap_or(f64::NAN);
+        self.losses = losses.into_iter().map(|(before, now)| (known(before), known(now))).collect();
         self.buffer.restore(state, context.data)
     }
 }
@@ -263,5 +280,33 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
 impl Observer for TimestepReplay {
     fn observe(&mut self, arrived: &ImageDataset, key: Key) -> Result<(), StrategyError> {
         self.buffer.absorb(arrived, key).map_err(|error| error.at("buffer"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_drawn_by_their_rise_and_losses_that_are_not_finite_say_nothing() {
+        const KEY: Key = Key::new(3, Purpose::named("test"));
+        assert_eq!((risen((2.0, 3.0)), risen((2.0, 1.0)), risen((0.0, 1e300))), (0.5, 0.0, MOST_RISEN));
+        for unknown in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!((risen((1.0, unknown)), risen((unknown, 1.0))), (0.0, 0.0));
+        }
+        let mut replay = TimestepReplay::new(TimestepReplayConfig::default()).unwrap();
+        let mut drawn = |losses: &[(f64, f64)], floor: f64| {
+            replay.losses = losses.to_vec();
+            replay.timesteps(200, floor, 10, KEY)
+        };
+        assert_eq!(drawn(&[], 0.1), KEY.timesteps(200, 10));
+        assert_eq!(drawn(&[(1.0, 2.0), (1.0, 1.0)], 1e308), KEY.timesteps(200, 10));
+        // The second half has risen by half, so that it has 0.6 of the weight 0.7.
+        let late = drawn(&[(1.0, 1.0), (2.0, 3.0)], 0.1).iter().filter(|t| **t >= 5).count();
+        assert!((150..195).contains(&late), "{late}");
+        assert_eq!(
+            drawn(&[(1.0, 1.0), (1.0, f64::INFINITY)], 0.1),
+            drawn(&[(1.0, 1.0), (1.0, f64::NAN)], 0.1)
+        );
     }
 }

@@ -139,3 +139,68 @@ impl CellDirectory {
 fn after(k: usize) -> String {
     format!("after-task-{}", k + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::results::Results;
+
+    /// A result with every key that there is.
+    fn example() -> CellResult {
+        let text = include_str!("../../../fuzz-targets/examples/results.json");
+        Results::parse(text, Path::new("results.json")).unwrap().cells.remove(0)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// `result.json` and `status.json` are read back whatever came out, and why a cell failed in any words.
+        #[test]
+        fn an_end_is_read_back(
+            number in prop_oneof![
+                any::<f64>(),
+                prop::sample::select(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY][..]),
+            ],
+            count in any::<usize>(),
+            seed in any::<u64>(),
+            words in any::<String>(),
+        ) {
+            let run = tempfile::tempdir().unwrap();
+            let cell = CellDirectory::of(run.path(), "finetune", 3);
+            cell.fail(&words).unwrap();
+            prop_assert_eq!(cell.failed(), Some(words.clone()));
+            prop_assert!(cell.finished().is_none());
+
+            let mut result = example();
+            result.seed = seed;
+            result.ema_weight_of_past = vec![number; 2];
+            result.timestep.log_snr = vec![number];
+            result.timestep.edges = vec![count];
+            result.summary.insert("fid.final_average".into(), Some(number));
+            result.summary_missing.insert("fid.final_average".into(), words);
+            cell.finish(&result).unwrap();
+            let read = cell.finished().unwrap();
+            prop_assert_eq!(cell.failed(), None);
+            // Not the values themselves: a number that is not finite equals none.
+            let json = |result: &CellResult| serde_json::to_value(result).unwrap();
+            prop_assert_eq!(json(&read), json(&result));
+            prop_assert_eq!(read.timestep.log_snr[0].is_finite(), number.is_finite());
+        }
+    }
+
+    #[test]
+    fn a_result_that_was_changed_is_none() {
+        let run = tempfile::tempdir().unwrap();
+        let cell = CellDirectory::of(run.path(), "finetune", 3);
+        cell.fail("first").unwrap();
+        cell.finish(&example()).unwrap();
+        let path = cell.root.join(RESULT);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replacen('1', "2", 1)).unwrap();
+        assert!(cell.finished().is_none());
+        fs::write(&path, text).unwrap();
+        assert!(cell.finished().is_some());
+    }
+}

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 /// The schema of the lines.
 const SCHEMA: u32 = 1;
 
-/// How far back the end of the last whole line is looked for: lines are far shorter.
-const LONGEST_LINE: u64 = 1 << 20;
+/// Bytes that are read at a time to find the end of the last whole line: most lines are far shorter.
+const STEP: u64 = 1 << 16;
 
 /// The file, open at its end.
 #[derive(Debug)]
@@ -40,13 +40,20 @@ impl EventLog {
     fn repaired(path: &Path) -> io::Result<File> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let length = file.metadata()?.len();
-        let from = length.saturating_sub(LONGEST_LINE);
-        let mut tail = Vec::new();
-        file.seek(SeekFrom::Start(from))?;
-        Read::by_ref(&mut file).take(LONGEST_LINE).read_to_end(&mut tail)?;
-        let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last as u64 + 1);
-        if from + whole < length {
-            file.set_len(from + whole)?;
+        let (mut end, mut piece) = (length, Vec::new());
+        let whole = loop {
+            let from = end.saturating_sub(STEP);
+            piece.clear();
+            file.seek(SeekFrom::Start(from))?;
+            Read::by_ref(&mut file).take(end - from).read_to_end(&mut piece)?;
+            match piece.iter().rposition(|byte| *byte == b'\n') {
+                Some(last) => break from + last as u64 + 1,
+                None if from == 0 => break 0,
+                None => end = from,
+            }
+        };
+        if whole < length {
+            file.set_len(whole)?;
         }
         Ok(file)
     }
@@ -75,6 +82,8 @@ impl EventLog {
 mod tests {
     use std::fs;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -92,5 +101,49 @@ mod tests {
         fs::write(&path, "{\"ev").unwrap();
         EventLog::open(&path).unwrap().begun().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+    }
+    /// However long the half line is, and where the pieces of it end in which the last whole line is looked for.
+    #[test]
+    fn a_torn_line_of_any_length_is_cut_off_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        for length in [STEP - 4, STEP - 1, STEP, STEP + 1, 2 * STEP, 3 * STEP + 7] {
+            let torn = "x".repeat(length as usize);
+            for whole in ["", "{}\n", "{}\n[1]\n"] {
+                fs::write(&path, format!("{whole}{torn}")).unwrap();
+                EventLog::open(&path).unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), whole, "{length}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Every line is read as it was written, by any reader of JSON: numbers that are not finite are `null` in it.
+        #[test]
+        fn lines_are_read_back(
+            losses in prop::collection::vec(any::<f64>(), 0..4),
+            strange in prop::sample::select(&[0.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY][..]),
+            count in any::<u64>(),
+            text in any::<String>(),
+            torn in any::<String>(),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("metrics.jsonl");
+            let events = [
+                json!({"event": "train", "loss": strange, "step": count}),
+                json!({"event": "evaluation", "bpd": losses, "missing": [text]}),
+            ];
+            let mut log = EventLog::open(&path).unwrap();
+            events.iter().for_each(|event| log.add(event).unwrap());
+            let mut whole = fs::read(&path).unwrap();
+            let torn = torn.replace('\n', " ");
+            whole.extend(torn.as_bytes());
+            fs::write(&path, whole).unwrap();
+            EventLog::open(&path).unwrap().add(&events[0]).unwrap();
+            let lines = fs::read_to_string(&path).unwrap();
+            let read: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            prop_assert_eq!(&read, &[events[0].clone(), events[1].clone(), events[0].clone()]);
+            prop_assert_eq!(read[0]["loss"].as_f64(), Some(strange).filter(|loss| loss.is_finite()));
+        }
     }
 }

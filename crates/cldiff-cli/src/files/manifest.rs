@@ -19,6 +19,8 @@ use crate::config::Config;
 pub const SCHEMA: u32 = 1;
 
 const NAME: &str = "manifest.json";
+/// A session has a few hundred bytes.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Where and with what a run was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +121,9 @@ impl Manifest {
         }
         let path = run.join(NAME);
         let name = path.display();
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file() || metadata.len() > MOST_BYTES) {
+            bail!("{name} is not a regular file of at most {MOST_BYTES} bytes");
+        }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
         let Schema { schema } =
             serde_json::from_str(&text).with_context(|| format!("{name} is not a run's manifest"))?;
@@ -145,8 +150,15 @@ impl Manifest {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, run: &Path) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        write_whole(&run.join(NAME), text.as_bytes())
+        write_whole(&run.join(NAME), self.to_json()?.as_bytes())
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// None that is known of: all of it is plain data.
+    pub fn to_json(&self) -> io::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
     /// Notes that this process goes to work; one before it that has not said how it ended was killed.
@@ -249,6 +261,8 @@ fn stamp(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -324,6 +338,54 @@ mod tests {
             fs::write(dir.path().join(NAME), text).unwrap();
             let message = format!("{:#}", Manifest::load(dir.path()).unwrap_err());
             assert!(message.contains(told) && message.contains(NAME), "{message}");
+        }
+    }
+    #[test]
+    fn a_manifest_without_an_end_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        // Sparse: nothing of it is on the disk.
+        fs::File::create(dir.path().join(NAME)).unwrap().set_len(MOST_BYTES + 1).unwrap();
+        let message = format!("{:#}", Manifest::load(dir.path()).unwrap_err());
+        assert!(message.contains(NAME) && message.contains("at most 67108864 bytes"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_manifest_is_read_back(
+            texts in prop::collection::vec(any::<String>(), 6),
+            hashes in prop::collection::btree_map(any::<String>(), any::<String>(), 0..3),
+            seeds in prop::collection::vec(any::<u64>(), 0..4),
+            (process, threads) in any::<(u32, usize)>(),
+            end in any::<Option<String>>(),
+            how in prop::sample::select(&[
+                Ending::Running, Ending::Finished, Ending::Interrupted, Ending::Failed, Ending::Killed,
+            ][..]),
+        ) {
+            let text = |i: usize| texts[i].clone();
+            let session = Session {
+                host: text(0),
+                process,
+                commit: text(1),
+                threads,
+                start: text(2),
+                end: end.clone(),
+                how,
+            };
+            let manifest = Manifest {
+                version: text(3),
+                device: text(4),
+                cpu_features: texts.clone(),
+                data_sha256: hashes,
+                seeds,
+                start: text(5),
+                results_sha256: end.clone(),
+                end,
+                sessions: vec![session; 2],
+                ..manifest()
+            };
+            let dir = tempfile::tempdir().unwrap();
+            manifest.save(dir.path()).unwrap();
+            prop_assert_eq!(Manifest::load(dir.path()).unwrap(), manifest);
         }
     }
 }

@@ -126,3 +126,39 @@ pub(crate) fn write(path: &Path, name: &str, images: &HostImages) -> Result<(), 
     let file = safetensors::serialize([(name, view)], None).map_err(anyhow::Error::from)?;
     Ok(fs::write(path, file).with_context(|| format!("cannot write {}", path.display()))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Samples are written by `cldiff sample` and read by `cldiff predict` and `cldiff bpd`, bit for bit.
+        #[test]
+        fn images_are_read_back(
+            shape in [1_usize..3, 1_usize..4, 1_usize..4, 1_usize..4],
+            bits in prop::collection::vec(any::<u32>(), 54),
+        ) {
+            let n = shape.iter().product();
+            let values: Vec<f32> = bits[..n].iter().map(|&bits| f32::from_bits(bits)).collect();
+            let is_finite = values.iter().all(|value| value.is_finite());
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("samples.safetensors");
+            write(&path, "samples", &HostImages { shape, values: values.clone() }).unwrap();
+            match Tensors::read(&path).unwrap().images("samples") {
+                Ok(read) => {
+                    prop_assert!(is_finite);
+                    prop_assert_eq!(read.shape, shape);
+                    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                    prop_assert_eq!(bits(&read.values), bits(&values));
+                }
+                // One word for all that is not finite.
+                Err(Failure::Mistake(told)) => {
+                    prop_assert!(!is_finite && told.contains("`samples` has values that are not finite"), "{}", told);
+                }
+                Err(_) => prop_assert!(false, "a mistake of the user's was expected"),
+            }
+        }
+    }
+}

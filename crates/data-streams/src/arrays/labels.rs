@@ -39,7 +39,7 @@ pub fn labels(array: &Array) -> Result<Labels, String> {
 }
 
 /// Dimensions as a message has them: `2x3`, and `a single number` for none.
-pub(super) fn dimensions(dimensions: &[usize]) -> String {
+pub(crate) fn dimensions(dimensions: &[usize]) -> String {
     match dimensions {
         [] => "a single number".into(),
         [one] => format!("{one} numbers"),

@@ -5,12 +5,14 @@ mod images;
 mod labels;
 mod names;
 mod npz;
+pub(crate) mod pickled;
 #[cfg(test)]
 mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::labels::dimensions;
 pub use self::{
     images::pixels,
     labels::{Labels, labels},

@@ -1,15 +1,17 @@
-//! The binary form of CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in which they are published: records of a label (of
-//! CIFAR-100 two, of which the second is the class) and 3 x 32 x 32 bytes, channel after channel.
+//! CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in the two forms in which they are published.
+//!
+//! The binary form: records of a label (of CIFAR-100 two, of which the second is the class) and 3 x 32 x 32 bytes, channel
+//! after channel. The pickled form (`pickled_cifar`) is read where there is no binary one.
 
 use std::path::{Path, PathBuf};
 
-use super::{DatasetPair, ImageDataset, ImageShape, Split, file};
+use super::{DatasetPair, ImageDataset, ImageShape, Split, file, pickled_cifar};
 use crate::{Archive, DataError, RemoteFile, Unpack, files};
 
-const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
+pub(super) const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
 /// More than a published file has.
-const MOST_BYTES: usize = 1 << 28;
+pub(super) const MOST_BYTES: usize = 1 << 28;
 
 /// How one of the two data sets lies in its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,10 @@ pub struct Cifar {
     pub name: &'static str,
     /// Bytes of a record before its pixels; the last is the class.
     pub label_bytes: usize,
+    /// The name of the labels in a pickled file.
+    pub labels: &'static str,
+    /// The archive of the pickled files, without `.gz`.
+    pub archive: &'static str,
     /// The names of the classes.
     pub classes: &'static [&'static str],
     /// A file of the training images, and one of those for evaluation, as they are published.
@@ -45,30 +51,79 @@ pub fn load_cifar_pair(dir: &Path, cifar: Cifar) -> Result<DatasetPair, DataErro
 /// damaged.
 pub fn load_cifar_split(dir: &Path, cifar: Cifar, split: Split) -> Result<ImageDataset, DataError> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for path in cifar_files(dir, cifar, split)? {
-        records(&path, cifar, &mut pixels, &mut labels)?;
+    let (form, files) = found(dir, cifar, split)?;
+    for path in files {
+        match form {
+            Form::Binary => records(&path, cifar, &mut pixels, &mut labels)?,
+            Form::Pickled => pickled_cifar::read(&path, cifar, &mut pixels, &mut labels)?,
+            Form::Archive => pickled_cifar::read_archive(&path, cifar, split, &mut pixels, &mut labels)?,
+        }
     }
     let classes = cifar.classes.iter().map(|&class| class.to_owned()).collect();
     ImageDataset::new(cifar.name, SHAPE, classes, pixels, labels)
 }
 
-/// The files of a split, in the order of their names.
+/// The files of a split, in the order of their names: the binary ones, or else the pickled ones, or else the archive of
+/// these.
 ///
 /// # Errors
 /// [`DataError::Missing`] if there are none.
 pub fn cifar_files(dir: &Path, cifar: Cifar, split: Split) -> Result<Vec<PathBuf>, DataError> {
-    let is_binary = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "bin");
-    let belongs = |name: &str| match split {
-        Split::Train => name.starts_with("data_batch") || name.contains("train"),
-        Split::Eval => name.contains("test"),
-    };
-    let files = files::matching(dir, |name| is_binary(name) && belongs(name))?;
-    if files.is_empty() {
-        let [train, eval] = cifar.examples;
-        let file = if split == Split::Train { train } else { eval };
-        return Err(DataError::Missing { name: cifar.name.into(), dir: dir.into(), file: file.into() });
+    found(dir, cifar, split).map(|(_, files)| files)
+}
+
+/// The files of a split and their form.
+fn found(dir: &Path, cifar: Cifar, split: Split) -> Result<(Form, Vec<PathBuf>), DataError> {
+    for form in Form::ALL {
+        let files = form.files(dir, cifar, split)?;
+        if !files.is_empty() {
+            return Ok((form, files));
+        }
     }
-    Ok(files)
+    let [train, eval] = cifar.examples;
+    let file = if split == Split::Train { train } else { eval };
+    let file = format!("{file} or the pickled {}", file.trim_end_matches(".bin"));
+    Err(DataError::Missing { name: cifar.name.into(), dir: dir.into(), file })
+}
+
+/// The directory of a split's files, `dir` or one below it: the first with binary files, or else the first with pickled
+/// ones, or with an archive.
+pub(super) fn home(dir: &Path, below: &[&str], cifar: Cifar, split: Split) -> PathBuf {
+    let homes = || std::iter::once(dir.to_owned()).chain(below.iter().map(|below| dir.join(below)));
+    let has =
+        |home: &PathBuf, form: Form| form.files(home, cifar, split).is_ok_and(|files| !files.is_empty());
+    let found = Form::ALL.into_iter().find_map(|form| homes().find(|home| has(home, form)));
+    found.unwrap_or_else(|| dir.to_owned())
+}
+
+/// The forms in which a split may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Binary,
+    Pickled,
+    Archive,
+}
+
+impl Form {
+    /// One that is there goes before those behind it.
+    const ALL: [Self; 3] = [Self::Binary, Self::Pickled, Self::Archive];
+
+    fn files(self, dir: &Path, cifar: Cifar, split: Split) -> Result<Vec<PathBuf>, DataError> {
+        files::matching(dir, |name| self.has(name, cifar, split))
+    }
+
+    /// Whether a name, without `.gz`, is that of a file of a split.
+    fn has(self, name: &str, cifar: Cifar, split: Split) -> bool {
+        let is_binary = Path::new(name).extension().is_some_and(|extension| extension == "bin");
+        match (self, split) {
+            (Self::Binary, Split::Train) => {
+                is_binary && (name.starts_with("data_batch") || name.contains("train"))
+            }
+            (Self::Binary, Split::Eval) => is_binary && name.contains("test"),
+            (Self::Pickled, _) => pickled_cifar::is_of(name, split),
+            (Self::Archive, _) => name == cifar.archive,
+        }
+    }
 }
 
 /// The archive of a data set, as its publishers offer it.

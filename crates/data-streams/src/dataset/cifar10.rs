@@ -1,5 +1,5 @@
 //! CIFAR-10 (Krizhevsky 2009): photographs in ten classes; `data_batch_*.bin` and `test_batch.bin`, or any files `*train*.bin`
-//! and `*test*.bin`, gzipped or not.
+//! and `*test*.bin`; where there are none, the pickled `data_batch_*` and `test_batch`. Gzipped or not.
 //!
 //! The hash is a value that several independent public projects state alike.
 //!
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ImageDataset, PublishedSet, Split,
-    cifar::{Cifar, archive, cifar_files, load_cifar_split},
+    cifar::{Cifar, archive, cifar_files, home, load_cifar_split},
 };
 use crate::{DataError, RemoteFile};
 
@@ -28,6 +28,8 @@ pub const CIFAR10_CLASSES: [&str; 10] =
 pub const CIFAR10: Cifar = Cifar {
     name: "cifar10",
     label_bytes: 1,
+    labels: "labels",
+    archive: "cifar-10-python.tar",
     classes: &CIFAR10_CLASSES,
     examples: ["data_batch_1.bin", "test_batch.bin"],
 };
@@ -43,7 +45,7 @@ pub struct Cifar10Config {
 
 impl Describe for Cifar10Config {
     const NAME: &'static str = "cifar10";
-    const SUMMARY: &'static str = "CIFAR-10, from its published binary files";
+    const SUMMARY: &'static str = "CIFAR-10, from its published files";
     const CITATION: &'static str = "Krizhevsky 2009";
 }
 
@@ -72,7 +74,11 @@ impl PublishedSet for Cifar10Config {
     }
 
     fn subdirectories(&self) -> &'static [&'static str] {
-        &["cifar-10-batches-bin"]
+        &["cifar-10-batches-bin", "cifar-10-batches-py"]
+    }
+
+    fn home(&self, dir: &Path, split: Split) -> PathBuf {
+        home(dir, self.subdirectories(), CIFAR10, split)
     }
 
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {

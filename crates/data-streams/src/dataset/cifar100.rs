@@ -1,4 +1,5 @@
-//! CIFAR-100 (Krizhevsky 2009): photographs in a hundred classes; `train.bin` and `test.bin`, gzipped or not.
+//! CIFAR-100 (Krizhevsky 2009): photographs in a hundred classes; `train.bin` and `test.bin`, or else the pickled
+//! `train` and `test`, gzipped or not.
 //!
 //! The hash is a value that several independent public projects state alike.
 //!
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ImageDataset, PublishedSet, Split,
-    cifar::{Cifar, archive, cifar_files, load_cifar_split},
+    cifar::{Cifar, archive, cifar_files, home, load_cifar_split},
 };
 use crate::{DataError, RemoteFile};
 
@@ -45,6 +46,8 @@ pub const CIFAR100_CLASSES: [&str; 100] = [
 pub const CIFAR100: Cifar = Cifar {
     name: "cifar100",
     label_bytes: 2,
+    labels: "fine_labels",
+    archive: "cifar-100-python.tar",
     classes: &CIFAR100_CLASSES,
     examples: ["train.bin", "test.bin"],
 };
@@ -60,7 +63,7 @@ pub struct Cifar100Config {
 
 impl Describe for Cifar100Config {
     const NAME: &'static str = "cifar100";
-    const SUMMARY: &'static str = "CIFAR-100, from its published binary files";
+    const SUMMARY: &'static str = "CIFAR-100, from its published files";
     const CITATION: &'static str = "Krizhevsky 2009";
 }
 
@@ -88,7 +91,11 @@ impl PublishedSet for Cifar100Config {
     }
 
     fn subdirectories(&self) -> &'static [&'static str] {
-        &["cifar-100-binary"]
+        &["cifar-100-binary", "cifar-100-python"]
+    }
+
+    fn home(&self, dir: &Path, split: Split) -> PathBuf {
+        home(dir, self.subdirectories(), CIFAR100, split)
     }
 
     fn files(&self, dir: &Path, split: Split) -> Result<Vec<PathBuf>, DataError> {

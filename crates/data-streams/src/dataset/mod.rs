@@ -22,6 +22,7 @@ pub mod mnist;
 mod named;
 mod options;
 mod pair;
+mod pickled_cifar;
 mod places;
 mod published;
 mod resample;

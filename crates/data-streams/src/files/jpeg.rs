@@ -1,8 +1,10 @@
 //! JPEG files that are whole.
 //!
 //! Decoders that show pictures fill what is missing with grey and say nothing. Here a file that ends before its end
-//! marker (ITU-T T.81, B.1.1.3) is refused, and one whose coefficients cannot be decoded. A scan that is cut short and
-//! ended by a marker again, as some programs repair files, is not told from a whole one.
+//! marker (ITU-T T.81, B.1.1.3) is refused, one whose coefficients cannot be decoded, and one whose scan was cut short and
+//! then ended by a marker again, as some programs repair files (`blocks`). Of progressive files the last is not told.
+
+mod blocks;
 
 use image::{DynamicImage, GrayImage, RgbImage, metadata::Orientation};
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
@@ -12,9 +14,15 @@ use super::picture::{LONGEST_SIDE, MOST_ALLOCATED};
 
 const END: u8 = 0xd9;
 
+/// Checks that nothing is missing at the end.
+pub(super) fn check_whole(bytes: &[u8]) -> Result<(), String> {
+    check_end(bytes)?;
+    blocks::check(bytes)
+}
+
 /// Checks that the end marker is there: segments are passed by their lengths, so that the end of a thumbnail within one
 /// is not taken for it.
-pub(super) fn check_end(bytes: &[u8]) -> Result<(), String> {
+fn check_end(bytes: &[u8]) -> Result<(), String> {
     let truncated = || Err(format!("truncated: its {} bytes end before the picture does", bytes.len()));
     let mut at = 0;
     while let Some(&[first, marker, ..]) = bytes.get(at..) {

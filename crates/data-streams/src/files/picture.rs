@@ -56,7 +56,7 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
         return Err(format!("more than {MOST_BYTES} bytes"));
     }
     if image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg) {
-        jpeg::check_end(bytes)?;
+        jpeg::check_whole(bytes)?;
         if let Some(image) = jpeg::decode(bytes)? {
             return Ok(image);
         }

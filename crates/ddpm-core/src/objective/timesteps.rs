@@ -2,7 +2,7 @@
 
 use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{CoreError, noise::Key};
 
@@ -57,7 +57,16 @@ pub struct TimestepSampler {
     sampling: TimestepSampling,
     timesteps: usize,
     /// For each timestep its last losses, oldest first; empty where none are kept.
+    #[serde(deserialize_with = "or_not_finite")]
     history: Vec<Vec<f64>>,
+}
+
+/// Losses, of which those that are not finite are `null` in JSON. No timestep is drawn by such a history until new losses
+/// have taken its place, whichever of NaN and the infinities it had.
+fn or_not_finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f64>>, D::Error> {
+    let found: Vec<Vec<Option<f64>>> = Vec::deserialize(deserializer)?;
+    let known = |losses: Vec<Option<f64>>| losses.into_iter().map(|loss| loss.unwrap_or(f64::NAN)).collect();
+    Ok(found.into_iter().map(known).collect())
 }
 
 impl TimestepSampler {
@@ -174,6 +183,27 @@ mod tests {
     }
 
     proptest! {
+        /// A training that diverged is saved too: its sampler draws on as before.
+        #[test]
+        fn a_sampler_is_read_back_whatever_its_losses(
+            losses in prop::collection::vec(any::<f64>(), 30),
+            strange in prop::option::of((0_usize..30, prop::sample::select(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY][..]))),
+        ) {
+            let mut losses = losses;
+            if let Some((i, value)) = strange {
+                losses[i] = value;
+            }
+            let mut sampler = TimestepSampler::new(TimestepSampling::LossSecondMoment { uniform_share: 0.1 }, 3);
+            losses.iter().enumerate().for_each(|(i, &loss)| sampler.record(&[i % 3], &[loss]));
+            let text = serde_json::to_string(&sampler).unwrap();
+            let again: TimestepSampler = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(serde_json::to_string(&again).unwrap(), text);
+            prop_assert_eq!(again.draw(8, KEY), sampler.draw(8, KEY));
+            if losses.iter().all(|loss| loss.is_finite()) {
+                prop_assert_eq!(again, sampler);
+            }
+        }
+
         #[test]
         fn strata_hold_one_timestep_each(n in 1_usize..70, timesteps in 70_usize..1000, step in 0_usize..1000) {
             let sampler = TimestepSampler::new(TimestepSampling::Stratified, timesteps);

@@ -138,6 +138,43 @@ fn a_jpeg_that_lacks_its_end_is_refused_and_one_with_something_behind_it_read() 
     );
 }
 
+/// Where the data of a JPEG's last scan begin.
+fn scan_of(jpeg: &[u8]) -> usize {
+    let marker = jpeg.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap();
+    marker + 2 + usize::from(u16::from_be_bytes([jpeg[marker + 2], jpeg[marker + 3]]))
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jpeg").join(name)).unwrap()
+}
+
+/// As programs do that repair a file which was cut off: they add the end marker.
+#[test]
+fn a_scan_that_was_cut_short_and_closed_again_is_refused() {
+    let scratch = Scratch::new();
+    let mut noise = Vec::new();
+    let picture = RgbImage::from_fn(40, 24, |x, y| Rgb([(37 * x + 91 * y) as u8, (x * y * 13) as u8, 77]));
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut noise, 90).encode_image(&picture).unwrap();
+    for whole in [noise, fixture("restarts.jpg"), fixture("grey.jpg")] {
+        assert!(open(&scratch.file(&whole)).is_ok());
+        let scan = scan_of(&whole);
+        // Not to the last block: a byte of it may be missing.
+        for end in (scan..whole.len() - 60).step_by(11) {
+            let closed = [&whole[..end], &[0xff, 0xd9]].concat();
+            let message = open(&scratch.file(&closed)).unwrap_err().to_string();
+            assert!(message.contains("truncated and closed again: its data end after"), "{end}: {message}");
+        }
+    }
+    // 3 x 2 units of six blocks: the first two have a restart behind them.
+    let restarts = fixture("restarts.jpg");
+    let restart = restarts.windows(2).position(|pair| pair == [0xff, 0xd0]).unwrap();
+    let message =
+        open(&scratch.file(&[&restarts[..restart], &[0xff, 0xd9]].concat())).unwrap_err().to_string();
+    assert!(message.ends_with("its data end after 2 of 6 blocks"), "{message}");
+    // What is not understood is left to the decoder.
+    assert!(open(&scratch.file(&fixture("progressive.jpg"))).is_ok());
+}
+
 #[test]
 fn grey_stays_grey_and_what_is_no_picture_is_told() {
     let scratch = Scratch::new();

@@ -1,5 +1,7 @@
 //! Schedulers of diffusers: which are read, what is kept, and what samplers make of them.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::sampler::{Ancestral, Ddim, DpmSolver, Heun};
 
@@ -173,5 +175,36 @@ fn steps_that_nobody_asked_for_fit_the_process() {
                 assert!(sampler.evaluations(timesteps) <= most, "{sampler:?}");
             }
         }
+    }
+}
+
+proptest! {
+    /// Any finite number and any count, of any class, written as Python reads it and read again.
+    #[test]
+    fn any_scheduler_is_read_back(
+        class in prop::sample::select(CLASSES.iter().map(|class| class.name).collect::<Vec<_>>()),
+        (counts, whole) in any::<([usize; 2], bool)>(),
+        numbers in any::<[f64; 5]>(),
+        betas in prop::option::of(prop::collection::vec(any::<f64>(), 0..4)),
+        unknown in "\\PC{0,12}",
+    ) {
+        let config = SchedulerConfig {
+            num_train_timesteps: counts[0],
+            steps_offset: counts[1],
+            beta_start: numbers[0],
+            beta_end: numbers[1],
+            clip_sample_range: numbers[2],
+            dynamic_thresholding_ratio: numbers[3],
+            sample_max_value: numbers[4],
+            trained_betas: betas,
+            clip_sample: whole,
+            thresholding: !whole,
+            source: Map::from_iter([("mine".to_owned(), json!({ "word": unknown }))]),
+            ..Class::named(class).unwrap().default_config()
+        };
+        let read = again(&config);
+        prop_assert_eq!(read.own_fields(), config.own_fields());
+        prop_assert_eq!((read.class.as_str(), &read.source["mine"]), (class, &config.source["mine"]));
+        prop_assert_eq!(again(&read).to_json(), read.to_json());
     }
 }

@@ -10,7 +10,11 @@ use burn::tensor::TensorData;
 use serde_json::Value;
 
 use super::{
-    super::{directory::contents, fields::warn_once, read_json},
+    super::{
+        directory::contents,
+        fields::{cut, warn_once},
+        read_json,
+    },
     load_tensors,
 };
 use crate::CoreError;
@@ -126,6 +130,7 @@ fn shards(index: PathBuf, dir: &Path) -> Result<WeightFiles, CoreError> {
     let mut tensors: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
     for (tensor, file) in map {
         let name = file.as_str().filter(|name| is_plain(name)).ok_or_else(|| {
+            let (tensor, file) = (cut(tensor), cut(&file.to_string()));
             format(format!("`weight_map.{tensor}` is {file}: expected the name of a file beside the index"))
         })?;
         tensors.entry(dir.join(name)).or_default().push(tensor.clone());
@@ -171,10 +176,10 @@ impl WeightFiles {
         for (shard, listed) in shards {
             let held = load_tensors(shard)?;
             if let Some(missing) = listed.iter().find(|&name| !held.contains_key(name)) {
-                return Err(format(format!("tensor `{missing}` is not in {}", shard.display())));
+                return Err(format(format!("tensor `{}` is not in {}", cut(missing), shard.display())));
             }
             if let Some(twice) = held.keys().find(|&name| all.contains_key(name)) {
-                return Err(format(format!("tensor `{twice}` is in more than one shard")));
+                return Err(format(format!("tensor `{}` is in more than one shard", cut(twice))));
             }
             all.extend(held);
         }

@@ -123,6 +123,8 @@ pub(crate) fn modern_names(tensors: HashMap<String, TensorData>) -> HashMap<Stri
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn tensors(values: &[(&str, [f32; 3])]) -> HashMap<String, TensorData> {
@@ -152,6 +154,35 @@ mod tests {
             let message = save(values, dir.path()).unwrap_err().to_string();
             assert!(message.contains("not finite") && message.contains(WEIGHTS), "{message}");
             assert!(!dir.path().join(WEIGHTS).exists());
+        }
+    }
+    proptest! {
+        /// Bit for bit, -0 and the smallest numbers too; or refused with a count, and nothing is written.
+        #[test]
+        fn weights_are_read_back(
+            bits in prop::collection::vec(any::<u32>(), 1..20),
+            names in prop::collection::btree_set("[a-z_0-9.]{1,20}", 1..4),
+        ) {
+            let values: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(bits)).collect();
+            let lost = values.iter().filter(|value| !value.is_finite()).count();
+            let data = TensorData::new(values, [bits.len()]);
+            let tensors: HashMap<String, TensorData> =
+                names.into_iter().map(|name| (name, data.clone())).collect();
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(WEIGHTS);
+            match save(tensors.clone(), dir.path()) {
+                Ok(()) => {
+                    prop_assert_eq!(lost, 0);
+                    let read = load_tensors(&path).unwrap();
+                    prop_assert_eq!(read.len(), tensors.len());
+                    prop_assert!(tensors.iter().all(|(name, data)| same_bits(&read[name], data)));
+                }
+                Err(error) => {
+                    let told = error.to_string();
+                    let count = format!("{lost} of {} numbers are not finite", bits.len());
+                    prop_assert!(lost > 0 && told.contains(&count) && !path.exists(), "{}", told);
+                }
+            }
         }
     }
 }

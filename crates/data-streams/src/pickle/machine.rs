@@ -1,57 +1,60 @@
-//! A machine for the part of pickle's language that a dict of tensors is written in (protocol 2; the instructions are
-//! documented in Python's `pickletools`). It makes values of its own and calls nothing.
+//! The machine that runs a pickle.
 //!
-//! A list or dict may not be taken from the memo: shared and cyclic ones do not occur, and without them values are trees.
+//! A list, dict or other mutable value may not be taken from the memo: shared and cyclic ones do not occur, and without them
+//! values are trees.
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::{
-    error::StateDictError,
-    storage::{Storage, View},
-    value::{Keyed, Listed, Name, Value},
-};
+use super::{Dialect, Keyed, Listed, PickleError, Value};
 
 /// Characters of a name.
-const LONGEST_NAME: usize = 256;
+pub(super) const LONGEST_NAME: usize = 256;
+
+/// Instructions of a pickle. An instruction of a byte may make a value of many: this bounds their memory.
+const MOST_INSTRUCTIONS: usize = 1 << 21;
 
 /// Runs pickles that stand one after another.
-pub(super) struct Machine<'a> {
-    bytes: &'a [u8],
-    at: usize,
+#[derive(Debug)]
+pub struct Machine<'a, D: Dialect<'a>> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
     /// Where the instruction that is carried out stands.
     began: usize,
-    stack: Vec<Value>,
+    pub(super) stack: Vec<Value<'a, D::Object>>,
     /// Heights of the stack that later instructions go back to.
     marks: Vec<usize>,
-    memo: HashMap<u32, Option<Value>>,
-    storages: Vec<Rc<Storage>>,
+    memo: HashMap<u32, Option<Value<'a, D::Object>>>,
+    dialect: D,
 }
 
-type Done<T = ()> = Result<T, StateDictError>;
+pub(super) type Done<T = ()> = Result<T, PickleError>;
 
-impl<'a> Machine<'a> {
+impl<'a, D: Dialect<'a>> Machine<'a, D> {
     /// A machine that begins at a byte.
-    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
-        let (stack, marks, storages) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bytes, at, began: at, stack, marks, memo: HashMap::new(), storages }
+    pub fn new(bytes: &'a [u8], at: usize, dialect: D) -> Self {
+        let (stack, marks) = (Vec::new(), Vec::new());
+        Self { bytes, at, began: at, stack, marks, memo: HashMap::new(), dialect }
     }
 
     /// The byte after the last pickle that was run.
-    pub(super) fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.at
     }
 
-    /// The storages that the pickles named.
-    pub(super) fn take_storages(&mut self) -> Vec<Rc<Storage>> {
-        std::mem::take(&mut self.storages)
+    /// The dialect, with what it noted.
+    pub fn dialect(&mut self) -> &mut D {
+        &mut self.dialect
     }
 
     /// Runs one pickle and gives the value that it makes.
-    pub(super) fn run(&mut self) -> Done<Value> {
+    ///
+    /// # Errors
+    /// [`PickleError`] for a pickle that is cut off or damaged, or that has an instruction or a name which is not read.
+    pub fn run(&mut self) -> Done<Value<'a, D::Object>> {
         self.stack.clear();
         self.marks.clear();
         self.memo.clear();
-        loop {
+        for _ in 0..MOST_INSTRUCTIONS {
             self.began = self.at;
             let [code] = *self.chunk()?;
             if code == b'.' {
@@ -62,13 +65,16 @@ impl<'a> Machine<'a> {
             }
             self.step(code)?;
         }
+        Err(self.damaged(format!("more than {MOST_INSTRUCTIONS} instructions")))
     }
 
     fn step(&mut self, code: u8) -> Done {
         match code {
             0x80 => match *self.chunk()? {
-                [2 | 3] => {}
-                [other] => return Err(self.damaged(format!("its protocol is {other}, expected 2"))),
+                [protocol] if (2..=D::LATEST).contains(&protocol) => {}
+                [other] => {
+                    return Err(self.damaged(format!("its protocol is {other}, expected 2 to {}", D::LATEST)));
+                }
             },
             // Constants.
             b'N' => self.stack.push(Value::None),
@@ -134,99 +140,97 @@ impl<'a> Machine<'a> {
                 self.get(at)?;
             }
             // What would call Python.
-            b'Q' => self.persistent()?,
+            b'Q' => self.outside()?,
             b'R' => self.call()?,
-            b'b' => self.attributes()?,
-            code => return Err(StateDictError::Instruction { code, at: self.began }),
+            b'b' => self.fill()?,
+            code if D::LATEST > 3 => self.later(code)?,
+            code => return Err(self.refused(code)),
         }
         Ok(())
     }
 
-    fn chunk<const N: usize>(&mut self) -> Done<&'a [u8; N]> {
-        let chunk = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
-        let chunk = chunk.ok_or(StateDictError::Cut { at: self.bytes.len(), within: "a pickle" })?;
-        self.at += N;
-        Ok(chunk)
-    }
-
-    fn slice(&mut self, length: usize) -> Done<&'a [u8]> {
-        let slice = self.bytes.get(self.at..).and_then(|rest| rest.get(..length));
-        let slice = slice.ok_or(StateDictError::Cut { at: self.bytes.len(), within: "a pickle" })?;
-        self.at += length;
-        Ok(slice)
-    }
-
-    fn text(&mut self, length: usize) -> Done<Rc<str>> {
-        let slice = self.slice(length)?;
-        std::str::from_utf8(slice).map(Into::into).map_err(|_| self.damaged("text that is not UTF-8"))
-    }
-
-    /// A number of one or two bytes, without a sign.
-    fn number<const N: usize>(&mut self) -> Done {
-        let number = self.chunk::<N>()?.iter().rev().fold(0, |number, &byte| number << 8 | i64::from(byte));
-        self.stack.push(Value::Int(number));
-        Ok(())
-    }
-
-    /// A number of any length, with a sign.
-    fn long(&mut self) -> Done {
-        let [length] = *self.chunk()?;
-        let slice = self.slice(length.into())?;
-        if slice.len() > 8 {
-            return Err(self.damaged("a number of more than 64 bits"));
+    /// Strings of bytes, of Python 2 (`U`, `T`) and of Python 3, and the instructions of protocols 4 and 5.
+    fn later(&mut self, code: u8) -> Done {
+        match code {
+            b'U' | b'C' => {
+                let [length] = *self.chunk()?;
+                self.push_bytes(length.into())?;
+            }
+            b'T' | b'B' => {
+                let length = u32::from_le_bytes(*self.chunk()?);
+                self.push_bytes(length.into())?;
+            }
+            // Bytes that can be changed are not told apart: nothing changes them.
+            0x8e | 0x96 => {
+                let length = u64::from_le_bytes(*self.chunk()?);
+                self.push_bytes(length)?;
+            }
+            0x8c => {
+                let [length] = *self.chunk()?;
+                let text = self.text(length.into())?;
+                self.stack.push(Value::Text(text));
+            }
+            0x93 => {
+                let (module, name) = match &self.top(2)?[..] {
+                    [Value::Text(module), Value::Text(name)] => (Rc::clone(module), Rc::clone(name)),
+                    _ => return Err(self.damaged("a name that is no text")),
+                };
+                self.named(&module, &name)?;
+            }
+            // The next place in the memo.
+            0x94 => self.put(self.memo.len() as u32)?,
+            // A frame: how many bytes may be read ahead.
+            0x95 => {
+                let _: &[u8; 8] = self.chunk()?;
+            }
+            code => return Err(self.refused(code)),
         }
-        let sign = slice.last().map_or(0, |last| if last & 0x80 == 0 { 0 } else { 0xff });
-        let mut bytes = [sign; 8];
-        bytes[..slice.len()].copy_from_slice(slice);
-        self.stack.push(Value::Int(i64::from_le_bytes(bytes)));
         Ok(())
     }
 
     /// A function or class: two lines, its module and its name.
     fn name(&mut self) -> Done {
         let (module, name) = (self.line()?, self.line()?);
-        let found = Name::parse(&module, &name);
-        self.stack.push(Value::Name(found.ok_or_else(|| StateDictError::Name(format!("{module}.{name}")))?));
+        self.named(&module, &name)
+    }
+
+    fn named(&mut self, module: &str, name: &str) -> Done {
+        let Some(found) = D::name(module, name) else {
+            let name = format!("{module}.{name}").chars().take(LONGEST_NAME).collect();
+            return Err(PickleError::Name { name, content: D::CONTENT });
+        };
+        self.stack.push(Value::Object(found));
         Ok(())
     }
 
-    fn line(&mut self) -> Done<Rc<str>> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let length = rest.iter().take(LONGEST_NAME).position(|&byte| byte == b'\n');
-        let length = length.ok_or_else(|| self.damaged("a name without an end"))?;
-        let line = self.text(length)?;
-        self.at += 1;
-        Ok(line)
-    }
-
     /// The values above the last mark, which is taken away.
-    fn pop_to_mark(&mut self) -> Done<Vec<Value>> {
+    fn pop_to_mark(&mut self) -> Done<Vec<Value<'a, D::Object>>> {
         let mark = self.marks.pop().ok_or_else(|| self.damaged("a mark is missing"))?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
 
     /// The last `n` values; those below a mark are out of reach.
-    fn top(&mut self, n: usize) -> Done<Vec<Value>> {
+    fn top(&mut self, n: usize) -> Done<Vec<Value<'a, D::Object>>> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let from = self.stack.len().checked_sub(n).filter(|&from| from >= floor);
         let from = from.ok_or_else(|| self.damaged("a value is missing"))?;
         Ok(self.stack.split_off(from))
     }
 
-    fn tuple(&mut self, items: Vec<Value>) -> Done {
+    fn tuple(&mut self, items: Vec<Value<'a, D::Object>>) -> Done {
         let tuple = Listed::of(items).ok_or_else(|| self.too_deep())?;
         self.stack.push(Value::Tuple(tuple));
         Ok(())
     }
 
-    fn append(&mut self, items: Vec<Value>) -> Done {
+    fn append(&mut self, items: Vec<Value<'a, D::Object>>) -> Done {
         match self.stack.last_mut() {
             Some(Value::List(list)) => list.extend(items).ok_or_else(|| self.too_deep()),
             _ => Err(self.damaged("there is no list to append to")),
         }
     }
 
-    fn insert(&mut self, items: Vec<Value>) -> Done {
+    fn insert(&mut self, items: Vec<Value<'a, D::Object>>) -> Done {
         let Some(Value::Dict(dict)) = self.stack.last_mut() else {
             return Err(self.damaged("there is no dict to fill"));
         };
@@ -244,7 +248,7 @@ impl<'a> Machine<'a> {
 
     fn put(&mut self, at: u32) -> Done {
         let value = self.stack.last().ok_or_else(|| self.damaged("there is no value to remember"))?;
-        let value = (!value.is_mutable()).then(|| value.clone());
+        let value = (!value.is_mutable::<D>()).then(|| value.clone());
         self.memo.insert(at, value);
         Ok(())
     }
@@ -252,57 +256,56 @@ impl<'a> Machine<'a> {
     fn get(&mut self, at: u32) -> Done {
         match self.memo.get(&at) {
             Some(Some(value)) => self.stack.push(value.clone()),
-            Some(None) => return Err(self.damaged("a list or dict in two places")),
+            Some(None) => {
+                return Err(self.damaged("a list or dict in two places, or another value that changes"));
+            }
             None => return Err(self.damaged("it recalls what was not remembered")),
         }
         Ok(())
     }
 
-    /// A storage, which is named by a tuple.
-    fn persistent(&mut self) -> Done {
-        let storage = match &self.top(1)?[..] {
-            [Value::Tuple(id)] => Storage::of_persistent_id(id),
-            _ => None,
-        };
-        let storage = Rc::new(storage.ok_or_else(|| self.damaged("what it names is no storage"))?);
-        self.storages.push(Rc::clone(&storage));
-        self.stack.push(Value::Storage(storage));
+    /// What is not in the pickle, and named by a value that is.
+    fn outside(&mut self) -> Done {
+        let id = self.top(1)?;
+        let object = id.first().map(|id| self.dialect.outside(id));
+        let object = object.unwrap_or_else(|| Err("it names nothing".into()));
+        let object = object.map_err(|problem| self.damaged(problem))?;
+        self.stack.push(Value::Object(object));
         Ok(())
     }
 
-    /// The calls that make a dict or a tensor.
+    /// A call of a name.
     fn call(&mut self) -> Done {
         let called = self.top(2)?;
-        let [Value::Name(name), Value::Tuple(arguments)] = &called[..] else {
+        let [Value::Object(called), Value::Tuple(arguments)] = &called[..] else {
             return Err(self.damaged("a call of what is no name"));
         };
-        let made = match (name, &arguments.items[..]) {
-            (Name::OrderedDict, []) => Some(Value::Dict(Keyed::default())),
-            (Name::RebuildTensor, arguments @ [_, _, _, _])
-            | (Name::RebuildTensorV2, arguments @ [_, _, _, _, _, _]) => {
-                View::of_arguments(arguments).map(|view| Value::Tensor(Rc::new(view)))
-            }
-            (Name::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => Some(tensor.clone()),
-            _ => None,
-        };
-        let made = made.ok_or_else(|| self.damaged(format!("arguments that {name:?} does not take")))?;
+        let made = self.dialect.call(called, &arguments.items);
+        let made = made.map_err(|problem| self.damaged(problem))?;
         self.stack.push(made);
         Ok(())
     }
 
-    /// Attributes of a dict: a module's version numbers, which are left out.
-    fn attributes(&mut self) -> Done {
-        match (&self.top(1)?[..], self.stack.last()) {
-            ([Value::Dict(_)], Some(Value::Dict(_))) => Ok(()),
-            _ => Err(self.damaged("attributes of what is no dict")),
-        }
+    /// Attributes of the last value but one.
+    fn fill(&mut self) -> Done {
+        let state = self.top(1)?;
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let filled = match (self.stack.len() > floor, self.stack.last_mut(), state.first()) {
+            (true, Some(value), Some(state)) => self.dialect.fill(value, state),
+            _ => Err("attributes of nothing".into()),
+        };
+        filled.map_err(|problem| self.damaged(problem))
     }
 
-    fn damaged(&self, problem: impl Into<String>) -> StateDictError {
-        StateDictError::Pickle { at: self.began, problem: problem.into() }
+    fn refused(&self, code: u8) -> PickleError {
+        PickleError::Instruction { code, at: self.began, content: D::CONTENT }
     }
 
-    fn too_deep(&self) -> StateDictError {
+    pub(super) fn damaged(&self, problem: impl Into<String>) -> PickleError {
+        PickleError::Damaged { at: self.began, problem: problem.into() }
+    }
+
+    fn too_deep(&self) -> PickleError {
         self.damaged("values within values without end")
     }
 }
