@@ -9,8 +9,9 @@ use std::{
 use serde_json::Value;
 
 /// Variables by which a user changes what the program prints, or how it reaches a server.
-const USERS: [&str; 13] = [
+const USERS: [&str; 14] = [
     "CLDIFF_FAULT",
+    "CLDIFF_MORE_THREADS_THAN_CORES",
     "CLICOLOR_FORCE",
     "COLUMNS",
     "NO_COLOR",

@@ -21,6 +21,7 @@ pub mod results;
 #[cfg(test)]
 mod rooms;
 mod run;
+mod threads;
 mod ui;
 mod weights;
 
@@ -48,7 +49,7 @@ fn program() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     panics::listen();
     let cli = args::parse();
-    if let Err(failure) = set_threads(cli.threads) {
+    if let Err(failure) = threads::make(cli.threads) {
         return failure.tell();
     }
     // On one of the kernels' threads: called from outside, each of them would have to be handed over and waited for.
@@ -87,19 +88,5 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
     }
 }
 
-/// Sets the number of threads of the CPU kernels.
-fn set_threads(threads: Option<usize>) -> Result<(), Failure> {
-    if threads == Some(0) {
-        return Err(Failure::mistake("--threads 0: expected at least 1"));
-    }
-    // 0 is rayon's word for one thread a core.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).stack_size(STACK);
-    let told = threads.map_or_else(String::new, |threads| format!("--threads {threads}: "));
-    pool.build_global().map_err(|error| Failure::mistake(format!("{told}{error}")))
-}
-
 /// As a shell reports a program that SIGPIPE ended.
 const UNHEARD: u8 = 141;
-
-/// What a main thread has.
-pub(crate) const STACK: usize = 8 << 20;

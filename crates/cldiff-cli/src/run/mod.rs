@@ -11,7 +11,7 @@ mod samples;
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
-use cldiff_engine::{Engine, EngineError, Floors, PrecisionConfig, Reference};
+use cldiff_engine::{Backend, Engine, EngineError, Floors, PrecisionConfig, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
@@ -23,6 +23,7 @@ use crate::{
     quantities::{references, summaries::summarise},
     report,
     results::{FailedCell, Results, StreamInfo, TaskInfo},
+    threads::cells_at_a_time,
     ui::{failure::Failure, progress::Progress, table},
 };
 
@@ -42,7 +43,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let progress = Progress::new(args.quiet);
     let devices: Vec<String> = engines.iter().map(|engine| engine.device()).collect();
     progress.say(&format!("{} on {} ({})", config.name, engines[0].backend(), devices.join(", ")));
-    let jobs = args.jobs.unwrap_or(engines.len());
+    let is_gpu = Backend::named(engines[0].backend()).is_some_and(|backend| backend.is_gpu);
+    let jobs = cells_at_a_time(args.jobs.unwrap_or(engines.len()), is_gpu);
     let (results, failed) = match results(&engines, jobs, &stream, &loaded, &directory, &progress) {
         Ok(both) => both,
         Err(failure) => {
