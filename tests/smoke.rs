@@ -20,6 +20,7 @@ fn a_run_leaves_table_pictures_models_and_a_report() {
     for expected in ["joint", "finetune", "replay-1", "replay-0.1", "report: run/report.html"] {
         assert!(stdout.contains(expected), "no {expected} in\n{stdout}");
     }
+    told_at_the_start(&stderr);
     let run = scratch.path("run");
     for file in ["config.toml", "manifest.json", "results.json", "report.html", "real.png"] {
         assert!(run.join(file).is_file(), "{file}");
@@ -36,9 +37,31 @@ fn a_run_leaves_table_pictures_models_and_a_report() {
         serde_json::from_str(&fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["backend"], "flex");
     assert!(manifest["end"].is_string());
+    let classes = manifest["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 10);
+    assert!(classes.iter().all(|class| (&class["train"], &class["eval"]) == (&60.into(), &40.into())));
     schema_1(&results_without_cost(&run));
     let again = scratch.cldiff(&["report", "run"]);
     assert!(again.status.success() && text(&again.stdout).contains("finetune"));
+}
+
+/// A run says in lines of at most 80 columns, without colours, what it does, on which images, where to and for how long.
+fn told_at_the_start(stderr: &str) {
+    for expected in [
+        "smoke: 4 cells (4 strategies x 1 seed) on flex: CPU (",
+        "results: run\n",
+        "in 2 tasks: ",
+        "10 classes, each with 60 images to train on and 40 held out\n",
+        "this takes about ",
+        "[4/4] replay-0.1  after task 2/2: FID over tasks seen ",
+    ] {
+        assert!(stderr.contains(expected), "no \"{expected}\" in\n{stderr}");
+    }
+    let before = stderr.find("this takes about ").unwrap();
+    assert!(before < stderr.find("training the classifier").unwrap(), "told before anything is computed:\n{stderr}");
+    let longest = stderr.lines().max_by_key(|line| line.chars().count()).unwrap();
+    assert!(longest.chars().count() <= 80, "{longest}");
+    assert!(!stderr.contains('\x1b'), "{stderr}");
 }
 
 /// The keys and shapes of results.json.

@@ -25,13 +25,13 @@ mod threads;
 mod ui;
 mod weights;
 
-use std::{process::ExitCode, time::Instant};
+use std::{io::IsTerminal, process::ExitCode, time::Instant};
 
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},
-    ui::{download, failure, failure::Failure, panics},
+    ui::{download, failure, failure::Failure, panics, progress::AboveBar},
 };
 
 pub use program::{FromConfig, Program};
@@ -46,7 +46,12 @@ fn program() -> ExitCode {
     let started = Instant::now();
     // `RUST_LOG=cldiff=debug` shows more; by default only warnings reach the terminal.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| AboveBar)
+        .with_ansi(has_colours())
+        .without_time()
+        .init();
     panics::listen();
     let cli = args::parse();
     if let Err(failure) = threads::make(cli.threads) {
@@ -63,6 +68,12 @@ fn program() -> ExitCode {
             None => Failure::of_panic(&panic).tell(),
         },
     }
+}
+
+/// Whether stderr is a terminal whose user has not switched colours off (no-color.org).
+fn has_colours() -> bool {
+    let off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !off
 }
 
 fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {

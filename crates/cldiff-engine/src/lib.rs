@@ -20,6 +20,7 @@ mod generate;
 mod measure;
 mod memory;
 mod network;
+mod pace;
 mod parity;
 mod probe;
 mod reference;

@@ -18,6 +18,7 @@ use super::{
     numbers::cell_result,
     observer::{Observer, Rate, StateKeeper},
     reason::reason,
+    title::Title,
 };
 use crate::{
     config::Config,
@@ -88,8 +89,7 @@ impl Runner<'_> {
                     Ok(result.clone())
                 }
                 None => {
-                    let title = format!("[{}/{}] {}", i + 1, cells.len(), cells[i].strategy.label());
-                    self.run_cell(self.workers[worker], &cells[i], title)
+                    self.run_cell(self.workers[worker], &cells[i], Title::of(&cells, i))
                 }
             };
             if matches!(outcome, Err(Trouble::Run(_))) {
@@ -115,7 +115,7 @@ impl Runner<'_> {
         self.cell_directory(spec).states(self.config.checkpoints.keep).clear();
     }
 
-    fn run_cell(&self, worker: Worker<'_>, spec: &CellSpec, title: String) -> Result<CellResult, Trouble> {
+    fn run_cell(&self, worker: Worker<'_>, spec: &CellSpec, title: Title) -> Result<CellResult, Trouble> {
         let directory = self.cell_directory(spec);
         if let Some(reason) = directory.failed() {
             self.progress.say(&format!("{title}  failed last time and is tried again: {reason}"));
@@ -148,7 +148,7 @@ impl Runner<'_> {
         worker: Worker<'_>,
         spec: &CellSpec,
         directory: &CellDirectory,
-        title: String,
+        title: Title,
     ) -> Result<CellResult, EngineError> {
         let states = directory.states(self.config.checkpoints.keep);
         let (state, damaged) = states.newest();
@@ -173,6 +173,7 @@ impl Runner<'_> {
             work: Workload::of(spec, self.stream).0,
             stop: &self.stop,
             rate: Rate::new(),
+            loss: None,
         };
         let outcome = worker.engine.run_cell(spec, self.stream, worker.reference, state, &mut observer)?;
         let result = cell_result(spec, &outcome.evaluations, &outcome.cost);
