@@ -48,10 +48,12 @@
 mod choice;
 mod describe;
 mod list;
+mod plain;
 mod schema;
 
 pub use describe::{Describe, Options, Serializable};
 pub use list::{Entry, List, ListError};
+pub use plain::plain_value;
 pub use schema::one_of;
 
 #[doc(hidden)]

@@ -73,6 +73,17 @@ impl Name {
             _ => return None,
         })
     }
+
+    /// Its name in Python, for messages.
+    pub(super) fn called(&self) -> &'static str {
+        match self {
+            Self::OrderedDict => "collections.OrderedDict",
+            Self::RebuildTensor => "torch._utils._rebuild_tensor",
+            Self::RebuildTensorV2 => "torch._utils._rebuild_tensor_v2",
+            Self::RebuildParameter => "torch._utils._rebuild_parameter",
+            Self::StorageOf(_) => "a storage",
+        }
+    }
 }
 
 impl Value {
