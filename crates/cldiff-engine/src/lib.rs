@@ -24,6 +24,7 @@ mod pace;
 mod parity;
 mod probe;
 mod reference;
+mod sampling;
 mod spec;
 mod strategy;
 mod training_images;
