@@ -112,6 +112,8 @@ fn no_message_has_words_of_rust() {
         "evaluation.hybrid_sampling.thresholds=[0.5,0.2]",
         "evaluation.classifier.channels=[3]",
         "evaluation.every_steps=0",
+        "evaluation.guidance=inf",
+        "evaluation.sampler={ddim={eta=nan}}",
         "precision=\"f8\"",
         "checkpoints.most_time=2.0",
     ] {

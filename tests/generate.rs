@@ -489,6 +489,12 @@ fn a_checkpoint_and_its_export_are_drawn_from_as_in_the_run() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(drawn == samples_of(&scratch, "exported", &[]));
 
+    // A scheduler that the user has changed is followed; the number of steps and eta are no keys of it.
+    let scheduler = scratch.path(&model).join("scheduler_config.json");
+    edit(&scheduler, "\"clip_sample\": true", "\"clip_sample\": false");
+    let unclipped = samples_of(&scratch, &model, &[]);
+    assert!(unclipped != drawn && unclipped == named(&["--steps", "6", "--eta", "1"]));
+
     let heun = run("heun", "{heun={steps=5}}");
     assert!(samples_of(&scratch, &heun, &[]) == samples_of(&scratch, &heun, &["--sampler", "heun", "--steps", "5"]));
     let arguments = ["sample", "--model", &heun, "--eta", "1", "--backend", "flex", "--out", "x.png"];

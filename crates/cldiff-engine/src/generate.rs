@@ -238,7 +238,7 @@ fn drawn_by(
     let of_run = if job.sampler.is_none() { Sampling::read(&job.model)? } else { None };
     if let Some(sampling) = of_run {
         let guidance = job.guidance.or(sampling.guidance);
-        return Ok((sampling.with(job.steps, job.eta)?, guidance));
+        return Ok((sampling.sampler(scheduler, job.steps, job.eta)?, guidance));
     }
     let mut sampler = job.sampler.clone().unwrap_or_else(|| SamplerConfig::of(Ddim::default()));
     sampler.edit().follow(scheduler, job.steps, job.eta.unwrap_or(0.0));

@@ -2,11 +2,12 @@
 //! some of it: the number of steps, eta and guidance, and samplers that diffusers does not have.
 //!
 //! `cldiff sample` follows the file where no sampler is named, so that it draws as the run did. diffusers passes it over.
+//! Where the scheduler beside it was changed since, that one is followed in all that it has keys for.
 
 use std::{fs, io, path::Path};
 
 use cl_strategies::ConditionOn;
-use ddpm_core::{CoreError, plain_words, sampler::SamplerConfig};
+use ddpm_core::{CoreError, diffusers::SchedulerConfig, plain_words, sampler::SamplerConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -60,11 +61,31 @@ impl Sampling {
         Self::read(model).map(|_| ())
     }
 
-    /// The sampler with other steps and another eta, where these are given.
+    /// The sampler for a model with this scheduler, with other steps and another eta, where these are given.
     ///
     /// # Errors
     /// [`CoreError::Config`] for an option that the sampler does not have.
-    pub(crate) fn with(self, steps: Option<usize>, eta: Option<f64>) -> Result<SamplerConfig, CoreError> {
+    pub(crate) fn sampler(
+        mut self,
+        scheduler: &SchedulerConfig,
+        steps: Option<usize>,
+        eta: Option<f64>,
+    ) -> Result<SamplerConfig, CoreError> {
+        let written = SchedulerConfig::of(&scheduler.process()?).sampled_by(&self.sampler);
+        if scheduler.samples_like(&written) {
+            return self.with(steps, eta);
+        }
+        tracing::warn!("the scheduler of this model is not the one that its run wrote: its settings are followed");
+        let options = serde_json::to_value(&self.sampler).unwrap_or_default();
+        let own = &options[self.sampler.name()];
+        let steps = steps.or_else(|| usize::try_from(own["steps"].as_u64()?).ok());
+        let eta = eta.or_else(|| own["eta"].as_f64()).unwrap_or(0.0);
+        self.sampler.edit().follow(scheduler, steps, eta);
+        Ok(self.sampler)
+    }
+
+    /// The sampler with other steps and another eta, where these are given.
+    fn with(self, steps: Option<usize>, eta: Option<f64>) -> Result<SamplerConfig, CoreError> {
         let given = [("steps", steps.map(|steps| json!(steps))), ("eta", eta.map(|eta| json!(eta)))];
         let mut sampler = self.sampler;
         for (key, value) in given.into_iter().filter_map(|(key, value)| Some((key, value?))) {
@@ -90,7 +111,12 @@ fn changed(sampler: &SamplerConfig, key: &str, value: &Value) -> Result<SamplerC
 
 #[cfg(test)]
 mod tests {
-    use ddpm_core::sampler::{Ancestral, Ddim, DpmSolver, Heun};
+    use ddpm_core::{
+        ProcessConfig,
+        diffusion::{Prediction, Threshold, Variance},
+        sampler::{Ancestral, Ddim, DpmSolver, Heun},
+        schedule::Spacing,
+    };
 
     use super::*;
 
@@ -126,6 +152,36 @@ mod tests {
         assert_eq!(changed.get(), Some(&Ancestral { steps: Some(5), ..Ancestral::default() }));
         let refused = heun.with(None, Some(0.5)).unwrap_err().to_string();
         assert!(refused.starts_with("`eta` is 0.5: `heun`"), "{refused}");
+    }
+
+    /// Of a sampler that diffusers' scheduler has no keys for: it clips, as DPM-Solver++ does not there.
+    #[test]
+    fn a_scheduler_that_was_changed_is_followed() {
+        let solver = DpmSolver { steps: 7, threshold: Threshold::Clip, ..DpmSolver::default() };
+        let sampling = || Sampling { sampler: SamplerConfig::of(solver), guidance: None };
+        let scheduler = SchedulerConfig::of(&ProcessConfig::default()).sampled_by(&sampling().sampler);
+        let same = sampling().sampler(&scheduler, None, None).unwrap();
+        assert_eq!(same.get(), Some(&solver));
+        let mut changed = scheduler;
+        changed.timestep_spacing = Spacing::Trailing;
+        let followed = DpmSolver { steps: 7, spacing: Spacing::Trailing, ..DpmSolver::default() };
+        assert_eq!(sampling().sampler(&changed, None, None).unwrap().get(), Some(&followed));
+        let fewer = sampling().sampler(&changed, Some(3), Some(1.0)).unwrap();
+        assert_eq!(fewer.get(), Some(&DpmSolver { steps: 3, ..followed }));
+    }
+
+    /// What the scheduler says of the process is no setting of the sampler.
+    #[test]
+    fn another_process_is_sampled_as_in_the_run() {
+        let [ddim, ..] = samplings();
+        for process in [
+            ProcessConfig { timesteps: 50, ..ProcessConfig::default() },
+            ProcessConfig { prediction: Prediction::VPrediction, ..ProcessConfig::default() },
+            ProcessConfig { variance: Variance::LearnedRange, ..ProcessConfig::default() },
+        ] {
+            let scheduler = SchedulerConfig::of(&process).sampled_by(&ddim.sampler);
+            assert_eq!(ddim.clone().sampler(&scheduler, None, None).unwrap(), ddim.sampler);
+        }
     }
 
     #[test]

@@ -98,7 +98,8 @@ impl Runner<'_> {
             }
             ControlFlow::Continue(outcome)
         });
-        let outcomes = outcomes.map_err(|error| Failure::mistake(format!("--jobs: {error}")))?;
+        let no_threads = |error| anyhow::anyhow!("the threads of the cells cannot be started: {error}");
+        let outcomes = outcomes.map_err(|error| Failure::Other(no_threads(error)))?;
         self.progress.finish();
         collect(&cells, outcomes)
     }

@@ -56,7 +56,7 @@ fn table(entries: &[String], columns: usize, most: usize, all: &str) -> Vec<Stri
         })
         .collect();
     if entries.len() > fit {
-        lines.push(format!("  and {} more: {all} has all", entries.len() - fit));
+        lines.push(format!("  and {} more, see {all}", entries.len() - fit));
     }
     lines
 }
@@ -104,7 +104,7 @@ mod tests {
             ]
         );
         let lines = class_counts(&inventory(&counts), 80, 1, "manifest.json");
-        assert_eq!(lines[2], "  and 1 more: manifest.json has all");
+        assert_eq!(lines[2], "  and 1 more, see manifest.json");
         assert_eq!(
             in_one_line(&inventory(&counts[..2])),
             "2 classes, with 50 to 5000 images to train on and 10 to 1000 held out; of each: plane 5000+1000 a class of a \
