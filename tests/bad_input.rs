@@ -149,7 +149,11 @@ fn words_of_rust_are_told_from_others() {
 #[test]
 fn a_buffer_of_two_sizes_or_none_is_told() {
     let one = "expected one of `per_class` and `total`";
-    refused_change("per_class = 10", "per_class = 10, total = 5", &["class_balanced", "is `per_class` and `total`", one]);
+    refused_change(
+        "per_class = 10",
+        "per_class = 10, total = 5",
+        &["class_balanced", "is `per_class` and `total`", one],
+    );
     refused_change("class_balanced = { per_class = 10 }", "class_balanced = { }", &["class_balanced"]);
 }
 

@@ -473,7 +473,8 @@ fn a_checkpoint_and_its_export_are_drawn_from_as_in_the_run() {
         let sampler = format!("evaluation.sampler={sampler}");
         let short = ["training.steps_per_experience=3", "stream.class_incremental.experiences=1"];
         let set = ["--set", &sampler, "--set", short[0], "--set", short[1]];
-        let fixed = ["--config", "smoke", "--backend", "flex", "--quiet", "--strategy", "finetune", "--out", out];
+        let fixed =
+            ["--config", "smoke", "--backend", "flex", "--quiet", "--strategy", "finetune", "--out", out];
         let output = scratch.cldiff(&[&fixed[..], &set].concat());
         assert!(output.status.success(), "{}", text(&output.stderr));
         format!("{out}/cells/finetune-0/checkpoints/after-task-1")
@@ -496,7 +497,10 @@ fn a_checkpoint_and_its_export_are_drawn_from_as_in_the_run() {
     assert!(unclipped != drawn && unclipped == named(&["--steps", "6", "--eta", "1"]));
 
     let heun = run("heun", "{heun={steps=5}}");
-    assert!(samples_of(&scratch, &heun, &[]) == samples_of(&scratch, &heun, &["--sampler", "heun", "--steps", "5"]));
+    assert!(
+        samples_of(&scratch, &heun, &[])
+            == samples_of(&scratch, &heun, &["--sampler", "heun", "--steps", "5"])
+    );
     let arguments = ["sample", "--model", &heun, "--eta", "1", "--backend", "flex", "--out", "x.png"];
     told(&scratch.cldiff(&arguments), &arguments, &["--eta 1", "`heun`", "no such option"]);
     // A file that is not understood is no reason to draw otherwise.

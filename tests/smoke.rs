@@ -58,7 +58,10 @@ fn told_at_the_start(stderr: &str) {
         assert!(stderr.contains(expected), "no \"{expected}\" in\n{stderr}");
     }
     let before = stderr.find("this takes about ").unwrap();
-    assert!(before < stderr.find("training the classifier").unwrap(), "told before anything is computed:\n{stderr}");
+    assert!(
+        before < stderr.find("training the classifier").unwrap(),
+        "told before anything is computed:\n{stderr}"
+    );
     let longest = stderr.lines().max_by_key(|line| line.chars().count()).unwrap();
     assert!(longest.chars().count() <= 80, "{longest}");
     assert!(!stderr.contains('\x1b'), "{stderr}");
@@ -183,7 +186,8 @@ fn there_are_no_more_threads_than_cores() {
         "stream.class_incremental.experiences=1",
     ];
     let run = |out: &str, variable: Option<&str>, more: &[&str]| {
-        let arguments = [&["--config", "smoke", "--backend", "flex", "--out", out], &smallest[..], more].concat();
+        let arguments =
+            [&["--config", "smoke", "--backend", "flex", "--out", out], &smallest[..], more].concat();
         let mut command = scratch.command();
         command.args(arguments).envs(variable.map(|number| ("RAYON_NUM_THREADS", number)));
         let output = command.output().unwrap();

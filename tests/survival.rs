@@ -146,7 +146,8 @@ fn several_cells_at_a_time_change_nothing() {
         command.env("CLDIFF_MORE_THREADS_THAN_CORES", "1");
         command
     };
-    let with = |out: &str, more: &[&str]| command().args([&arguments[..], &[out], more].concat()).output().unwrap();
+    let with =
+        |out: &str, more: &[&str]| command().args([&arguments[..], &[out], more].concat()).output().unwrap();
     let with_fault = |fault: &str, out: &str| {
         let arguments = [&arguments[..], &[out, "--jobs", "4"]].concat();
         command().args(arguments).env("CLDIFF_FAULT", fault).output().unwrap()

@@ -75,7 +75,9 @@ impl Sampling {
         if scheduler.samples_like(&written) {
             return self.with(steps, eta);
         }
-        tracing::warn!("the scheduler of this model is not the one that its run wrote: its settings are followed");
+        tracing::warn!(
+            "the scheduler of this model is not the one that its run wrote: its settings are followed"
+        );
         let options = serde_json::to_value(&self.sampler).unwrap_or_default();
         let own = &options[self.sampler.name()];
         let steps = steps.or_else(|| usize::try_from(own["steps"].as_u64()?).ok());
@@ -105,7 +107,9 @@ fn changed(sampler: &SamplerConfig, key: &str, value: &Value) -> Result<SamplerC
     changed.ok_or_else(|| CoreError::Config {
         key: key.into(),
         value: value.to_string(),
-        expected: format!("`{name}`, by which the run of this model drew, has no such option: name another sampler"),
+        expected: format!(
+            "`{name}`, by which the run of this model drew, has no such option: name another sampler"
+        ),
     })
 }
 

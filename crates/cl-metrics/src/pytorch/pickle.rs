@@ -285,7 +285,8 @@ impl<'a> Machine<'a> {
             (Name::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => Some(tensor.clone()),
             _ => None,
         };
-        let made = made.ok_or_else(|| self.damaged(format!("arguments that {} does not take", name.called())))?;
+        let made =
+            made.ok_or_else(|| self.damaged(format!("arguments that {} does not take", name.called())))?;
         self.stack.push(made);
         Ok(())
     }

@@ -49,7 +49,11 @@ impl Size {
             (None, Some(n)) => check::at_least_1("total", n),
             (given, _) => {
                 let value = if given.is_some() { "`per_class` and `total`" } else { "neither" };
-                Err(StrategyError::config("", format_args!("{value}"), "expected one of `per_class` and `total`"))
+                Err(StrategyError::config(
+                    "",
+                    format_args!("{value}"),
+                    "expected one of `per_class` and `total`",
+                ))
             }
         }
     }

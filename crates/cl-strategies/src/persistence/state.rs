@@ -199,8 +199,7 @@ impl State {
             let problem = format!("its shape is {shape:?}, the stream's images are {}", like.shape());
             return Err(StrategyError::state(name, problem));
         }
-        let pixels =
-            data.into_vec::<u8>().map_err(|error| StrategyError::state(name, error.to_string()))?;
+        let pixels = data.into_vec::<u8>().map_err(|error| StrategyError::state(name, error.to_string()))?;
         ImageDataset::new(like.name(), like.shape(), like.class_names().to_vec(), pixels, labels)
             .map(|images| Some(images.with_tasks(&tasks)))
             .map_err(|error| StrategyError::state(name, error.to_string()))

@@ -137,7 +137,10 @@ mod tests {
     #[test]
     fn the_help_of_steps_has_the_default_of_each_sampler() {
         let help = SamplerArg::help_on_steps();
-        for expected in ["[default: as for --sampler; else 50 with ddim, all with ancestral, 20 with dpm-solver, ", "20 with heun"] {
+        for expected in [
+            "[default: as for --sampler; else 50 with ddim, all with ancestral, 20 with dpm-solver, ",
+            "20 with heun",
+        ] {
             assert!(help.contains(expected), "{help}");
         }
     }

@@ -26,7 +26,8 @@ pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> 
             Ok(stream) => {
                 loaded.resolve(&stream)?;
                 println!("{}: fine", file.display());
-                let counts = class_counts(&Inventory::of_stream(&stream), columns(), LINES, "cldiff data show");
+                let counts =
+                    class_counts(&Inventory::of_stream(&stream), columns(), LINES, "cldiff data show");
                 counts.iter().for_each(|line| println!("{line}"));
             }
             // Data are not part of a configuration: they may be on the machine that runs it.

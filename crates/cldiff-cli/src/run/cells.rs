@@ -88,9 +88,7 @@ impl Runner<'_> {
                     self.leave_alone(&cells[i]);
                     Ok(result.clone())
                 }
-                None => {
-                    self.run_cell(self.workers[worker], &cells[i], Title::of(&cells, i))
-                }
+                None => self.run_cell(self.workers[worker], &cells[i], Title::of(&cells, i)),
             };
             if matches!(outcome, Err(Trouble::Run(_))) {
                 self.stop.store(true, Ordering::SeqCst);

@@ -47,9 +47,8 @@ impl CellObserver for Observer<'_> {
     fn tick(&mut self, tick: Tick) -> ControlFlow<()> {
         let per_second = self.rate.add(tick.phase, tick.images);
         self.loss = if tick.phase == Phase::Train { tick.loss.or(self.loss) } else { None };
-        self.progress.advance(tick.work, || {
-            self.title.progress(&tick, self.stream.len(), self.loss, per_second)
-        });
+        self.progress
+            .advance(tick.work, || self.title.progress(&tick, self.stream.len(), self.loss, per_second));
         if let Some(loss) = tick.loss {
             let line = json!({"event": "train", "task": tick.experience, "step": tick.step, "loss": loss});
             // A full disk shows where the results are written; a lost line of the log does not end a run.

@@ -8,13 +8,7 @@ use data_streams::{Inventory, Stream};
 use crate::{
     config::Config,
     files::run_directory::RunDirectory,
-    ui::{
-        class_counts::class_counts,
-        pace::span,
-        panics,
-        progress::Progress,
-        wrapped::columns,
-    },
+    ui::{class_counts::class_counts, pace::span, panics, progress::Progress, wrapped::columns},
 };
 
 /// Lines of class counts.

@@ -60,7 +60,10 @@ mod tests {
             line(Phase::Train, Some(0.03124)),
             "[3/12] task 2/5 training loss 0.0312 812 images/s replay-0.1"
         );
-        assert_eq!(line(Phase::Train, Some(1234.56)), "[3/12] task 2/5 training loss 1234.6 812 images/s replay-0.1");
+        assert_eq!(
+            line(Phase::Train, Some(1234.56)),
+            "[3/12] task 2/5 training loss 1234.6 812 images/s replay-0.1"
+        );
         assert_eq!(line(Phase::Evaluate, None), "[3/12] task 2/5 evaluating 812 images/s replay-0.1");
     }
 

@@ -78,21 +78,26 @@ mod tests {
     use super::*;
 
     fn inventory(counts: &[(&str, usize, usize)]) -> Inventory {
-        let class = |&(name, train, eval): &(&str, usize, usize)| ClassImages { name: name.into(), train, eval };
+        let class =
+            |&(name, train, eval): &(&str, usize, usize)| ClassImages { name: name.into(), train, eval };
         Inventory(counts.iter().map(class).collect())
     }
 
     #[test]
     fn equal_counts_are_one_line() {
         let equal = inventory(&[("a", 60, 40), ("b", 60, 40), ("left out", 0, 0)]);
-        assert_eq!(class_counts(&equal, 80, 4, "x"), ["2 classes, each with 60 images to train on and 40 held out"]);
+        assert_eq!(
+            class_counts(&equal, 80, 4, "x"),
+            ["2 classes, each with 60 images to train on and 40 held out"]
+        );
         let one = inventory(&[("a", 60, 40)]);
         assert_eq!(class_counts(&one, 80, 4, "x"), ["1 class with 60 images to train on and 40 held out"]);
     }
 
     #[test]
     fn other_counts_are_a_table_that_fits() {
-        let counts = [("plane", 5000, 1000), ("a class of a very long name", 50, 10), ("c\nd", 7, 0), ("e", 700, 10)];
+        let counts =
+            [("plane", 5000, 1000), ("a class of a very long name", 50, 10), ("c\nd", 7, 0), ("e", 700, 10)];
         let lines = class_counts(&inventory(&counts), 80, 4, "x");
         assert_eq!(
             lines,

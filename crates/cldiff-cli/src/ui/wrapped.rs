@@ -44,12 +44,10 @@ mod tests {
 
     #[test]
     fn lines_are_broken_between_words_and_indented() {
-        assert_eq!(wrapped("a line of seven words and no more", 12), [
-            "a line of",
-            "  seven",
-            "  words and",
-            "  no more"
-        ]);
+        assert_eq!(
+            wrapped("a line of seven words and no more", 12),
+            ["a line of", "  seven", "  words and", "  no more"]
+        );
         assert_eq!(wrapped("two  spaces stay", 80), ["two  spaces stay"]);
         assert_eq!(wrapped("  indented", 80), ["  indented"]);
         assert_eq!(wrapped("one\ntwo", 80), ["one", "two"]);

@@ -174,9 +174,15 @@ mod tests {
         );
         assert_eq!(
             whole.never_trained_in(&counted(&[0, 0, 0], &[2, 1, 2])).as_deref(),
-            Some("each of 2 classes is measured, but no experience has images of it to train on: \"a\", \"b\"")
+            Some(
+                "each of 2 classes is measured, but no experience has images of it to train on: \"a\", \"b\""
+            )
         );
-        assert_eq!(whole.never_trained_in(&counted(&[5, 0, 0], &[2, 0, 2])), None, "neither trained nor measured");
+        assert_eq!(
+            whole.never_trained_in(&counted(&[5, 0, 0], &[2, 0, 2])),
+            None,
+            "neither trained nor measured"
+        );
         assert_eq!(whole.never_trained_in(&whole), None);
     }
 
@@ -200,7 +206,8 @@ mod tests {
         let counts: Vec<_> =
             Inventory::of_stream(&stream).0.into_iter().map(|class| (class.train, class.eval)).collect();
         assert_eq!(counts, [(3, 1), (1, 2)]);
-        let counts: Vec<_> = Inventory::of(&data).0.into_iter().map(|class| (class.train, class.eval)).collect();
+        let counts: Vec<_> =
+            Inventory::of(&data).0.into_iter().map(|class| (class.train, class.eval)).collect();
         assert_eq!(counts, [(2, 1), (1, 2)]);
     }
 
