@@ -82,8 +82,8 @@ fn data(name: &str, tasks: usize, names: &str) -> String {
 fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 5;
     let names: Vec<&str> = names.collect();
-    let more = if names.len() > SHOWN { ", ..." } else { "" };
-    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
+    let more = if names.len() > SHOWN { "; ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(SHOWN)].join("; "))
 }
 
 #[cfg(test)]
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn few_names_are_shown_and_many_are_not() {
-        assert_eq!(some(["a", "b"].into_iter()), "a, b");
-        assert_eq!(some(["a", "b", "c", "d", "e", "f"].into_iter()), "a, b, c, d, e, ...");
+        assert_eq!(some(["a", "b"].into_iter()), "a; b");
+        assert_eq!(some(["a", "b", "c", "d", "e", "f"].into_iter()), "a; b; c; d; e; ...");
         assert_eq!(data("glyphs", 1, "x"), "glyphs as one task");
     }
 }
