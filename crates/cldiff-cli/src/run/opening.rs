@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_time_is_that_of_all_passes() {
-        assert_eq!(time_of(3000, Duration::from_millis(20)), Some(Duration::from_secs(60)));
+        assert_eq!(time_of(3000, Duration::from_millis(20)), Some(Duration::from_mins(1)));
         assert_eq!(time_of(u64::MAX, Duration::from_secs(10)), None);
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const FIRST_LINE: Duration = Duration::from_secs(5);
 
 /// The most time between two lines.
-const LONGEST_GAP: Duration = Duration::from_secs(300);
+const LONGEST_GAP: Duration = Duration::from_mins(5);
 
 /// Less time says nothing of a rate.
 const SHORTEST: Duration = Duration::from_secs(1);
