@@ -97,6 +97,25 @@ fn no_message_has_words_of_rust() {
         "model.sample_size=9",
         "seeds=[-1]",
         "name=3",
+        "stream.class_incremental.sizes=[3,3]",
+        "stream.class_incremental.class_order={given=[1,2]}",
+        "stream={online={drift={linear={width=2.0}}}}",
+        "stream={subset={classes=[3,3]}}",
+        "data.glyphs.size=3",
+        "data={image_folder={channels=2}}",
+        "model={dit={patch_size=3}}",
+        "training.label_dropout=2",
+        "training.ema.decay=2",
+        "training.budget={passes=0}",
+        "evaluation.sampler={ddim={steps=0}}",
+        "evaluation.likelihood={bins=0}",
+        "evaluation.hybrid_sampling.thresholds=[0.5,0.2]",
+        "evaluation.classifier.channels=[3]",
+        "evaluation.every_steps=0",
+        "evaluation.guidance=inf",
+        "evaluation.sampler={ddim={eta=nan}}",
+        "precision=\"f8\"",
+        "checkpoints.most_time=2.0",
     ] {
         let output =
             scratch.cldiff(&["--backend", "flex", "--out", "run", "--config", "smoke", "--set", change]);
@@ -106,6 +125,36 @@ fn no_message_has_words_of_rust() {
             assert!(!stderr.contains(word), "{change}: `{word}` in {stderr}");
         }
     }
+}
+
+/// The words that every test looks for in what the program says.
+#[test]
+fn words_of_rust_are_told_from_others() {
+    for (said, word) in [
+        ("`key` is Some(8): fewer", Some("Some(")),
+        ("it is None", Some("None")),
+        ("the value None, perhaps", Some("None")),
+        ("an Io { kind: NotFound }", Some("Io")),
+        ("expected usize", Some("usize")),
+        ("called unwrap on Err(3)", Some("Err(")),
+        ("Nonetheless, noneSome(", None),
+        ("needs features = { inception = {} }", None),
+        ("KL(q || p) of 3 images", None),
+        ("the `usize_of` key", None),
+    ] {
+        assert_eq!(common::word_of_rust(said), word, "{said}");
+    }
+}
+
+#[test]
+fn a_buffer_of_two_sizes_or_none_is_told() {
+    let one = "expected one of `per_class` and `total`";
+    refused_change(
+        "per_class = 10",
+        "per_class = 10, total = 5",
+        &["class_balanced", "is `per_class` and `total`", one],
+    );
+    refused_change("class_balanced = { per_class = 10 }", "class_balanced = { }", &["class_balanced"]);
 }
 
 #[test]

@@ -9,8 +9,9 @@ use std::{
 use serde_json::Value;
 
 /// Variables by which a user changes what the program prints, or how it reaches a server.
-const USERS: [&str; 13] = [
+const USERS: [&str; 14] = [
     "CLDIFF_FAULT",
+    "CLDIFF_MORE_THREADS_THAN_CORES",
     "CLICOLOR_FORCE",
     "COLUMNS",
     "NO_COLOR",
@@ -57,10 +58,35 @@ impl Scratch {
         command
     }
 
+    /// The program's outcome; its messages must not be in words of Rust.
     #[allow(dead_code, reason = "not every test file waits for it")]
     pub fn cldiff(&self, arguments: &[&str]) -> Output {
-        self.command().args(arguments).output().unwrap()
+        let output = self.command().args(arguments).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(word_of_rust(&said), None, "{arguments:?}: {said}");
+        output
     }
+}
+
+/// The first word by which Rust's `Debug` shows in what the program says: that of an option or a result, of a type, or of a
+/// struct with its fields.
+pub fn word_of_rust(said: &str) -> Option<&str> {
+    let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+    let stands = |word: &str| {
+        said.match_indices(word).any(|(at, _)| {
+            let (before, after) = (&said[..at], &said[at + word.len()..]);
+            !before.ends_with(is_letter) && (word.ends_with('(') || !after.starts_with(is_letter))
+        })
+    };
+    let words = ["Some(", "Ok(", "Err(", "None", "usize", "isize", "PathBuf(", "Vec<", "Option<"];
+    let structs = || {
+        said.match_indices(" { ").find_map(|(at, _)| {
+            let name = said[..at].rsplit(|c: char| !is_letter(c)).next().unwrap_or_default();
+            // In TOML `features = { inception = {} }` nothing stands directly before the brace.
+            name.starts_with(|first: char| first.is_ascii_uppercase()).then_some(name)
+        })
+    };
+    words.into_iter().find(|word| stands(word)).or_else(structs)
 }
 
 /// The program's messages, or its results.

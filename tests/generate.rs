@@ -465,6 +465,50 @@ fn an_export_samples_as_its_source_and_keeps_every_setting() {
     }
 }
 
+/// The number of steps, eta and samplers that diffusers does not have: none of them is in `scheduler_config.json`.
+#[test]
+fn a_checkpoint_and_its_export_are_drawn_from_as_in_the_run() {
+    let scratch = Scratch::new();
+    let run = |out: &str, sampler: &str| {
+        let sampler = format!("evaluation.sampler={sampler}");
+        let short = ["training.steps_per_experience=3", "stream.class_incremental.experiences=1"];
+        let set = ["--set", &sampler, "--set", short[0], "--set", short[1]];
+        let fixed =
+            ["--config", "smoke", "--backend", "flex", "--quiet", "--strategy", "finetune", "--out", out];
+        let output = scratch.cldiff(&[&fixed[..], &set].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        format!("{out}/cells/finetune-0/checkpoints/after-task-1")
+    };
+    let model = run("ddim", "{ddim={steps=6,eta=1.0}}");
+    let drawn = samples_of(&scratch, &model, &[]);
+    let named = |extra: &[&str]| samples_of(&scratch, &model, &[&["--sampler", "ddim"], extra].concat());
+    assert!(drawn == named(&["--steps", "6", "--eta", "1"]));
+    assert!(drawn != named(&["--steps", "6"]) && drawn != named(&["--eta", "1"]));
+    assert!(samples_of(&scratch, &model, &["--steps", "4"]) == named(&["--steps", "4", "--eta", "1"]));
+    assert!(samples_of(&scratch, &model, &["--eta", "0"]) == named(&["--steps", "6"]));
+    let output = scratch.cldiff(&["export", "--model", &model, "--out", "exported", "--backend", "flex"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(drawn == samples_of(&scratch, "exported", &[]));
+
+    // A scheduler that the user has changed is followed; the number of steps and eta are no keys of it.
+    let scheduler = scratch.path(&model).join("scheduler_config.json");
+    edit(&scheduler, "\"clip_sample\": true", "\"clip_sample\": false");
+    let unclipped = samples_of(&scratch, &model, &[]);
+    assert!(unclipped != drawn && unclipped == named(&["--steps", "6", "--eta", "1"]));
+
+    let heun = run("heun", "{heun={steps=5}}");
+    assert!(
+        samples_of(&scratch, &heun, &[])
+            == samples_of(&scratch, &heun, &["--sampler", "heun", "--steps", "5"])
+    );
+    let arguments = ["sample", "--model", &heun, "--eta", "1", "--backend", "flex", "--out", "x.png"];
+    told(&scratch.cldiff(&arguments), &arguments, &["--eta 1", "`heun`", "no such option"]);
+    // A file that is not understood is no reason to draw otherwise.
+    fs::write(scratch.path(&heun).join("cldiff_sampling.json"), "{}").unwrap();
+    let arguments = ["sample", "--model", &heun, "--backend", "flex", "--out", "x.png"];
+    told(&scratch.cldiff(&arguments), &arguments, &["cldiff_sampling.json", "sampler"]);
+}
+
 #[test]
 fn schedulers_of_other_processes_and_ranges_that_cannot_work_are_refused() {
     let scratch = Scratch::new();

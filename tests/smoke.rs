@@ -20,6 +20,7 @@ fn a_run_leaves_table_pictures_models_and_a_report() {
     for expected in ["joint", "finetune", "replay-1", "replay-0.1", "report: run/report.html"] {
         assert!(stdout.contains(expected), "no {expected} in\n{stdout}");
     }
+    told_at_the_start(&stderr);
     let run = scratch.path("run");
     for file in ["config.toml", "manifest.json", "results.json", "report.html", "real.png"] {
         assert!(run.join(file).is_file(), "{file}");
@@ -36,9 +37,34 @@ fn a_run_leaves_table_pictures_models_and_a_report() {
         serde_json::from_str(&fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["backend"], "flex");
     assert!(manifest["end"].is_string());
+    let classes = manifest["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 10);
+    assert!(classes.iter().all(|class| (&class["train"], &class["eval"]) == (&60.into(), &40.into())));
     schema_1(&results_without_cost(&run));
     let again = scratch.cldiff(&["report", "run"]);
     assert!(again.status.success() && text(&again.stdout).contains("finetune"));
+}
+
+/// A run says in lines of at most 80 columns, without colours, what it does, on which images, where to and for how long.
+fn told_at_the_start(stderr: &str) {
+    for expected in [
+        "smoke: 4 cells (4 strategies x 1 seed) on flex: CPU (",
+        "results: run\n",
+        "in 2 tasks: ",
+        "10 classes, each with 60 images to train on and 40 held out\n",
+        "this takes about ",
+        "[4/4] replay-0.1  after task 2/2: FID over tasks seen ",
+    ] {
+        assert!(stderr.contains(expected), "no \"{expected}\" in\n{stderr}");
+    }
+    let before = stderr.find("this takes about ").unwrap();
+    assert!(
+        before < stderr.find("training the classifier").unwrap(),
+        "told before anything is computed:\n{stderr}"
+    );
+    let longest = stderr.lines().max_by_key(|line| line.chars().count()).unwrap();
+    assert!(longest.chars().count() <= 80, "{longest}");
+    assert!(!stderr.contains('\x1b'), "{stderr}");
 }
 
 /// The keys and shapes of results.json.
@@ -136,11 +162,55 @@ fn the_number_of_threads_does_not_matter() {
             ])
             .env("XDG_CACHE_HOME", scratch.path(&format!("cache-{threads}")))
             .env("RAYON_NUM_THREADS", threads)
+            .env("CLDIFF_MORE_THREADS_THAN_CORES", "1")
             .status();
         assert!(status.unwrap().success());
         results_without_cost(&scratch.path(&out))
     };
     assert_eq!(run("1"), run("3"));
+}
+
+/// More threads than cores, asked for by the option or by rayon's variable, are as many as the cores, and a warning and the
+/// manifest say so.
+#[test]
+fn there_are_no_more_threads_than_cores() {
+    let scratch = Scratch::new();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let smallest = [
+        "--strategy",
+        "finetune",
+        "--quiet",
+        "--set",
+        "training.steps_per_experience=1",
+        "--set",
+        "stream.class_incremental.experiences=1",
+    ];
+    let run = |out: &str, variable: Option<&str>, more: &[&str]| {
+        let arguments =
+            [&["--config", "smoke", "--backend", "flex", "--out", out], &smallest[..], more].concat();
+        let mut command = scratch.command();
+        command.args(arguments).envs(variable.map(|number| ("RAYON_NUM_THREADS", number)));
+        let output = command.output().unwrap();
+        let told = text(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        let manifest = fs::read_to_string(scratch.path(out).join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        (told, manifest["sessions"][0]["threads"].as_u64().unwrap())
+    };
+    let lowered = |by: &str| format!("{by} is lowered to {cores}, the number of cores");
+    let (told, threads) = run("option", None, &["--threads", "1000"]);
+    assert!(told.contains(&lowered("--threads 1000")), "{told}");
+    assert_eq!(threads, cores as u64);
+    let (told, threads) = run("variable", Some("999"), &[]);
+    assert!(told.contains(&lowered("RAYON_NUM_THREADS=999")), "{told}");
+    assert_eq!(threads, cores as u64);
+    // The option counts, and one thread is no more than there are cores.
+    let (told, threads) = run("one", Some("999"), &["--threads", "1"]);
+    assert!(!told.contains("lowered"), "{told}");
+    assert_eq!(threads, 1);
+    // Each cell has a thread.
+    let (told, _) = run("jobs", None, &["--threads", "1", "--jobs", "7", "--seeds", "0,1"]);
+    assert!(told.contains("--jobs 7 is lowered to 1, the number of threads"), "{told}");
 }
 
 #[test]

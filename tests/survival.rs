@@ -140,21 +140,32 @@ fn a_training_that_diverges_fails_alone_and_every_reason_is_told() {
 fn several_cells_at_a_time_change_nothing() {
     let scratch = Scratch::new();
     let arguments = ["--config", "smoke", "--backend", "flex", "--quiet", "--out"];
-    let with = |out: &str, more: &[&str]| scratch.cldiff(&[&arguments[..], &[out], more].concat());
+    // More cells at a time than a small machine has threads.
+    let command = || {
+        let mut command = scratch.command();
+        command.env("CLDIFF_MORE_THREADS_THAN_CORES", "1");
+        command
+    };
+    let with =
+        |out: &str, more: &[&str]| command().args([&arguments[..], &[out], more].concat()).output().unwrap();
+    let with_fault = |fault: &str, out: &str| {
+        let arguments = [&arguments[..], &[out, "--jobs", "4"]].concat();
+        command().args(arguments).env("CLDIFF_FAULT", fault).output().unwrap()
+    };
     assert!(with("one", &[]).status.success());
     let output = with("three", &["--jobs", "3"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let expected = results_without_cost(&scratch.path("one"));
     assert_eq!(results_without_cost(&scratch.path("three")), expected);
 
-    let output = with_fault(&scratch, "panic:9", &[&arguments[..], &["failing", "--jobs", "4"]].concat());
+    let output = with_fault("panic:9", "failing");
     assert!(text(&output.stderr).contains("1 of 4 cells failed"), "{}", text(&output.stderr));
     let output = with("failing", &["--resume", "--jobs", "2"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(results_without_cost(&scratch.path("failing")), expected);
 
     // A full disk stops all of them, and what they had is kept.
-    let output = with_fault(&scratch, "full:30", &[&arguments[..], &["full", "--jobs", "4"]].concat());
+    let output = with_fault("full:30", "full");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--resume --out full"), "{}", text(&output.stderr));
     assert!(with("full", &["--resume"]).status.success());

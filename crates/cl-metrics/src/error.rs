@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cldiff_choices::plain_value;
 use data_streams::DataError;
 use thiserror::Error;
 
@@ -96,7 +97,7 @@ pub enum MetricError {
 
 impl MetricError {
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
-        Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
+        Self::Config { key: key.into(), value: plain_value(&value), expected: expected.into() }
     }
 
     /// The same error, of options that stand under `owner`: `steps` becomes `owner.steps`, and an empty key `owner`.

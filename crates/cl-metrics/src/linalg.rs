@@ -17,6 +17,9 @@ use faer::{
     },
 };
 
+/// Why faer finds no decomposition: it has one reason.
+const NO_END: &str = "the iteration did not converge";
+
 /// Adds `x^T x` to the lower triangle of `to`.
 ///
 /// # Shapes
@@ -73,7 +76,7 @@ pub(crate) fn eigen(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), Str
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
-    .map_err(|error| format!("the eigenvalues of a {d} x {d} covariance were not found ({error:?})"))?;
+    .map_err(|_| format!("the eigenvalues of a {d} x {d} covariance were not found: {NO_END}"))?;
     Ok((values.column_vector().iter().copied().collect(), vectors))
 }
 
@@ -101,7 +104,7 @@ pub(crate) fn left_singular_of_product(a: &Mat<f64>, b: &Mat<f64>) -> Result<(Ma
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
-    .map_err(|error| format!("the singular vectors of a {r} x {s} matrix were not found ({error:?})"))?;
+    .map_err(|_| format!("the singular vectors of a {r} x {s} matrix were not found: {NO_END}"))?;
     let values = values.column_vector();
     let largest = values.iter().copied().fold(0.0, f64::max);
     let noise = largest * r.max(s) as f64 * f64::EPSILON;
@@ -132,7 +135,7 @@ pub(crate) fn nuclear_norm_of_product(a: &Mat<f64>, b: &Mat<f64>) -> Result<f64,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
-    .map_err(|error| format!("the singular values of a {r} x {s} matrix were not found ({error:?})"))?;
+    .map_err(|_| format!("the singular values of a {r} x {s} matrix were not found: {NO_END}"))?;
     Ok(values.column_vector().iter().sum())
 }
 

@@ -107,11 +107,19 @@ impl StrategyError {
     }
 
     pub(crate) fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
-        Self::Config { key: key.into(), value: ddpm_core::plain_value(&value), expected: expected.into() }
+        Self::Config {
+            key: key.into(),
+            value: cldiff_choices::plain_value(&value),
+            expected: expected.into(),
+        }
     }
 
     pub(crate) fn training(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
-        Self::Training { key: key.into(), value: ddpm_core::plain_value(&value), expected: expected.into() }
+        Self::Training {
+            key: key.into(),
+            value: cldiff_choices::plain_value(&value),
+            expected: expected.into(),
+        }
     }
 }
 

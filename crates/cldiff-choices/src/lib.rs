@@ -49,11 +49,13 @@ mod choice;
 mod describe;
 mod image_size;
 mod list;
+mod plain;
 mod schema;
 
 pub use describe::{Describe, Options, Serializable};
 pub use image_size::ImageSize;
 pub use list::{Entry, List, ListError};
+pub use plain::plain_value;
 pub use schema::one_of;
 
 #[doc(hidden)]

@@ -21,16 +21,17 @@ pub mod results;
 #[cfg(test)]
 mod rooms;
 mod run;
+mod threads;
 mod ui;
 mod weights;
 
-use std::{process::ExitCode, time::Instant};
+use std::{io::IsTerminal, process::ExitCode, time::Instant};
 
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},
-    ui::{download, failure, failure::Failure, panics},
+    ui::{download, failure, failure::Failure, panics, progress::AboveBar},
 };
 
 pub use program::{FromConfig, Program};
@@ -45,10 +46,15 @@ fn program() -> ExitCode {
     let started = Instant::now();
     // `RUST_LOG=cldiff=debug` shows more; by default only warnings reach the terminal.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| AboveBar)
+        .with_ansi(has_colours())
+        .without_time()
+        .init();
     panics::listen();
     let cli = args::parse();
-    if let Err(failure) = set_threads(cli.threads) {
+    if let Err(failure) = threads::make(cli.threads) {
         return failure.tell();
     }
     // On one of the kernels' threads: called from outside, each of them would have to be handed over and waited for.
@@ -62,6 +68,12 @@ fn program() -> ExitCode {
             None => Failure::of_panic(&panic).tell(),
         },
     }
+}
+
+/// Whether stderr is a terminal whose user has not switched colours off (no-color.org).
+fn has_colours() -> bool {
+    let off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !off
 }
 
 fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
@@ -87,19 +99,5 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
     }
 }
 
-/// Sets the number of threads of the CPU kernels.
-fn set_threads(threads: Option<usize>) -> Result<(), Failure> {
-    if threads == Some(0) {
-        return Err(Failure::mistake("--threads 0: expected at least 1"));
-    }
-    // 0 is rayon's word for one thread a core.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).stack_size(STACK);
-    let told = threads.map_or_else(String::new, |threads| format!("--threads {threads}: "));
-    pool.build_global().map_err(|error| Failure::mistake(format!("{told}{error}")))
-}
-
 /// As a shell reports a program that SIGPIPE ended.
 const UNHEARD: u8 = 141;
-
-/// What a main thread has.
-pub(crate) const STACK: usize = 8 << 20;

@@ -20,7 +20,7 @@ const SUBCOMMANDS: [&str; 10] = [
 ];
 
 /// The modules that subcommands share.
-const ROOMS: [&str; 6] = ["config", "files", "quantities", "report", "results", "ui"];
+const ROOMS: [&str; 7] = ["config", "files", "quantities", "report", "results", "threads", "ui"];
 
 /// The modules that know the subcommands: the command line, and the library's doors.
 const DOORS: [&str; 5] = ["args", "input", "lib", "program", "rooms"];

@@ -19,6 +19,7 @@ use crate::{
     analysis::Analyst,
     evaluate::{Evaluator, TaskModels},
     memory,
+    sampling::Sampling,
 };
 
 /// The network, the strategy and the device of a cell, made on its backend.
@@ -218,7 +219,8 @@ impl<'a, B: TrainBackend> Cell<'a, B> {
         observer.evaluated(&evaluation, &|dir| {
             diffusers::save_network(model, dir)?;
             let scheduler = SchedulerConfig::of(&spec.process).sampled_by(&spec.evaluation.sampler);
-            Ok(diffusers::save_scheduler(&scheduler, dir)?)
+            diffusers::save_scheduler(&scheduler, dir)?;
+            Ok(Sampling::of(spec).save(dir)?)
         })?;
         evaluations.push(evaluation);
         Ok(())

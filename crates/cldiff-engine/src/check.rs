@@ -67,6 +67,10 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     let sampler = &evaluation.sampler;
     sampler.check(&built).map_err(|error| error.at(sampler.name()).at("sampler"))?;
     evaluation.likelihood.grid(process.timesteps).map_err(|error| error.at("likelihood"))?;
+    if let Some(scale) = evaluation.guidance.filter(|scale| !scale.is_finite()) {
+        let expected = "expected a finite number".to_owned();
+        return Err(Misfit { key: "guidance".into(), value: scale.to_string(), expected });
+    }
     let features = &evaluation.features;
     features.check().map_err(|error| error.at(features.name()).at("features"))?;
     evaluation.hybrid_sampling.validate().map_err(|error| error.at("hybrid_sampling"))?;

@@ -1,6 +1,6 @@
 //! The boundary between what depends on a backend and what does not.
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path, time::Duration};
 
 use cl_metrics::{
     features::FeatureExtractor,
@@ -33,6 +33,13 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`EngineError::Backend`] if it has not.
     fn check_precision(&self, precision: PrecisionConfig) -> Result<(), EngineError>;
+
+    /// The time that one image takes in a pass through a cell's network, measured on a few images within a second or two;
+    /// none on a GPU, where the first pass has its kernels compiled and says nothing of the next.
+    ///
+    /// # Errors
+    /// For options of the network that are out of range.
+    fn time_of_a_pass(&self, spec: &CellSpec, stream: &Stream) -> Result<Option<Duration>, EngineError>;
 
     /// Makes what all cells are measured against: features of real images and the metrics' floors.
     ///

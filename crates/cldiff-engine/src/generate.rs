@@ -16,10 +16,10 @@ use ddpm_core::{
     network::NetworkShape,
     noise::{Key, Purpose, indices},
     plain_value,
-    sampler::{self, SampleRequest, SamplerConfig},
+    sampler::{self, Ddim, SampleRequest, SamplerConfig},
 };
 
-use crate::{EngineError, ModelConfig, NetworkConfig, everywhere::Home};
+use crate::{EngineError, ModelConfig, NetworkConfig, everywhere::Home, sampling::Sampling};
 
 const SAMPLES: Purpose = Purpose::named("sample");
 const BITS: Purpose = Purpose::named("bits per dimension");
@@ -44,13 +44,14 @@ pub struct SampleJob {
     pub batch: usize,
     /// Their class; a class-conditional model without it gives its classes in turn.
     pub class: Option<usize>,
-    /// The sampler, of which the kind counts: its options are those of the model's scheduler.
-    pub sampler: SamplerConfig,
+    /// The sampler, of which the kind counts: its options are those of the model's scheduler. None: a checkpoint of a run
+    /// draws as the run did, and any other model by DDIM.
+    pub sampler: Option<SamplerConfig>,
     /// Its steps; each sampler has its default.
     pub steps: Option<usize>,
-    /// The noise of DDIM.
-    pub eta: f64,
-    /// The scale of classifier-free guidance, for a model whose last class is "no label".
+    /// The noise of DDIM; none if absent.
+    pub eta: Option<f64>,
+    /// The scale of classifier-free guidance, for a model whose last class is "no label"; absent as for the sampler.
     pub guidance: Option<f64>,
     /// The seed of the noise.
     pub seed: u64,
@@ -205,19 +206,18 @@ pub(crate) fn sample<B: Home>(
             return Err(misfit("x_T", x_t.shape, format!("expected {} images, as asked for", job.count)));
         }
     }
+    let (sampler, guidance) = drawn_by(job, &scheduler)?;
     let request = SampleRequest {
         count: job.count,
         batch: job.batch,
         shape: [shape.in_channels, h, w],
-        conditioning: conditioning(&shape, job)?,
+        conditioning: conditioning(&shape, job, guidance)?,
         key: Key::new(job.seed, SAMPLES),
     };
-    let mut sampler = job.sampler.clone();
-    sampler.edit().follow(&scheduler, job.steps, job.eta);
     sampler.check(&process)?;
     let sampler = sampler.build::<B>();
     let model: &dyn Denoiser<B> = &network;
-    let guided = job.guidance.map(|scale| {
+    let guided = guidance.map(|scale| {
         Guided::new(model, scale, shape.conditions.map_or(0, |classes| classes.saturating_sub(1)))
     });
     let model = guided.as_ref().map_or(model, |guided| guided);
@@ -231,12 +231,31 @@ pub(crate) fn sample<B: Home>(
     finite(to_host(x_0), "samples")
 }
 
-fn conditioning(model: &NetworkShape, job: &SampleJob) -> Result<Conditioning, EngineError> {
+/// The sampler and the scale of guidance: those that are asked for, else those of the run that the model is from.
+fn drawn_by(
+    job: &SampleJob,
+    scheduler: &SchedulerConfig,
+) -> Result<(SamplerConfig, Option<f64>), EngineError> {
+    let of_run = if job.sampler.is_none() { Sampling::read(&job.model)? } else { None };
+    if let Some(sampling) = of_run {
+        let guidance = job.guidance.or(sampling.guidance);
+        return Ok((sampling.sampler(scheduler, job.steps, job.eta)?, guidance));
+    }
+    let mut sampler = job.sampler.clone().unwrap_or_else(|| SamplerConfig::of(Ddim::default()));
+    sampler.edit().follow(scheduler, job.steps, job.eta.unwrap_or(0.0));
+    Ok((sampler, job.guidance))
+}
+
+fn conditioning(
+    model: &NetworkShape,
+    job: &SampleJob,
+    guidance: Option<f64>,
+) -> Result<Conditioning, EngineError> {
     if let Some(class) = job.class {
         check_class(model, "class", class)?;
         return Ok(Conditioning::Classes(vec![class; job.count]));
     }
-    match (model.conditions, job.guidance) {
+    match (model.conditions, guidance) {
         (None, None) => Ok(Conditioning::None),
         (None, Some(scale)) => {
             Err(misfit("guidance", scale, "the model is unconditional: there is nothing to guide".into()))
@@ -251,10 +270,12 @@ fn conditioning(model: &NetworkShape, job: &SampleJob) -> Result<Conditioning, E
     }
 }
 
-/// Writes a model as a pipeline, with the scheduler of its source.
+/// Writes a model as a pipeline, with the scheduler of its source, and how the run drew that it is from.
 pub(crate) fn export<B: Home>(model: &Path, to: &Path, device: &B::Device) -> Result<(), EngineError> {
     let Pretrained { network, scheduler, .. } = load::<B>(model, device)?;
-    Ok(save_diffusers(&network, &scheduler, to)?)
+    let sampling = Sampling::read(model)?;
+    save_diffusers(&network, &scheduler, to)?;
+    Ok(sampling.map_or(Ok(()), |sampling| sampling.save(to))?)
 }
 
 /// What a model predicts.

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cldiff_choices::plain_value;
 use thiserror::Error;
 
 /// An error of this crate.
@@ -138,7 +139,7 @@ impl DataError {
 
     /// A value that cannot work, with what would be accepted.
     pub fn config(key: &str, value: impl std::fmt::Debug, expected: impl Into<String>) -> Self {
-        Self::Config { key: key.into(), value: format!("{value:?}"), expected: expected.into() }
+        Self::Config { key: key.into(), value: plain_value(&value), expected: expected.into() }
     }
 
     /// A value that was left out and is needed.

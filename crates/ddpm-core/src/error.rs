@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use cldiff_choices::plain_value;
 use thiserror::Error;
 
 /// An error of this crate. Misuse of shapes inside a `forward` panics instead, as in Burn.
@@ -96,30 +97,6 @@ pub fn plain_words(message: &str) -> String {
         }
         changed + rest
     })
-}
-
-/// A value as a configuration has it: without the `Some` of an optional one, and a choice by its key.
-pub fn plain_value(value: &impl std::fmt::Debug) -> String {
-    let text = format!("{value:?}");
-    let text = match text.strip_prefix("Some(").and_then(|text| text.strip_suffix(')')) {
-        Some(inner) => inner.to_owned(),
-        None if text == "None" => return "absent".to_owned(),
-        None => text,
-    };
-    let is_choice = text.starts_with(|first: char| first.is_ascii_uppercase())
-        && text != "NaN"
-        && text.chars().all(|c| c.is_ascii_alphanumeric());
-    if !is_choice {
-        return text;
-    }
-    let mut key = String::new();
-    for c in text.chars() {
-        if c.is_ascii_uppercase() && !key.is_empty() {
-            key.push('_');
-        }
-        key.push(c.to_ascii_lowercase());
-    }
-    key
 }
 
 impl CoreError {

@@ -325,7 +325,8 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
                 });
             }
             Some(value) => {
-                let problem = format!("its shape is {:?}, the model's is {expected:?}", value.shape);
+                let (shape, expected) = (value.shape.to_vec(), expected.to_vec());
+                let problem = format!("its shape is {shape:?}, the model's is {expected:?}");
                 self.problem.get_or_insert(CoreError::tensor(name, problem));
             }
             None => {

@@ -43,7 +43,7 @@ pub(super) fn check_form(
             Err(format!("tensor `{name}` is {found:?}, {network} has {shape:?} there"))
         }
         Some((Dtype::F32, _)) => Ok(()),
-        Some((dtype, _)) => Err(format!("tensor `{name}` is {dtype:?}, expected F32")),
+        Some((dtype, _)) => Err(format!("tensor `{name}` is {dtype}, expected F32")),
     }
 }
 

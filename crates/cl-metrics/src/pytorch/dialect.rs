@@ -53,6 +53,17 @@ impl Name {
             _ => return None,
         })
     }
+
+    /// What Python calls it, for messages.
+    fn in_python(self) -> &'static str {
+        match self {
+            Self::OrderedDict => "collections.OrderedDict",
+            Self::RebuildTensor => "torch._utils._rebuild_tensor",
+            Self::RebuildTensorV2 => "torch._utils._rebuild_tensor_v2",
+            Self::RebuildParameter => "torch._utils._rebuild_parameter",
+            Self::StorageOf(_) => "a storage",
+        }
+    }
 }
 
 /// The dialect of `torch.save`, and the storages that pickles named.
@@ -96,7 +107,7 @@ impl<'a> Dialect<'a> for Torch {
             (Name::RebuildParameter, [made @ Value::Object(Object::Tensor(_)), ..]) => Some(made.clone()),
             _ => None,
         };
-        made.ok_or_else(|| format!("arguments that {name:?} does not take"))
+        made.ok_or_else(|| format!("arguments that {} does not take", name.in_python()))
     }
 
     /// Attributes of a dict: a module's version numbers, which are left out.

@@ -84,7 +84,7 @@ impl View {
     pub(super) fn check(&self, there: usize) -> Result<(), String> {
         if self.storage.bytes() != Some(there) {
             let Storage { count, dtype, .. } = &*self.storage;
-            return Err(format!("its storage has {there} bytes, expected {count} numbers of {dtype:?}"));
+            return Err(format!("its storage has {there} bytes, expected {count} numbers of {dtype}"));
         }
         let beyond = || format!("it reaches beyond its storage of {} numbers", self.storage.count);
         let numbers = self.shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));

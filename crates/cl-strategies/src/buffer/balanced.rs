@@ -47,7 +47,14 @@ impl Size {
         match (self.per_class, self.total) {
             (Some(n), None) => check::at_least_1("per_class", n),
             (None, Some(n)) => check::at_least_1("total", n),
-            _ => Err(StrategyError::config("", self, "expected one of `per_class` and `total`")),
+            (given, _) => {
+                let value = if given.is_some() { "`per_class` and `total`" } else { "neither" };
+                Err(StrategyError::config(
+                    "",
+                    format_args!("{value}"),
+                    "expected one of `per_class` and `total`",
+                ))
+            }
         }
     }
 

@@ -213,7 +213,7 @@ fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, TensorData>, Stri
                 let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
                 TensorData::new(numbers.collect::<Vec<f32>>(), shape)
             }
-            other => return Err(format!("tensor `{name}` is {other:?}: expected F32 or U8")),
+            other => return Err(format!("tensor `{name}` is {other}: expected F32 or U8")),
         };
         tensors.insert(name, data);
     }

@@ -137,7 +137,7 @@ impl State {
     ) -> Result<Tensor<B, D>, StrategyError> {
         let data = self.tensors.remove(name).ok_or_else(|| StrategyError::state(name, "it is missing"))?;
         if data.shape.len() != D {
-            let problem = format!("its shape is {:?}: expected {D} dimensions", data.shape);
+            let problem = format!("its shape is {:?}: expected {D} dimensions", data.shape.to_vec());
             return Err(StrategyError::state(name, problem));
         }
         Ok(Tensor::from_data(data, ddpm_kernels::floats_on::<B>(device)))
@@ -195,11 +195,11 @@ impl State {
         }
         let ImageShape { channels, height, width } = like.shape();
         if data.shape.iter().skip(1).ne([channels, height, width].iter()) {
-            let problem = format!("its shape is {:?}, the stream's images are {}", data.shape, like.shape());
+            let shape = data.shape.to_vec();
+            let problem = format!("its shape is {shape:?}, the stream's images are {}", like.shape());
             return Err(StrategyError::state(name, problem));
         }
-        let pixels =
-            data.into_vec::<u8>().map_err(|error| StrategyError::state(name, format!("{error:?}")))?;
+        let pixels = data.into_vec::<u8>().map_err(|error| StrategyError::state(name, error.to_string()))?;
         ImageDataset::new(like.name(), like.shape(), like.class_names().to_vec(), pixels, labels)
             .map(|images| Some(images.with_tasks(&tasks)))
             .map_err(|error| StrategyError::state(name, error.to_string()))

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use clap::{ValueEnum, builder::PossibleValue};
 use cldiff_choices::{Entry, List};
 use cldiff_engine::{Backend, FeaturesConfig};
-use ddpm_core::sampler::{Ddim, SamplerConfig};
+use ddpm_core::sampler::SamplerConfig;
 
 /// A choice as the command line spells it: `dpm-solver` for `dpm_solver`.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +43,6 @@ impl PartialEq for Named {
 pub struct SamplerArg(&'static Named);
 
 impl SamplerArg {
-    /// The sampler that is taken where none is named.
-    pub fn usual() -> Self {
-        let name = SamplerConfig::of(Ddim::default()).name();
-        let all = Self::value_variants();
-        *all.iter().find(|arg| arg.0.name == name).unwrap_or(&all[0])
-    }
-
     /// The sampler with its default options.
     pub fn sampler(self) -> Option<SamplerConfig> {
         SamplerConfig::named(self.0.name)
@@ -63,7 +56,7 @@ impl SamplerArg {
             Some(format!("{steps} with {}", arg.0.spelt))
         };
         let defaults: Vec<String> = Self::value_variants().iter().filter_map(default).collect();
-        format!("Timesteps visited [default: {}]", defaults.join(", "))
+        format!("Timesteps visited [default: as for --sampler; else {}]", defaults.join(", "))
     }
 }
 
@@ -144,7 +137,10 @@ mod tests {
     #[test]
     fn the_help_of_steps_has_the_default_of_each_sampler() {
         let help = SamplerArg::help_on_steps();
-        for expected in ["[default: 50 with ddim, all with ancestral, 20 with dpm-solver, ", "20 with heun"] {
+        for expected in [
+            "[default: as for --sampler; else 50 with ddim, all with ancestral, 20 with dpm-solver, ",
+            "20 with heun",
+        ] {
             assert!(help.contains(expected), "{help}");
         }
     }

@@ -178,16 +178,17 @@ pub struct SampleArgs {
     /// Their class; without it a class-conditional model gives its classes in turn
     #[arg(long, value_name = "C")]
     pub class: Option<usize>,
-    /// The sampler
-    #[arg(long, value_enum, default_value_t = SamplerArg::usual())]
-    pub sampler: SamplerArg,
+    /// The sampler [default: that of the run, for its checkpoints and their exports, with its options; else ddim]
+    #[arg(long, value_enum)]
+    pub sampler: Option<SamplerArg>,
     /// How many timesteps are visited.
     #[arg(long, value_name = "S", help = SamplerArg::help_on_steps())]
     pub steps: Option<usize>,
-    /// The noise of ddim: 0 none, 1 that of ancestral sampling
-    #[arg(long, value_name = "E", default_value_t = 0.0)]
-    pub eta: f64,
-    /// The scale of classifier-free guidance, for a model whose last class stands for "no label"
+    /// The noise of ddim: 0 none, 1 that of ancestral sampling [default: as for --sampler; else 0]
+    #[arg(long, value_name = "E")]
+    pub eta: Option<f64>,
+    /// The scale of classifier-free guidance, for a model whose last class stands for "no label" [default: as for --sampler;
+    /// else none]
     #[arg(long, value_name = "G")]
     pub guidance: Option<f64>,
     /// The seed of the noise

@@ -2,10 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use data_streams::Inventory;
 use schemars::schema_for;
 
 use super::{Config, advised, load};
-use crate::{args::RunArgs, failure::Failure};
+use crate::{
+    args::RunArgs,
+    failure::Failure,
+    ui::{class_counts::class_counts, wrapped::columns},
+};
+
+/// Lines of class counts.
+const LINES: usize = 4;
 
 /// Checks files as a run would before it begins.
 ///
@@ -18,6 +26,9 @@ pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> 
             Ok(stream) => {
                 loaded.resolve(&stream)?;
                 println!("{}: fine", file.display());
+                let counts =
+                    class_counts(&Inventory::of_stream(&stream), columns(), LINES, "cldiff data show");
+                counts.iter().for_each(|line| println!("{line}"));
             }
             // Data are not part of a configuration: they may be on the machine that runs it.
             Err(missing) if missing.is_missing() => {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::{ConditionOn, Setting, StrategyError};
 use cldiff_engine::{Misfit, StrategyTerm};
-use data_streams::{DataError, Stream};
+use data_streams::{DataError, Inventory, Stream};
 use ddpm_core::{CoreError, diffusion::Variance, network::Fit};
 
 use super::{
@@ -43,6 +43,9 @@ impl Loaded {
         for Misfit { key, value, expected } in cldiff_engine::evaluation_doubts(evaluation, training, stream)
         {
             tracing::warn!("`{key}` is {value}: {expected}");
+        }
+        if let Some(doubt) = Inventory::of(stream.source()).never_trained_in(&Inventory::of_stream(stream)) {
+            tracing::warn!("`stream`: {doubt}");
         }
         Ok(())
     }

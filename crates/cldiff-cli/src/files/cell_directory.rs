@@ -106,6 +106,11 @@ impl CellDirectory {
             .map(|file| file.status)
     }
 
+    /// Whether there is a result, as it was written or not.
+    pub fn has_result(&self) -> bool {
+        self.root.join(RESULT).exists()
+    }
+
     /// Why the cell failed, if that is how it ended last.
     pub fn failed(&self) -> Option<String> {
         if let Status::Failed { reason } = self.status()? { Some(reason) } else { None }

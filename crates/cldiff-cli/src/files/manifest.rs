@@ -10,10 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use cl_strategies::durable::{sha256, write_whole};
 use cldiff_engine::Engine;
-use data_streams::Stream;
+use data_streams::{ClassImages, Inventory, Stream};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::{config::Config, ui::class_counts::in_one_line};
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -35,6 +35,9 @@ pub struct Manifest {
     pub config_sha256: String,
     /// SHA-256 of the images and labels of all experiences: `train` and `eval`.
     pub data_sha256: BTreeMap<String, String>,
+    /// Images of each class in all experiences together; none in manifests of older versions.
+    #[serde(default)]
+    pub classes: Vec<ClassImages>,
     /// The backend.
     pub backend: String,
     /// The device, in words.
@@ -98,6 +101,7 @@ impl Manifest {
             commit: env!("CLDIFF_COMMIT").into(),
             config_sha256: sha256(text.as_bytes()),
             data_sha256: data_hashes(stream),
+            classes: Inventory::of_stream(stream).0,
             backend: engines.first().map_or("", |engine| engine.backend()).into(),
             device: devices.join(", "),
             cpu_features: cldiff_engine::cpu_features(),
@@ -229,9 +233,11 @@ impl Manifest {
             row("start", &self.start),
             row("end", self.end.as_deref().unwrap_or("-")),
             row("interruptions", &interruptions.to_string()),
+            row("images", &in_one_line(&Inventory(self.classes.clone()))),
             row("SHA-256 of the configuration", &self.config_sha256),
         ];
         let data = self.data_sha256.iter();
+        rows.retain(|(name, _)| name != "images" || !self.classes.is_empty());
         rows.extend(data.map(|(part, hash)| (format!("SHA-256 of the {part} images"), hash.clone())));
         rows
     }
@@ -280,6 +286,7 @@ mod tests {
             commit: "abc".into(),
             config_sha256: "c".into(),
             data_sha256: BTreeMap::from([("train".into(), "t".into()), ("eval".into(), "e".into())]),
+            classes: Vec::new(),
             backend: "flex".into(),
             device: "CPU".into(),
             cpu_features: vec!["avx2".into()],
@@ -322,6 +329,22 @@ mod tests {
         let other = changed(|m| m.commit = "def".into());
         assert_eq!(there.obstacle(&other), None);
         assert_eq!(there.doubts(&other).len(), 1);
+    }
+
+    #[test]
+    fn images_of_each_class_are_shown_where_they_were_counted() {
+        let mut manifest = manifest();
+        let has_images = |manifest: &Manifest| manifest.rows().iter().any(|(name, _)| name == "images");
+        assert!(!has_images(&manifest));
+        let class = |name: &str, train| ClassImages { name: name.into(), train, eval: 2 };
+        manifest.classes = vec![class("a", 3), class("b", 4)];
+        let told = "2 classes, with 3 to 4 images to train on and 2 held out; of each: a 3+2 b 4+2";
+        assert!(manifest.rows().contains(&("images".into(), told.into())));
+        // An older version counted none.
+        let mut older = serde_json::to_value(&manifest).unwrap();
+        older.as_object_mut().unwrap().remove("classes").unwrap();
+        let read: Manifest = serde_json::from_value(older).unwrap();
+        assert!(read.classes.is_empty());
     }
 
     #[test]

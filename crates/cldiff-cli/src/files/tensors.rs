@@ -74,7 +74,7 @@ impl Tensors {
         let view = self.tensor(name)?;
         let shape = self.four_dimensions(name, &view)?;
         if view.dtype() != Dtype::F32 {
-            return Err(self.mistake(format!("tensor `{name}` is {:?}, expected F32", view.dtype())));
+            return Err(self.mistake(format!("tensor `{name}` is {}, expected F32", view.dtype())));
         }
         let values: Vec<f32> =
             view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
@@ -89,7 +89,7 @@ impl Tensors {
         let view = self.tensor(name)?;
         let shape = self.four_dimensions(name, &view)?;
         if view.dtype() != Dtype::U8 {
-            return Err(self.mistake(format!("tensor `{name}` is {:?}, expected U8", view.dtype())));
+            return Err(self.mistake(format!("tensor `{name}` is {}, expected U8", view.dtype())));
         }
         Ok((shape, view.data().to_vec()))
     }
@@ -108,7 +108,7 @@ impl Tensors {
             Dtype::I32 => data.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b).into()).collect(),
             Dtype::U8 => data.iter().map(|&b| b.into()).collect(),
             other => {
-                return Err(self.mistake(format!("tensor `{name}` is {other:?}, expected I64, I32 or U8")));
+                return Err(self.mistake(format!("tensor `{name}` is {other}, expected I64, I32 or U8")));
             }
         };
         let index = |&v: &i64| {

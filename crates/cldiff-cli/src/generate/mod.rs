@@ -25,7 +25,7 @@ fn tell_mistake(error: EngineError) -> Failure {
     match error {
         EngineError::Core(CoreError::Config { ref key, ref value, ref expected }) => {
             let option = match key.as_str() {
-                key @ ("steps" | "class" | "guidance") => format!("--{key}"),
+                key @ ("steps" | "eta" | "class" | "guidance") => format!("--{key}"),
                 "x_T" => "--x-T".to_owned(),
                 "sample_size" => return Failure::mistake(format!("{error}: give it by --x-T")),
                 key => format!("`{key}`"),

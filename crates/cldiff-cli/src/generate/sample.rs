@@ -1,11 +1,10 @@
 //! `cldiff sample`: samples of a model, as pictures or as a tensor.
 
 use cldiff_engine::SampleJob;
-use ddpm_core::sampler::{Ddim, SamplerConfig};
 
 use super::{at_least_one, open, shape, tell_mistake};
 use crate::{
-    args::SampleArgs,
+    args::{SampleArgs, SamplerArg},
     failure::Failure,
     files::{output::Output, tensors::Tensors},
     ui::progress::Progress,
@@ -24,8 +23,8 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
         ("--batch", args.batch),
         ("--steps", args.steps.unwrap_or(1)),
     ])?;
-    if !args.eta.is_finite() || args.eta < 0.0 {
-        return Err(Failure::mistake(format!("--eta {}: expected 0 or more", args.eta)));
+    if let Some(eta) = args.eta.filter(|eta| !eta.is_finite() || *eta < 0.0) {
+        return Err(Failure::mistake(format!("--eta {eta}: expected 0 or more")));
     }
     if args.guidance.is_some_and(|scale| !scale.is_finite()) {
         return Err(Failure::mistake("--guidance: expected a finite number"));
@@ -37,7 +36,7 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
         count: args.n.or(given).unwrap_or(COUNT),
         batch: args.batch,
         class: args.class,
-        sampler: args.sampler.sampler().unwrap_or_else(|| SamplerConfig::of(Ddim::default())),
+        sampler: args.sampler.and_then(SamplerArg::sampler),
         steps: args.steps,
         eta: args.eta,
         guidance: args.guidance,

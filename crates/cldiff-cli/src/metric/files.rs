@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cl_metrics::{features::FeatureMatrix, sample::moments::Gaussian};
-use data_streams::{ImageDataset, ImageShape};
+use data_streams::{ImageDataset, ImageShape, listed};
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::set::{Content, Set};
@@ -39,7 +39,8 @@ pub(super) fn read(path: &Path) -> Result<Set, Failure> {
         let mut there = file.file()?.names().into_iter().map(str::to_owned).collect::<Vec<_>>();
         there.sort_unstable();
         return Err(file.mistake(format!(
-            "there is no tensor `features`, `images`, or `mu` and `sigma`; there is {there:?}"
+            "there is no tensor `features`, `images`, or `mu` and `sigma`; there is {}",
+            listed(there.iter().map(String::as_str))
         )));
     };
     let features = file.note(FEATURES_NOTE).filter(|name| name != NO_NAME);
@@ -85,7 +86,7 @@ fn floats(file: &Tensors, name: &str, view: &TensorView<'_>) -> Result<Vec<f64>,
     match view.dtype() {
         Dtype::F32 => Ok(data.as_chunks::<4>().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect()),
         Dtype::F64 => Ok(data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect()),
-        other => Err(file.mistake(format!("tensor `{name}` is {other:?}, expected F32 or F64"))),
+        other => Err(file.mistake(format!("tensor `{name}` is {other}, expected F32 or F64"))),
     }
 }
 

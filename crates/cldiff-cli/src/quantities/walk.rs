@@ -81,6 +81,15 @@ struct Walk<'a> {
     undeclared: Vec<String>,
 }
 
+/// A place, as `cells.0.summary.fid`.
+fn shown(path: &[At]) -> String {
+    let part = |at: &At| match at {
+        At::Key(key) => key.clone(),
+        At::Index(index) => index.to_string(),
+    };
+    path.iter().map(part).collect::<Vec<_>>().join(".")
+}
+
 impl Walk<'_> {
     /// Visits what is in a value, at which the places `live` have fitted so far.
     fn visit(&mut self, value: &Value, live: &[usize]) {
@@ -111,7 +120,7 @@ impl Walk<'_> {
     fn number(&mut self, value: f64, live: &[usize]) {
         let depth = self.path.len();
         match live.iter().map(|&i| self.places[i]).find(|(place, _)| place.depth() == depth) {
-            None => self.undeclared.push(format!("{:?}", self.path)),
+            None => self.undeclared.push(shown(&self.path)),
             Some((_, None)) => {}
             Some((place, Some(Meaning { order, quantity, statistic }))) => {
                 let name = place.named(&quantity.name, &self.path);

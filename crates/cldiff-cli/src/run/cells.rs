@@ -18,6 +18,7 @@ use super::{
     numbers::cell_result,
     observer::{Observer, Rate, StateKeeper},
     reason::reason,
+    title::Title,
 };
 use crate::{
     config::Config,
@@ -87,10 +88,7 @@ impl Runner<'_> {
                     self.leave_alone(&cells[i]);
                     Ok(result.clone())
                 }
-                None => {
-                    let title = format!("[{}/{}] {}", i + 1, cells.len(), cells[i].strategy.label());
-                    self.run_cell(self.workers[worker], &cells[i], title)
-                }
+                None => self.run_cell(self.workers[worker], &cells[i], Title::of(&cells, i)),
             };
             if matches!(outcome, Err(Trouble::Run(_))) {
                 self.stop.store(true, Ordering::SeqCst);
@@ -98,7 +96,8 @@ impl Runner<'_> {
             }
             ControlFlow::Continue(outcome)
         });
-        let outcomes = outcomes.map_err(|error| Failure::mistake(format!("--jobs: {error}")))?;
+        let no_threads = |error| anyhow::anyhow!("the threads of the cells cannot be started: {error}");
+        let outcomes = outcomes.map_err(|error| Failure::Other(no_threads(error)))?;
         self.progress.finish();
         collect(&cells, outcomes)
     }
@@ -115,7 +114,7 @@ impl Runner<'_> {
         self.cell_directory(spec).states(self.config.checkpoints.keep).clear();
     }
 
-    fn run_cell(&self, worker: Worker<'_>, spec: &CellSpec, title: String) -> Result<CellResult, Trouble> {
+    fn run_cell(&self, worker: Worker<'_>, spec: &CellSpec, title: Title) -> Result<CellResult, Trouble> {
         let directory = self.cell_directory(spec);
         if let Some(reason) = directory.failed() {
             self.progress.say(&format!("{title}  failed last time and is tried again: {reason}"));
@@ -148,7 +147,7 @@ impl Runner<'_> {
         worker: Worker<'_>,
         spec: &CellSpec,
         directory: &CellDirectory,
-        title: String,
+        title: Title,
     ) -> Result<CellResult, EngineError> {
         let states = directory.states(self.config.checkpoints.keep);
         let (state, damaged) = states.newest();
@@ -173,6 +172,7 @@ impl Runner<'_> {
             work: Workload::of(spec, self.stream).0,
             stop: &self.stop,
             rate: Rate::new(),
+            loss: None,
         };
         let outcome = worker.engine.run_cell(spec, self.stream, worker.reference, state, &mut observer)?;
         let result = cell_result(spec, &outcome.evaluations, &outcome.cost);

@@ -11,10 +11,12 @@ use std::{
 
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
 
+use crate::threads::STACK;
+
 /// Does `count` pieces of work, `work(worker, piece)`, by so many workers; what each gave, in the order of the pieces.
 /// After a break no further piece is begun, and such a piece gives nothing.
 ///
-/// The threads of the pool that this is called in are shared out, at least one to each worker. On a GPU each worker's
+/// All threads of the pool that this is called in are shared out, at least one to each worker. On a GPU each worker's
 /// thread has a stream of its own.
 ///
 /// # Errors
@@ -43,9 +45,9 @@ pub fn side_by_side<T: Send>(
     if workers <= 1 {
         take(0);
     } else {
-        let threads = (rayon::current_num_threads() / workers).max(1);
-        let pool = || ThreadPoolBuilder::new().num_threads(threads).stack_size(crate::STACK).build();
-        let pools: Vec<_> = (0..workers).map(|_| pool()).collect::<Result<_, _>>()?;
+        let threads = shares(rayon::current_num_threads(), workers).into_iter();
+        let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build();
+        let pools: Vec<_> = threads.map(pool).collect::<Result<_, _>>()?;
         thread::scope(|scope| {
             for (worker, pool) in pools.iter().enumerate() {
                 let take = &take;
@@ -56,9 +58,21 @@ pub fn side_by_side<T: Send>(
     Ok(results.into_iter().map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
 }
 
+/// Threads of each worker: their numbers differ by one at most.
+fn shares(threads: usize, workers: usize) -> Vec<usize> {
+    (0..workers).map(|worker| (threads / workers + usize::from(worker < threads % workers)).max(1)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_thread_has_a_worker_and_every_worker_a_thread() {
+        assert_eq!(shares(8, 2), [4, 4]);
+        assert_eq!(shares(8, 3), [3, 3, 2]);
+        assert_eq!(shares(2, 4), [1, 1, 1, 1]);
+    }
 
     #[test]
     fn every_piece_is_done_once_and_in_its_place() {

@@ -5,13 +5,15 @@ mod interrupt;
 mod jobs;
 mod numbers;
 mod observer;
+mod opening;
 mod readings;
 mod reason;
 mod samples;
+mod title;
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
-use cldiff_engine::{Engine, EngineError, Floors, PrecisionConfig, Reference};
+use cldiff_engine::{Backend, Engine, EngineError, Floors, PrecisionConfig, Reference};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
@@ -23,6 +25,7 @@ use crate::{
     quantities::{references, summaries::summarise},
     report,
     results::{FailedCell, Results, StreamInfo, TaskInfo},
+    threads::cells_at_a_time,
     ui::{failure::Failure, progress::Progress, table},
 };
 
@@ -33,16 +36,18 @@ use crate::{
 /// [`Failure::Other`] if cells failed, after the results of the others are written.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut loaded = load(args)?;
+    let progress = Progress::new(args.quiet);
+    let slow = progress.say_if_slow(format!("{}; the data are read first", opening::cells(&loaded.config)));
     let stream = build_stream(&loaded, args)?;
     loaded.resolve(&stream)?;
     let engines = open_all(args, loaded.config.precision)?;
     let config = &loaded.config;
     let manifest = |text: &str| Manifest::new(config, text, &stream, &engines);
     let mut directory = RunDirectory::open(args, config, manifest)?;
-    let progress = Progress::new(args.quiet);
-    let devices: Vec<String> = engines.iter().map(|engine| engine.device()).collect();
-    progress.say(&format!("{} on {} ({})", config.name, engines[0].backend(), devices.join(", ")));
-    let jobs = args.jobs.unwrap_or(engines.len());
+    drop(slow);
+    opening::say(&progress, config, &stream, &engines, &directory);
+    let is_gpu = Backend::named(engines[0].backend()).is_some_and(|backend| backend.is_gpu);
+    let jobs = cells_at_a_time(args.jobs.unwrap_or(engines.len()), is_gpu);
     let (results, failed) = match results(&engines, jobs, &stream, &loaded, &directory, &progress) {
         Ok(both) => both,
         Err(failure) => {
@@ -150,7 +155,7 @@ fn prepare(
     loaded: &Loaded,
     progress: &Progress,
 ) -> Result<Vec<Reference>, Failure> {
-    progress.say("training the classifier whose features FID is measured in (cached for the next run)");
+    progress.begin("training the classifier in whose features FID is measured (cached for the next run)");
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
     let of = |engine: &dyn Engine| {
         engine.prepare(stream, &loaded.config.evaluation, cache.as_deref()).map_err(|e| match e {

@@ -14,14 +14,14 @@ use cldiff_engine::{
 use data_streams::Stream;
 use serde_json::json;
 
-use super::{interrupt, samples::SampleNumbers};
+use super::{interrupt, samples::SampleNumbers, title::Title};
 use crate::{
     config::CheckpointsConfig,
     files::{
         cell_directory::{CellDirectory, EventLog},
         grid,
     },
-    ui::progress::{Progress, word},
+    ui::progress::Progress,
 };
 
 /// The observer of one cell.
@@ -30,7 +30,7 @@ pub struct Observer<'a> {
     pub log: EventLog,
     pub states: StateKeeper,
     pub progress: &'a Progress,
-    pub title: String,
+    pub title: Title,
     pub stream: &'a Stream,
     /// Images in a row of a picture.
     pub columns: usize,
@@ -39,20 +39,16 @@ pub struct Observer<'a> {
     /// Whether the run cannot go on for the sake of another cell.
     pub stop: &'a AtomicBool,
     pub rate: Rate,
+    /// The last that was read.
+    pub loss: Option<f64>,
 }
 
 impl CellObserver for Observer<'_> {
     fn tick(&mut self, tick: Tick) -> ControlFlow<()> {
         let per_second = self.rate.add(tick.phase, tick.images);
-        let tasks = self.stream.len();
-        self.progress.advance(tick.work, || {
-            format!(
-                "{}  task {}/{tasks} {} {per_second:.0} images/s",
-                self.title,
-                tick.experience + 1,
-                word(tick.phase)
-            )
-        });
+        self.loss = if tick.phase == Phase::Train { tick.loss.or(self.loss) } else { None };
+        self.progress
+            .advance(tick.work, || self.title.progress(&tick, self.stream.len(), self.loss, per_second));
         if let Some(loss) = tick.loss {
             let line = json!({"event": "train", "task": tick.experience, "step": tick.step, "loss": loss});
             // A full disk shows where the results are written; a lost line of the log does not end a run.
@@ -65,7 +61,7 @@ impl CellObserver for Observer<'_> {
     fn resumed(&mut self, experience: usize, steps: usize) -> Result<(), EngineError> {
         self.log.add(&json!({"event": "resumed", "task": experience, "step": steps}))?;
         // About; tasks differ.
-        self.progress.advance(self.work * experience as u64 / self.stream.len() as u64, String::new);
+        self.progress.skip(self.work * experience as u64 / self.stream.len() as u64);
         self.progress.say(&format!("{}  goes on in task {}, step {}", self.title, experience + 1, steps + 1));
         Ok(())
     }

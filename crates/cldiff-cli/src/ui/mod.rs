@@ -3,9 +3,12 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod class_counts;
 pub mod download;
 pub mod failure;
+pub mod pace;
 pub mod panics;
 pub mod progress;
 pub mod short_of_memory;
 pub mod table;
+pub mod wrapped;

@@ -1,8 +1,8 @@
 //! The engine on one backend.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use burn::tensor::DType;
+use burn::{module::AutodiffModule, tensor::DType};
 use burn_autodiff::Autodiff;
 use cl_metrics::features::FeatureExtractor;
 use cl_strategies::{Compose, State, StrategyError};
@@ -21,7 +21,7 @@ use crate::{
     SampleJob, StrategyTerm, benchmark,
     cell::{Cell, Parts},
     everywhere::Home,
-    generate, memory, probe, reference,
+    generate, memory, pace, probe, reference,
 };
 
 const MODEL: Purpose = Purpose::named("model");
@@ -95,6 +95,16 @@ impl<B: Home> Engine for BackendEngine<B> {
 
     fn device(&self) -> String {
         self.description.clone()
+    }
+
+    fn time_of_a_pass(&self, spec: &CellSpec, stream: &Stream) -> Result<Option<Duration>, EngineError> {
+        if self.is_gpu {
+            return Ok(None);
+        }
+        self.precision(spec.precision)?.within(|| {
+            let network = B::network(&**spec.model).build(Key::new(spec.seed, MODEL), &self.device)?.valid();
+            Ok(Some(pace::of_a_pass::<B>(&network, spec, stream, &self.device)))
+        })
     }
 
     fn prepare(

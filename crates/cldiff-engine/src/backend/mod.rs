@@ -113,6 +113,6 @@ fn cpu(backend: &'static str, index: usize) -> Result<String, EngineError> {
         let problem = "does not exist: a CPU backend has device 0 only".to_owned();
         return Err(EngineError::Backend { backend, asked: Asked::Device(index), problem });
     }
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Ok(format!("CPU ({threads} threads)"))
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(format!("CPU ({cores} {})", if cores == 1 { "core" } else { "cores" }))
 }

@@ -1,13 +1,15 @@
 //! How many images each class has, and which classes a run should not be trusted on.
 
+use serde::{Deserialize, Serialize};
+
 use super::DatasetPair;
-use crate::{ImageDataset, listed};
+use crate::{Experience, ImageDataset, Stream, listed};
 
 /// A class with fewer images than this share of what the median class has is tiny.
 const TINY_SHARE: f64 = 0.1;
 
 /// The images of a class.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassImages {
     /// The name of the class.
     pub name: String,
@@ -25,13 +27,44 @@ impl Inventory {
     /// Counts both halves of a data set.
     pub fn of(data: &DatasetPair) -> Self {
         let counts = |half: &ImageDataset| half.counts_per_class();
-        let (train, eval) = (counts(&data.train), counts(&data.eval));
+        Self::counted(data.train.class_names(), &counts(&data.train), &counts(&data.eval))
+    }
+
+    /// Counts what the experiences of a stream hold together. An image that is in several counts for each.
+    pub fn of_stream(stream: &Stream) -> Self {
+        let sums = |half: fn(&Experience) -> &ImageDataset| {
+            let mut sums = vec![0; stream.class_names().len()];
+            for counts in stream.experiences().iter().map(|e| half(e).counts_per_class()) {
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            }
+            sums
+        };
+        Self::counted(stream.class_names(), &sums(|e| &e.train), &sums(|e| &e.eval))
+    }
+
+    fn counted(names: &[String], train: &[usize], eval: &[usize]) -> Self {
         let class = |(i, name): (usize, &String)| ClassImages {
             name: name.clone(),
-            train: train[i],
+            train: train.get(i).copied().unwrap_or(0),
             eval: eval.get(i).copied().unwrap_or(0),
         };
-        Self(data.train.class_names().iter().enumerate().map(class).collect())
+        Self(names.iter().enumerate().map(class).collect())
+    }
+
+    /// A sentence on the classes that a stream of these images measures and never trains on, though there are images of
+    /// them to train on: part of them may be left out of the stream.
+    pub fn never_trained_in(&self, stream: &Self) -> Option<String> {
+        let has = |(whole, part): &(&ClassImages, &ClassImages)| {
+            whole.train > 0 && part.train == 0 && part.eval > 0
+        };
+        let names: Vec<String> =
+            self.0.iter().zip(&stream.0).filter(has).map(|(class, _)| class.name.clone()).collect();
+        let lack = "is measured, but no experience has images of it to train on";
+        match names.len() {
+            0 => None,
+            1 => Some(format!("class {} {lack}", shown(&names))),
+            n => Some(format!("each of {n} classes {lack}: {}", shown(&names))),
+        }
     }
 
     /// A sentence for each kind of classes that a method cannot learn or that cannot be measured: without any images,
@@ -126,6 +159,56 @@ mod tests {
               for \"b\""
             ]
         );
+    }
+
+    /// Class `b` has images to train on, which the stream leaves out.
+    #[test]
+    fn a_class_that_a_stream_never_trains_on_is_named() {
+        let counted = |train: &[usize], eval: &[usize]| {
+            Inventory::counted(&["a", "b", "c"].map(str::to_owned), train, eval)
+        };
+        let whole = counted(&[5, 5, 0], &[2, 2, 2]);
+        assert_eq!(
+            whole.never_trained_in(&counted(&[5, 0, 0], &[2, 1, 2])).as_deref(),
+            Some("class \"b\" is measured, but no experience has images of it to train on")
+        );
+        assert_eq!(
+            whole.never_trained_in(&counted(&[0, 0, 0], &[2, 1, 2])).as_deref(),
+            Some(
+                "each of 2 classes is measured, but no experience has images of it to train on: \"a\", \"b\""
+            )
+        );
+        assert_eq!(
+            whole.never_trained_in(&counted(&[5, 0, 0], &[2, 0, 2])),
+            None,
+            "neither trained nor measured"
+        );
+        assert_eq!(whole.never_trained_in(&whole), None);
+    }
+
+    #[test]
+    fn the_experiences_of_a_stream_are_counted_together() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        let half = |labels: &[usize]| {
+            ImageDataset::new("x", shape, names.clone(), vec![0; labels.len()], labels.to_vec()).unwrap()
+        };
+        let data = DatasetPair::new(half(&[0, 0, 1]), half(&[0, 1, 1])).unwrap();
+        let part = |train: &[usize], eval: &[usize]| Experience {
+            name: "x".into(),
+            classes: vec![0, 1],
+            train: data.train.select(train),
+            eval: data.eval.select(eval),
+        };
+        // The image 0 is in both.
+        let experiences = vec![part(&[0, 1], &[0]), part(&[0, 2], &[1, 2])];
+        let stream = Stream::new("s".into(), data.clone(), experiences).unwrap();
+        let counts: Vec<_> =
+            Inventory::of_stream(&stream).0.into_iter().map(|class| (class.train, class.eval)).collect();
+        assert_eq!(counts, [(3, 1), (1, 2)]);
+        let counts: Vec<_> =
+            Inventory::of(&data).0.into_iter().map(|class| (class.train, class.eval)).collect();
+        assert_eq!(counts, [(2, 1), (1, 2)]);
     }
 
     #[test]

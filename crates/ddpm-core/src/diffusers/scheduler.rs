@@ -139,6 +139,20 @@ impl SchedulerConfig {
         self
     }
 
+    /// Whether diffusers draws with another scheduler as with this one, as far as that is not a matter of the process.
+    pub fn samples_like(&self, other: &Self) -> bool {
+        let of = |config: &Self| {
+            let class = config.class.clone();
+            let Self { clip_sample, clip_sample_range, thresholding, .. } = *config;
+            let Self { dynamic_thresholding_ratio, sample_max_value, .. } = *config;
+            let Self { timestep_spacing, steps_offset, set_alpha_to_one, .. } = *config;
+            let clipped = (clip_sample, clip_sample_range);
+            let thresholded = (thresholding, dynamic_thresholding_ratio, sample_max_value);
+            (class, clipped, thresholded, timestep_spacing, steps_offset, set_alpha_to_one)
+        };
+        of(self) == of(other)
+    }
+
     /// The keys that are known here.
     fn own_fields(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {

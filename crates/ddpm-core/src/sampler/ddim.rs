@@ -100,6 +100,9 @@ impl SamplerOptions for Ddim {
     }
 
     fn check(&self, process: &GaussianDiffusion) -> Result<(), CoreError> {
+        if !(self.eta.is_finite() && self.eta >= 0.0) {
+            return Err(CoreError::config("eta", self.eta, "expected 0 or more"));
+        }
         self.threshold.check().map_err(|error| error.at("threshold"))?;
         self.timesteps(process).map(|visited| tell_start(process, visited[0]))
     }

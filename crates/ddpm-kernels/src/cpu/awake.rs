@@ -3,12 +3,14 @@
 //! A rayon thread that finds no job goes to sleep within some ten microseconds, and the operation that follows has to wake it: a
 //! call to the system, an interrupt on another core and, in a virtual machine, a way through its host, for each of several
 //! hundred operations of a training step. So the threads that an operation can use go on looking for jobs for a moment after
-//! its end, as those of OpenMP do. Between two looks they give way to whatever else the machine has to run.
+//! its end, as those of OpenMP do. Between two looks they give way to whatever else the machine has to run. Threads beyond the
+//! cores sleep: awake they would take the time of those that compute.
 
 use std::{
     cell::Cell,
+    num::NonZero,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -35,7 +37,7 @@ thread_local! {
 pub(super) fn keep_awake() {
     // Miri takes turns between threads: each look would be at the expense of the work.
     let Some(caller) = rayon::current_thread_index().filter(|_| !cfg!(miri)) else { return };
-    let others = rayon::current_num_threads() - 1;
+    let others = rayon::current_num_threads().min(cores()) - 1;
     AWAKE.with(|awake| {
         // Only the caller counts up.
         for _ in awake.load(Ordering::Relaxed)..others {
@@ -50,6 +52,12 @@ pub(super) fn keep_awake() {
             });
         }
     });
+}
+
+/// Cores that this process may use. The system looks into several files for their number, so that it is asked once.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 fn look_for_jobs() {
@@ -90,6 +98,15 @@ mod tests {
                 rayon::yield_now();
                 thread::yield_now();
             }
+        });
+    }
+
+    #[test]
+    fn threads_beyond_the_cores_are_not_asked() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores() + 5).build().unwrap();
+        pool.install(|| {
+            keep_awake();
+            assert!(awake() < cores(), "{} beside the caller on {} cores", awake(), cores());
         });
     }
 

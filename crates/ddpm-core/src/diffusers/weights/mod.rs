@@ -83,7 +83,7 @@ pub fn load_tensors(path: &Path) -> Result<HashMap<String, TensorData>, CoreErro
         .map(|(name, view)| {
             let values = floats(&view).ok_or_else(|| {
                 format(format!(
-                    "tensor `{name}`: its type is {:?}, expected a floating-point one",
+                    "tensor `{name}`: its type is {}, expected a floating-point one",
                     view.dtype()
                 ))
             })?;

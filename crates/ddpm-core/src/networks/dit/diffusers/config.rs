@@ -36,6 +36,7 @@ pub fn config_to_diffusers(config: &DiTConfig) -> Result<Map<String, Value>, Cor
     fields.extend(fixed().map(|(key, value)| (key.to_owned(), value)));
     let own = [
         ("attention_head_dim", json!(config.hidden_size / config.num_heads)),
+        // A network here has none, and does nothing where a network is used: that of a file is not kept.
         ("dropout", json!(0.0)),
         ("in_channels", json!(config.in_channels)),
         ("norm_eps", json!(config.norm_eps)),
