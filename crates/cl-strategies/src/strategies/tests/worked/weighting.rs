@@ -17,8 +17,8 @@ use ddpm_core::{
 use super::{assert_all_near, assert_near, floats};
 use crate::{
     DarkNoise, Der, DerConfig, DerPlusPlusConfig, DistillationWeighting, GenerativeDistillation,
-    GenerativeDistillationConfig, GeneratorConfig, Inputs, Lwf, LwfConfig, Mixing, Setting, Strategy,
-    StrategyOptions, TrainerConfig, buffer,
+    GenerativeDistillationConfig, GeneratorConfig, Inputs, Lwf, LwfConfig, Mixing, Restore, Setting, State,
+    Strategy, StrategyOptions, TrainerConfig, buffer,
     test_support::{B, Fixture, Line, line, numbers, with_variance},
 };
 
@@ -273,22 +273,36 @@ fn the_bound_takes_the_variances_of_both_or_that_of_the_teacher() {
     }
 }
 
-/// Of an image of one pixel: its noise, its prediction, and the channel of the variance where that is distilled.
+/// Of an image of one pixel: its noise, its prediction, and the channel of the variance where that is distilled. What goes
+/// through a state is the same.
 #[test]
-fn stored_channels_of_the_variance_are_counted() {
+fn stored_channels_of_the_variance_are_counted_and_restored() {
     let mut fixture = Fixture::new().of_timesteps(8);
     fixture.process.variance = Variance::LearnedRange;
+    let (then, now) = (with_variance([0.4, 0.1]), with_variance([-0.2, 0.3]));
     for (weighting, variance_channels, numbers) in [
         (DistillationWeighting::None, false, 2),
         (DistillationWeighting::None, true, 3),
         (DistillationWeighting::Objective, false, 2),
+        (DistillationWeighting::Objective, true, 3),
     ] {
         let config =
             DerConfig { per_experience: STORED_IMAGES, weighting, variance_channels, ..Default::default() };
         let mut der = Der::<B>::new(config).unwrap();
-        der.after_experience(&fixture.boundary(&with_variance([0.4, 0.1]))).unwrap();
+        der.after_experience(&fixture.boundary(&then)).unwrap();
         let held = Strategy::<B, Line<B>>::memory(&der).extra_parameters;
         assert_eq!(held, numbers * STORED_IMAGES as u64);
+        let (mut state, mut restored) = (State::default(), Der::<B>::new(config).unwrap());
+        Strategy::<B, Line<B>>::save(&der, &mut state);
+        let context = Restore {
+            model: &then,
+            training: &fixture.training,
+            data: &fixture.experience.train,
+            device: &Default::default(),
+        };
+        restored.restore(&mut state, &context).unwrap();
+        state.finish().unwrap();
+        assert_eq!(added(&mut restored, &fixture, &now), added(&mut der, &fixture, &now));
     }
 }
 
