@@ -23,10 +23,13 @@ use crate::{Boundary, ConditionOn, LabelDropout, PassCounter, Step, TrainerConfi
 
 pub(crate) type B = Autodiff<Flex>;
 
-/// `w x_t`; of several parameters `w_y x_t`, and `w_0 x_t` without labels
+/// `w x_t`; of several parameters `w_y x_t`, and `w_0 x_t` without labels; with a learned variance the channels `w_0 x_t` and
+/// `w_1 x_t`
 #[derive(Module, Debug)]
 pub(crate) struct Line<B: Backend> {
     w: Param<Tensor<B, 1>>,
+    #[module(skip)]
+    learns_variance: bool,
 }
 
 impl<B: Kernels> Denoiser<B> for Line<B> {
@@ -36,6 +39,9 @@ impl<B: Kernels> Denoiser<B> for Line<B> {
         _t: Tensor<B, 1, Int>,
         y: Option<Tensor<B, 1, Int>>,
     ) -> Tensor<B, 4> {
+        if self.learns_variance {
+            return x_t.repeat_dim(1, 2) * self.w.val().reshape([1, 2, 1, 1]);
+        }
         let w = match y {
             Some(y) if self.w.dims() != [1] => self.w.val().select(0, y),
             _ => self.w.val().narrow(0, 0, 1),
@@ -51,7 +57,12 @@ pub(crate) fn line(w: f32) -> Line<B> {
 
 /// One parameter for each label.
 pub(crate) fn lines(w: &[f32]) -> Line<B> {
-    Line { w: Param::from_tensor(Tensor::from_floats(w, &Default::default())) }
+    Line { w: Param::from_tensor(Tensor::from_floats(w, &Default::default())), learns_variance: false }
+}
+
+/// One parameter for the prediction, one for the channel of the variance.
+pub(crate) fn with_variance(w: [f32; 2]) -> Line<B> {
+    Line { learns_variance: true, ..lines(&w) }
 }
 
 /// Its parameter.
@@ -82,7 +93,7 @@ pub(crate) fn gradient(line: &Line<B>, g: f32) -> GradientsParams {
 /// An experience of black images of one pixel (x_0 = -1), and all that a strategy is shown.
 pub(crate) struct Fixture {
     pub process: GaussianDiffusion,
-    objective: Objective,
+    pub objective: Objective,
     pub timesteps: TimestepSampler,
     pub training: TrainerConfig,
     average: Ema<Flex>,

@@ -9,6 +9,9 @@
 //! the model at the end of each experience is kept. `teacher` says whether predictions are those of the model as trained, as
 //! in the reference code (aimagelab/mammoth), or of its moving average.
 //!
+//! `weighting` and `variance_channels` say how far a prediction is from the stored one; both are off, as the paper compares
+//! outputs alone and has no timesteps. With the variance's channels, these are stored too.
+//!
 //! With label dropout an image is stored with the label that the model was asked with, which is the one for "no label" as
 //! often as in training, and with its timestep's importance weight where timesteps are not drawn uniformly.
 
@@ -20,9 +23,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, DerPlusPlusConfig, Needs, StrategyOptions,
+    BuildStrategy, DerPlusPlusConfig, Needs, Setting, StrategyOptions,
     shared::{
         dark::{DarkNoise, Target},
+        distilled::{Distillation, DistillationWeighting},
         teacher::TeacherWeights,
     },
 };
@@ -46,12 +50,23 @@ pub struct DerConfig {
     pub noise: DarkNoise,
     /// The weights of the model that predicts.
     pub teacher: TeacherWeights,
+    /// Whether timesteps are weighted in the distillation as the training's objective weighs them.
+    pub weighting: DistillationWeighting,
+    /// Whether the channels of a learned variance are distilled.
+    pub variance_channels: bool,
 }
 
 impl Default for DerConfig {
     fn default() -> Self {
-        let (noise, teacher) = (DarkNoise::Fixed, TeacherWeights::Raw);
-        Self { alpha: 1.0, batch_size: None, per_experience: 40, noise, teacher }
+        Self {
+            alpha: 1.0,
+            batch_size: None,
+            per_experience: 40,
+            noise: DarkNoise::Fixed,
+            teacher: TeacherWeights::Raw,
+            weighting: DistillationWeighting::None,
+            variance_channels: false,
+        }
     }
 }
 
@@ -70,6 +85,11 @@ impl StrategyOptions for DerConfig {
 
     fn needs(&self) -> Needs {
         Needs::looking_back()
+    }
+
+    fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        let Self { weighting, variance_channels, .. } = *self;
+        Distillation { weighting, variance_channels }.check_setting(setting)
     }
 }
 
@@ -102,9 +122,18 @@ impl<B: TrainBackend> Der<B> {
     /// [`StrategyError::Config`] for options out of range.
     pub fn new(config: DerConfig) -> Result<Self, StrategyError> {
         config.validate()?;
-        let DerConfig { alpha, batch_size, per_experience, noise, teacher } = config;
-        let config = DerPlusPlusConfig { alpha, beta: 0.0, batch_size, per_experience, noise, teacher };
-        Ok(Self::of(config))
+        let DerConfig { alpha, batch_size, per_experience, noise, teacher, weighting, variance_channels } =
+            config;
+        Ok(Self::of(DerPlusPlusConfig {
+            alpha,
+            beta: 0.0,
+            batch_size,
+            per_experience,
+            noise,
+            teacher,
+            weighting,
+            variance_channels,
+        }))
     }
 
     /// With nothing stored; `config` has been validated.
@@ -120,13 +149,13 @@ impl<B: TrainBackend> Der<B> {
         Ok(())
     }
 
-    /// The mean squared difference to stored predictions, of one experience drawn for the step.
+    /// The mean difference to stored predictions, of one experience drawn for the step.
     fn dark_loss<D: TrainableDenoiser<B>>(&self, step: &Step<'_, B, D>, n: usize) -> Tensor<B, 1> {
         use rand::Rng;
         let key = step.key.within(STORED);
         let stored = &self.stored[key.rng(0).random_range(0..self.stored.len())];
         let positions = buffer::draw(stored.data.len(), n, key);
-        stored.target.loss(step, &stored.data, &positions)
+        stored.target.loss(step, &stored.data, &positions, self.config.distillation())
     }
 }
 
@@ -146,8 +175,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let n = self.config.per_experience.min(boundary.experience.train.len());
         let positions = boundary.draw(n, STORED);
-        let (key, kind) = (boundary.key.within(STORED), (self.config.noise, self.config.teacher));
-        let target = Target::of(boundary, &positions, key, kind);
+        let DerPlusPlusConfig { noise, teacher, .. } = self.config;
+        let kind = (noise, teacher, self.config.distillation());
+        let target = Target::of(boundary, &positions, boundary.key.within(STORED), kind);
         self.keep(Stored { data: boundary.experience.train.select(&positions), target })
     }
 

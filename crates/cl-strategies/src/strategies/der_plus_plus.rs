@@ -1,5 +1,5 @@
 //! DER++ (Buzzega et al. 2020, arXiv 2004.07211, equation 6): DER, and the ordinary loss on stored images.
-//! `noise` and `teacher` are those of DER.
+//! `noise`, `teacher`, `weighting` and `variance_channels` are those of DER.
 
 use cldiff_choices::Describe;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
@@ -7,8 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Der, Needs, StrategyOptions,
-    shared::{dark::DarkNoise, teacher::TeacherWeights},
+    BuildStrategy, Der, Needs, Setting, StrategyOptions,
+    shared::{
+        dark::DarkNoise,
+        distilled::{Distillation, DistillationWeighting},
+        teacher::TeacherWeights,
+    },
 };
 use crate::{Strategy, StrategyError, check};
 
@@ -28,12 +32,30 @@ pub struct DerPlusPlusConfig {
     pub noise: DarkNoise,
     /// The weights of the model that predicts.
     pub teacher: TeacherWeights,
+    /// Whether timesteps are weighted in the distillation as the training's objective weighs them.
+    pub weighting: DistillationWeighting,
+    /// Whether the channels of a learned variance are distilled.
+    pub variance_channels: bool,
 }
 
 impl Default for DerPlusPlusConfig {
     fn default() -> Self {
-        let (noise, teacher) = (DarkNoise::Fixed, TeacherWeights::Raw);
-        Self { alpha: 0.5, beta: 0.5, batch_size: None, per_experience: 40, noise, teacher }
+        Self {
+            alpha: 0.5,
+            beta: 0.5,
+            batch_size: None,
+            per_experience: 40,
+            noise: DarkNoise::Fixed,
+            teacher: TeacherWeights::Raw,
+            weighting: DistillationWeighting::None,
+            variance_channels: false,
+        }
+    }
+}
+
+impl DerPlusPlusConfig {
+    pub(super) fn distillation(self) -> Distillation {
+        Distillation { weighting: self.weighting, variance_channels: self.variance_channels }
     }
 }
 
@@ -53,6 +75,10 @@ impl StrategyOptions for DerPlusPlusConfig {
 
     fn needs(&self) -> Needs {
         Needs::looking_back()
+    }
+
+    fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        self.distillation().check_setting(setting)
     }
 }
 

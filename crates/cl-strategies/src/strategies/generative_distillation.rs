@@ -4,6 +4,8 @@
 //! that was added: the whole reverse process is handed on, not its samples alone. Variants of the paper's comparison
 //! distil at other noisy images. Teacher and student are asked with the same label, which is dropped as often as in training,
 //! so that the branch without labels is distilled too; where timesteps are not drawn uniformly, their importance weights count.
+//! `weighting` gives each timestep the weight of the training's objective, `variance_channels` distils a learned variance; the
+//! reference code (Atenrev/difussion_continual_learning) compares predictions alone, unweighted, and has fixed variances.
 //! Guided by a classifier towards the current classes it is GUIDE's rehearsal with the teacher's predictions.
 
 use burn::tensor::Tensor;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BuildStrategy, Needs, Setting, StrategyOptions,
     shared::{
+        distilled::{Distillation, DistillationWeighting},
         generator::{Generator, GeneratorConfig},
         mixing::Mixing,
         noisy_inputs::{gaussian, partial_generation, symmetric_gaussian},
@@ -55,6 +58,10 @@ pub struct GenerativeDistillationConfig {
     pub partial_steps: usize,
     /// lambda: the weight of the distillation.
     pub distillation_coefficient: f64,
+    /// Whether timesteps are weighted in the distillation as the training's objective weighs them.
+    pub weighting: DistillationWeighting,
+    /// Whether the channels of a learned variance are distilled.
+    pub variance_channels: bool,
     /// Images in each step; as many as the current batch has if absent.
     pub batch_size: Option<usize>,
     /// How the two losses become one.
@@ -69,10 +76,18 @@ impl Default for GenerativeDistillationConfig {
             inputs: Inputs::Generated,
             partial_steps: 2,
             distillation_coefficient: 1.0,
+            weighting: DistillationWeighting::None,
+            variance_channels: false,
             batch_size: None,
             mixing: Mixing::TaskShares,
             generator: GeneratorConfig::default(),
         }
+    }
+}
+
+impl GenerativeDistillationConfig {
+    fn distillation(&self) -> Distillation {
+        Distillation { weighting: self.weighting, variance_channels: self.variance_channels }
     }
 }
 
@@ -95,6 +110,7 @@ impl StrategyOptions for GenerativeDistillationConfig {
     }
 
     fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        self.distillation().check_setting(setting)?;
         self.generator.check_setting(setting).map_err(|error| error.at("generator"))
     }
 }
@@ -165,7 +181,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for GenerativeDist
             Inputs::Lwf => Some(step.batch.clone()),
         };
         let (Some(teacher), Some(batch)) = (self.generator.teacher(), batch) else { return Ok(None) };
-        let distilled = teacher.distillation_loss(step, &batch);
+        let distilled = teacher.distillation_loss(step, &batch, self.config.distillation());
         let GenerativeDistillationConfig { mixing, distillation_coefficient, .. } = self.config;
         let counts = (step.batch.len(), batch.len());
         Ok(Some(mixing.added(distilled, distillation_coefficient, step.experience, counts)))

@@ -1,7 +1,8 @@
 //! Learning without forgetting (Li & Hoiem 2016, arXiv 1606.09282), for a denoiser: knowledge distillation from the
 //! model at the end of the last experience, on the current noisy images. L + lambda |eps(x_t) - eps_teacher(x_t)|^2.
 //!
-//! `teacher = "average"` takes the moving average for the teacher, in place of the model as trained.
+//! `teacher = "average"` takes the moving average for the teacher, in place of the model as trained; `weighting` and
+//! `variance_channels` say what it is asked for.
 
 use cldiff_choices::Describe;
 use ddpm_core::{TrainBackend, TrainableDenoiser};
@@ -9,8 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, StrategyOptions,
-    shared::teacher::{Teacher, TeacherWeights},
+    BuildStrategy, Needs, Setting, StrategyOptions,
+    shared::{
+        distilled::{Distillation, DistillationWeighting},
+        teacher::{Teacher, TeacherWeights},
+    },
 };
 use crate::{AddedLoss, Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
@@ -22,11 +26,22 @@ pub struct LwfConfig {
     pub lambda: f64,
     /// The weights of the teacher.
     pub teacher: TeacherWeights,
+    /// Whether timesteps are weighted in the distillation as the training's objective weighs them.
+    pub weighting: DistillationWeighting,
+    /// Whether the channels of a learned variance are distilled.
+    pub variance_channels: bool,
 }
 
 impl Default for LwfConfig {
     fn default() -> Self {
-        Self { lambda: 1.0, teacher: TeacherWeights::Raw }
+        let (teacher, weighting) = (TeacherWeights::Raw, DistillationWeighting::None);
+        Self { lambda: 1.0, teacher, weighting, variance_channels: false }
+    }
+}
+
+impl LwfConfig {
+    fn distillation(self) -> Distillation {
+        Distillation { weighting: self.weighting, variance_channels: self.variance_channels }
     }
 }
 
@@ -43,6 +58,10 @@ impl StrategyOptions for LwfConfig {
 
     fn needs(&self) -> Needs {
         Needs::looking_back()
+    }
+
+    fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        self.distillation().check_setting(setting)
     }
 }
 
@@ -73,8 +92,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Lwf<B, D> {
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Lwf<B, D> {
     fn added(&mut self, step: &Step<'_, B, D>) -> Result<Option<AddedLoss<B>>, StrategyError> {
         let Some(teacher) = &self.teacher else { return Ok(None) };
-        let distilled = teacher.distillation_loss(step, step.batch).mul_scalar(self.config.lambda);
-        Ok(Some(AddedLoss::beside(distilled)))
+        let distilled = teacher.distillation_loss(step, step.batch, self.config.distillation());
+        Ok(Some(AddedLoss::beside(distilled.mul_scalar(self.config.lambda))))
     }
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {

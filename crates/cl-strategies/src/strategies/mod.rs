@@ -58,6 +58,7 @@ pub use replay::*;
 pub use rwalk::*;
 pub use shared::{
     dark::DarkNoise,
+    distilled::DistillationWeighting,
     generator::{GeneratorConfig, Source},
     mixing::Mixing,
     noisy_classifier::{ClassifierGuidanceConfig, Towards},

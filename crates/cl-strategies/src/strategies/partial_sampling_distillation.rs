@@ -6,6 +6,9 @@
 //! log-variance and no x_0 clipped, the mean over dimensions, in bits, times the T timesteps of the chain. No image is sampled
 //! to its end; a step takes up to T passes of the teacher, T/2 an image on average.
 //!
+//! `variance_channels = false` leaves a learned variance out: both steps have the teacher's. The divergence is the bound's own
+//! weighting of timesteps, so that there is no other.
+//!
 //! Deviations: timesteps are drawn over the whole chain, where the code raises those below 5/8 of it to that
 //! ([`least_timestep_share`](PartialSamplingDistillationConfig::least_timestep_share) of 0.625); the models are compared at
 //! x_t, where the code hands them x_{t-1} as x_t; there are as many samples as current images, where the code has
@@ -26,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BuildStrategy, Needs, Setting, StrategyOptions,
     shared::{
+        distilled::with_variance_of_first,
         generator::{Generator, GeneratorConfig},
         mixing::Mixing,
         posterior::divergence,
@@ -55,6 +59,8 @@ pub struct PartialSamplingDistillationConfig {
     pub mixing: Mixing,
     /// The weights of the teacher.
     pub teacher: TeacherWeights,
+    /// Whether a learned variance is distilled, as in the reference; if not, the teacher's stands for both.
+    pub variance_channels: bool,
 }
 
 impl Default for PartialSamplingDistillationConfig {
@@ -66,6 +72,7 @@ impl Default for PartialSamplingDistillationConfig {
             least_timestep_share: 0.0,
             mixing: Mixing::TwoMeans,
             teacher: TeacherWeights::Raw,
+            variance_channels: true,
         }
     }
 }
@@ -218,7 +225,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> PartialSamplingDistillation<B, D>
         step.count_images(n);
         let (x_t, y) = (Tensor::from_inner(x_t), y.map(Tensor::from_inner));
         let of_model = process.evaluate(step.model, x_t.clone(), &t, y);
-        let bits = divergence(&process, &x_t, &t, [Tensor::from_inner(of_teacher), of_model]);
+        let both = [Tensor::from_inner(of_teacher), of_model]
+            .map(|output| process.interpret(x_t.clone(), &t, output));
+        let both = if self.config.variance_channels { both } else { with_variance_of_first(both) };
+        let bits = divergence(&process, &x_t, &t, both);
         let mean = weighted_mean(bits, weights.as_deref());
         Ok(Some(mean.mul_scalar(process.timesteps() as f64)))
     }

@@ -153,6 +153,16 @@ fn options_that_do_not_fit_the_training_are_named() {
     let told = message(&towards(Towards::Current), &untold, 1000, None);
     assert!(told.starts_with("`training.condition_on` is none: expected `class`"), "{told}");
 
+    let by_label = |training: &TrainerConfig| {
+        let generator = GeneratorConfig { classifier_free_guidance: Some(2.0), ..GeneratorConfig::default() };
+        message(&GenerativeReplayConfig { generator, ..Default::default() }, training, 1000, None)
+    };
+    let told = by_label(&training);
+    assert!(told.starts_with("`training.label_dropout` is 0: expected above 0"), "{told}");
+    assert_eq!(by_label(&TrainerConfig { label_dropout: 0.1, ..training }), "");
+    let told = by_label(&TrainerConfig { label_dropout: 0.1, ..untold });
+    assert!(told.starts_with("`training.condition_on` is none: expected `class` or `task`"), "{told}");
+
     let token = LoraConfig { rank: 0, ..Default::default() };
     assert_eq!(message(&token, &training, 1000, None), "");
     assert_eq!(message(&LoraConfig { train: Trained::Everything, ..token }, &untold, 1000, None), "");
@@ -196,6 +206,8 @@ fn streams_that_do_not_fit_are_refused_before_the_training() {
 #[test]
 fn options_out_of_range_have_relative_keys() {
     let generator = GeneratorConfig { source: Source::Pool { images: 0 }, ..GeneratorConfig::default() };
+    let unbounded =
+        GeneratorConfig { classifier_free_guidance: Some(f64::NAN), ..GeneratorConfig::default() };
     let guidance = ClassifierGuidanceConfig { channels: 3, ..Default::default() };
     let guided = GeneratorConfig { guidance: Some(guidance), ..GeneratorConfig::default() };
     let of = |result: Result<(), StrategyError>| result.unwrap_err().to_string();
@@ -211,6 +223,10 @@ fn options_out_of_range_have_relative_keys() {
         (
             of(GenerativeReplayConfig { generator, ..Default::default() }.validate()),
             "generator.source.pool.images",
+        ),
+        (
+            of(GenerativeReplayConfig { generator: unbounded, ..Default::default() }.validate()),
+            "generator.classifier_free_guidance",
         ),
         (
             of(GenerativeReplayConfig { generator: guided, ..Default::default() }.validate()),

@@ -134,7 +134,12 @@ impl Objective {
         }
     }
 
-    fn weigh<B: Kernels>(
+    /// The squared errors of predictions, each with the weight of its timestep. [`Weighting::Vlb`] weighs no such error, and
+    /// leaves them as they are.
+    ///
+    /// # Shapes
+    /// - `errors`: `[n]`, `t`: n timesteps; output: `[n]`
+    pub fn weigh<B: Kernels>(
         &self,
         errors: Tensor<B, 1>,
         t: &[usize],

@@ -6,13 +6,15 @@ use data_streams::ImageDataset;
 use ddpm_core::{
     TrainBackend, TrainableDenoiser,
     noise::{Key, Purpose, indices},
-    objective::squared_error,
     parameters::{ParameterVector, with_parameters},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::teacher::{Teacher, TeacherWeights, weighted_mean};
+use super::{
+    distilled::Distillation,
+    teacher::{Teacher, TeacherWeights, weighted_mean},
+};
 use crate::{Boundary, Pass, Restore, State, Step, StrategyError, images};
 
 const FRESH: Purpose = Purpose::named("fresh noise of dark experience replay");
@@ -46,7 +48,7 @@ pub(crate) struct Predictions<B: TrainBackend> {
     /// Importance weights of the timesteps, where these were not drawn uniformly.
     weights: Option<Vec<f64>>,
     eps: Tensor<B::InnerBackend, 4>,
-    /// What the model predicted.
+    /// What the model predicted, and the channels of its variance where the distillation asks for them.
     output: Tensor<B::InnerBackend, 4>,
 }
 
@@ -61,28 +63,31 @@ impl<B: TrainBackend> Target<B> {
         boundary: &Boundary<'_, B, D>,
         positions: &[usize],
         key: Key,
-        (noise, weights): (DarkNoise, TeacherWeights),
+        (noise, weights, distillation): (DarkNoise, TeacherWeights, Distillation),
     ) -> Self {
         let teacher = Teacher::of(boundary, weights);
         match noise {
-            DarkNoise::Fixed => Self::Predictions(Predictions::of(boundary, &teacher, positions, key)),
+            DarkNoise::Fixed => {
+                Self::Predictions(Predictions::of(boundary, &teacher, (positions, key), distillation))
+            }
             DarkNoise::Fresh => Self::Model(ParameterVector::of(&teacher.model)),
         }
     }
 
-    /// The mean squared difference of the model's predictions from these, at stored images, `[1]`.
+    /// The mean difference of the model's predictions from these, at stored images, `[1]`.
     pub fn loss<D: TrainableDenoiser<B>>(
         &self,
         step: &Step<'_, B, D>,
         stored: &ImageDataset,
         positions: &[usize],
+        distillation: Distillation,
     ) -> Tensor<B, 1> {
         match self {
-            Self::Predictions(predictions) => predictions.loss(step, stored, positions),
+            Self::Predictions(predictions) => predictions.loss(step, stored, positions, distillation),
             Self::Model(parameters) => {
                 let model = with_parameters(step.model.valid(), parameters.clone());
                 let batch = step.noisy(stored, positions, FRESH);
-                Teacher::<B, D> { model }.distillation_loss(step, &batch)
+                Teacher::<B, D> { model }.distillation_loss(step, &batch, distillation)
             }
         }
     }
@@ -91,7 +96,9 @@ impl<B: TrainBackend> Target<B> {
     pub fn len(&self) -> usize {
         match self {
             // Noise and prediction are kept beside each image.
-            Self::Predictions(predictions) => 2 * predictions.eps.shape().num_elements(),
+            Self::Predictions(Predictions { eps, output, .. }) => {
+                eps.shape().num_elements() + output.shape().num_elements()
+            }
             Self::Model(parameters) => parameters.len(),
         }
     }
@@ -121,12 +128,14 @@ impl<B: TrainBackend> Predictions<B> {
     fn of<D: TrainableDenoiser<B>>(
         boundary: &Boundary<'_, B, D>,
         teacher: &Teacher<B, D>,
-        positions: &[usize],
-        key: Key,
+        (positions, key): (&[usize], Key),
+        distillation: Distillation,
     ) -> Self {
         let batch = boundary.noisy(positions, key);
         boundary.passes.add(Pass::Teacher, batch.len());
-        let output = teacher.prediction(boundary.process, &batch);
+        let channels = batch.x_0.dims()[1];
+        let output = teacher.output(boundary.process, &batch);
+        let output = distillation.kept(boundary.objective, channels, output);
         let y = batch.y.map(|y| y.into_data().iter::<i64>().map(|y| y as usize).collect());
         Self { t: batch.t, y, weights: batch.weights, eps: batch.eps.inner(), output }
     }
@@ -136,6 +145,7 @@ impl<B: TrainBackend> Predictions<B> {
         step: &Step<'_, B, D>,
         stored: &ImageDataset,
         positions: &[usize],
+        distillation: Distillation,
     ) -> Tensor<B, 1> {
         let chosen = indices::<B::InnerBackend>(positions, step.device);
         let x_0 = images::<B::InnerBackend>(stored, positions, step.device);
@@ -143,12 +153,12 @@ impl<B: TrainBackend> Predictions<B> {
         let x_t = step.process.q_sample(x_0, &t, self.eps.clone().select(0, chosen.clone()));
         let y = self.y.as_ref().map(|y| indices::<B>(&chosen_of(y, positions), step.device));
         step.count_images(positions.len());
-        let channels = x_t.dims()[1];
-        let output = step.process.evaluate(step.model, Tensor::from_inner(x_t), &t, y);
-        let prediction = step.process.split(channels, &t, output).0;
+        let x_t = Tensor::from_inner(x_t);
+        let output = step.process.evaluate(step.model, x_t.clone(), &t, y);
         let target = Tensor::from_inner(self.output.clone().select(0, chosen));
+        let losses = distillation.losses((step.process, step.objective), (&x_t, &t), [target, output]);
         let weights = self.weights.as_ref().map(|weights| chosen_of(weights, positions));
-        weighted_mean(squared_error(prediction, target), weights.as_deref())
+        weighted_mean(losses, weights.as_deref())
     }
 
     fn save(&self, state: &mut State, k: usize) {

@@ -1,6 +1,7 @@
 //! Parts that several strategies share.
 
 pub(super) mod dark;
+pub(super) mod distilled;
 pub(super) mod fisher;
 pub(super) mod generator;
 pub(super) mod mixing;

@@ -7,15 +7,14 @@ use ddpm_core::{GaussianDiffusion, Kernels, diffusion::Denoised};
 /// The divergence from the first model's step to the second's, the mean over dimensions, in bits.
 ///
 /// # Shapes
-/// - `x_t`: `[n, c, h, w]`, `t`: n timesteps, outputs: those of [`GaussianDiffusion::evaluate`]; result: `[n]`
+/// - `x_t`: `[n, c, h, w]`, `t`: n timesteps, then what two models answer there; result: `[n]`
 pub(crate) fn divergence<B: Kernels>(
     process: &GaussianDiffusion,
     x_t: &Tensor<B, 4>,
     t: &[usize],
-    [first, second]: [Tensor<B, 4>; 2],
+    [first, second]: [Denoised<B>; 2],
 ) -> Tensor<B, 1> {
-    let of = |output: Tensor<B, 4>| {
-        let Denoised { x_0, log_variance } = process.interpret(x_t.clone(), t, output);
+    let of = |Denoised { x_0, log_variance }: Denoised<B>| {
         (process.posterior_mean(x_0, x_t.clone(), t), log_variance.tensor(&x_t.device()))
     };
     let ((mean_1, log_variance_1), (mean_2, log_variance_2)) = (of(first), of(second));
@@ -65,7 +64,9 @@ mod tests {
             };
             let x_t = tensor(&fixture.x_t);
             assert_eq!(x_t.dims(), [n, c, h, w]);
-            let found = divergence(&process, &x_t, &fixture.t, [tensor(&teacher), tensor(&student)]);
+            let answers = [tensor(&teacher), tensor(&student)]
+                .map(|output| process.interpret(x_t.clone(), &fixture.t, output));
+            let found = divergence(&process, &x_t, &fixture.t, answers);
             for ((found, expected), t) in found.into_data().iter::<f64>().zip(&bits).zip(&fixture.t) {
                 let error = (found - expected).abs();
                 assert!(error < 1e-3 * expected, "{variance:?}, t = {t}: {found} for {expected}");

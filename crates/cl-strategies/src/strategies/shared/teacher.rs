@@ -2,12 +2,12 @@
 
 use burn::tensor::{Tensor, TensorData};
 use ddpm_core::{
-    GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser, objective::squared_error,
-    parameters::ParameterVector,
+    GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser, parameters::ParameterVector,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::distilled::Distillation;
 use crate::{Boundary, Pass, Restore, State, Step, StrategyError};
 
 /// The weights of a model of the past that is asked for targets or images.
@@ -54,29 +54,29 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
         ParameterVector::<B::InnerBackend>::of(&self.model).len() as u64
     }
 
-    /// The mean squared difference between the model's prediction and the teacher's, `[1]`, each image with its importance
-    /// weight. Both are asked with the label of the batch, which may be the one for "no label".
-    pub fn distillation_loss(&self, step: &Step<'_, B, D>, batch: &NoisyBatch<B>) -> Tensor<B, 1> {
+    /// The mean of the [differences](Distillation::losses) between the model's output and the teacher's, `[1]`, each image
+    /// with its importance weight. Both are asked with the label of the batch, which may be the one for "no label".
+    pub fn distillation_loss(
+        &self,
+        step: &Step<'_, B, D>,
+        batch: &NoisyBatch<B>,
+        distillation: Distillation,
+    ) -> Tensor<B, 1> {
         step.passes.add(Pass::Teacher, batch.len());
-        let target = self.prediction(step.process, batch);
+        let target = Tensor::from_inner(self.output(step.process, batch));
         step.count_images(batch.len());
         let output = step.process.evaluate(step.model, batch.x_t.clone(), &batch.t, batch.y.clone());
-        let prediction = step.process.split(batch.x_0.dims()[1], &batch.t, output).0;
-        batch.weighted_mean(squared_error(prediction, Tensor::from_inner(target)))
+        let (trained, at) = ((step.process, step.objective), (&batch.x_t, batch.t.as_slice()));
+        batch.weighted_mean(distillation.losses(trained, at, [target, output]))
     }
 
-    /// What it predicts for a noisy batch.
+    /// What it answers for a noisy batch: its prediction and, with a learned variance, the further channels.
     ///
     /// # Shapes
-    /// - output: `[n, c, h, w]`
-    pub fn prediction(
-        &self,
-        process: &GaussianDiffusion,
-        batch: &NoisyBatch<B>,
-    ) -> Tensor<B::InnerBackend, 4> {
+    /// - output: that of [`GaussianDiffusion::evaluate`]
+    pub fn output(&self, process: &GaussianDiffusion, batch: &NoisyBatch<B>) -> Tensor<B::InnerBackend, 4> {
         let (x_t, y) = (batch.x_t.clone().inner(), batch.y.clone().map(Tensor::inner));
-        let output = process.evaluate(&self.model, x_t, &batch.t, y);
-        process.split(batch.x_0.dims()[1], &batch.t, output).0
+        process.evaluate(&self.model, x_t, &batch.t, y)
     }
 }
 

@@ -151,6 +151,43 @@ fn the_optimiser_takes_the_learning_rate_of_the_step() {
     assert!(((first.parameter - 0.3).abs() - 0.025).abs() < 1e-6, "{}", first.parameter);
 }
 
+/// AdamW in f64 along the gradients of the steps, with moments that start anew in the second experience and with moments that
+/// go on.
+#[test]
+fn the_moments_of_the_optimiser_start_anew_with_each_experience_or_not() {
+    let mut ends = Vec::new();
+    for reset_each_experience in [true, false] {
+        let mut options = options();
+        options.optimizer = crate::OptimizerConfig {
+            learning_rate: 0.1,
+            beta_1: 0.8,
+            beta_2: 0.9,
+            clip_grad_norm: None,
+            reset_each_experience,
+            ..options.optimizer
+        };
+        let mut recorder = Recorder { mean: true, ..Recorder::default() };
+        let seen = run(options, &mut recorder, &stream());
+        let (mut w, mut first, mut second, mut steps) = (0.3_f64, 0.0, 0.0, 0);
+        let mut apart = 0.0_f64;
+        for (i, (seen, g)) in seen.iter().zip(&recorder.gradients).enumerate() {
+            if i == 4 && reset_each_experience {
+                (first, second, steps) = (0.0, 0.0, 0);
+            }
+            steps += 1;
+            (first, second) = (0.8 * first + 0.2 * g, 0.9 * second + 0.1 * g * g);
+            let (m, v) = (first / (1.0 - 0.8_f64.powi(steps)), second / (1.0 - 0.9_f64.powi(steps)));
+            w -= 0.1 * m / (v.sqrt() + 1e-8);
+            assert!((f64::from(seen.parameter) - w).abs() < 1e-4, "{i}: {} for {w}", seen.parameter);
+            apart = apart.max((m / v.sqrt() - g.signum()).abs());
+        }
+        // The moments tell: a step is not always as long as the rate.
+        assert!(apart > 1e-3, "{apart}");
+        ends.push(w);
+    }
+    assert!((ends[0] - ends[1]).abs() > 1e-2, "{ends:?}");
+}
+
 /// The gradients that a step is made with, as the strategy saw them.
 #[derive(Debug, Default)]
 struct Recorder {

@@ -41,6 +41,10 @@ pub struct GeneratorConfig {
     pub teacher: TeacherWeights,
     /// Whether images are rounded to the 256 values that stored ones have.
     pub quantise: bool,
+    /// The scale of classifier-free guidance, for a model that is also trained without labels: 1 is the model without guidance;
+    /// absent: none, and half the passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classifier_free_guidance: Option<f64>,
     /// A classifier of noisy images guides samples towards their classes; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance: Option<ClassifierGuidanceConfig>,
@@ -55,6 +59,7 @@ impl Default for GeneratorConfig {
             sample_batch: 256,
             teacher: TeacherWeights::Raw,
             quantise: false,
+            classifier_free_guidance: None,
             guidance: None,
         }
     }
@@ -65,6 +70,9 @@ impl GeneratorConfig {
     pub(crate) fn validate(&self) -> Result<(), StrategyError> {
         if let Source::Pool { images } = self.source {
             check::at_least_1("source.pool.images", images)?;
+        }
+        if let Some(scale) = self.classifier_free_guidance.filter(|scale| !scale.is_finite()) {
+            return Err(StrategyError::config("classifier_free_guidance", scale, "expected a finite number"));
         }
         let guidance = self.guidance.map_or(Ok(()), |guidance| guidance.validate());
         guidance.map_err(|error| error.at("guidance"))?;
@@ -86,7 +94,27 @@ impl GeneratorConfig {
             let (key, value) = ("condition_on".into(), "none".into());
             return Err(StrategyError::Training { key, value, expected: expected.into() });
         }
+        self.check_labels(setting)?;
         setting.process.build().map_or(Ok(()), |process| self.check_process(&process))
+    }
+
+    /// Whether the model learns labels and to do without, where it is guided by the difference.
+    fn check_labels(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
+        let training = setting.training;
+        if self.classifier_free_guidance.is_none() {
+            return Ok(());
+        }
+        if training.condition_on == ConditionOn::None {
+            let expected = "expected `class` or `task`: classifier-free guidance follows the label";
+            let (key, value) = ("condition_on".into(), "none".into());
+            return Err(StrategyError::Training { key, value, expected: expected.into() });
+        }
+        if training.label_dropout > 0.0 {
+            return Ok(());
+        }
+        let expected =
+            "expected above 0: classifier-free guidance needs a model that was also trained without labels";
+        Err(StrategyError::training("label_dropout", training.label_dropout, expected))
     }
 
     /// Whether the sampler fits the process.

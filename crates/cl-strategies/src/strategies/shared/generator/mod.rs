@@ -2,6 +2,7 @@
 //!
 //! Classes are asked for as they occurred in all past experiences. What is trained on the images sees labels dropped as often
 //! as current ones are, so that the branch without labels is rehearsed too; the images themselves are drawn with labels.
+//! Under classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598) the teacher is asked with the label and without.
 //! They are real numbers in [-1, 1], or, quantised, as images of 8 bits are.
 
 mod config;
@@ -12,6 +13,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use data_streams::ImageShape;
 use ddpm_core::{
     Conditioning, Denoiser, GaussianDiffusion, NoisyBatch, TrainBackend, TrainableDenoiser,
+    guidance::Guided,
     noise::{Key, Purpose, indices},
     sampler::{self, SampleRequest},
 };
@@ -97,9 +99,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     fn fill_pool(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let Source::Pool { images } = self.config.source else { return Ok(()) };
         let key = boundary.key.within(GENERATED);
-        let Boundary { process, condition_on, device, .. } = *boundary;
+        let Boundary { process, condition_on, label_dropout, device, .. } = *boundary;
         self.report(boundary.passes, images, process);
-        self.pool = Some(self.draw(process, condition_on, images, key, device)?);
+        let conditions = (condition_on, label_dropout.null);
+        self.pool = Some(self.draw(process, conditions, images, key, device)?);
         Ok(())
     }
 
@@ -116,14 +119,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         config: &ClassifierGuidanceConfig,
         boundary: &Boundary<'_, B, D>,
     ) -> Result<NoisyClassifier<B>, StrategyError> {
-        let Boundary { process, condition_on, key, device, .. } = *boundary;
+        let Boundary { process, condition_on, label_dropout, key, device, .. } = *boundary;
         let (data, key) = (&boundary.experience.train, key.within(CLASSIFIER));
         let current = boundary.draw(data.len().min(config.steps * config.batch_size), CLASSIFIER);
         let labels = current.iter().map(|&i| data.label(i)).collect();
         let mut sets = vec![Labelled { x_0: images::<B::InnerBackend>(data, &current, device), labels }];
         if self.teacher.is_some() {
             self.report(boundary.passes, config.generated, process);
-            let past = self.draw(process, condition_on, config.generated, key, device)?;
+            let conditions = (condition_on, label_dropout.null);
+            let past = self.draw(process, conditions, config.generated, key, device)?;
             sets.push(Labelled { x_0: past.x_0, labels: past.labels });
         }
         let share = config.batch_size.div_ceil(sets.len());
@@ -163,7 +167,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             None => {
                 let key = step.key.within(GENERATED);
                 self.report(step.passes, n, step.process);
-                self.draw(step.process, step.condition_on, n, key, step.device)?
+                let conditions = (step.condition_on, step.label_dropout.null);
+                self.draw(step.process, conditions, n, key, step.device)?
             }
         };
         let conditional = step.condition_on != ConditionOn::None;
@@ -186,14 +191,14 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         self.shape
     }
 
-    /// `n` images of conditions seen.
+    /// `n` images of conditions seen, given what the model is told and the number that stands for nothing.
     ///
     /// # Errors
     /// The sampler's errors.
     fn draw(
         &self,
         process: &GaussianDiffusion,
-        condition_on: ConditionOn,
+        (condition_on, null): (ConditionOn, usize),
         n: usize,
         key: Key,
         device: &B::Device,
@@ -211,6 +216,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
             key,
         };
         let model: &dyn Denoiser<B::InnerBackend> = &teacher.model;
+        let by_label = self.config.classifier_free_guidance.map(|scale| Guided::new(model, scale, null));
+        let model = by_label.as_ref().map_or(model, |by_label| by_label);
         let guided = self.guiding().map(|(guidance, classifier)| {
             let towards = (guidance.towards == Towards::Current).then_some(self.current.as_slice());
             let (teacher, scale) = (model, guidance.scale);
@@ -233,7 +240,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     /// Reports the passes that drawing `n` images takes.
     fn report(&self, passes: &PassCounter, n: usize, process: &GaussianDiffusion) {
         let evaluations = n * self.config.sampler.evaluations(process.timesteps());
-        passes.add(Pass::Generator, evaluations);
+        // With the label and without.
+        let each = if self.config.classifier_free_guidance.is_some() { 2 } else { 1 };
+        passes.add(Pass::Generator, each * evaluations);
         if let Some((guidance, _)) = self.guiding() {
             passes.add(Pass::Classifier, guidance.towards.passes() * evaluations);
         }

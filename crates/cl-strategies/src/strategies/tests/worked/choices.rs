@@ -70,8 +70,15 @@ fn der_plus_plus_has_the_choices_of_der() {
     let fixture = Fixture::new().of_timesteps(8).averaging(&[-0.6]);
     let (w, n, noise, teacher) = ([0.2], 5, DarkNoise::Fresh, TeacherWeights::Average);
     let config = |alpha, beta| {
-        let config =
-            DerPlusPlusConfig { alpha, beta, batch_size: Some(n), per_experience: 6, noise, teacher };
+        let config = DerPlusPlusConfig {
+            alpha,
+            beta,
+            batch_size: Some(n),
+            per_experience: 6,
+            noise,
+            teacher,
+            ..Default::default()
+        };
         let mut der = Der::<B>::plus_plus(config).unwrap();
         end(&mut der, &fixture, &[0.4]);
         loss(&mut der, &fixture, &w, 0.0)
@@ -87,7 +94,8 @@ fn a_teacher_has_the_weights_that_it_is_told_to_have() {
     let (w, raw, average) = ([0.2_f32], [0.4_f32], [-0.6_f32]);
     let fixture = Fixture::new().of_timesteps(8).averaging(&average);
     for (teacher, then) in [(TeacherWeights::Raw, raw), (TeacherWeights::Average, average)] {
-        let mut lwf = Lwf::<B, Line<B>>::new(LwfConfig { lambda: 0.7, teacher }).unwrap();
+        let mut lwf =
+            Lwf::<B, Line<B>>::new(LwfConfig { lambda: 0.7, teacher, ..Default::default() }).unwrap();
         end(&mut lwf, &fixture, &raw);
         let batch = samples(&fixture.batch(&lines(&w)));
         let expected = 3.0 + 0.7 * mean(&batch, |s| s.apart(&w, &then));

@@ -134,6 +134,36 @@ fn quantised_images_are_rehearsed_as_8_bits_have_them() {
     assert!(apart >= 3, "{apart} of 6");
 }
 
+/// Of the parameters w_0 with the label and w_1 without, an image is drawn with w_1 + scale (w_0 - w_1). Each image goes through
+/// the teacher twice; a scale of 1 draws as without guidance.
+#[test]
+fn classifier_free_guidance_draws_further_along_the_label() {
+    let (w, n, teacher) = ([0.2_f32, 0.0], 5, [2.0_f32, 0.5]);
+    for source in [Source::Fresh, Source::Pool { images: POOL }] {
+        for scale in [None, Some(0.0), Some(1.0), Some(1.5)] {
+            let fixture = Fixture::labelled(&[0; 8], 1).of_timesteps(8).told(0.0);
+            let generator = GeneratorConfig { classifier_free_guidance: scale, ..generator(source) };
+            let config = GenerativeReplayConfig {
+                batch_size: Some(n),
+                mixing: Mixing::TwoMeans,
+                generator,
+                ..Default::default()
+            };
+            let mut replay = GenerativeReplay::<B, Line<B>>::new(config).unwrap();
+            end(&mut replay, &fixture, &teacher);
+            let found = loss(&mut replay, &fixture, &w, 0.0);
+            let guided = teacher[1] + scale.unwrap_or(1.0) as f32 * (teacher[0] - teacher[1]);
+            let starts = started(&fixture, source, n);
+            let images: Vec<f32> = starts.iter().map(|x| image(&fixture, guided, *x)).collect();
+            let expected = mean(&noisy(&fixture, &images), |s| s.loss(&w));
+            assert_near(found, expected, &format!("{source:?}, {scale:?}"));
+            let drawn = if source == Source::Fresh { n } else { POOL };
+            let passes = drawn * if scale.is_some() { 2 } else { 1 };
+            assert_eq!(fixture.passes.passes().generator, passes as u64, "{source:?}, {scale:?}");
+        }
+    }
+}
+
 /// One image at a time: it is of the class that it is trained as, whichever that is.
 #[test]
 fn a_generated_image_goes_with_its_label() {

@@ -12,6 +12,7 @@ mod generated;
 mod labels;
 mod partial_sampling;
 mod rehearsal;
+mod weighting;
 
 use burn::tensor::{Tensor, TensorData};
 use ddpm_core::NoisyBatch;

@@ -5,12 +5,13 @@
 
 use std::f64::consts::LN_2;
 
-use ddpm_core::GaussianDiffusion;
+use burn::tensor::Tensor;
+use ddpm_core::{GaussianDiffusion, diffusion::Variance};
 
-use super::{end, loss};
+use super::{end, floats, loss};
 use crate::{
-    Mixing, PartialSamplingDistillation, PartialSamplingDistillationConfig, StrategyOptions,
-    test_support::{B, Fixture, Line},
+    Mixing, PartialSamplingDistillation, PartialSamplingDistillationConfig, Strategy, StrategyOptions,
+    test_support::{B, Fixture, Line, with_variance},
 };
 
 const N: usize = 20_000;
@@ -67,6 +68,64 @@ fn the_divergence_along_the_chain_is_known() {
 
 fn respacing() -> Vec<usize> {
     (0..10).map(|i| 3 * i).collect()
+}
+
+/// T times the mean divergence in bits, and its standard error with `N` samples, where the teacher's channel of the variance is
+/// 0 everywhere and the model's is `channel x_t`: of the means, with the teacher's variance for both, and of the variances. With
+/// r = k x, x of the variance s^2, E (exp(r) - r - 1) / 2 is (exp(k^2 s^2 / 2) - 1) / 2.
+fn learned(process: &GaussianDiffusion, (teacher, model): (f64, f64), channel: f64) -> [(f64, f64); 2] {
+    let (total, mut variance) = (process.timesteps(), 1.0);
+    let (mut of_means, mut of_variances) = (Vec::new(), Vec::new());
+    for t in (0..total).rev() {
+        let (abar, (c_0, c_1)) = (process.alpha_cumprod(t), process.posterior_mean_coefs(t));
+        let (a, b) = (abar.sqrt(), (1.0 - abar).sqrt());
+        let low = process.posterior_log_variance_clipped(t);
+        let range = process.beta(t).ln() - low;
+        let noise = (low + range / 2.0).exp();
+        let mean = 0.5 * (c_0 * b / a * (model - teacher)).powi(2) / noise * variance;
+        of_means.push((mean, 3.0 * mean * mean));
+        let k = (channel / 2.0 * range).powi(2) * variance;
+        let half = (k / 2.0).exp();
+        let second = (2.0 * k).exp() + k + 1.0 - 2.0 * k * half - 2.0 * half;
+        of_variances.push((0.5 * (half - 1.0), 0.25 * second));
+        variance = (c_0 * (1.0 - b * teacher) / a + c_1).powi(2) * variance + noise;
+    }
+    [of_means, of_variances].map(|terms| {
+        let mean = terms.iter().map(|term| term.0).sum::<f64>() / total as f64;
+        let second = terms.iter().map(|term| term.1).sum::<f64>() / total as f64;
+        let scale = total as f64 / LN_2;
+        (scale * mean, scale * ((second - mean * mean) / N as f64).sqrt())
+    })
+}
+
+/// As the reference has it, each step has its own model's variance; without it, both have the teacher's.
+#[test]
+fn a_learned_variance_is_distilled_unless_it_is_left_out() {
+    let mut fixture = Fixture::new().of_timesteps(8);
+    fixture.process.variance = Variance::LearnedRange;
+    let added = |variance_channels, w| {
+        let config = PartialSamplingDistillationConfig {
+            batch_size: Some(N),
+            variance_channels,
+            ..Default::default()
+        };
+        let mut strategy = PartialSamplingDistillation::<B, Line<B>>::new(config).unwrap();
+        strategy.after_experience(&fixture.boundary(&with_variance([0.6, 0.0]))).unwrap();
+        let model = with_variance(w);
+        let batch = fixture.batch(&model);
+        let none = Tensor::<B, 1>::from_floats([0.0], &Default::default());
+        floats(strategy.loss(&fixture.step(&model, &batch), none).unwrap().into_data())[0]
+    };
+    assert!(PartialSamplingDistillationConfig::default().variance_channels);
+    let [of_means, of_variances] = learned(&fixture.process, (f64::from(0.6_f32), 0.1), 0.3);
+    for (found, (mean, error)) in
+        [(added(false, [0.1, 0.3]), of_means), (added(true, [0.6, 0.3]), of_variances)]
+    {
+        assert!((found - mean).abs() < 5.0 * error, "{found} for {mean} +- {error}");
+        assert!(error < 0.05 * mean, "{error} of {mean} shows nothing");
+    }
+    assert_eq!(added(false, [0.6, 0.3]), 0.0);
+    assert!(added(true, [0.1, 0.3]) != added(false, [0.1, 0.3]));
 }
 
 /// The loss is not that of one timestep: with the respaced chain of 20 it was 94 % of it.
