@@ -76,7 +76,7 @@ fn every_strategy_is_built_from_its_defaults() {
     assert_eq!(
         names.join(" "),
         "joint cumulative ensemble finetune gdumb replay timestep_replay generative_replay \
-         generative_distillation partial_sampling_distillation lwf der der_plus_plus l2 ewc online_ewc si mas rwalk \
+         generative_distillation partial_sampling_distillation selective_amnesia lwf der der_plus_plus l2 ewc online_ewc si mas rwalk \
          a_gem gem lora packnet"
     );
 }

@@ -232,9 +232,16 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
         if self.config.needs().boundaries { None } else { Some(self) }
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.buffer.forget(classes);
+        Ok(())
+    }
+
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
-        let absorbed = self.buffer.absorb(&boundary.experience.train, boundary.key);
-        absorbed.map_err(|error| error.at("buffer"))?;
+        if !boundary.experience.is_removal() {
+            let absorbed = self.buffer.absorb(&boundary.experience.train, boundary.key);
+            absorbed.map_err(|error| error.at("buffer"))?;
+        }
         if let Emphasis::Forgetting { bins, .. } = self.config.emphasis {
             self.losses = self.measure(boundary, bins);
         }
@@ -265,3 +272,6 @@ impl Observer for TimestepReplay {
         self.buffer.absorb(arrived, key).map_err(|error| error.at("buffer"))
     }
 }
+
+#[cfg(test)]
+mod tests;
