@@ -96,8 +96,9 @@ impl Stream {
         }
         let (arrival, tells_boundaries, domains) = (Arrival::Epochs, true, false);
         let stream = Self { name, source, experiences, arrival, tells_boundaries, domains };
-        let removals = (0..stream.len()).filter(|&k| stream.experiences[k].is_removal());
-        if let Some(k) = { removals }.find(|&k| stream.kept_train(k).is_empty()) {
+        let leaves = |k: usize| !stream.experiences[k].is_removal() || !stream.kept_train(k).is_empty();
+        let empty = (0..stream.len()).find(|&k| !leaves(k));
+        if let Some(k) = empty {
             let problem = format!("experience \"{}\" leaves no class", stream.experiences[k].name);
             return Err(DataError::Inconsistent { name: stream.name, problem });
         }

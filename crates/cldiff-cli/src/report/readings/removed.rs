@@ -21,7 +21,8 @@ fn rows(label: &str, cells: &[&CellResult]) -> Vec<Value> {
     let found: Option<Vec<&RemovedResult>> =
         cells.iter().map(|cell| cell.readings.removed.as_ref()).collect();
     let Some(found) = found.filter(|found| !found.is_empty()) else { return Vec::new() };
-    let of = |value: &dyn Fn(&RemovedResult) -> Option<f64>| mean(found.iter().map(|removed| value(removed)));
+    let of =
+        |value: &dyn Fn(&RemovedResult) -> Option<f64>| mean(found.iter().map(|&removed| value(removed)));
     let row = |class: usize| {
         let end = |matrix: fn(&RemovedResult) -> &Vec<Vec<Option<f64>>>| {
             of(&|removed| matrix(removed).last()?.get(class).copied().flatten())
