@@ -489,3 +489,18 @@ fn timesteps_are_drawn_by_the_losses_that_they_had() {
         }
     }
 }
+
+/// Adam's first step after a reset is as long as the learning rate again; with moments that go on it is not.
+#[test]
+fn moments_start_anew_with_an_experience_if_asked_for() {
+    let jump = |reset_each_experience| {
+        let mut options = options();
+        options.optimizer.clip_grad_norm = None;
+        (options.optimizer.learning_rate, options.optimizer.reset_each_experience) =
+            (0.1, reset_each_experience);
+        let seen = run(options, &mut Finetune, &stream());
+        f64::from((seen[4].parameter - seen[3].parameter).abs())
+    };
+    assert!((jump(true) - 0.1).abs() < 1e-5, "{}", jump(true));
+    assert!((jump(false) - 0.1).abs() > 1e-4, "{}", jump(false));
+}
