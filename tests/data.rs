@@ -83,6 +83,7 @@ fn every_stream_runs() {
         ("joint", 1),
         ("online", 5),
         ("subset", 3),
+        ("unlearning", 2),
     ]);
     let mut ran = 0;
     for entry in fs::read_dir(folder).unwrap() {

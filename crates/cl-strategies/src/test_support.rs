@@ -133,6 +133,7 @@ impl Fixture {
                 classes: vec![0],
                 train: data.clone(),
                 eval: data,
+                removes: Vec::new(),
             },
             k: 0,
             at: 1,

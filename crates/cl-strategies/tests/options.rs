@@ -8,7 +8,8 @@ use burn_flex::Flex;
 use cl_strategies::{
     Adapters, DerPlusPlusConfig, Emphasis, EwcConfig, Finetune, GdumbConfig, GemConfig,
     GenerativeDistillationConfig, L2Config, LoraConfig, OnlineEwcConfig, OptimizerConfig, PacknetConfig,
-    RwalkConfig, SiConfig, Start, StrategyOptions, TimestepReplayConfig, Trained, TrainerConfig,
+    RwalkConfig, SelectiveAmnesiaConfig, SiConfig, Start, StrategyOptions, TimestepReplayConfig, Trained,
+    TrainerConfig,
     buffer::{BufferConfig, ClassBalanced, Herding, Size},
 };
 use common::{stream, trainer};
@@ -28,6 +29,17 @@ fn options_out_of_range_are_named() {
         (
             of(GenerativeDistillationConfig { partial_steps: 0, ..Default::default() }.validate()),
             "partial_steps",
+        ),
+        (of(SelectiveAmnesiaConfig { lambda: -1.0, ..Default::default() }.validate()), "lambda"),
+        (of(SelectiveAmnesiaConfig { gamma: f64::NAN, ..Default::default() }.validate()), "gamma"),
+        (of(SelectiveAmnesiaConfig { samples: 0, ..Default::default() }.validate()), "samples"),
+        (
+            of(SelectiveAmnesiaConfig { timesteps_per_sample: Some(0), ..Default::default() }.validate()),
+            "timesteps_per_sample",
+        ),
+        (
+            of(SelectiveAmnesiaConfig { timesteps_at_once: 0, ..Default::default() }.validate()),
+            "timesteps_at_once",
         ),
         (of(GemConfig { margin: f64::NAN, ..Default::default() }.validate()), "margin"),
         (of(DerPlusPlusConfig { beta: -0.1, ..Default::default() }.validate()), "beta"),

@@ -12,8 +12,8 @@ use cl_strategies::{
     GemConfig, GenerativeDistillation, GenerativeDistillationConfig, GenerativeReplay,
     GenerativeReplayConfig, GeneratorConfig, Inputs, L2, L2Config, Lora, LoraConfig, Lwf, LwfConfig, Mas,
     MasConfig, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation, Replay, ReplayConfig,
-    Rwalk, RwalkConfig, Si, SiConfig, Source, Start, State, Strategy, StrategyError, TeacherWeights,
-    TimestepReplay, TimestepReplayConfig, Towards,
+    Rwalk, RwalkConfig, SelectiveAmnesia, SelectiveAmnesiaConfig, Si, SiConfig, Source, Start, State,
+    Strategy, StrategyError, TeacherWeights, TimestepReplay, TimestepReplayConfig, Towards,
     buffer::{BufferConfig, ClassBalanced, Herding, Reservoir, Ring},
 };
 use common::{options, stream, trainer};
@@ -161,6 +161,11 @@ fn generated_images_and_teachers() {
         Box::new(PartialSamplingDistillation::<B, Model>::new(Default::default()).unwrap())
     });
     check("lwf", || Box::new(Lwf::<B, Model>::new(LwfConfig::default()).unwrap()));
+    check("selective_amnesia", || {
+        let config =
+            SelectiveAmnesiaConfig { samples: 2, timesteps_per_sample: Some(3), ..Default::default() };
+        Box::new(SelectiveAmnesia::<B, Model>::new(config).unwrap())
+    });
 }
 
 #[test]

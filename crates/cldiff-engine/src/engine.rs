@@ -300,7 +300,10 @@ impl Workload {
         // Once more for the untrained model.
         let looks = ((tasks + 1) * tasks * evaluation.likelihood.images_per_task * points) as u64;
         let readings = readings_work(spec, stream, evaluations);
-        Self(3 * (current + replayed) + draws + looks + views(evaluation, tasks) + readings)
+        // Of each removed class, right before its removal and from then on.
+        let asked: usize = (0..tasks).map(|k| stream.removed_by(k + 1).len()).sum();
+        let removed = (asked * evaluation.samples_per_task * evaluations) as u64;
+        Self(3 * (current + replayed) + draws + looks + views(evaluation, tasks) + readings + removed)
     }
 }
 

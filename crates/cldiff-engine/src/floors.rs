@@ -49,11 +49,8 @@ impl Floors {
         let stores = |metric: &SampleMetric| metric.needs().contains(&Need::StoredImages);
         let wanted = evaluation.metrics.iter().copied().filter(|metric| !stores(metric)).collect();
         let (n, tasks) = (evaluation.samples_per_task, reference.tasks.len());
-        let all = stream.all_train();
         let drawn_of = |j: usize| {
-            // Of whatever experience the images come with, where experiences overlap.
-            let own = (0..all.len()).filter(|&i| all.task(i) == j).collect::<Vec<_>>();
-            let train = all.select(&own);
+            let train = training_images(stream, j);
             let draws =
                 draws(&train, &reference.tasks[j].eval, n, tasks - j, Key::new(0, FLOOR).experience(j));
             (train, draws)
@@ -68,6 +65,20 @@ impl Floors {
         }
         Ok(floors.floors)
     }
+}
+
+/// The training images that may stand for samples of task `j`: its own, of whatever experience they come with where
+/// experiences overlap. For a task that removes classes there are images of all others: every second one, which the tasks
+/// before do without then, so that no image stands for samples of two tasks.
+fn training_images(stream: &Stream, j: usize) -> ImageDataset {
+    let (all, removed) = (stream.all_train(), stream.removed());
+    let removes = stream.experiences()[j].is_removal();
+    let stands = |i: usize| {
+        let (second, own) = (i % 2 == 1, all.task(i) == j);
+        let fits = if removes { second } else { own && (removed.is_empty() || !second) };
+        fits && !removed.contains(&all.label(i))
+    };
+    all.select(&(0..all.len()).filter(|&i| stands(i)).collect::<Vec<_>>())
 }
 
 /// Floors that are being measured, task after task.

@@ -29,7 +29,7 @@ mod spec;
 mod strategy;
 mod training_images;
 
-pub use analysis::{Analyses, CasReading, CkaTable, ClassReadings, TaskLook, WithinLook};
+pub use analysis::{Analyses, CasReading, CkaTable, ClassReadings, RemovedClass, TaskLook, WithinLook};
 pub use backend::{Backend, cpu_features, open};
 pub use benchmark::{BenchmarkJob, Measurement, ReferenceWorkload};
 pub use check::{Misfit, check_evaluation, evaluation_doubts};

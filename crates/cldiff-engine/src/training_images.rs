@@ -42,11 +42,19 @@ impl TrainingImages {
     /// Those of a stream; none where no metric needs them.
     pub(crate) fn of(stream: &Stream, wanted: &[SampleMetric]) -> Option<Self> {
         let needed = wanted.iter().any(|metric| metric.needs().contains(&Need::TrainingImages));
-        let of = |part: fn(&data_streams::Experience) -> &ImageDataset| {
+        let of = |part: fn(&data_streams::Experience) -> ImageDataset| {
             let tasks = stream.experiences().iter().enumerate();
             tasks.map(|(k, experience)| part(experience).with_task(k)).collect()
         };
-        needed.then(|| Self { train: of(|e| &e.train), eval: of(|e| &e.eval) })
+        let mut train: Vec<ImageDataset> = of(|e| e.train.clone());
+        // Noise in the place of a class is no image that a sample could be a copy of.
+        let none = train[0].take(0);
+        for (train, experience) in train.iter_mut().zip(stream.experiences()) {
+            if experience.is_removal() {
+                train.clone_from(&none);
+            }
+        }
+        needed.then(|| Self { train, eval: of(|e| e.eval.clone()) })
     }
 
     /// The images that samples of some tasks may be copies of, after `seen` tasks: at most [`MOST_TRAINING`] of them and

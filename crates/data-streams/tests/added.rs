@@ -90,6 +90,7 @@ impl StreamBuilder for Backwards {
             classes: vec![class],
             train: data.train.of_classes(&[class]),
             eval: data.eval.of_classes(&[class]),
+            removes: Vec::new(),
         };
         let experiences = (classes - kept..classes).rev().map(experience).collect();
         Stream::new("backwards".into(), data.clone(), experiences)

@@ -3,8 +3,10 @@
 
 mod classes;
 mod options;
+mod removed;
 mod within;
 
 pub use classes::{ClassAccuracies, accuracies, class_confusion, class_frechet, requests, taken_by};
 pub use options::{CasConfig, ClassesConfig, DriftConfig, WithinConfig};
+pub use removed::{SeenAs, seen_as};
 pub use within::{Curves, Gap, TaskCurves, WithinSummary, next_look, within_summary};

@@ -172,4 +172,20 @@ mod tests {
         assert_eq!(asked.corrected(term).value, 0.0);
         assert!(Balance::new(&real, &seen[..1], None, 4).standard_error(term).is_none());
     }
+
+    /// The share of class 0, of four samples three: 2/3 without one of these, 1 without the other. The squared deviations add
+    /// up to 1/12, and 3/4 of it is 1/16. With the request as strata the first two do not differ, and the others give
+    /// 1/2 of 1/18.
+    #[test]
+    fn the_standard_error_is_the_jackknifes_within_what_was_asked_for() {
+        let (real, seen) = ([0, 0, 0, 1], [0, 0, 0, 1]);
+        let term: Term<'_> = &|share, count, n| if share > 0.5 { count / n } else { 0.0 };
+        let of = |requested: Option<&[usize]>| {
+            Balance::new(&real, &seen, requested, 2).standard_error(term).unwrap()
+        };
+        assert!((of(None) - 0.25).abs() < 1e-12);
+        assert!((of(Some(&[0, 0, 1, 1])) - 1.0 / 6.0).abs() < 1e-12);
+        // A class that was asked for once has no deviation of its own.
+        assert!((of(Some(&[0, 0, 0, 1])) - 0.25).abs() < 1e-12);
+    }
 }

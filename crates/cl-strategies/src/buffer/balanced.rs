@@ -14,7 +14,7 @@ use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Buffer, joined};
+use super::{Buffer, joined, without};
 use crate::{State, StrategyError, check};
 
 const RANK: Purpose = Purpose::named("rank of a group in a balanced buffer");
@@ -161,6 +161,12 @@ impl Buffer for Balanced {
         }
         self.stored = Some(all.select(&kept));
         Ok(())
+    }
+
+    /// The other groups share what becomes free as new images come.
+    fn forget(&mut self, classes: &[usize]) {
+        self.stored = self.stored.take().map(|stored| without(&stored, classes));
+        self.known.retain(|group, _| !classes.contains(&group.class));
     }
 
     fn contents(&self) -> Option<&ImageDataset> {

@@ -42,6 +42,9 @@ pub trait Buffer: std::fmt::Debug {
     /// owner: `class_balanced.per_class`. [`StrategyError::Data`] for images that do not fit the stored ones.
     fn absorb(&mut self, data: &ImageDataset, key: Key) -> Result<(), StrategyError>;
 
+    /// Drops the stored images of some classes.
+    fn forget(&mut self, classes: &[usize]);
+
     /// The stored images; none before anything was absorbed.
     fn contents(&self) -> Option<&ImageDataset>;
 
@@ -70,6 +73,12 @@ pub fn draw(len: usize, n: usize, key: Key) -> Vec<usize> {
     } else {
         (0..n).map(|_| rng.random_range(0..len)).collect()
     }
+}
+
+/// The images that are of none of some classes.
+pub(crate) fn without(data: &ImageDataset, classes: &[usize]) -> ImageDataset {
+    let others: Vec<usize> = (0..data.len()).filter(|&i| !classes.contains(&data.label(i))).collect();
+    data.select(&others)
 }
 
 /// The stored images and some new ones as one set.

@@ -7,7 +7,7 @@ use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Buffer, BufferOptions, joined};
+use super::{Buffer, BufferOptions, joined, without};
 use crate::{State, StrategyError, check};
 
 const PLACE: Purpose = Purpose::named("reservoir");
@@ -75,6 +75,14 @@ impl Buffer for Sample {
         }
         self.stored = Some(all.select(&kept));
         Ok(())
+    }
+
+    /// Of the images that passed by, the same share is forgotten as of those stored; the next ones fill the places.
+    fn forget(&mut self, classes: &[usize]) {
+        let Some(stored) = self.stored.take() else { return };
+        let kept = without(&stored, classes);
+        self.seen = (self.seen * kept.len()).div_ceil(stored.len().max(1));
+        self.stored = Some(kept);
     }
 
     fn contents(&self) -> Option<&ImageDataset> {

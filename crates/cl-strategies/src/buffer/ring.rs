@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Buffer, BufferOptions, joined};
+use super::{Buffer, BufferOptions, joined, without};
 use crate::{State, StrategyError, check};
 
 const ARRIVAL: Purpose = Purpose::named("arrival in a ring");
@@ -53,6 +53,10 @@ impl Buffer for Rings {
         let last = &order[data.len().saturating_sub(self.per_experience)..];
         self.stored = Some(joined(self.stored.take(), data.select(last))?);
         Ok(())
+    }
+
+    fn forget(&mut self, classes: &[usize]) {
+        self.stored = self.stored.take().map(|stored| without(&stored, classes));
     }
 
     fn contents(&self) -> Option<&ImageDataset> {

@@ -202,3 +202,46 @@ fn a_restored_buffer_goes_on_as_it_would_have() {
         }
     }
 }
+
+/// Three classes, of which the second goes: what is left of the others is as it was, and new images come in beside it.
+#[test]
+fn every_buffer_forgets_classes() {
+    for (buffer, kept, later) in [
+        (BufferConfig::of(ClassBalanced::per_class(2)), [2, 0, 2], [2, 2, 2]),
+        (BufferConfig::of(Herding::total(6)), [2, 0, 2], [2, 2, 2]),
+        (BufferConfig::of(Ring { per_experience: 12 }), [4, 0, 4], [4, 4, 4]),
+        (BufferConfig::of(Reservoir { total: 100 }), [4, 0, 4], [4, 4, 4]),
+    ] {
+        let (name, mut buffer) = (buffer.name(), buffer.build());
+        buffer.forget(&[0, 1, 2]);
+        assert!(buffer.contents().is_none(), "{name}");
+        buffer.absorb(&experience(&[4, 4, 4], 0), key(0)).unwrap();
+        let before: Vec<u8> = pixels(&*buffer);
+        buffer.forget(&[1]);
+        assert_eq!(buffer.contents().unwrap().counts_per_class(), kept, "{name}");
+        assert!(pixels(&*buffer).iter().all(|pixel| before.contains(pixel)), "{name}");
+        assert_eq!(buffer.bytes(), kept.iter().sum::<usize>() as u64, "{name}");
+        buffer.absorb(&experience(&[0, 4, 0], 1), key(1)).unwrap();
+        let counts = buffer.contents().unwrap().counts_per_class();
+        assert_eq!((counts[0], counts[2]), (later[0], later[2]), "{name}");
+        assert!(counts[1] > 0 && counts[1] <= later[1], "{name}: {counts:?}");
+        buffer.forget(&[0, 1, 2]);
+        assert!(buffer.contents().is_none() && buffer.bytes() == 0, "{name}");
+    }
+}
+
+fn pixels(buffer: &dyn Buffer) -> Vec<u8> {
+    let stored = buffer.contents().unwrap();
+    (0..stored.len()).map(|i| stored.pixels_of(i)[0]).collect()
+}
+
+/// A reservoir that saw 12 images and forgets a third of what it holds goes on as one that saw 8.
+#[test]
+fn a_reservoir_counts_what_it_forgets_as_never_seen() {
+    let mut buffer = BufferConfig::of(Reservoir { total: 12 }).build();
+    buffer.absorb(&experience(&[4, 4, 4], 0), key(0)).unwrap();
+    buffer.forget(&[1]);
+    let mut state = State::default();
+    buffer.save(&mut state);
+    assert_eq!(state.take::<usize>("buffer.seen").unwrap(), 8);
+}

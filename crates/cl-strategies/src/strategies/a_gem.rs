@@ -113,7 +113,15 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for AGem {
         if self.config.needs().boundaries { None } else { Some(self) }
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.buffer.forget(classes);
+        Ok(())
+    }
+
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        if boundary.experience.is_removal() {
+            return Ok(());
+        }
         let absorbed = self.buffer.absorb(&boundary.experience.train, boundary.key);
         absorbed.map_err(|error| error.at("buffer"))
     }

@@ -3,7 +3,8 @@
 //!
 //! On a stream whose images come once, the images of a step are drawn from all that have arrived: that in the place of the
 //! i-th image of the stream is one of the first i, each as likely. There are as many steps as elsewhere, and no image is
-//! seen before it arrives. The draws are a property of the stream, the same for every seed of the training.
+//! seen before it arrives. The draws are a property of the stream, the same for every seed of the training. Where a stream
+//! removes classes, it goes on with the images of the others.
 
 use cldiff_choices::Describe;
 use data_streams::{Arrival, ImageDataset, Stream};
@@ -60,8 +61,7 @@ pub struct Cumulative;
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Cumulative {
     fn training_data(&self, stream: &Stream, k: usize) -> Result<Option<ImageDataset>, StrategyError> {
-        let seen: Vec<&ImageDataset> = stream.experiences()[..=k].iter().map(|e| &e.train).collect();
-        let all = ImageDataset::concat(&seen)?;
+        let all = stream.kept_train(k);
         if stream.arrival() == Arrival::Epochs {
             return Ok(Some(all));
         }

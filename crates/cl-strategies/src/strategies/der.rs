@@ -172,7 +172,23 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Der<B> {
         Ok(Some(AddedLoss::beside(dark + replayed)))
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.images = None;
+        for mut stored in std::mem::take(&mut self.stored) {
+            let kept: Vec<usize> =
+                (0..stored.data.len()).filter(|&i| !classes.contains(&stored.data.label(i))).collect();
+            if !kept.is_empty() {
+                stored.target.select(&kept);
+                self.keep(Stored { data: stored.data.select(&kept), ..stored })?;
+            }
+        }
+        Ok(())
+    }
+
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        if boundary.experience.is_removal() {
+            return Ok(());
+        }
         let n = self.config.per_experience.min(boundary.experience.train.len());
         let positions = boundary.draw(n, STORED);
         let DerPlusPlusConfig { noise, teacher, .. } = self.config;

@@ -1,9 +1,11 @@
 //! An ensemble: a model for each experience, trained from scratch on it alone. Nothing can be forgotten, nothing is
 //! shared, memory grows with the stream, and the task has to be known for sampling (task-incremental learning, van de Ven &
 //! Tolias 2019, arXiv 1904.07734). An upper bound of another kind than `joint`. Optimiser and moving average start anew with each
-//! model, whatever `training.ema.at_experience` says.
+//! model, whatever `training.ema.at_experience` says. For an experience that removes classes the model is trained on the
+//! images of all kept classes: what training anew without the removed ones comes to.
 
 use cldiff_choices::Describe;
+use data_streams::{ImageDataset, Stream};
 use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Ensemble<B, D>
     fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.untrained.get_or_insert_with(|| boundary.model.clone());
         Ok(())
+    }
+
+    /// A model of the kept classes takes the place of one that learns nothing but noise.
+    fn training_data(&self, stream: &Stream, k: usize) -> Result<Option<ImageDataset>, StrategyError> {
+        Ok(stream.experiences()[k].is_removal().then(|| stream.kept_train(k)))
     }
 
     fn start_from(&mut self, boundary: &Boundary<'_, B, D>) -> Result<Option<D>, StrategyError> {

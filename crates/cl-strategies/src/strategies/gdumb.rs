@@ -1,6 +1,6 @@
 //! GDumb (Prabhu et al. 2020): a buffer that is balanced over the classes seen, and a model that is trained on nothing
 //! else, from scratch, in every experience. What a strategy with a buffer has to beat. Optimiser and moving average start
-//! anew with each model, whatever `training.ema.at_experience` says.
+//! anew with each model, whatever `training.ema.at_experience` says. Where a stream removes classes, the buffer loses them.
 
 use cldiff_choices::Describe;
 use data_streams::{ImageDataset, Stream};
@@ -70,8 +70,16 @@ impl<D> Gdumb<D> {
 }
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Gdumb<D> {
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.buffer.forget(classes);
+        Ok(())
+    }
+
     fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.untrained.get_or_insert_with(|| boundary.model.clone());
+        if boundary.experience.is_removal() {
+            return Ok(());
+        }
         let absorbed = self.buffer.absorb(&boundary.experience.train, boundary.key);
         absorbed.map_err(|error| error.at("buffer"))
     }

@@ -159,7 +159,16 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Gem {
         Ok(gradients_from::<B, D>(step.model, project(g, &past, self.config.margin)))
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.memories = self.memories.iter().map(|memory| buffer::without(memory, classes)).collect();
+        self.memories.retain(|memory| !memory.is_empty());
+        Ok(())
+    }
+
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
+        if boundary.experience.is_removal() {
+            return Ok(());
+        }
         let data = &boundary.experience.train;
         let n = self.config.per_experience.min(data.len());
         self.memories.push(data.select(&boundary.draw(n, MEMORY)));

@@ -187,6 +187,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for GenerativeDist
         Ok(Some(mixing.added(distilled, distillation_coefficient, step.experience, counts)))
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.generator.forget(classes);
+        Ok(())
+    }
+
     fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.generator.prepare(boundary).map_err(|error| error.at("generator"))
     }

@@ -3,7 +3,8 @@
 //! It takes as many steps as the others, evaluated after each K-th of them, so that its curves share their axis: after
 //! task k it has had (k + 1) / K of its steps. The model at the end is the reference, not those on the way. On a stream
 //! whose images come once, it sees each image of the whole stream once too: in one shuffled order, of which experience k has
-//! as long a stretch as it has images. The order is a property of the stream, the same for every seed of the training.
+//! as long a stretch as it has images. The order is a property of the stream, the same for every seed of the training. Where a
+//! stream removes classes, it never sees an image of these, nor the noise in their place.
 
 use cldiff_choices::Describe;
 use data_streams::{Arrival, ImageDataset, Stream};
@@ -60,7 +61,7 @@ pub struct Joint;
 
 impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Joint {
     fn training_data(&self, stream: &Stream, k: usize) -> Result<Option<ImageDataset>, StrategyError> {
-        let all = stream.all_train();
+        let all = stream.kept_train(stream.len());
         if stream.arrival() == Arrival::Epochs {
             return Ok(Some(all));
         }

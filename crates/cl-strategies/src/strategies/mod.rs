@@ -28,6 +28,7 @@ mod partial_sampling_distillation;
 mod reference;
 mod replay;
 mod rwalk;
+mod selective_amnesia;
 mod shared;
 mod si;
 mod timestep_replay;
@@ -56,6 +57,7 @@ pub use partial_sampling_distillation::*;
 pub use reference::ReferenceKind;
 pub use replay::*;
 pub use rwalk::*;
+pub use selective_amnesia::*;
 pub use shared::{
     dark::DarkNoise,
     distilled::DistillationWeighting,
@@ -94,6 +96,7 @@ macro_rules! built_in_strategies {
             $crate::GenerativeReplayConfig,
             $crate::GenerativeDistillationConfig,
             $crate::PartialSamplingDistillationConfig,
+            $crate::SelectiveAmnesiaConfig,
             $crate::LwfConfig,
             $crate::DerConfig,
             $crate::DerPlusPlusConfig,

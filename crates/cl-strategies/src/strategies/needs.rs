@@ -33,7 +33,7 @@ impl Needs {
     /// Checks a training against these needs.
     ///
     /// # Errors
-    /// [`StrategyError::Training`] for a conditioning that cannot serve. [`StrategyError::Config`] with an empty key for
+    /// [`StrategyError::Training`] for a conditioning that cannot serve, or with which nothing can be removed. [`StrategyError::Config`] with an empty key for
     /// a stream without the boundaries that are needed, and with the buffer's key for an experience that cannot fill it.
     pub fn check(&self, setting: &Setting<'_>) -> Result<(), StrategyError> {
         if let (Some(why), ConditionOn::Task) = (self.classes, setting.training.condition_on) {
@@ -42,6 +42,12 @@ impl Needs {
             return Err(StrategyError::Training { key, value, expected });
         }
         let Some(stream) = setting.stream else { return Ok(()) };
+        if !stream.removed().is_empty() && setting.training.condition_on != ConditionOn::Class {
+            let expected = "expected `class`: a model that is told no classes cannot lose one of them";
+            let value = if setting.training.condition_on == ConditionOn::Task { "task" } else { "none" };
+            let (key, value) = ("condition_on".into(), value.into());
+            return Err(StrategyError::Training { key, value, expected: expected.into() });
+        }
         if self.boundaries && !stream.tells_boundaries() {
             let expected =
                 format!("expected a strategy that is not told where experiences end: {}", alternatives());
@@ -49,7 +55,7 @@ impl Needs {
             return Err(StrategyError::Config { key: String::new(), value, expected });
         }
         let Some(buffer) = &self.buffer else { return Ok(()) };
-        for experience in stream.experiences() {
+        for experience in stream.experiences().iter().filter(|experience| !experience.is_removal()) {
             let counts = experience.train.counts_per_class();
             buffer.check(stream.class_names(), &counts).map_err(|error| error.at("buffer"))?;
         }

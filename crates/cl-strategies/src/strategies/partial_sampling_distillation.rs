@@ -243,6 +243,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for PartialSamplin
         Ok(Some(mixing.added(divergence, distillation_coefficient, step.experience, counts)))
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.generator.forget(classes);
+        Ok(())
+    }
+
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.config.sampled(boundary.process)?;
         self.generator.remember(boundary);

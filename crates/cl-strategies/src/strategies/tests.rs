@@ -76,7 +76,7 @@ fn every_strategy_is_built_from_its_defaults() {
     assert_eq!(
         names.join(" "),
         "joint cumulative ensemble finetune gdumb replay timestep_replay generative_replay \
-         generative_distillation partial_sampling_distillation lwf der der_plus_plus l2 ewc online_ewc si mas rwalk \
+         generative_distillation partial_sampling_distillation selective_amnesia lwf der der_plus_plus l2 ewc online_ewc si mas rwalk \
          a_gem gem lora packnet"
     );
 }
@@ -236,4 +236,71 @@ fn options_out_of_range_have_relative_keys() {
     ] {
         assert!(found.starts_with(&format!("`{key}` is ")), "{found}");
     }
+}
+
+/// What a strategy does that is named without options, number by number: runs of others depend on it.
+#[test]
+fn defaults_are_what_they_were() {
+    fn json<T: Listed>() -> serde_json::Value {
+        serde_json::to_value(T::default()).unwrap()
+    }
+    use serde_json::json;
+    let none = serde_json::Value::Null;
+    for (found, expected) in [
+        (json::<L2Config>(), json!({ "lambda": 0.1 })),
+        (
+            json::<EwcConfig>(),
+            json!({ "lambda": 100.0, "fisher": "per_sample", "samples": 64, "timesteps_per_sample": 2, "batch_size": none }),
+        ),
+        (
+            json::<OnlineEwcConfig>(),
+            json!({ "lambda": 100.0, "decay": 0.95, "samples": 64, "timesteps_per_sample": 2 }),
+        ),
+        (json::<SiConfig>(), json!({ "c": 0.1, "xi": 1e-3 })),
+        (json::<MasConfig>(), json!({ "lambda": 0.01, "samples": 128 })),
+        (json::<RwalkConfig>(), json!({ "lambda": 1.0, "alpha": 0.9, "update_every": 10, "epsilon": 1e-8 })),
+        (json::<LwfConfig>(), json!({ "lambda": 1.0, "teacher": "raw" })),
+        (
+            json::<DerConfig>(),
+            json!({ "alpha": 1.0, "batch_size": none, "per_experience": 40, "noise": "fixed", "teacher": "raw" }),
+        ),
+        (
+            json::<DerPlusPlusConfig>(),
+            json!({
+                "alpha": 0.5, "beta": 0.5, "batch_size": none, "per_experience": 40, "noise": "fixed", "teacher": "raw"
+            }),
+        ),
+        (json::<GemConfig>(), json!({ "per_experience": 40, "batch_size": none, "margin": 0.5 })),
+        (json::<PacknetConfig>(), json!({ "prune_share": 0.5, "retrain_share": 0.25 })),
+        (
+            json::<LoraConfig>(),
+            json!({
+                "rank": 8, "alpha": 8.0, "convolution": true, "attention": true, "adapters": "selected",
+                "start": "uniform", "train": "adapters", "overlap_penalty": 0.0
+            }),
+        ),
+        (
+            json::<ReplayConfig>(),
+            json!({
+                "rehearsal_coefficient": 1.0, "batch_size": none, "mixing": "two_means",
+                "buffer": { "class_balanced": { "per_class": 20 } }
+            }),
+        ),
+        (
+            json::<PartialSamplingDistillationConfig>(),
+            json!({
+                "distillation_coefficient": 1.0, "batch_size": none, "steps": none, "least_timestep_share": 0.0,
+                "mixing": "two_means", "teacher": "raw"
+            }),
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+    let generated = GenerativeReplayConfig::default();
+    assert_eq!((generated.rehearsal_coefficient, generated.mixing), (1.0, Mixing::TaskShares));
+    let GeneratorConfig { source, sample_batch, teacher, quantise, guidance, .. } = generated.generator;
+    assert_eq!((source, sample_batch, teacher), (Source::Fresh, 256, TeacherWeights::Raw));
+    assert!(!quantise && guidance.is_none());
+    let timesteps = TimestepReplayConfig::default();
+    assert_eq!(timesteps.emphasis, Emphasis::Forgetting { bins: 10, floor: 0.1 });
 }

@@ -246,9 +246,16 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for TimestepReplay
         if self.config.needs().boundaries { None } else { Some(self) }
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.buffer.forget(classes);
+        Ok(())
+    }
+
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
-        let absorbed = self.buffer.absorb(&boundary.experience.train, boundary.key);
-        absorbed.map_err(|error| error.at("buffer"))?;
+        if !boundary.experience.is_removal() {
+            let absorbed = self.buffer.absorb(&boundary.experience.train, boundary.key);
+            absorbed.map_err(|error| error.at("buffer"))?;
+        }
         if let Emphasis::Forgetting { bins, .. } = self.config.emphasis {
             self.losses = self.measure(boundary, bins);
         }
@@ -284,29 +291,4 @@ impl Observer for TimestepReplay {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bins_are_drawn_by_their_rise_and_losses_that_are_not_finite_say_nothing() {
-        const KEY: Key = Key::new(3, Purpose::named("test"));
-        assert_eq!((risen((2.0, 3.0)), risen((2.0, 1.0)), risen((0.0, 1e300))), (0.5, 0.0, MOST_RISEN));
-        for unknown in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert_eq!((risen((1.0, unknown)), risen((unknown, 1.0))), (0.0, 0.0));
-        }
-        let mut replay = TimestepReplay::new(TimestepReplayConfig::default()).unwrap();
-        let mut drawn = |losses: &[(f64, f64)], floor: f64| {
-            replay.losses = losses.to_vec();
-            replay.timesteps(200, floor, 10, KEY)
-        };
-        assert_eq!(drawn(&[], 0.1), KEY.timesteps(200, 10));
-        assert_eq!(drawn(&[(1.0, 2.0), (1.0, 1.0)], 1e308), KEY.timesteps(200, 10));
-        // The second half has risen by half, so that it has 0.6 of the weight 0.7.
-        let late = drawn(&[(1.0, 1.0), (2.0, 3.0)], 0.1).iter().filter(|t| **t >= 5).count();
-        assert!((150..195).contains(&late), "{late}");
-        assert_eq!(
-            drawn(&[(1.0, 1.0), (1.0, f64::INFINITY)], 0.1),
-            drawn(&[(1.0, 1.0), (1.0, f64::NAN)], 0.1)
-        );
-    }
-}
+mod tests;

@@ -141,3 +141,67 @@ fn from_pixels<B: Kernels>(
     let data = TensorData::new(values, [n, shape.channels, shape.height, shape.width]);
     Tensor::from_data(data, ddpm_kernels::floats_on::<B>(device))
 }
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+    use ddpm_core::noise::Purpose;
+
+    use super::*;
+
+    const KEY: Key = Key::new(2, Purpose::named("test of batches"));
+
+    /// Sixty images of two pixels, 10 and 200, of three classes in turn and of task 1.
+    fn data() -> ImageDataset {
+        let shape = ImageShape { channels: 1, height: 1, width: 2 };
+        let names = (0..3).map(|class| class.to_string()).collect();
+        let labels = (0..60).map(|i| i % 3).collect();
+        ImageDataset::new("pairs", shape, names, [10, 200].repeat(60), labels).unwrap().with_task(1)
+    }
+
+    fn pairs(images: Tensor<Flex, 4>) -> Vec<[u8; 2]> {
+        let values: Vec<f32> = images.into_data().iter::<f32>().collect();
+        values.chunks(2).map(|pair| [0, 1].map(|i| ((pair[i] + 1.0) * 127.5).round() as u8)).collect()
+    }
+
+    #[test]
+    fn pixels_of_8_bits_become_numbers_from_minus_1_to_1() {
+        let shape = ImageShape { channels: 1, height: 1, width: 3 };
+        let data = ImageDataset::new("x", shape, vec!["a".into()], vec![0, 51, 255], vec![0]).unwrap();
+        let found: Vec<f32> =
+            images::<Flex>(&data, &[0, 0], &Default::default()).into_data().iter::<f32>().collect();
+        assert_eq!(found, [-1.0, -0.6, 1.0, -1.0, -0.6, 1.0]);
+    }
+
+    /// Each image has a fate of its own, which the key decides.
+    #[test]
+    fn every_image_is_flipped_on_its_own() {
+        let flip = Augmentation { horizontal_flip: true, padding_crop: 0 };
+        let positions: Vec<usize> = (0..60).collect();
+        let with = |augmentation, key| {
+            pairs(augmented_images::<Flex>(&data(), &positions, augmentation, key, &Default::default()))
+        };
+        let flipped = with(flip, KEY);
+        let turned = flipped.iter().filter(|pair| **pair == [200, 10]).count();
+        // Half of sixty; five standard deviations are 19.
+        assert!(turned.abs_diff(30) < 20, "{turned}");
+        assert!(flipped.iter().all(|pair| *pair == [200, 10] || *pair == [10, 200]));
+        assert_eq!(flipped, with(flip, KEY));
+        assert_ne!(flipped, with(flip, KEY.step(1)));
+        assert_eq!(with(Augmentation::default(), KEY), [[10, 200]; 60]);
+    }
+
+    #[test]
+    fn conditions_are_classes_or_tasks_in_the_order_of_the_images() {
+        let (data, positions) = (data(), [5, 0, 4]);
+        let of = |condition_on: ConditionOn| {
+            let found = condition_on.conditions::<Flex>(&data, &positions, &Default::default());
+            found.map(|y| y.into_data().iter::<i64>().collect::<Vec<_>>())
+        };
+        assert_eq!(of(ConditionOn::Class), Some(vec![2, 0, 1]));
+        assert_eq!((of(ConditionOn::Task), of(ConditionOn::None)), (Some(vec![1; 3]), None));
+        let cardinalities =
+            [ConditionOn::None, ConditionOn::Class, ConditionOn::Task].map(|c| c.cardinality(7, 2));
+        assert_eq!(cardinalities, [None, Some(7), Some(2)]);
+    }
+}

@@ -91,6 +91,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Compose<B, D> 
         self.first(|term| term.training_data(stream, k))
     }
 
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        self.each(|term| term.remove_classes(classes))
+    }
+
     fn before_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.each(|term| term.before_experience(boundary))
     }

@@ -206,3 +206,80 @@ impl TrainerConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut TrainerConfig)) -> Result<(), String> {
+        let mut config = TrainerConfig::default();
+        change(&mut config);
+        config.validate().map_err(|error| error.to_string())
+    }
+
+    /// Each range on both sides of its ends.
+    #[test]
+    fn ranges_end_where_they_are_said_to() {
+        type Change = fn(&mut TrainerConfig);
+        let fine: [Change; 12] = [
+            |c| c.steps_per_experience = 1,
+            |c| c.batch_size = 1,
+            |c| c.accumulated_batches = 1,
+            |c| c.optimizer.learning_rate = f64::MIN_POSITIVE,
+            |c| c.optimizer.beta_1 = 0.0,
+            |c| c.optimizer.beta_2 = 0.0,
+            |c| c.optimizer.weight_decay = 0.0,
+            |c| c.optimizer.clip_grad_norm = None,
+            |c| c.optimizer.clip_grad_norm = Some(1e-9),
+            |c| c.label_dropout = 1.0,
+            |c| c.label_dropout = 0.0,
+            |c| c.ema.decay = 0.0,
+        ];
+        for (i, change) in fine.into_iter().enumerate() {
+            assert_eq!(with(change), Ok(()), "change {i}");
+        }
+        let wrong: [(&str, Change); 18] = [
+            ("steps_per_experience", |c| c.steps_per_experience = 0),
+            ("batch_size", |c| c.batch_size = 0),
+            ("accumulated_batches", |c| c.accumulated_batches = 0),
+            ("log_every", |c| c.log_every = 0),
+            ("budget.epochs", |c| c.budget = Some(Budget::Epochs(0))),
+            ("optimizer.learning_rate", |c| c.optimizer.learning_rate = 0.0),
+            ("optimizer.learning_rate", |c| c.optimizer.learning_rate = f64::INFINITY),
+            ("optimizer.beta_1", |c| c.optimizer.beta_1 = 1.0),
+            ("optimizer.beta_1", |c| c.optimizer.beta_1 = -0.1),
+            ("optimizer.beta_2", |c| c.optimizer.beta_2 = 1.0),
+            ("optimizer.epsilon", |c| c.optimizer.epsilon = 0.0),
+            ("optimizer.weight_decay", |c| c.optimizer.weight_decay = -1e-9),
+            ("optimizer.weight_decay", |c| c.optimizer.weight_decay = f32::NAN),
+            ("optimizer.clip_grad_norm", |c| c.optimizer.clip_grad_norm = Some(0.0)),
+            ("label_dropout", |c| c.label_dropout = 1.0 + 1e-9),
+            ("label_dropout", |c| c.label_dropout = -1e-9),
+            ("ema.decay", |c| c.ema.decay = 1.0),
+            ("ema.decay", |c| c.ema.decay = -0.1),
+        ];
+        for (key, change) in wrong {
+            let message = with(change).unwrap_err();
+            assert!(message.starts_with(&format!("`{key}` is ")), "{key}: {message}");
+        }
+    }
+
+    /// Images of a step are those of all of its batches; epochs are of the images of the experience.
+    #[test]
+    fn steps_are_those_of_the_experience_asked_for() {
+        use data_streams::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
+        let glyphs = GlyphsConfig { size: 8, train_per_class: 10, eval_per_class: 1, ..Default::default() };
+        let sizes = ClassIncremental { sizes: vec![1, 3, 6], ..Default::default() };
+        let stream = sizes.build(glyphs.build().unwrap()).unwrap();
+        let config = TrainerConfig {
+            batch_size: 4,
+            accumulated_batches: 2,
+            budget: Some(Budget::Epochs(3)),
+            ..TrainerConfig::default()
+        };
+        // 30, 90 and 180 images in steps of 8.
+        assert_eq!([0, 1, 2].map(|k| config.steps_in(&stream, k)), [4, 12, 23]);
+        let plain = TrainerConfig { steps_per_experience: 7, budget: None, ..config };
+        assert_eq!([0, 1, 2].map(|k| plain.steps_in(&stream, k)), [7; 3]);
+    }
+}

@@ -101,6 +101,16 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         Ok(None)
     }
 
+    /// Called before an experience that removes classes, before [`before_experience`](Self::before_experience): stored images
+    /// of them go, and nothing asks a model for them any more.
+    ///
+    /// # Errors
+    /// [`StrategyError::Data`] for images that do not fit together.
+    fn remove_classes(&mut self, classes: &[usize]) -> Result<(), StrategyError> {
+        let _ = classes;
+        Ok(())
+    }
+
     /// Called before the first step of an experience.
     ///
     /// # Errors

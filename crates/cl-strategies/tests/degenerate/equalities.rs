@@ -8,7 +8,8 @@ use cl_strategies::{
     Finetune, Gdumb, GdumbConfig, Gem, GemConfig, GenerativeDistillation, GenerativeDistillationConfig,
     GenerativeReplay, GenerativeReplayConfig, GeneratorConfig, Inputs, Joint, L2, L2Config, Lora, LoraConfig, Lwf,
     LwfConfig, Mas, MasConfig, Mixing, OnlineEwcConfig, Packnet, PacknetConfig, PartialSamplingDistillation,
-    PartialSamplingDistillationConfig, Replay, ReplayConfig, Rwalk, RwalkConfig, Si, SiConfig, Source,
+    PartialSamplingDistillationConfig, Replay, ReplayConfig, Rwalk, RwalkConfig,
+    SelectiveAmnesia, SelectiveAmnesiaConfig, Si, SiConfig, Source,
     Strategy, TimestepReplay, TimestepReplayConfig, Towards, Trained, TrainerConfig,
     buffer::{BufferConfig, ClassBalanced, Herding, Ring},
 };
@@ -181,6 +182,19 @@ fn rehearsal_that_is_switched_off_is_finetuning() {
                     mixing: Mixing::TwoMeans,
                     steps: Some(3),
                     ..PartialSamplingDistillationConfig::default()
+                })
+                .unwrap(),
+            ),
+        ),
+        (
+            "selective_amnesia",
+            Box::new(
+                SelectiveAmnesia::<B, Model>::new(SelectiveAmnesiaConfig {
+                    lambda: 0.0,
+                    gamma: 0.0,
+                    samples: 2,
+                    timesteps_per_sample: Some(2),
+                    ..SelectiveAmnesiaConfig::default()
                 })
                 .unwrap(),
             ),

@@ -5,7 +5,7 @@ use super::{Better, Quantity, declared::plain};
 
 /// Every reading.
 pub fn readings() -> Vec<Quantity> {
-    [classes(), cas(), within(), within_summaries(), drift()].into_iter().flatten().collect()
+    [classes(), removed(), cas(), within(), within_summaries(), drift()].into_iter().flatten().collect()
 }
 
 fn classes() -> Vec<Quantity> {
@@ -33,6 +33,52 @@ fn classes() -> Vec<Quantity> {
         )
         .better(Better::LOWER)
         .with_error("cells[cell].class_fid_error[k][class]"),
+    ]
+}
+
+fn removed() -> Vec<Quantity> {
+    let of = |name: &str, place: &str, unit, meaning| {
+        plain(&format!("removed_{name}"), unit, &format!("cells[cell].removed.{place}"), meaning)
+    };
+    vec![
+        of("samples", "samples", "images", "N behind the other `removed` quantities: samples that are asked for as the class"),
+        of(
+            "class_share",
+            "class_share[k][class]",
+            "",
+            "the share of the samples asked for as a class in which the classifier sees it, from the experience on that \
+             removes it",
+        )
+        .better(Better::LOWER)
+        .with_error("cells[cell].removed.class_share_error[k][class]"),
+        of(
+            "class_probability",
+            "class_probability[k][class]",
+            "",
+            "the classifier's mean probability of the class in these samples",
+        )
+        .better(Better::LOWER)
+        .with_error("cells[cell].removed.class_probability_error[k][class]"),
+        of(
+            "class_entropy",
+            "class_entropy[k][class]",
+            "nats",
+            "the mean entropy of the classifier's probabilities in these samples",
+        ),
+        of(
+            "class_share.before",
+            "share_before[class]",
+            "",
+            "`removed_class_share` right before the removal, when the class was still to be known",
+        )
+        .with_error("cells[cell].removed.share_before_error[class]"),
+        of(
+            "class_share.noise",
+            "noise_share[class]",
+            "",
+            "the share of the images of noise in the class's place in which the classifier sees the class: where a model \
+             that maps the class to noise ends",
+        ),
     ]
 }
 

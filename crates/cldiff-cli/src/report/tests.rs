@@ -11,8 +11,8 @@ use cldiff_engine::Cost;
 use super::*;
 use crate::results::{
     CasResult, CellResult, ChangeResult, CkaResult, Costs, DriftResult, FailedCell, HybridResult,
-    JudgeResult, MissingClass, MissingValue, Readings, SCHEMA, StreamInfo, TaskInfo, TimestepResult,
-    WithinResult, WithinSummaries, WithinSummary,
+    JudgeResult, MissingClass, MissingValue, Readings, RemovedResult, SCHEMA, StreamInfo, TaskInfo,
+    TimestepResult, WithinResult, WithinSummaries, WithinSummary,
 };
 
 pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
@@ -112,6 +112,17 @@ pub(super) fn every_reading(tasks: usize) -> Readings {
             fid: curves(30.0),
             summary: summaries,
         }),
+        removed: Some(RemovedResult {
+            samples: 14,
+            class_share: vec![vec![None, Some(0.125), None]; tasks],
+            class_share_error: vec![vec![None, Some(0.088), None]; tasks],
+            class_probability: vec![vec![None, Some(0.15), None]; tasks],
+            class_probability_error: vec![vec![None, Some(0.045), None]; tasks],
+            class_entropy: vec![vec![None, Some(0.85), None]; tasks],
+            share_before: vec![None, Some(0.925), None],
+            share_before_error: vec![None, Some(0.072), None],
+            noise_share: vec![None, Some(0.0), None],
+        }),
         drift: Some(DriftResult {
             samples: 12,
             distance: pairs(0.2),
@@ -143,6 +154,7 @@ pub(super) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
     let task = |j: usize| TaskInfo {
         name: format!("<script>alert({j})</script>"),
         classes: vec!["a&b".into()],
+        removes: Vec::new(),
         train: 5,
         eval: 3,
     };
@@ -366,6 +378,7 @@ fn runs_that_differ_are_not_merged() {
 fn every_reading_has_its_section_and_absent_ones_have_none() {
     let headings = [
         "Which class took the place of a lost one?",
+        "Are the removed classes gone?",
         "Can a classifier learn from the samples?",
         "Within the experiences",
         "Drift of samples from the same noise",

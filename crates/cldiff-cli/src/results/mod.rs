@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use costs::Costs;
 pub use readings::{
-    CasResult, DriftResult, MissingClass, Readings, WithinResult, WithinSummaries, WithinSummary,
+    CasResult, DriftResult, MissingClass, Readings, RemovedResult, WithinResult, WithinSummaries,
+    WithinSummary,
 };
 
 /// The schema that this program writes and reads.
@@ -116,6 +117,9 @@ pub struct TaskInfo {
     pub name: String,
     /// The names of its classes.
     pub classes: Vec<String>,
+    /// The names of the classes that are to be lost in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<String>,
     /// Training images.
     pub train: usize,
     /// Evaluation images.

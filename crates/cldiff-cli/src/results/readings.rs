@@ -42,6 +42,34 @@ pub struct Readings {
     /// How far samples moved from the same noise since right after their task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftResult>,
+    /// What is left of classes that the stream removes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<RemovedResult>,
+}
+
+/// What the classifier sees in samples that are asked for as a class that the stream removes. `[k][class]` is null before the
+/// removal and for other classes, `[class]` for other classes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemovedResult {
+    /// N: samples of each class.
+    pub samples: usize,
+    /// `[k][class]`: the share of the samples in which the class is seen.
+    pub class_share: Matrix,
+    /// Its standard error over samples.
+    pub class_share_error: Matrix,
+    /// `[k][class]`: the mean probability of the class.
+    pub class_probability: Matrix,
+    /// Its standard error over samples.
+    pub class_probability_error: Matrix,
+    /// `[k][class]`: the mean entropy of the classes' probabilities, in nats.
+    pub class_entropy: Matrix,
+    /// `[class]`: the share right before the removal.
+    pub share_before: Vec<Option<f64>>,
+    /// Its standard error over samples.
+    pub share_before_error: Vec<Option<f64>>,
+    /// `[class]`: the share of the images of noise in the class's place in which it is seen.
+    pub noise_share: Vec<Option<f64>>,
 }
 
 /// A per-class value that was to be measured and is not there.

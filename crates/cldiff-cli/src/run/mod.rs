@@ -180,6 +180,7 @@ fn stream_info(stream: &Stream) -> StreamInfo {
         .map(|e| TaskInfo {
             name: e.name.clone(),
             classes: e.classes.iter().map(class).collect(),
+            removes: e.removes.iter().map(class).collect(),
             train: e.train.len(),
             eval: e.eval.len(),
         })

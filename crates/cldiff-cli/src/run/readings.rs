@@ -5,10 +5,11 @@ use cl_metrics::{
     sample::{Estimate, Outcome, drift::SampleDrift},
     summary::Direction,
 };
-use cldiff_engine::{CasReading, CellSpec, ClassReadings, Evaluation, TaskLook};
+use cldiff_engine::{CasReading, CellSpec, ClassReadings, Evaluation, RemovedClass, TaskLook};
 
 use crate::results::{
-    CasResult, DriftResult, Matrix, MissingClass, Readings, WithinResult, WithinSummaries, WithinSummary,
+    CasResult, DriftResult, Matrix, MissingClass, Readings, RemovedResult, WithinResult, WithinSummaries,
+    WithinSummary,
 };
 
 /// The readings of a cell, from its evaluations.
@@ -27,6 +28,7 @@ pub(super) fn readings(spec: &CellSpec, evaluations: &[Evaluation]) -> Readings 
         cas: spec.evaluation.cas.map(|config| cas(config.samples_per_class, evaluations)),
         within: spec.evaluation.every_steps.map(|_| within(spec, evaluations)),
         drift: drift(evaluations),
+        removed: removed(&classes, evaluations),
     }
 }
 
@@ -122,5 +124,33 @@ fn drift(evaluations: &[Evaluation]) -> Option<DriftResult> {
         distance_error: of(|drift| drift.distance_error),
         relative: of(|drift| drift.relative),
         relative_error: of(|drift| drift.relative_error),
+    })
+}
+
+/// None where the stream removes nothing.
+fn removed(classes: &[&ClassReadings], evaluations: &[Evaluation]) -> Option<RemovedResult> {
+    let any = evaluations.iter().find_map(|e| e.analyses.removed.first())?;
+    let width = classes.first().map_or(0, |of_k| of_k.names.len());
+    let entry = |e: &Evaluation, class: usize, removed: bool, of: fn(&RemovedClass) -> Option<f64>| {
+        let mut found = e.analyses.removed.iter();
+        found.find(|found| found.class == class && found.removed == removed).and_then(of)
+    };
+    let matrix = |of: fn(&RemovedClass) -> Option<f64>| -> Matrix {
+        let row = |e: &Evaluation| (0..width).map(|class| entry(e, class, true, of)).collect();
+        evaluations.iter().map(row).collect()
+    };
+    let of_class = |removed: bool, of: fn(&RemovedClass) -> Option<f64>| -> Vec<Option<f64>> {
+        (0..width).map(|class| evaluations.iter().find_map(|e| entry(e, class, removed, of))).collect()
+    };
+    Some(RemovedResult {
+        samples: any.samples,
+        class_share: matrix(|found| Some(found.share)),
+        class_share_error: matrix(|found| Some(found.share_error)),
+        class_probability: matrix(|found| Some(found.probability)),
+        class_probability_error: matrix(|found| found.probability_error),
+        class_entropy: matrix(|found| Some(found.entropy)),
+        share_before: of_class(false, |found| Some(found.share)),
+        share_before_error: of_class(false, |found| Some(found.share_error)),
+        noise_share: of_class(true, |found| found.noise_share),
     })
 }

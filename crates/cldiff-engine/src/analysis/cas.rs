@@ -72,17 +72,16 @@ impl<B: TrainBackend> Analyst<'_, B> {
         requests(&tasks, n)
     }
 
-    /// `n` training images of each class seen, or all.
+    /// `n` training images of each class seen, or all; no samples are asked for of a class that the stream removes.
     fn real_images(&self, n: usize, k: usize) -> Result<ImageDataset, EngineError> {
-        let seen: Vec<ImageDataset> =
-            self.stream.experiences()[..=k].iter().map(|experience| experience.train.clone()).collect();
-        let all = pooled(&seen)?;
+        let (all, removed) = (self.stream.kept_train(k), self.stream.removed());
         let of_class = |class: usize| {
             let images = all.of_classes(&[class]);
             // Not the cell's seed: cells are compared with the same images.
             images.select(&images.stratified(n, Key::new(0, REAL).step(class)))
         };
-        pooled(&(0..all.class_names().len()).map(of_class).collect::<Vec<_>>())
+        let classes = (0..all.class_names().len()).filter(|class| !removed.contains(class));
+        pooled(&classes.map(of_class).collect::<Vec<_>>())
     }
 
     /// A classifier trained on some images, tested on the eval images of the tasks seen.

@@ -11,6 +11,7 @@ mod drawn;
 mod drift;
 mod gradients;
 mod hybrid;
+mod removed;
 mod within;
 
 use std::time::Instant;
@@ -36,6 +37,7 @@ pub use self::{
     cas::CasReading,
     cka::CkaTable,
     classes::ClassReadings,
+    removed::RemovedClass,
     within::{TaskLook, WithinLook},
 };
 
@@ -61,6 +63,8 @@ pub struct Analyses {
     pub drift: Vec<Option<SampleDrift>>,
     /// The classification accuracy score; none where not asked for.
     pub cas: Option<CasReading>,
+    /// What is left of classes that the stream removes, from right before their removal on.
+    pub removed: Vec<RemovedClass>,
     /// Looks within the experience; empty where not asked for.
     pub within: Vec<WithinLook>,
     /// The samples that these are made from.
@@ -212,6 +216,7 @@ impl<'a, B: TrainBackend> Analyst<'a, B> {
             found.cka = Some(self.cka(&config, model, process, k, observer, cost)?);
             cost.evaluate_seconds += start.elapsed().as_secs_f64();
         }
+        found.removed = self.removed(model, process, evaluator, k, observer, cost)?;
         let is_last = k + 1 == self.reference.tasks.len();
         if let Some(config) = self.spec.evaluation.cas.filter(|config| config.every_task || is_last) {
             found.cas = Some(self.cas(config, model, process, evaluator, k, (&mut *observer, &mut *cost))?);

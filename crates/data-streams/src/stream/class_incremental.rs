@@ -126,6 +126,7 @@ pub(super) fn class_experiences(data: &DatasetPair, order: &[usize], sizes: &[us
             classes: classes.to_vec(),
             train: data.train.of_classes(classes),
             eval: data.eval.of_classes(classes),
+            removes: Vec::new(),
         }
     };
     sizes.iter().map(experience).collect()

@@ -28,6 +28,7 @@ impl StreamBuilder for Joint {
             classes: (0..data.train.class_names().len()).collect(),
             train: data.train.clone(),
             eval: data.eval.clone(),
+            removes: Vec::new(),
         };
         Stream::new(format!("{}, joint", data.train.name()), data, vec![everything])
     }

@@ -14,6 +14,7 @@ mod sequence;
 mod subset;
 #[cfg(test)]
 mod tests;
+mod unlearning;
 
 use cldiff_choices::{Options, choice};
 
@@ -25,6 +26,7 @@ pub use joint::Joint;
 pub use online::{Drift, Online};
 pub use sequence::{Arrival, Experience, Stream};
 pub use subset::Subset;
+pub use unlearning::Unlearning;
 
 use crate::{DataError, DatasetPair};
 
@@ -38,6 +40,17 @@ choice! {
     Online,
     Subset,
     Joint,
+    Unlearning,
+}
+
+/// Refuses a stream that removes classes as the one that another stream is made of.
+fn must_only_learn(key: &str, config: &StreamConfig, stream: &Stream) -> Result<(), DataError> {
+    if stream.removed().is_empty() {
+        return Ok(());
+    }
+    let expected =
+        "expected a stream that removes no classes; `unlearning` takes the others, and none of them takes it";
+    Err(DataError::config(key, config.name(), expected))
 }
 
 /// The options of a stream: a way to turn a data set into one.

@@ -19,7 +19,9 @@ use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Experience, Stream, StreamBuilder, StreamConfig, sampling::fixed_size_sample};
+use super::{
+    Arrival, Experience, Stream, StreamBuilder, StreamConfig, must_only_learn, sampling::fixed_size_sample,
+};
 use crate::{DataError, DatasetPair, ImageDataset};
 
 const ARRIVING: Purpose = Purpose::tagged(*b"arriving");
@@ -134,6 +136,7 @@ impl StreamBuilder for Online {
             return Err(DataError::config(&key, width, expected));
         }
         let inner = self.stream.build(data).map_err(|e| e.at("stream"))?;
+        must_only_learn("stream", &self.stream, &inner)?;
         let mut experiences = inner.experiences().to_vec();
         let all = self.arriving(&experiences)?;
         let mut first = 0;

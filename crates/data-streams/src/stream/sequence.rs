@@ -14,6 +14,16 @@ pub struct Experience {
     pub train: ImageDataset,
     /// The images that models are measured against.
     pub eval: ImageDataset,
+    /// The classes that models are to lose in it: its training images have their labels and are none of theirs. Empty
+    /// where nothing is to be lost.
+    pub removes: Vec<usize>,
+}
+
+impl Experience {
+    /// Whether it is there to remove classes, and has no training images that are to be learned.
+    pub fn is_removal(&self) -> bool {
+        !self.removes.is_empty()
+    }
 }
 
 /// How training images arrive.
@@ -43,7 +53,7 @@ impl Stream {
     /// A stream of given experiences over `source`, whose images are tagged with the experience's position.
     ///
     /// # Errors
-    /// [`DataError::Inconsistent`] if there are none or too many, or one has no images.
+    /// [`DataError::Inconsistent`] if there are none or too many, one has no images, or one removes classes and leaves none.
     pub fn new(
         name: String,
         source: DatasetPair,
@@ -80,8 +90,19 @@ impl Stream {
             );
             return Err(DataError::Inconsistent { name, problem });
         }
+        if experiences[0].is_removal() {
+            let problem = "its first experience removes classes, which no model has learned by then".into();
+            return Err(DataError::Inconsistent { name, problem });
+        }
         let (arrival, tells_boundaries, domains) = (Arrival::Epochs, true, false);
-        Ok(Self { name, source, experiences, arrival, tells_boundaries, domains })
+        let stream = Self { name, source, experiences, arrival, tells_boundaries, domains };
+        let leaves = |k: usize| !stream.experiences[k].is_removal() || !stream.kept_train(k).is_empty();
+        let empty = (0..stream.len()).find(|&k| !leaves(k));
+        if let Some(k) = empty {
+            let problem = format!("experience \"{}\" leaves no class", stream.experiences[k].name);
+            return Err(DataError::Inconsistent { name: stream.name, problem });
+        }
+        Ok(stream)
     }
 
     /// The same stream, whose images arrive in a way, with the ends of experiences told or not.
@@ -153,18 +174,49 @@ impl Stream {
         self.experiences.is_empty()
     }
 
-    /// The training images of all experiences.
+    /// The classes that are removed in one of the experiences 0 to `k`, in ascending order.
+    pub fn removed_by(&self, k: usize) -> Vec<usize> {
+        let so_far = self.experiences.iter().take(k.saturating_add(1));
+        let mut removed: Vec<usize> = so_far.flat_map(|e| e.removes.iter().copied()).collect();
+        removed.sort_unstable();
+        removed.dedup();
+        removed
+    }
+
+    /// The classes that are removed in some experience.
+    pub fn removed(&self) -> Vec<usize> {
+        self.removed_by(self.len())
+    }
+
+    /// The training images of all experiences, but of those that remove classes.
     pub fn all_train(&self) -> ImageDataset {
-        self.pool(|e| &e.train)
+        self.learned(self.len())
+    }
+
+    /// The training images of the experiences 0 to `k` that are to be known after experience `k`: of no class that is
+    /// removed by then.
+    pub fn kept_train(&self, k: usize) -> ImageDataset {
+        let (all, removed) = (self.learned(k.saturating_add(1)), self.removed_by(k));
+        if removed.is_empty() {
+            return all;
+        }
+        let kept: Vec<usize> = (0..all.len()).filter(|&i| !removed.contains(&all.label(i))).collect();
+        all.select(&kept)
     }
 
     /// The evaluation images of all experiences.
     pub fn all_eval(&self) -> ImageDataset {
-        self.pool(|e| &e.eval)
+        let parts: Vec<&ImageDataset> = self.experiences.iter().map(|e| &e.eval).collect();
+        pooled(&parts)
     }
 
-    fn pool(&self, split: impl Fn(&Experience) -> &ImageDataset) -> ImageDataset {
-        let parts: Vec<&ImageDataset> = self.experiences.iter().map(split).collect();
-        ImageDataset::concat(&parts).expect("the experiences of a stream are views of one source")
+    /// The training images of the first `n` experiences, but of those that remove classes.
+    fn learned(&self, n: usize) -> ImageDataset {
+        let learning = self.experiences.iter().take(n).filter(|e| !e.is_removal());
+        pooled(&learning.map(|e| &e.train).collect::<Vec<_>>())
     }
+}
+
+fn pooled(parts: &[&ImageDataset]) -> ImageDataset {
+    ImageDataset::concat(parts).expect("the experiences of a stream are views of one source")
 }

@@ -13,7 +13,7 @@ use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Experience, Stream, StreamBuilder, StreamConfig};
+use super::{Experience, Stream, StreamBuilder, StreamConfig, must_only_learn};
 use crate::{DataError, DatasetPair, ImageDataset};
 
 const TRAIN: Purpose = Purpose::named("training images of a subset");
@@ -102,6 +102,7 @@ impl Describe for Subset {
 impl StreamBuilder for Subset {
     fn build(&self, data: DatasetPair) -> Result<Stream, DataError> {
         let inner = self.stream.build(data).map_err(|e| e.at("stream"))?;
+        must_only_learn("stream", &self.stream, &inner)?;
         self.check(&inner)?;
         let mut chosen: Vec<usize> =
             if self.experiences.is_empty() { (0..inner.len()).collect() } else { self.experiences.clone() };
@@ -116,6 +117,7 @@ impl StreamBuilder for Subset {
                 classes: e.classes.iter().copied().filter(|&class| self.keeps(class)).collect(),
                 train: self.of(&e.train, &new_task, self.train_per_class, key(TRAIN)),
                 eval: self.of(&e.eval, &new_task, self.eval_per_class, key(EVAL)),
+                removes: Vec::new(),
             }
         };
         let experiences = chosen.iter().map(experience).collect();

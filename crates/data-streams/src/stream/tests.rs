@@ -20,7 +20,7 @@ fn every_stream_says_what_it_and_its_options_are() {
 #[test]
 fn every_stream_parses_from_its_example_and_is_written_back() {
     let names = StreamConfig::list().names();
-    assert_eq!(names.len(), 7);
+    assert_eq!(names.len(), 8);
     for name in names {
         let text = documented_example("stream", name);
         let example: Example = toml::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));

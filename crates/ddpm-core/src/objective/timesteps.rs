@@ -218,6 +218,25 @@ mod tests {
         }
     }
 
+    /// Twelve losses of 1 at the first timestep and then ten of 3 are ten of 3: beside 1 at the other that is a share of 3/4.
+    #[test]
+    fn the_last_ten_losses_of_a_timestep_count() {
+        let mut sampler = TimestepSampler::new(TimestepSampling::LossSecondMoment { uniform_share: 0.0 }, 2);
+        let mut shares = Vec::new();
+        for (times, losses) in [(12, [1.0, 1.0]), (5, [3.0, 1.0]), (5, [3.0, 1.0])] {
+            (0..times).for_each(|_| sampler.record(&[0, 1], &losses));
+            let (t, weights) = sampler.draw(64, KEY);
+            let at = t.iter().position(|t| *t == 0).unwrap();
+            // w = 1 / (T p)
+            shares.push(0.5 / weights.unwrap()[at]);
+        }
+        // Five of 1 and five of 3 have a root mean square of sqrt(5).
+        let expected = [0.5, 5.0_f64.sqrt() / (1.0 + 5.0_f64.sqrt()), 0.75];
+        for (found, expected) in shares.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found} instead of {expected}");
+        }
+    }
+
     #[test]
     fn history_draws_large_losses_more_often_and_keeps_the_expectation() {
         let timesteps = 8;

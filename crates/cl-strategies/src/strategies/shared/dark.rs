@@ -92,6 +92,13 @@ impl<B: TrainBackend> Target<B> {
         }
     }
 
+    /// Keeps what belongs to the stored images at some positions.
+    pub fn select(&mut self, positions: &[usize]) {
+        if let Self::Predictions(predictions) = self {
+            predictions.select(positions);
+        }
+    }
+
     /// Numbers that are kept.
     pub fn len(&self) -> usize {
         match self {
@@ -159,6 +166,15 @@ impl<B: TrainBackend> Predictions<B> {
         let losses = distillation.losses((step.process, step.objective), (&x_t, &t), [target, output]);
         let weights = self.weights.as_ref().map(|weights| chosen_of(weights, positions));
         weighted_mean(losses, weights.as_deref())
+    }
+
+    fn select(&mut self, positions: &[usize]) {
+        let chosen = indices::<B::InnerBackend>(positions, &self.eps.device());
+        self.t = chosen_of(&self.t, positions);
+        self.y = self.y.as_ref().map(|y| chosen_of(y, positions));
+        self.weights = self.weights.as_ref().map(|weights| chosen_of(weights, positions));
+        self.eps = self.eps.clone().select(0, chosen.clone());
+        self.output = self.output.clone().select(0, chosen);
     }
 
     fn save(&self, state: &mut State, k: usize) {

@@ -11,3 +11,4 @@ pub(super) mod parts;
 pub(super) mod penalty;
 pub(super) mod posterior;
 pub(super) mod teacher;
+pub(super) mod trajectory_fisher;

@@ -211,3 +211,58 @@ impl<B: TrainBackend> NoisyClassifier<B> {
         ddpm_core::parameters::ParameterVector::of(&self.valid()).len() as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn_autodiff::Autodiff;
+    use burn_flex::Flex;
+    use ddpm_core::schedule::BetaSchedule;
+
+    use super::*;
+
+    type B = Autodiff<Flex>;
+
+    /// Images whose left half has one value and whose right half another.
+    fn halves(left: f32, right: f32, n: usize) -> Tensor<Flex, 4> {
+        let half = |value: f32| Tensor::full([n, 1, 8, 4], value, &Default::default());
+        Tensor::cat(vec![half(left), half(right)], 3)
+    }
+
+    fn patterns() -> [(f32, f32); 3] {
+        [(0.8, 0.8), (-0.8, -0.8), (-0.8, 0.8)]
+    }
+
+    /// Current images: half black, of class 2. Past ones: white of class 0 and black of class 1. Clean images are told apart
+    /// after some steps, each with its own label, whichever set it came in.
+    #[test]
+    fn a_classifier_learns_the_labels_of_both_sets() {
+        let config = ClassifierGuidanceConfig {
+            steps: 100,
+            batch_size: 24,
+            learning_rate: 1e-2,
+            ..ClassifierGuidanceConfig::default()
+        };
+        let (key, device) = (Key::new(1, Purpose::named("test of a classifier")), Default::default());
+        let process = GaussianDiffusion::new(&BetaSchedule::linear(), 50).unwrap();
+        let images = |n: [usize; 3]| {
+            let parts = patterns().into_iter().zip(n).filter(|(_, n)| *n > 0);
+            Tensor::cat(parts.map(|((left, right), n)| halves(left, right, n)).collect(), 0)
+        };
+        let sets = [
+            Labelled { x_0: images([0, 0, 6]), labels: vec![2; 6] },
+            Labelled { x_0: images([20, 20, 0]), labels: [vec![0; 20], vec![1; 20]].concat() },
+        ];
+        let of = |sets: &[Labelled<Flex>]| {
+            let classifier = NoisyClassifier::<B>::new(&config, 1, 4, key, &device);
+            let trained = classifier.train(&config, sets, &process, key, &device);
+            let clean = Tensor::from_inner(images([1, 1, 1]));
+            let logits = trained.logits(clean, indices(&[0; 3], &device));
+            logits.argmax(1).into_data().iter::<i64>().collect::<Vec<_>>()
+        };
+        assert_eq!(of(&sets), [0, 1, 2]);
+        // Other labels of the same images.
+        let [current, mut past] = sets;
+        past.labels.reverse();
+        assert_eq!(of(&[Labelled { labels: vec![3; 6], ..current }, past]), [1, 0, 3]);
+    }
+}

@@ -103,6 +103,15 @@ impl Run<'_> {
         self.stream.arrival() == Arrival::Once
     }
 
+    /// How labels are replaced while the experience trains on images that a strategy chose, or on its own. No label of noise
+    /// in the place of a class is: the branch without labels would learn the noise (selective amnesia's code, arXiv
+    /// 2305.10120, drops none either).
+    pub fn dropout_on(&self, chosen: Option<&ImageDataset>) -> LabelDropout {
+        let dropout = self.label_dropout();
+        let is_noise = chosen.is_none() && self.stream.experiences()[self.k].is_removal();
+        if is_noise { LabelDropout { probability: 0.0, ..dropout } } else { dropout }
+    }
+
     pub fn label_dropout(&self) -> LabelDropout {
         let (classes, tasks) = (self.stream.class_names().len(), self.stream.len());
         let null = self.config.condition_on.cardinality(classes, tasks).unwrap_or(0);

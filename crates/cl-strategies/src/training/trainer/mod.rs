@@ -215,7 +215,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     ) -> Result<(), StrategyError> {
         let config = self.config;
         let run = Run { stream, k, seed: self.seed, config: &config };
-        let loader = run.loader(strategy.training_data(stream, k)?);
+        let chosen = strategy.training_data(stream, k)?;
+        let dropout = run.dropout_on(chosen.as_ref());
+        let loader = run.loader(chosen);
         let data = loader.data.clone();
         let (steps, each) = (config.steps_on(stream, data.len()), config.accumulated_batches);
         let ends = run.batches(data.len(), steps);
@@ -230,8 +232,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             let positions: Vec<usize> = made.iter().flat_map(|batch| batch.positions.clone()).collect();
             let position = Position { experience: k, steps: step, ..self.position };
             let learning_rate = run.learning_rate((step, steps), position.taken, used);
-            let at =
-                At { position, steps, learning_rate, dropout: run.label_dropout(), data: &data, run: &run };
+            let at = At { position, steps, learning_rate, dropout, data: &data, run: &run };
             let before = self.passes().training;
             let loss = self.step(strategy, made, &at)?;
             if let (false, Some(observer)) = (stream.tells_boundaries(), strategy.observer()) {
@@ -283,6 +284,9 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     ) -> Result<(), StrategyError> {
         if self.config.optimizer.reset_each_experience {
             self.optimizer.reset();
+        }
+        if experience.is_removal() {
+            strategy.remove_classes(&experience.removes)?;
         }
         let boundary = self.boundary(k, experience, BEFORE, 0.0);
         strategy.before_experience(&boundary)?;

@@ -481,3 +481,63 @@ fn a_training_under_a_budget_goes_on_where_it_was() {
         assert_eq!(rest, expected.skip(before).collect::<Vec<_>>());
     }
 }
+
+/// Hands on what is to be remembered of each step: timesteps, and `(w x_t - eps)^2` with w as it was before the step.
+#[derive(Debug, Default)]
+struct Losses(Vec<(usize, f64)>);
+
+impl Strategy<B, Line<B>> for Losses {
+    fn loss(&mut self, step: &Step<'_, B, Line<B>>, loss: BTensor) -> Result<BTensor, StrategyError> {
+        let w = crate::test_support::parameter(step.model);
+        let floats =
+            |tensor: &burn::tensor::Tensor<B, 4>| -> Vec<f64> { tensor.to_data().iter::<f64>().collect() };
+        let (x_t, eps) = (floats(&step.batch.x_t), floats(&step.batch.eps));
+        let losses = x_t.iter().zip(&eps).map(|(x_t, eps)| (w * x_t - eps).powi(2));
+        self.0.extend(step.batch.t.iter().copied().zip(losses));
+        Ok(loss)
+    }
+}
+
+/// The last ten losses of each timestep, in their order and without importance weights, those of all batches of a step.
+#[test]
+fn timesteps_are_drawn_by_the_losses_that_they_had() {
+    for accumulated_batches in [1, 2] {
+        let mut options = TrainerConfig { batch_size: 12, accumulated_batches, ..options() };
+        options.optimizer.learning_rate = 0.05;
+        options.timestep_sampling =
+            ddpm_core::objective::TimestepSampling::LossSecondMoment { uniform_share: 0.25 };
+        let process = GaussianDiffusion::new(&BetaSchedule::linear(), 4).unwrap();
+        let mut trainer = Trainer::new(line(0.3), process, options, 1, Default::default()).unwrap();
+        let mut seen = Losses::default();
+        for k in 0..2 {
+            trainer.train_experience(&mut seen, &stream(), k, &mut |_| ControlFlow::Continue(())).unwrap();
+        }
+        assert_eq!(seen.0.len(), 8 * 12 * accumulated_batches);
+        let state = serde_json::to_value(&trainer.timesteps).unwrap();
+        let history: Vec<Vec<f64>> = serde_json::from_value(state["history"].clone()).unwrap();
+        assert_eq!(history.len(), 4);
+        for (t, found) in history.into_iter().enumerate() {
+            let of_t: Vec<f64> = seen.0.iter().filter(|(at, _)| *at == t).map(|(_, loss)| *loss).collect();
+            assert!(of_t.len() >= 10, "{t}: {} losses", of_t.len());
+            for (found, expected) in found.iter().zip(&of_t[of_t.len() - 10..]) {
+                assert!((found - expected).abs() < 1e-4 * expected.max(1e-2), "{t}: {found} for {expected}");
+            }
+            assert_eq!(found.len(), 10);
+        }
+    }
+}
+
+/// Adam's first step after a reset is as long as the learning rate again; with moments that go on it is not.
+#[test]
+fn moments_start_anew_with_an_experience_if_asked_for() {
+    let jump = |reset_each_experience| {
+        let mut options = options();
+        options.optimizer.clip_grad_norm = None;
+        (options.optimizer.learning_rate, options.optimizer.reset_each_experience) =
+            (0.1, reset_each_experience);
+        let seen = run(options, &mut Finetune, &stream());
+        f64::from((seen[4].parameter - seen[3].parameter).abs())
+    };
+    assert!((jump(true) - 0.1).abs() < 1e-5, "{}", jump(true));
+    assert!((jump(false) - 0.1).abs() > 1e-4, "{}", jump(false));
+}

@@ -1,7 +1,8 @@
-//! The sections of the readings: classes that were lost and what took their place, training on samples, curves within
-//! experiences, drift. Each is there if a cell has the reading.
+//! The sections of the readings: classes that were lost and what took their place, classes that were removed, training on
+//! samples, curves within experiences, drift. Each is there if a cell has the reading.
 
 mod classes;
+mod removed;
 mod within;
 
 use anyhow::Result;
@@ -30,6 +31,7 @@ pub(super) fn sections(results: &Results) -> Result<Value> {
         classes => sections::optional_figures(&all, classes::confusion_map)?,
         lost => all.iter().filter_map(|(label, cells)| classes::lost_words(label, cells)).collect::<Vec<_>>(),
         class_rows => all.iter().flat_map(|(label, cells)| classes::rows(label, cells)).collect::<Vec<_>>(),
+        removed => removed::section(&all),
         cas => cas(results),
         within => within::section(results)?,
         drift => drift(results)?,

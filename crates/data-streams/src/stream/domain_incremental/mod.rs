@@ -189,6 +189,7 @@ impl StreamBuilder for DomainIncremental {
             },
             train: of_domain(&all.train, k),
             eval: of_domain(&all.eval, k),
+            removes: Vec::new(),
         };
         let experiences = self.domains.iter().enumerate().map(experience).collect();
         let name = format!("{}, domain-incremental", data.train.name());

@@ -51,6 +51,17 @@ struct Images<B: TrainBackend> {
     labels: Vec<usize>,
 }
 
+impl<B: TrainBackend> Images<B> {
+    /// Those of none of some classes; none if there are no others.
+    fn without(self, classes: &[usize]) -> Option<Self> {
+        let kept: Vec<usize> =
+            (0..self.labels.len()).filter(|&i| !classes.contains(&self.labels[i])).collect();
+        let labels = kept.iter().map(|&i| self.labels[i]).collect();
+        let x_0 = || self.x_0.clone().select(0, indices(&kept, &self.x_0.device()));
+        (!kept.is_empty()).then(|| Self { x_0: x_0(), labels })
+    }
+}
+
 /// Images in [-1, 1], each number rounded to the nearest that 8 bits can be: v / 127.5 - 1, for v from 0 to 255.
 pub(crate) fn quantised<I: Backend>(x_0: Tensor<I, 4>) -> Tensor<I, 4> {
     ((x_0 + 1.0) * 127.5).round() / 127.5 - 1.0
@@ -74,6 +85,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         if self.teacher.is_none() {
             return Ok(());
         }
+        if boundary.experience.is_removal() {
+            // Nothing is to look like what is removed.
+            self.current.clear();
+            return self.fill_pool(boundary);
+        }
         // The classifier learns past classes from images that nothing guides.
         self.current.clear();
         self.classifier = Some(self.trained_classifier(&guidance, boundary)?);
@@ -89,7 +105,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
     pub fn learn(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         self.config.check_process(boundary.process)?;
         let towards = self.config.guidance.map_or(Towards::Own, |guidance| guidance.towards);
-        if let Some(guidance) = self.config.guidance.filter(|_| towards == Towards::Own) {
+        let learns = towards == Towards::Own && !boundary.experience.is_removal();
+        if let Some(guidance) = self.config.guidance.filter(|_| learns) {
             self.classifier = Some(self.trained_classifier(&guidance, boundary)?);
         }
         self.remember(boundary);
@@ -108,9 +125,34 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
 
     /// Makes the model at the end of an experience the teacher.
     pub fn remember(&mut self, boundary: &Boundary<'_, B, D>) {
-        self.seen.count(boundary.condition_on, &boundary.experience.train);
+        if !boundary.experience.is_removal() {
+            self.seen.count(boundary.condition_on, &boundary.experience.train);
+        }
         self.shape = Some(boundary.experience.train.shape());
         self.teacher = Some(Teacher::of(boundary, self.config.teacher));
+    }
+
+    /// Asks for some classes no more, and drops images of them.
+    pub fn forget(&mut self, classes: &[usize]) {
+        self.seen.forget(classes);
+        self.current.retain(|class| !classes.contains(class));
+        self.pool = self.pool.take().and_then(|pool| pool.without(classes));
+    }
+
+    /// `n` images of what was seen, `[n, c, h, w]`, with what was asked for.
+    ///
+    /// # Errors
+    /// The sampler's errors.
+    pub fn drawn(
+        &self,
+        boundary: &Boundary<'_, B, D>,
+        n: usize,
+        key: Key,
+    ) -> Result<(Tensor<B::InnerBackend, 4>, Vec<usize>), StrategyError> {
+        let Boundary { process, condition_on, passes, device, .. } = *boundary;
+        self.report(passes, n, process);
+        let Images { x_0, labels } = self.draw(process, condition_on, n, key, device)?;
+        Ok((x_0, labels))
     }
 
     /// The classifier after another experience: trained on its images, and on those that the teacher draws of the past.

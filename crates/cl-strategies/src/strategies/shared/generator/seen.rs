@@ -29,6 +29,11 @@ impl Seen {
         }
     }
 
+    /// Drops some conditions.
+    pub fn forget(&mut self, conditions: &[usize]) {
+        self.0.retain(|condition, _| !conditions.contains(condition));
+    }
+
     /// `n` conditions in proportion to how often they occurred; the i-th is the i-th draw of `key`.
     pub fn draw(&self, n: usize, key: Key) -> Vec<usize> {
         let (total, key) = (self.0.values().sum::<u64>(), key.within(LABELS));

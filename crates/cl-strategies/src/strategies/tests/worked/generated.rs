@@ -19,7 +19,7 @@ use crate::{
 const GENERATED: Purpose = Purpose::named("generated images");
 const POOL: usize = 9;
 
-fn generator(source: Source) -> GeneratorConfig {
+pub(super) fn generator(source: Source) -> GeneratorConfig {
     let ddim = Ddim { steps: 1, spacing: Spacing::Trailing, ..Ddim::default() };
     GeneratorConfig { source, sampler: SamplerConfig::of(ddim), ..GeneratorConfig::default() }
 }
@@ -30,14 +30,14 @@ fn starts(key: Key, n: usize) -> Vec<f32> {
 }
 
 /// The image that a teacher with the parameter `w` makes of its noise.
-fn image(fixture: &Fixture, w: f32, start: f32) -> f32 {
+pub(super) fn image(fixture: &Fixture, w: f32, start: f32) -> f32 {
     let abar = fixture.process.alpha_cumprod(fixture.process.timesteps() - 1);
     let (a, b) = (abar.sqrt(), (1.0 - abar).sqrt());
     ((1.0 - b * f64::from(w)) / a * f64::from(start)).clamp(-1.0, 1.0) as f32
 }
 
 /// The noise that the images of a step started from: new ones, or those that are drawn from the pool.
-fn started(fixture: &Fixture, source: Source, n: usize) -> Vec<f32> {
+pub(super) fn started(fixture: &Fixture, source: Source, n: usize) -> Vec<f32> {
     let model = lines(&[0.0]);
     let batch = fixture.batch(&model);
     let key = fixture.step(&model, &batch).key;
@@ -51,7 +51,7 @@ fn started(fixture: &Fixture, source: Source, n: usize) -> Vec<f32> {
 }
 
 /// The noisy samples of a step's generated images.
-fn noisy(fixture: &Fixture, images: &[f32]) -> Vec<Sample> {
+pub(super) fn noisy(fixture: &Fixture, images: &[f32]) -> Vec<Sample> {
     let model = lines(&[0.0]);
     let batch = fixture.batch(&model);
     let step = fixture.step(&model, &batch);

@@ -4,6 +4,7 @@
 //! The denoiser is `w_y x_t`, one parameter for each label, so that a sample's loss is `(w_y x_t - eps)^2`, its gradient
 //! `2 x_t (w_y x_t - eps)` in `w_y` and 0 in the others.
 
+mod anew;
 mod choices;
 mod compositions;
 mod experiences;
@@ -13,6 +14,7 @@ mod labels;
 mod partial_sampling;
 mod rehearsal;
 mod weighting;
+mod selective_amnesia;
 
 use burn::tensor::{Tensor, TensorData};
 use ddpm_core::NoisyBatch;
