@@ -13,6 +13,7 @@ mod files;
 mod generate;
 pub mod input;
 mod list;
+mod manual;
 mod metric;
 mod program;
 pub mod quantities;
@@ -30,7 +31,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},
-    ui::{download, failure, failure::Failure, panics},
+    ui::{download, failure, failure::Failure, panics, width::Log},
 };
 
 pub use program::{FromConfig, Program};
@@ -45,7 +46,7 @@ fn program() -> ExitCode {
     let started = Instant::now();
     // `RUST_LOG=cldiff=debug` shows more; by default only warnings reach the terminal.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log).without_time().init();
     panics::listen();
     let cli = args::parse();
     if let Err(failure) = set_threads(cli.threads) {
@@ -83,7 +84,9 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         }
         Some(Command::Config(ConfigCommand::Show(args))) => config::commands::show(&args),
         Some(Command::Config(ConfigCommand::Schema)) => config::commands::schema(),
-        Some(Command::Report { directories, out }) => report::command::report(&directories, out.as_deref()),
+        Some(Command::Report(args)) => report::command::report(&args),
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man { dir }) => manual::pages(&dir),
     }
 }
 
