@@ -234,6 +234,30 @@ fn arguments_are_checked() {
     refused(&scratch, &["--config", "smoke", "--set", "training"], &["--set training", "KEY=VALUE"]);
     refused(
         &scratch,
+        &["--config", "smoke", "--set", "strategy.replay.replay.rehearsal_coefficient=1"],
+        &[
+            "--set strategy.replay.replay.rehearsal_coefficient=1",
+            "strategy.LABEL.KEY",
+            "replay-1, replay-0.1",
+        ],
+    );
+    refused(
+        &scratch,
+        &["--config", "smoke", "--sweep", "training.batch_size=8,0"],
+        &["--sweep training.batch_size: ", "at least 1"],
+    );
+    refused(
+        &scratch,
+        &["--config", "smoke", "--sweep", "training.batchsize=8,16"],
+        &["--sweep training.batchsize=8: ", "batch_size"],
+    );
+    refused(
+        &scratch,
+        &["--config", "smoke", "--sweep", "training.batch_size"],
+        &["--sweep training.batch_size", "KEY=VALUE"],
+    );
+    refused(
+        &scratch,
         &["--config", "smoke", "--set", "training.batch_size=none"],
         &["--set training.batch_size=none"],
     );
@@ -258,7 +282,7 @@ fn arguments_are_checked() {
     assert!(text(&output.stderr).contains("possible values: auto, cuda, wgpu, flex, ndarray"));
     let output = scratch.cldiff(&["report", "nowhere"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("nowhere holds no finished run"));
+    assert!(text(&output.stderr).contains("nowhere holds no run"));
 }
 
 #[test]
@@ -277,7 +301,6 @@ fn an_output_directory_is_never_written_over() {
     fs::create_dir(scratch.path("work")).unwrap();
     scratch.write("work/thesis.tex", "precious");
     refuse(&["--out", "work", "--resume"], "holds thesis.tex");
-    refuse(&["--out", "nothing", "--resume"], "there is no run in nothing");
     refuse(&["--resume"], "--resume needs --out");
     assert_eq!(fs::read_to_string(scratch.path("taken/config.toml")).unwrap(), "precious");
     // Root may write anywhere but here.

@@ -47,7 +47,14 @@ impl Scratch {
 
     /// The program in this directory, with a cache in it; nothing that the user has set or kept reaches it.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cldiff"));
+        let mut command = self.clean(Command::new(env!("CARGO_BIN_EXE_cldiff")));
+        // Messages on one line each, so that a test finds their words.
+        command.env("COLUMNS", "10000");
+        command
+    }
+
+    /// Any program in this directory, likewise.
+    pub fn clean(&self, mut command: Command) -> Command {
         for variable in USERS {
             command.env_remove(variable);
         }

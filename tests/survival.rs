@@ -90,7 +90,7 @@ fn a_cell_that_fails_is_noted_and_the_others_go_on_and_resuming_tries_it_again()
     assert!(run(&scratch, "whole", &[]).status.success());
     // A mistake of the program in the first cell.
     let arguments = [&FEW[..], &["run"], &EVERY_STEP].concat();
-    let output = with_fault(&scratch, "panic:100", &arguments);
+    let output = with_fault(&scratch, "panic:104", &arguments);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("1 of 2 cells failed"), "{message}");
@@ -132,7 +132,11 @@ fn a_training_that_diverges_fails_alone_and_every_reason_is_told() {
     let alone = scratch.cldiff(&[&arguments[..6], &["alone", "--strategy", "replay-0.1"]].concat());
     assert_eq!(alone.status.code(), Some(1));
     assert!(alone.stdout.is_empty() && !scratch.path("alone/report.html").exists());
-    assert!(text(&scratch.cldiff(&["report", "alone"]).stderr).contains("no cells"));
+    let report = scratch.cldiff(&["report", "alone"]);
+    let told = text(&report.stdout);
+    assert!(report.status.success(), "{}", text(&report.stderr));
+    assert!(told.contains("alone: 0 of 1 cells are done") && told.contains("training diverged"), "{told}");
+    assert!(told.contains("no cell has a result yet"), "{told}");
 }
 
 /// Cells side by side give what they give one after another, and one of them that fails stops no other.
@@ -158,7 +162,7 @@ fn several_cells_at_a_time_change_nothing() {
     let expected = results_without_cost(&scratch.path("one"));
     assert_eq!(results_without_cost(&scratch.path("three")), expected);
 
-    let output = with_fault("panic:9", "failing");
+    let output = with_fault("panic:13", "failing");
     assert!(text(&output.stderr).contains("1 of 4 cells failed"), "{}", text(&output.stderr));
     let output = with("failing", &["--resume", "--jobs", "2"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -199,7 +203,7 @@ fn a_damaged_state_costs_some_steps_and_nothing_else() {
         let out = format!("run-{i}");
         // Killed in the second cell's states.
         let arguments = [&FEW[..], &[&out], &EVERY_STEP].concat();
-        assert!(!with_fault(&scratch, "kill:450", &arguments).status.success());
+        assert!(!with_fault(&scratch, "kill:454", &arguments).status.success());
         let states = newest_state(&scratch.path(&out));
         let path = states.join(name);
         let mut bytes = fs::read(&path).unwrap();
@@ -220,7 +224,7 @@ fn a_state_of_another_cell_is_refused_with_what_to_do() {
     let arguments = ["--config", "smoke", "--backend", "flex", "--quiet", "--strategy", "replay-1,finetune"];
     let arguments = [&arguments[..], &["--out", "run"], &EVERY_STEP].concat();
     // Killed in the second task of the first cell, which has stored images by then.
-    assert!(!with_fault(&scratch, "kill:300", &arguments).status.success());
+    assert!(!with_fault(&scratch, "kill:304", &arguments).status.success());
     let (mine, other) = ("run/cells/finetune-0", "run/cells/replay-1-0");
     fs::create_dir_all(scratch.path(mine)).unwrap();
     fs::rename(scratch.path(other).join("state"), scratch.path(mine).join("state")).unwrap();
@@ -326,7 +330,7 @@ fn another_program_other_data_and_other_settings_are_not_gone_on_with() {
 }
 
 #[test]
-fn runs_with_other_settings_make_no_common_report() {
+fn runs_with_other_settings_are_compared_and_make_no_common_report() {
     let scratch = Scratch::new();
     let one = ["--seeds", "1", "--set", "name=other"];
     assert!(run(&scratch, "a", &[]).status.success());
@@ -337,14 +341,28 @@ fn runs_with_other_settings_make_no_common_report() {
             .success()
     );
     assert!(scratch.cldiff(&["report", "a", "b", "--out", "both.html"]).status.success());
-    let output = scratch.cldiff(&["report", "a", "c", "--out", "both.html"]);
-    let message = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{message}");
-    let expected = "`training.optimizer.learning_rate` is 0.002 in a and 0.001 in c";
-    assert!(message.contains(expected) && message.contains("the runs a and c do not compare"), "{message}");
-    // Runs of one name are told apart.
-    let output = scratch.cldiff(&["report", "b", "c", "--out", "both.html"]);
-    assert!(text(&output.stderr).contains("is 0.002 in b and 0.001 in c"), "{}", text(&output.stderr));
+    // Runs of one name are told apart by their settings.
+    for first in ["a", "b"] {
+        let output = scratch.cldiff(&["report", first, "c", "--out", "both.html"]);
+        let (table, message) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{message}");
+        assert!(
+            table.contains("2 runs differ in 1 setting:\n  training.optimizer.learning_rate\n"),
+            "{table}"
+        );
+        for (strategy, rate) in
+            [("finetune", "0.002"), ("finetune", "0.001"), ("replay-1", "0.002"), ("replay-1", "0.001")]
+        {
+            let row = |line: &str| line.split_whitespace().collect::<Vec<_>>().starts_with(&[strategy, rate]);
+            assert!(table.lines().any(row), "{strategy} {rate}: {table}");
+        }
+        assert!(
+            fs::read_to_string(scratch.path("both.html"))
+                .unwrap()
+                .contains("training.optimizer.learning_rate")
+        );
+        assert!(scratch.path("both.csv").is_file());
+    }
     let output = scratch.cldiff(&["report", "a", "a", "--out", "both.html"]);
     assert!(text(&output.stderr).contains("both a and a have the cell"), "{}", text(&output.stderr));
 }

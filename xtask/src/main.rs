@@ -1,5 +1,5 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants` and
-//! `gpu-check`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants`, `man`
+//! and `gpu-check`.
 
 mod bench;
 mod build;
@@ -7,6 +7,7 @@ mod child;
 mod fuzz;
 mod gpu_check;
 mod kill_test;
+mod man;
 mod mutants;
 mod order;
 mod profile;
@@ -40,6 +41,8 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Small changes to the code, drawn with a seed, that the tests should notice; by cargo-mutants
     Mutants(mutants::MutantsArgs),
+    /// Man pages of the program, a page for each subcommand
+    Man(man::ManArgs),
     /// Where the time of a training step goes, kernel by kernel
     Profile(profile::ProfileArgs),
 }
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Command::KillTest(args) => kill_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutants(args) => mutants::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Profile(args) => profile::run(&args),
     }
 }

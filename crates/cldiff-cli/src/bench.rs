@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     args::{BenchArgs, Quantity},
     failure::Failure,
+    ui::width::say,
 };
 
 /// Measures, and prints each quantity as soon as it is known.
@@ -31,7 +32,7 @@ pub fn bench(args: &BenchArgs, started: Instant) -> Result<(), Failure> {
     };
     let workload = job.workload.name();
     if !args.json {
-        println!("{workload} on {}: {}", engine.backend(), engine.device());
+        say(&format!("{workload} on {}: {}", engine.backend(), engine.device()));
     }
     let mut tell = |Measurement { what, value, unit }: Measurement| {
         if args.json {

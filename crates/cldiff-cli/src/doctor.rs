@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{BackendArg, DoctorArgs},
     failure::{Failure, backend_refusal},
+    ui::width::say,
 };
 
 /// What was found of one backend.
@@ -34,8 +35,8 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     if args.json {
         println!("{:#}", Value::from(findings.iter().map(Finding::json).collect::<Vec<_>>()));
     } else {
-        println!("cldiff {} ({})", env!("CARGO_PKG_VERSION"), env!("CLDIFF_COMMIT"));
-        println!("processor: {}; {} threads", cpu_features().join(", "), rayon::current_num_threads());
+        say(&format!("cldiff {} ({})", env!("CARGO_PKG_VERSION"), env!("CLDIFF_COMMIT")));
+        say(&format!("processor: {}; {} threads", cpu_features().join(", "), rayon::current_num_threads()));
         findings.iter().for_each(Finding::print);
     }
     if let (Some(_), [Finding { device: Err(problem), .. }]) = (wanted, &findings[..]) {
@@ -84,12 +85,15 @@ impl Finding {
             Ok(device) => device.clone(),
             Err(problem) => format!("not here: {problem}"),
         };
-        println!("{:<8} {device}", self.backend);
+        say(&format!("{:<8} {device}", self.backend));
         for difference in &self.differences {
             let Difference { rounding, what, value, tolerance } = difference;
             let verdict = if difference.is_fine() { "fine" } else { "WRONG" };
             let precision = rounding.name();
-            println!("{:<8} {precision}, {what}: {value:.1e} of the {tolerance:.0e} allowed: {verdict}", "");
+            say(&format!(
+                "{:<8} {precision}, {what}: {value:.1e} of the {tolerance:.0e} allowed: {verdict}",
+                ""
+            ));
         }
     }
 

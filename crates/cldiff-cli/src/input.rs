@@ -5,7 +5,7 @@ use std::path::Path;
 use data_streams::Stream;
 
 use crate::{
-    args::RunArgs,
+    args::SettingArgs,
     config,
     failure::Failure,
     files::{cell_directory::EventLog, manifest::Manifest},
@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 /// The message that the program would print.
 pub fn configuration(path: &Path, stream: &Stream) -> Result<String, String> {
-    let mut loaded = config::load(&RunArgs::of_config(path)).map_err(|failure| message(&failure))?;
+    let mut loaded = config::load(&SettingArgs::of_config(path)).map_err(|failure| message(&failure))?;
     loaded.check_without_data().map_err(|failure| message(&failure))?;
     loaded.resolve(stream).map_err(|failure| message(&failure))?;
     toml::to_string_pretty(&loaded.config).map_err(|error| error.to_string())

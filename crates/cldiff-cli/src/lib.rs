@@ -13,6 +13,7 @@ mod files;
 mod generate;
 pub mod input;
 mod list;
+mod manual;
 mod metric;
 mod program;
 pub mod quantities;
@@ -95,7 +96,9 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         }
         Some(Command::Config(ConfigCommand::Show(args))) => config::commands::show(&args),
         Some(Command::Config(ConfigCommand::Schema)) => config::commands::schema(),
-        Some(Command::Report { directories, out }) => report::command::report(&directories, out.as_deref()),
+        Some(Command::Report(args)) => report::command::report(&args),
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man { dir }) => manual::pages(&dir),
     }
 }
 

@@ -4,14 +4,17 @@ use cl_metrics::sample::SampleMetric;
 use cl_strategies::buffer::BufferConfig;
 use cldiff_choices::{Entry, List};
 use cldiff_engine::{Backend, FeaturesConfig, NetworkConfig, SamplerConfig, StrategySpec, StrategyTerm};
-use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use data_streams::{DataConfig, StreamConfig};
 use ddpm_core::schedule::BetaSchedule;
 use schemars::SchemaGenerator;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{args::Listed, failure::Failure};
+use crate::{
+    args::Listed,
+    failure::Failure,
+    ui::width::{of_stdout, wrap},
+};
 
 /// Something that can be chosen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,7 +46,7 @@ pub struct ChoiceOption {
     pub meaning: String,
 }
 
-/// Prints a table, or a JSON array.
+/// Prints a paragraph a choice, or a JSON array.
 ///
 /// # Errors
 /// [`Failure::Other`] if standard output is closed.
@@ -53,21 +56,9 @@ pub fn list(what: Listed, json: bool) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&choices).map_err(|e| Failure::Other(e.into()))?);
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["name", "what it is", "options (defaults)", "source"]);
-    for choice in choices {
-        let options: Vec<String> = choice
-            .options
-            .iter()
-            .map(|option| match &option.default {
-                Value::Null => option.name.clone(),
-                default => format!("{} = {default}", option.name),
-            })
-            .collect();
-        table.add_row([choice.name, choice.summary, options.join("\n"), choice.citation]);
-    }
-    println!("{table}");
+    let width = of_stdout();
+    let texts: Vec<String> = choices.iter().map(|choice| shown(choice, width)).collect();
+    println!("{}", texts.join("\n\n"));
     Ok(())
 }
 
@@ -85,6 +76,24 @@ pub fn choices(what: Listed) -> Vec<Choice> {
         Listed::Metrics => metrics(),
         Listed::Backends => backends(),
     }
+}
+
+/// The name, and below it the summary, the options with their defaults, and the source.
+fn shown(choice: &Choice, width: usize) -> String {
+    let option = |option: &ChoiceOption| match &option.default {
+        Value::Null => option.name.clone(),
+        // An option stands on one line with its default, where that is short.
+        default => format!("{}={default}", option.name),
+    };
+    let options: Vec<String> = choice.options.iter().map(option).collect();
+    let lines = [
+        ("", choice.summary.clone()),
+        ("options: ", options.join(", ")),
+        ("source: ", choice.citation.clone()),
+    ];
+    let lines = lines.into_iter().filter(|(_, text)| !text.is_empty());
+    let lines = lines.map(|(word, text)| wrap(&format!("    {word}{text}"), width));
+    std::iter::once(choice.name.clone()).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 /// Strategies, with whether they are bounds.

@@ -6,13 +6,14 @@ use std::{
 };
 
 /// The modules of the subcommands.
-const SUBCOMMANDS: [&str; 10] = [
+const SUBCOMMANDS: [&str; 11] = [
     "bench",
     "config::commands",
     "data",
     "doctor",
     "generate",
     "list",
+    "manual",
     "metric",
     "report::command",
     "run",

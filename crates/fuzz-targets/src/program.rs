@@ -47,6 +47,7 @@ pub fn results(data: &[u8]) {
     let input = ReportInput {
         place: "run".into(),
         results,
+        missing: Vec::new(),
         config_toml: String::new(),
         data_sha256: BTreeMap::new(),
         manifest: Vec::new(),

@@ -1,17 +1,20 @@
 //! The command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{
-    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
-    parser::ValueSource,
-};
+use clap::{Args, Parser, Subcommand};
 use cldiff_engine::{PrecisionConfig, ReferenceWorkload};
 
-pub use self::chosen::{BackendArg, FeaturesArg, SamplerArg};
+pub use self::{
+    chosen::{BackendArg, FeaturesArg, SamplerArg},
+    parse::{command, parse},
+    setting::SettingArgs,
+};
 pub use crate::metric::args::MetricCommand;
 
 mod chosen;
+mod parse;
+mod setting;
 
 /// Train a diffusion model on a stream of tasks with several continual-learning strategies, and measure what it
 /// forgets, where along the timesteps, and at what cost.
@@ -33,28 +36,6 @@ pub struct Cli {
     /// The options of `run`.
     #[command(flatten)]
     pub run: RunArgs,
-}
-
-/// Parses the command line; one that is not understood ends the program.
-pub fn parse() -> Cli {
-    let mut command = Cli::command();
-    let matches = command.get_matches_mut();
-    if let Some((subcommand, _)) = matches.subcommand()
-        && let Some(option) = option_of_run(&matches)
-    {
-        let message = format!("{option} is an option of `run`: it cannot stand before `{subcommand}`");
-        command.error(ErrorKind::ArgumentConflict, message).exit();
-    }
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-}
-
-/// An option of `run` that was given where only those that hold for every command may stand.
-/// `args_conflicts_with_subcommands` would refuse these too.
-fn option_of_run(matches: &ArgMatches) -> Option<String> {
-    let of_run = RunArgs::augment_args(clap::Command::new("run"));
-    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let found = of_run.get_arguments().find(|argument| given(argument.get_id().as_str()));
-    found.and_then(|argument| argument.get_long()).map(|long| format!("--{long}"))
 }
 
 /// The subcommands.
@@ -95,14 +76,19 @@ pub enum Command {
     /// Check a configuration, show one with everything filled in, or print its JSON Schema.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Make the table, report.html, results.csv and results.parquet again, from the files of one or several runs.
-    Report {
-        /// Run directories.
-        #[arg(required = true, value_name = "DIR")]
-        directories: Vec<PathBuf>,
-        /// Where to write the report; the tables go beside it [default: report.html in the first directory]
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
+    /// Show and write the results of runs, at any moment of their life; compare runs of different settings.
+    Report(ReportArgs),
+    /// Print a shell's completions.
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each subcommand; `cargo xtask man` calls it.
+    #[command(hide = true)]
+    Man {
+        /// The directory of the pages
+        dir: PathBuf,
     },
 }
 
@@ -144,7 +130,7 @@ pub enum ConfigCommand {
         data_dir: Option<PathBuf>,
     },
     /// Show a configuration with everything filled in.
-    Show(RunArgs),
+    Show(SettingArgs),
     /// Print the JSON Schema of configurations, for editors.
     Schema,
 }
@@ -161,9 +147,6 @@ pub struct ModelArgs {
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
-    /// No progress on stderr
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 /// The options of `sample`.
@@ -203,6 +186,9 @@ pub struct SampleArgs {
     /// FILE.png: one picture of all; FILE.safetensors: tensor `x_0` in [-1, 1], not clipped; else a directory of PNG files
     #[arg(long, value_name = "FILE|DIR")]
     pub out: PathBuf,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// The options of `predict`.
@@ -261,6 +247,9 @@ pub struct BpdArgs {
     /// The terms and their sum
     #[arg(long, value_name = "FILE.json")]
     pub out: PathBuf,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// The options of `doctor`.
@@ -336,11 +325,11 @@ pub enum Quantity {
 }
 
 /// The options of `run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The configuration: a file, or `default` or `smoke`, which are built in
-    #[arg(long, value_name = "FILE", default_value = "default")]
-    pub config: PathBuf,
+    /// The settings.
+    #[command(flatten)]
+    pub setting: SettingArgs,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
@@ -354,51 +343,37 @@ pub struct RunArgs {
     /// GPU. Results do not depend on it [default: one for each device]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// What the network multiplies, instead of the configuration's `precision`
-    #[arg(long, value_enum)]
-    pub precision: Option<PrecisionArg>,
     /// The run directory [default: runs/NAME, or the first of runs/NAME-2, -3, .. that is free]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Only these strategies: labels of the configuration, or names of strategies
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub strategy: Vec<String>,
-    /// These seeds instead of the configuration's
-    #[arg(long, value_name = "0,1", value_delimiter = ',')]
-    pub seeds: Vec<u64>,
-    /// Another value for a key of the configuration, as in training.batch_size=32
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-    /// The directory of the data set's files
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Go on with the run in --out: finished cells are kept
+    /// Several runs, one for each value of a key as --set takes it, each in a directory below --out. Two sweeps multiply
+    #[arg(long = "sweep", value_name = "KEY=A,B")]
+    pub sweeps: Vec<String>,
+    /// Go on with the run in --out: finished cells are kept, and a run that is not there is started
     #[arg(long)]
     pub resume: bool,
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
+    /// The directory of the sweep that this run belongs to.
+    #[arg(skip)]
+    pub within: Option<PathBuf>,
 }
 
-impl RunArgs {
-    /// A run of a configuration file, as it is.
-    pub fn of_config(file: &Path) -> Self {
-        Self {
-            config: file.to_owned(),
-            backend: BackendArg::AUTO,
-            device: 0,
-            devices: Vec::new(),
-            jobs: None,
-            precision: None,
-            out: None,
-            strategy: Vec::new(),
-            seeds: Vec::new(),
-            overrides: Vec::new(),
-            data_dir: None,
-            resume: false,
-            quiet: false,
-        }
-    }
+/// The options of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Run directories; runs of one setting are shown as one
+    #[arg(required = true, value_name = "DIR")]
+    pub directories: Vec<PathBuf>,
+    /// Columns of the table by their names in results.csv, as in fid.forgetting,cost.train_seconds; `all` for every one
+    /// [default: FID, its forgetting, bits/dim, accuracy, passes]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Where to write the report; the tables go beside it [default: report.html in the first directory, comparison.html for
+    /// runs of different settings]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `--precision`

@@ -7,9 +7,12 @@ use schemars::schema_for;
 
 use super::{Config, advised, load};
 use crate::{
-    args::RunArgs,
+    args::SettingArgs,
     failure::Failure,
-    ui::{class_counts::class_counts, wrapped::columns},
+    ui::{
+        class_counts::class_counts,
+        width::{of_stdout, say},
+    },
 };
 
 /// Lines of class counts.
@@ -21,20 +24,20 @@ const LINES: usize = 4;
 /// [`Failure::Mistake`] for the first file that is not right.
 pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> {
     for file in files {
-        let mut loaded = load(&RunArgs::of_config(file))?;
+        let mut loaded = load(&SettingArgs::of_config(file))?;
         match loaded.stream(data_dir) {
             Ok(stream) => {
                 loaded.resolve(&stream)?;
-                println!("{}: fine", file.display());
+                say(&format!("{}: fine", file.display()));
                 let counts =
-                    class_counts(&Inventory::of_stream(&stream), columns(), LINES, "cldiff data show");
+                    class_counts(&Inventory::of_stream(&stream), of_stdout(), LINES, "cldiff data show");
                 counts.iter().for_each(|line| println!("{line}"));
             }
             // Data are not part of a configuration: they may be on the machine that runs it.
             Err(missing) if missing.is_missing() => {
                 loaded.check_without_data()?;
                 let missing = advised(&missing);
-                println!("{}: fine, but for what depends on its data: {missing}", file.display());
+                say(&format!("{}: fine, but for what depends on its data: {missing}", file.display()));
             }
             Err(error) => return Err(loaded.data_mistake(&error)),
         }
@@ -46,7 +49,7 @@ pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> 
 ///
 /// # Errors
 /// [`Failure::Mistake`] for what is not right, and for data that are not there.
-pub fn show(args: &RunArgs) -> Result<(), Failure> {
+pub fn show(args: &SettingArgs) -> Result<(), Failure> {
     let mut loaded = load(args)?;
     let stream = loaded.stream(args.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))?;
     loaded.resolve(&stream)?;

@@ -1,4 +1,4 @@
-//! Reading a configuration: the file, then `--set`, `--strategy` and `--seeds`.
+//! Reading a configuration: the file, then `--set` and the values of sweeps, `--strategy` and `--seeds`.
 
 use std::{
     collections::BTreeSet,
@@ -11,8 +11,18 @@ use cldiff_engine::{ModelConfig, StrategySpec, StrategyTerm};
 use ddpm_core::plain_words;
 use toml::{Table, Value};
 
-use super::{Config, builtin, counts::too_large, locate::line_of};
-use crate::{args::RunArgs, failure::Failure};
+use super::{
+    Config,
+    assign::{Assignment, labels},
+    builtin,
+    counts::too_large,
+    locate::line_of,
+};
+use crate::{
+    args::SettingArgs,
+    failure::Failure,
+    ui::{excerpt::fitted, width::of_stderr},
+};
 
 /// More than anyone writes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -24,13 +34,15 @@ pub struct Loaded {
     pub config: Config,
     /// The keys of the network that were given; the others follow from the data.
     pub model_keys: BTreeSet<String>,
-    /// Where each strategy stands in the file; none for one that the command line alone names.
-    places: Vec<Option<usize>>,
+    /// Where each strategy stands among those of `table`.
+    places: Vec<usize>,
+    /// How many of these stand in the file; the command line alone names the others.
+    in_file: usize,
     /// The file with the settings of the command line.
     table: Table,
     name: String,
     text: String,
-    overridden: Vec<String>,
+    overridden: Vec<Assignment>,
     /// Keys whose value an option of their own gives, and the option.
     options: Vec<(&'static str, &'static str)>,
 }
@@ -38,16 +50,21 @@ pub struct Loaded {
 impl Loaded {
     /// A mistake in the strategy `i`, at `key` inside it; one that stands in no file is named by the option.
     pub fn strategy_mistake(&self, i: usize, key: &str, message: impl std::fmt::Display) -> Failure {
-        match self.places.get(i) {
-            Some(Some(place)) => {
-                let key = if key.is_empty() { String::new() } else { format!(".{key}") };
-                self.mistake(&format!("strategy.{place}{key}"), message)
-            }
+        let inner = if key.is_empty() { String::new() } else { format!(".{key}") };
+        let whole = self.places.get(i).map(|place| format!("strategy.{place}{inner}"));
+        let is_in_file = self.places.get(i).is_some_and(|place| *place < self.in_file);
+        match whole {
+            Some(key) if is_in_file || self.assignment(&key).is_some() => self.mistake(&key, message),
             _ => {
                 let label = self.config.strategy.get(i).map(StrategySpec::label).unwrap_or_default();
                 Failure::mistake(format!("--strategy {label}: {message}"))
             }
         }
+    }
+
+    /// The last assignment of the command line that gave the value of a key.
+    fn assignment(&self, key: &str) -> Option<&Assignment> {
+        self.overridden.iter().rev().find(|assignment| assignment.covers(key))
     }
 
     /// Whether a key stands in the file, or was set on the command line.
@@ -59,8 +76,8 @@ impl Loaded {
 
     /// A mistake in the value of `key`: named with the file and line, or the option, that it came from.
     pub fn mistake(&self, key: &str, message: impl std::fmt::Display) -> Failure {
-        if self.overridden.iter().any(|k| key == k || key.starts_with(&format!("{k}."))) {
-            return Failure::mistake(format!("--set {key}: {message}"));
+        if let Some(assignment) = self.assignment(key) {
+            return Failure::mistake(format!("{}: {message}", assignment.told(key)));
         }
         if let Some((_, option)) = self.options.iter().find(|(given, _)| *given == key) {
             return Failure::mistake(format!("{option}: {message}"));
@@ -76,26 +93,16 @@ impl Loaded {
 ///
 /// # Errors
 /// [`Failure::Mistake`] for a file that cannot be read, and for every key or value that is not understood.
-pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
+pub fn load(args: &SettingArgs) -> Result<Loaded, Failure> {
     let (name, text) = read(&args.config)?;
     // The file alone first: its errors can show their line.
     let from_file: Config = toml::from_str(&text).map_err(|e| {
-        let told = plain_words(&e.to_string());
+        let told = fitted(&plain_words(&e.to_string()), of_stderr());
         Failure::mistake(format!("{name}: {}{}", told.trim_end(), hint(&told)))
     })?;
     let mut table: Table = toml::from_str(&text).map_err(|e| Failure::mistake(format!("{name}: {e}")))?;
-    let mut overridden = Vec::new();
-    for assignment in &args.overrides {
-        overridden.push(set(&mut table, assignment)?);
-    }
-    let mut config = if overridden.is_empty() {
-        from_file
-    } else {
-        table.clone().try_into().map_err(|e: toml::de::Error| {
-            let told = plain_words(e.message());
-            Failure::mistake(format!("--set {}: {told}", args.overrides.join(" --set ")))
-        })?
-    };
+    let in_file = from_file.strategy.len();
+    let (mut config, overridden) = assigned(from_file, &mut table, args)?;
     let model_keys = model_keys(&config.model, &table);
     if let Some(precision) = args.precision {
         config.precision = precision.into();
@@ -105,14 +112,85 @@ pub fn load(args: &RunArgs) -> Result<Loaded, Failure> {
         config.seeds.clone_from(&args.seeds);
         options.push(("seeds", "--seeds"));
     }
-    let mut places: Vec<Option<usize>> = (0..config.strategy.len()).map(Some).collect();
+    let mut places: Vec<usize> = (0..config.strategy.len()).collect();
     if !args.strategy.is_empty() {
         (places, config.strategy) = chosen(&config.strategy, &args.strategy)?.into_iter().unzip();
     }
-    let loaded = Loaded { config, model_keys, places, table, name, text, overridden, options };
+    let loaded = Loaded { config, model_keys, places, in_file, table, name, text, overridden, options };
     match too_large(&loaded.table) {
         Some(excess) => Err(loaded.mistake(&excess.key, excess.message)),
         None => Ok(loaded),
+    }
+}
+
+/// The configuration with the strategies that the command line adds and the values that it assigns. An assignment may reach
+/// into an added strategy.
+fn assigned(
+    from_file: Config,
+    table: &mut Table,
+    args: &SettingArgs,
+) -> Result<(Config, Vec<Assignment>), Failure> {
+    add_strategies(table, &args.strategy);
+    let file = table.clone();
+    let set = args.overrides.iter().map(|text| ("--set", text));
+    let all = set.chain(args.swept.iter().map(|text| ("--sweep", text)));
+    let mut overridden = Vec::new();
+    for (option, text) in all {
+        overridden.push(Assignment::make(table, option, text)?);
+    }
+    let is_as_in_file = overridden.is_empty() && labels(table).len() == from_file.strategy.len();
+    if is_as_in_file {
+        return Ok((from_file, overridden));
+    }
+    let config = table.clone().try_into().map_err(|error: toml::de::Error| {
+        let told = plain_words(error.message());
+        let culprits = culprits(&file, &overridden);
+        Failure::mistake(format!("{culprits}: {told}"))
+    })?;
+    Ok((config, overridden))
+}
+
+/// Adds the strategies that the command line names and the configuration has not, with their default options.
+fn add_strategies(table: &mut Table, names: &[String]) {
+    let Ok(configured) = table
+        .get("strategy")
+        .cloned()
+        .unwrap_or_else(|| Value::Array(Vec::new()))
+        .try_into::<Vec<StrategySpec>>()
+    else {
+        return;
+    };
+    let is_there =
+        |name: &String| configured.iter().any(|spec| spec.label() == *name || spec.name() == *name);
+    let mut added: Vec<&String> = Vec::new();
+    for name in names {
+        if !is_there(name) && !added.contains(&name) && StrategySpec::named(name).is_some() {
+            added.push(name);
+        }
+    }
+    if added.is_empty() {
+        return;
+    }
+    let list = table.entry("strategy").or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(list) = list {
+        let defaults =
+            |name: &String| Value::Table(Table::from_iter([(name.clone(), Value::Table(Table::new()))]));
+        list.extend(added.into_iter().map(defaults));
+    }
+}
+
+/// The assignment without which the configuration can be read; all of them, if no single one is to blame.
+fn culprits(file: &Table, assignments: &[Assignment]) -> String {
+    let is_fine_without = |left_out: usize| {
+        let mut table = file.clone();
+        let others = assignments.iter().enumerate().filter(|(i, _)| *i != left_out);
+        let made = others.map(|(_, other)| Assignment::make(&mut table, other.option, &other.text));
+        made.collect::<Result<Vec<_>, _>>().is_ok() && table.try_into::<Config>().is_ok()
+    };
+    let told = |assignment: &Assignment| format!("{} {}", assignment.option, assignment.text);
+    match (0..assignments.len()).find(|&i| is_fine_without(i)) {
+        Some(i) => told(&assignments[i]),
+        None => assignments.iter().map(told).collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -154,54 +232,17 @@ fn hint(message: &str) -> String {
     }
 }
 
-/// Applies `key=value` to the table, and returns the key.
-fn set(table: &mut Table, assignment: &str) -> Result<String, Failure> {
-    let wrong = |why: &str| Failure::mistake(format!("--set {assignment}: {why}"));
-    let (key, value) = assignment
-        .split_once('=')
-        .ok_or_else(|| wrong("expected KEY=VALUE, as in training.batch_size=32"))?;
-    let value = parse_value(value.trim());
-    let mut parts: Vec<&str> = key.trim().split('.').collect();
-    let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| wrong("the key is empty"))?;
-    let mut place = table;
-    for part in parts {
-        let inner = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        place = match inner {
-            Value::Table(inner) => inner,
-            _ => return Err(wrong(&format!("`{part}` is not a table; to change a strategy, edit the file"))),
-        };
-    }
-    place.insert(last.to_owned(), value);
-    Ok(key.trim().to_owned())
-}
-
-/// A TOML value; what is not one is a string.
-fn parse_value(text: &str) -> Value {
-    let document = format!("value = {text}");
-    match document.parse::<Table>() {
-        Ok(mut table) if table.len() == 1 => table.remove("value").unwrap_or_else(|| Value::from(text)),
-        _ => Value::from(text),
-    }
-}
-
-/// The strategies named on the command line: a label or name of the configuration, with its place there, else a known
-/// strategy with its default options.
-fn chosen(
-    configured: &[StrategySpec],
-    names: &[String],
-) -> Result<Vec<(Option<usize>, StrategySpec)>, Failure> {
-    let mut chosen: Vec<(Option<usize>, StrategySpec)> = Vec::new();
+/// The strategies named on the command line, by label or name, each with its place.
+fn chosen(configured: &[StrategySpec], names: &[String]) -> Result<Vec<(usize, StrategySpec)>, Failure> {
+    let mut chosen: Vec<(usize, StrategySpec)> = Vec::new();
     for name in names {
-        let those = |matches: &dyn Fn(&StrategySpec) -> bool| -> Vec<(Option<usize>, StrategySpec)> {
+        let those = |matches: &dyn Fn(&StrategySpec) -> bool| -> Vec<(usize, StrategySpec)> {
             let places = configured.iter().enumerate();
-            places.filter(|(_, s)| matches(s)).map(|(i, s)| (Some(i), s.clone())).collect()
+            places.filter(|(_, s)| matches(s)).map(|(i, s)| (i, s.clone())).collect()
         };
         let mut matching = those(&|strategy| strategy.label() == *name);
         if matching.is_empty() {
             matching = those(&|strategy| strategy.name() == *name);
-        }
-        if matching.is_empty() {
-            matching.extend(StrategySpec::named(name).map(|strategy| (None, strategy)));
         }
         if matching.is_empty() {
             let labels: Vec<String> = configured.iter().map(StrategySpec::label).collect();
@@ -221,16 +262,81 @@ fn chosen(
 mod tests {
     use super::*;
 
+    fn of_smoke(change: impl FnOnce(&mut SettingArgs)) -> Result<Loaded, Failure> {
+        let mut args = SettingArgs::of_config(Path::new("smoke"));
+        change(&mut args);
+        load(&args)
+    }
+
+    fn message(outcome: Result<Loaded, Failure>) -> String {
+        match outcome {
+            Err(Failure::Mistake(message)) => message,
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("it was accepted"),
+        }
+    }
+
+    fn options(loaded: &Loaded, label: &str) -> Value {
+        let strategy = loaded.config.strategy.iter().find(|strategy| strategy.label() == label).unwrap();
+        Value::try_from(strategy).unwrap()
+    }
+
     #[test]
-    fn set_reaches_into_tables_and_guesses_types() {
-        let mut table: Table = toml::from_str("[training]\nbatch_size = 1\n").unwrap();
-        set(&mut table, "training.batch_size=8").unwrap();
-        set(&mut table, "training.ema.decay = 0.5").unwrap();
-        set(&mut table, "name=plain words").unwrap();
-        assert_eq!(table["training"]["batch_size"], Value::from(8));
-        assert_eq!(table["training"]["ema"]["decay"], Value::from(0.5));
-        assert_eq!(table["name"], Value::from("plain words"));
-        assert!(set(&mut table, "nothing").is_err());
-        assert!(set(&mut table, "name.inner=1").is_err());
+    fn set_reaches_into_a_strategy_by_its_label_which_may_have_points() {
+        let assignments = [
+            "strategy.replay-0.1.replay.rehearsal_coefficient=0.25",
+            "strategy.replay-1.replay.batch_size=3",
+        ];
+        let loaded = of_smoke(|args| args.overrides = assignments.map(str::to_owned).to_vec()).unwrap();
+        assert_eq!(options(&loaded, "replay-0.1")["replay"]["rehearsal_coefficient"], Value::from(0.25));
+        assert_eq!(options(&loaded, "replay-1")["replay"]["rehearsal_coefficient"], Value::from(1.0));
+        assert_eq!(options(&loaded, "replay-1")["replay"]["batch_size"], Value::from(3));
+    }
+
+    #[test]
+    fn set_reaches_into_a_strategy_that_the_command_line_adds() {
+        let loaded = of_smoke(|args| {
+            args.strategy = vec!["ewc".into(), "finetune".into()];
+            args.overrides = vec!["strategy.ewc.ewc.lambda=7.0".into()];
+        });
+        let loaded = loaded.unwrap();
+        assert_eq!(loaded.config.strategy.len(), 2);
+        assert_eq!(options(&loaded, "ewc")["ewc"]["lambda"], Value::from(7.0));
+    }
+
+    #[test]
+    fn a_mistake_in_an_assignment_is_told_with_its_key_and_no_other() {
+        let with = |assignments: &[&str]| {
+            message(of_smoke(|args| args.overrides = assignments.iter().map(ToString::to_string).collect()))
+        };
+        let told = with(&["strategy.replay-2.replay.batch_size=1"]);
+        assert!(told.starts_with("--set strategy.replay-2.replay.batch_size=1: "), "{told}");
+        assert!(told.contains("joint, finetune, replay-1, replay-0.1"), "{told}");
+        assert!(with(&["strategy.replay-1=3"]).contains("expected strategy.LABEL.KEY"), "a strategy alone");
+        let told = with(&["training.batch_size=4", "strategy.replay-1.replay.rehearsal=1"]);
+        assert!(told.starts_with("--set strategy.replay-1.replay.rehearsal=1: "), "{told}");
+        assert!(!told.contains("batch_size=4"), "{told}");
+        let told = message(of_smoke(|args| args.swept = vec!["training.batch_size=many".into()]));
+        assert!(told.starts_with("--sweep training.batch_size=many: "), "{told}");
+    }
+
+    /// A value that can be read and cannot work is told by the key that was typed.
+    #[test]
+    fn a_value_out_of_range_is_told_with_the_label() {
+        let typed = "strategy.replay-1.replay.buffer.class_balanced.per_class";
+        let mut loaded = of_smoke(|args| args.overrides = vec![format!("{typed}=0")]).unwrap();
+        let Err(Failure::Mistake(told)) = loaded.check_without_data() else { panic!("it was accepted") };
+        assert!(told.starts_with(&format!("--set {typed}: ")), "{told}");
+        let mut loaded = of_smoke(|args| {
+            args.strategy = vec!["ewc".into()];
+            args.overrides = vec!["strategy.ewc.ewc.lambda=-1.0".into()];
+        });
+        let Err(Failure::Mistake(told)) = loaded.as_mut().unwrap().check_without_data() else {
+            panic!("it was accepted")
+        };
+        assert!(told.starts_with("--set strategy.ewc.ewc.lambda: "), "{told}");
+        let mut loaded = of_smoke(|args| args.overrides = vec!["training.batch_size=0".into()]).unwrap();
+        let Err(Failure::Mistake(told)) = loaded.check_without_data() else { panic!("it was accepted") };
+        assert!(told.starts_with("--set training.batch_size: "), "{told}");
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration of a run: one TOML file, every key checked, every error with its line.
 
+mod assign;
 pub mod builtin;
 pub mod commands;
 mod compare;
@@ -9,6 +10,7 @@ mod load;
 mod locate;
 mod names;
 mod resolve;
+mod sweep;
 
 use cl_strategies::TrainerConfig;
 use cldiff_engine::{CellSpec, EvaluationConfig, ModelConfig, PrecisionConfig, ProcessConfig, StrategySpec};
@@ -16,9 +18,11 @@ use data_streams::{DataConfig, StreamConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use compare::first_difference;
+pub use assign::labels;
+pub use compare::{differences, first_difference};
 pub use data::{advised, named_split, places};
 pub use load::{Loaded, load};
+pub use sweep::Sweep;
 
 /// A whole configuration, as `config.toml` of a run directory holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

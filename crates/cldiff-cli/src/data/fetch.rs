@@ -3,7 +3,7 @@
 use data_streams::{DataConfig, DataError, fetch::FetchOptions};
 
 use super::{FetchArgs, published_names};
-use crate::{config::places, download::Told, failure::Failure};
+use crate::{config::places, download::Told, failure::Failure, ui::width::say};
 
 pub(super) fn fetch(args: &FetchArgs) -> Result<(), Failure> {
     let sets: Vec<DataConfig> = args.names.iter().map(|name| named(name)).collect::<Result<_, _>>()?;
@@ -28,7 +28,7 @@ fn fetch_one(set: &DataConfig, args: &FetchArgs) -> Result<(), Failure> {
         data_streams::fetch::fetch(&files, &dir, &FetchOptions::default(), &mut |event| told.tell(event))
             .map_err(|error| failure(&name, &error))?;
     told.finish();
-    println!("{name}: {} files in {} (licence: {})", paths.len(), dir.display(), published.licence());
+    say(&format!("{name}: {} files in {} (licence: {})", paths.len(), dir.display(), published.licence()));
     Ok(())
 }
 

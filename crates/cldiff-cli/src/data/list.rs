@@ -5,11 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use data_streams::{DataConfig, Places, PublishedSet, Split};
 use serde::Serialize;
 
-use crate::{config::places, failure::Failure};
+use crate::{
+    config::places,
+    failure::Failure,
+    ui::width::{of_stdout, wrap},
+};
 
 /// One data set, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -36,22 +39,28 @@ pub(super) fn list(data_dir: Option<&Path>, json: bool) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&entries).map_err(|e| Failure::Other(e.into()))?);
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["name", "what it is", "there", "size", "read from", "licence"]);
-    for entry in entries {
-        let there = if entry.present { "yes" } else { "no" };
-        let size = match (entry.present, entry.download_bytes) {
-            (true, _) if entry.dir.is_none() => "drawn".into(),
-            (true, _) => megabytes(entry.bytes),
-            (false, Some(bytes)) => format!("fetch: {}", megabytes(bytes)),
-            (false, None) => String::new(),
-        };
-        let dir = entry.dir.map_or(String::new(), |dir| dir.display().to_string());
-        table.add_row([entry.name, entry.summary, there.into(), size, dir, entry.licence]);
-    }
-    println!("{table}");
+    let width = of_stdout();
+    let texts: Vec<String> = entries.iter().map(|entry| shown(entry, width)).collect();
+    println!("{}", texts.join("\n\n"));
     Ok(())
+}
+
+/// The name and whether it is there, and below it the images, the licence and the directory.
+fn shown(entry: &Entry, width: usize) -> String {
+    let there = match (entry.present, entry.download_bytes) {
+        (true, _) if entry.dir.is_none() => "drawn by the program".to_owned(),
+        (true, _) => format!("there, {}", megabytes(entry.bytes)),
+        (false, Some(bytes)) => {
+            format!("not there; `cldiff data fetch {}` gets {}", entry.name, megabytes(bytes))
+        }
+        (false, None) => "not there".to_owned(),
+    };
+    let dir = entry.dir.as_ref().map(|dir| format!("read from {}", dir.display()));
+    let licence = format!("licence: {}", entry.licence);
+    let below = [Some(entry.summary.clone()), Some(licence), dir].into_iter().flatten();
+    let below = below.map(|line| format!("    {line}"));
+    let lines = std::iter::once(format!("{}: {there}", entry.name)).chain(below);
+    lines.map(|line| wrap(&line, width)).collect::<Vec<_>>().join("\n")
 }
 
 fn entry(set: &DataConfig, places: &Places) -> Entry {

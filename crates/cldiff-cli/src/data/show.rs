@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use data_streams::{
     DataConfig, DataError, ImageDataset, ImageSize, Split,
     dataset::image_folder::{Fit, ImageFolderConfig},
@@ -16,6 +15,10 @@ use crate::{
     config::{advised, places},
     failure::Failure,
     files::{grid, output::check_file},
+    ui::{
+        sheet::Sheet,
+        width::{of_stdout, say},
+    },
 };
 
 /// A larger grid would be no picture to look at.
@@ -49,7 +52,7 @@ pub(super) fn show(args: &ShowArgs) -> Result<(), Failure> {
         } else {
             format!(", of the first {rows} classes alone: all would be too large")
         };
-        println!("grid: {}{part}", out.display());
+        say(&format!("grid: {}{part}", out.display()));
     }
     Ok(())
 }
@@ -122,25 +125,19 @@ fn draw(data: &ImageDataset, columns: usize, out: &Path) -> Result<usize, Failur
 
 fn print(found: &Statistics) {
     let [channels, height, width] = found.shape;
-    println!(
+    say(&format!(
         "{}, {}: {} images of {channels}x{height}x{width} in {} classes",
         found.name,
         found.split,
         found.images,
         found.classes.len()
-    );
-    let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(["class", "name", "images"]);
+    ));
+    let mut sheet = Sheet::new(["class", "name", "images"].map(str::to_owned), 2);
     for (i, class) in found.classes.iter().enumerate() {
-        table.add_row([i.to_string(), class.name.clone(), class.images.to_string()]);
+        sheet.add(vec![i.to_string(), class.name.clone(), class.images.to_string()]);
     }
-    for column in [0, 2] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    println!("{table}");
+    println!("{}", sheet.render(of_stdout()));
     let joined = |values: &[f64]| values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
-    println!("mean {} (0 black, 1 white; channel by channel)", joined(&found.mean));
-    println!("standard deviation {}", joined(&found.standard_deviation));
+    say(&format!("mean {} (0 black, 1 white; channel by channel)", joined(&found.mean)));
+    say(&format!("standard deviation {}", joined(&found.standard_deviation)));
 }

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ use cldiff_engine::{EngineError, SaveModel};
 use serde::{Deserialize, Serialize};
 
 pub use super::events::EventLog;
+use super::events::last_event;
 use crate::results::CellResult;
 
 /// The schema of `status.json`.
@@ -114,6 +116,20 @@ impl CellDirectory {
     /// Why the cell failed, if that is how it ended last.
     pub fn failed(&self) -> Option<String> {
         if let Status::Failed { reason } = self.status()? { Some(reason) } else { None }
+    }
+
+    /// How far the cell has come that is neither finished nor failed, of so many tasks; none if it has not begun.
+    pub fn progress(&self, tasks: usize) -> Option<String> {
+        let path = self.root.join("metrics.jsonl");
+        let written = fs::metadata(&path).ok()?.modified().ok();
+        let at = last_event(&path).map_or_else(|| "at its beginning".to_owned(), |event| event.told(tasks));
+        let since = written
+            .and_then(|written| written.elapsed().ok())
+            .map(|since| Duration::from_secs(since.as_secs()));
+        let since = since.map_or_else(String::new, |since| {
+            format!("; last written {} ago", humantime::format_duration(since))
+        });
+        Some(format!("{at}{since}"))
     }
 
     /// Notes the result; states are no longer needed.

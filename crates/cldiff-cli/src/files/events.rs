@@ -78,6 +78,41 @@ impl EventLog {
     }
 }
 
+/// A moment in a cell.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LastEvent {
+    /// The task, from 0.
+    task: Option<u64>,
+    /// The step in it; none after the evaluation that follows its last step.
+    step: Option<u64>,
+}
+
+impl LastEvent {
+    /// In words, of so many tasks; 0 if the number is not known.
+    pub fn told(&self, tasks: usize) -> String {
+        let of = if tasks == 0 { String::new() } else { format!(" of {tasks}") };
+        match (self.task, self.step) {
+            (Some(task), Some(step)) => format!("task {}{of}, step {step}", task + 1),
+            (Some(task), None) => format!("task {}{of} is measured", task + 1),
+            (None, _) => "at its beginning".to_owned(),
+        }
+    }
+}
+
+/// The last event of a log whose line is whole.
+pub fn last_event(path: &Path) -> Option<LastEvent> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_LINE))).ok()?;
+    file.take(LONGEST_LINE).read_to_end(&mut tail).ok()?;
+    let lines = tail.split(|byte| *byte == b'\n').rev();
+    let event = lines
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .find(|line| line["event"].is_string())?;
+    Some(LastEvent { task: event["task"].as_u64(), step: event["step"].as_u64() })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -102,6 +137,22 @@ mod tests {
         EventLog::open(&path).unwrap().begun().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }
+    #[test]
+    fn the_last_whole_line_says_how_far_a_cell_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        assert_eq!(last_event(&path), None);
+        let mut log = EventLog::open(&path).unwrap();
+        log.begun().unwrap();
+        assert_eq!(last_event(&path).unwrap().told(2), "at its beginning");
+        log.add(&json!({"event": "train", "task": 1, "step": 30, "loss": 0.5})).unwrap();
+        assert_eq!(last_event(&path).unwrap().told(2), "task 2 of 2, step 30");
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"event\": \"tr").unwrap();
+        assert_eq!(last_event(&path).unwrap().told(0), "task 2, step 30");
+        EventLog::open(&path).unwrap().add(&json!({"event": "evaluation", "task": 0})).unwrap();
+        assert_eq!(last_event(&path).unwrap().told(5), "task 1 of 5 is measured");
+    }
+
     /// However long the half line is, and where the pieces of it end in which the last whole line is looked for.
     #[test]
     fn a_torn_line_of_any_length_is_cut_off_whole() {

@@ -1,4 +1,7 @@
-//! A finished run, read back from its directory and found to be as it was written.
+//! A run as far as it has come, read back from its directory and found to be as it was written.
+//!
+//! The numbers are those of `results.json` and, for cells that it has not, those of the cells' `result.json`. Before
+//! `results.json` is there, `reference.json` has the numbers of the run as a whole.
 
 use std::{
     collections::BTreeMap,
@@ -8,12 +11,20 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use cl_strategies::durable::sha256;
+use toml::{Table, Value};
 
-use super::{cell_directory::CellDirectory, manifest::Manifest};
-use crate::results::Results;
+use super::{
+    cell_directory::CellDirectory,
+    manifest::{Ending, Manifest},
+};
+use crate::{
+    config::labels,
+    results::{FailedCell, Results, SCHEMA, StreamInfo},
+};
 
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const RESULTS: &str = "results.json";
+pub(super) const REFERENCE: &str = "reference.json";
 pub(super) const REAL: &str = "real.png";
 
 /// Everything that a report shows of one run.
@@ -23,6 +34,8 @@ pub struct FinishedRun {
     pub place: PathBuf,
     /// The numbers.
     pub results: Results,
+    /// Cells that have neither given a result nor failed, and how far each is; empty for a whole run.
+    pub missing: Vec<String>,
     /// The resolved configuration.
     pub config_toml: String,
     /// SHA-256 of the images of all experiences: `train` and `eval`.
@@ -58,21 +71,39 @@ fn unchanged(path: &Path, hash: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Reads a run directory.
+/// Numbers that the run has written; none before it has, and while a process is writing them.
+fn written(root: &Path, name: &str, hash: Option<&String>, manifest: &Manifest) -> Result<Option<Results>> {
+    let path = root.join(name);
+    let Some(hash) = hash.filter(|_| path.exists()) else { return Ok(None) };
+    match unchanged(&path, hash) {
+        Ok(text) => Results::parse(&text, &path).map(Some),
+        // The manifest follows the file.
+        Err(_) if manifest.last_ending() == Ending::Running => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The numbers of `results.json` as the manifest knows it.
+pub(super) fn whole_results(root: &Path, manifest: &Manifest) -> Result<Option<Results>> {
+    written(root, RESULTS, manifest.results_sha256.as_ref(), manifest)
+}
+
+/// Reads a run directory at any moment of the run's life.
 ///
 /// # Errors
-/// If the directory holds no finished run, or one that was changed since.
+/// If the directory holds no run, or one that was changed since it was written.
 pub fn load(root: &Path) -> Result<FinishedRun> {
-    let path = root.join(RESULTS);
-    if !path.exists() {
-        let why = if Manifest::is_in(root) { ": it was interrupted; go on with it by --resume" } else { "" };
-        bail!("{} holds no finished run{why}", root.display());
+    if !Manifest::is_in(root) {
+        bail!("{} holds no run: it has no manifest.json", root.display());
     }
     let manifest = Manifest::load(root)?;
-    let hash = manifest.results_sha256.as_ref();
-    let hash =
-        hash.with_context(|| format!("{} is older than its results", root.join("manifest.json").display()))?;
-    let results = Results::parse(&unchanged(&path, hash)?, &path)?;
+    let config_toml = config_of(root, &manifest)?;
+    let mut results = match whole_results(root, &manifest)? {
+        Some(results) => results,
+        None => written(root, REFERENCE, manifest.reference_sha256.as_ref(), &manifest)?
+            .unwrap_or_else(|| nothing_measured(&config_toml)),
+    };
+    let missing = add_cells(root, &manifest, &config_toml, &mut results);
     let tasks = results.stream.tasks.len();
     let mut grids = BTreeMap::new();
     for cell in &results.cells {
@@ -82,11 +113,104 @@ pub fn load(root: &Path) -> Result<FinishedRun> {
     }
     Ok(FinishedRun {
         place: root.to_owned(),
-        config_toml: config_of(root, &manifest)?,
+        config_toml,
         data_sha256: manifest.data_sha256.clone(),
         manifest: manifest.rows(),
         grids,
         real_grid: fs::read(root.join(REAL)).ok(),
         results,
+        missing,
     })
+}
+
+/// The results of a run that has not measured anything yet.
+fn nothing_measured(config_toml: &str) -> Results {
+    let table = config_toml.parse::<Table>().unwrap_or_default();
+    Results {
+        schema: SCHEMA,
+        name: table.get("name").and_then(Value::as_str).unwrap_or("run").to_owned(),
+        features: String::new(),
+        samples_per_task: 0,
+        stream: StreamInfo { tasks: Vec::new() },
+        judge: None,
+        floor_samples: BTreeMap::new(),
+        floor_standard_errors: BTreeMap::new(),
+        floor_summary: BTreeMap::new(),
+        floor_draws_overlap: false,
+        judge_confusion: Vec::new(),
+        floor: BTreeMap::new(),
+        cells: Vec::new(),
+        failed: Vec::new(),
+    }
+}
+
+/// Adds the results of cells that are finished and not among the results, and the failures. What is known of each other cell.
+fn add_cells(root: &Path, manifest: &Manifest, config_toml: &str, results: &mut Results) -> Vec<String> {
+    let cells = cells_of(config_toml);
+    let tasks = results.stream.tasks.len();
+    let (mut missing, mut not_begun) = (Vec::new(), Vec::new());
+    for (label, strategy, seed) in &cells {
+        if results.cells.iter().any(|cell| cell.label == *label && cell.seed == *seed) {
+            continue;
+        }
+        let directory = CellDirectory::of(root, label, *seed);
+        let is_it = |failed: &FailedCell| failed.label == *label && failed.seed == *seed;
+        if let Some(result) = directory.finished() {
+            results.failed.retain(|failed| !is_it(failed));
+            results.cells.push(result);
+        } else if let Some(reason) = directory.failed() {
+            if !results.failed.iter().any(is_it) {
+                let (strategy, label, seed) = (strategy.clone(), label.clone(), *seed);
+                results.failed.push(FailedCell { strategy, label, seed, reason });
+            }
+        } else if let Some(progress) = directory.progress(tasks) {
+            let is_running = manifest.last_ending() == Ending::Running;
+            let word = if is_running { "under way" } else { "interrupted" };
+            missing.push(format!("{label} (seed {seed}): {word}, {progress}"));
+        } else {
+            not_begun.push(format!("{label} (seed {seed})"));
+        }
+    }
+    let place = |label: &str, seed: u64| cells.iter().position(|(l, _, s)| l == label && *s == seed);
+    results.cells.sort_by_key(|cell| place(&cell.label, cell.seed).unwrap_or(cells.len()));
+    missing.extend(not_begun.into_iter().map(|cell| format!("{cell}: not begun")));
+    missing
+}
+
+/// Label, terms and seed of each cell of a configuration, in its order. A strategy need not be known to this program.
+fn cells_of(config_toml: &str) -> Vec<(String, String, u64)> {
+    let table = config_toml.parse::<Table>().unwrap_or_default();
+    let seeds = table.get("seeds").and_then(Value::as_array).into_iter().flatten();
+    let seeds: Vec<u64> = seeds.filter_map(|seed| u64::try_from(seed.as_integer()?).ok()).collect();
+    let strategies = table.get("strategy").and_then(Value::as_array).into_iter().flatten();
+    let terms = |strategy: &Value| -> String {
+        let keys = strategy.as_table().into_iter().flat_map(Table::keys);
+        keys.filter(|key| *key != "label").cloned().collect::<Vec<_>>().join("+")
+    };
+    let strategies: Vec<(String, String)> = labels(&table).into_iter().zip(strategies.map(terms)).collect();
+    let of_seed = |seed: &u64| {
+        strategies.iter().map(|(label, terms)| (label.clone(), terms.clone(), *seed)).collect::<Vec<_>>()
+    };
+    seeds.iter().flat_map(of_seed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cells_of_a_configuration_are_named_without_knowing_its_strategies() {
+        let text = "seeds = [0, 3]\n[[strategy]]\nmine = {}\n[[strategy]]\nlabel = 'r'\nreplay = {}\n";
+        let found = cells_of(text);
+        let expected = [("mine", "mine", 0), ("r", "replay", 0), ("mine", "mine", 3), ("r", "replay", 3)];
+        assert_eq!(found, expected.map(|(label, terms, seed)| (label.to_owned(), terms.to_owned(), seed)));
+        assert!(cells_of("").is_empty());
+    }
+
+    #[test]
+    fn a_directory_without_a_manifest_holds_no_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let message = format!("{:#}", load(dir.path()).unwrap_err());
+        assert!(message.contains("holds no run"), "{message}");
+    }
 }

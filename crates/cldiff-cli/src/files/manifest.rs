@@ -54,6 +54,9 @@ pub struct Manifest {
     pub sessions: Vec<Session>,
     /// SHA-256 of `results.json`; none until it is written.
     pub results_sha256: Option<String>,
+    /// SHA-256 of `reference.json`; none until it is written.
+    #[serde(default)]
+    pub reference_sha256: Option<String>,
 }
 
 /// One process that worked on a run.
@@ -110,7 +113,13 @@ impl Manifest {
             end: None,
             sessions: Vec::new(),
             results_sha256: None,
+            reference_sha256: None,
         }
+    }
+
+    /// How the last process that worked on it ended; running if nothing else is known.
+    pub fn last_ending(&self) -> Ending {
+        self.sessions.last().map_or(Ending::Running, |session| session.how)
     }
 
     /// Reads that of a run.
@@ -192,6 +201,11 @@ impl Manifest {
         }
     }
 
+    /// Whether a program of this version made it.
+    pub fn is_of_this_version(&self) -> bool {
+        self.version == env!("CARGO_PKG_VERSION")
+    }
+
     /// What makes going on with this run by that program, on that data, another run.
     pub fn obstacle(&self, now: &Self) -> Option<String> {
         let pairs = [("backend", &self.backend, &now.backend), ("version", &self.version, &now.version)];
@@ -243,7 +257,8 @@ impl Manifest {
     }
 }
 
-fn data_hashes(stream: &Stream) -> BTreeMap<String, String> {
+/// SHA-256 of the images and labels of all experiences: `train` and `eval`.
+pub fn data_hashes(stream: &Stream) -> BTreeMap<String, String> {
     let experiences = stream.experiences();
     let of = |hashes: Vec<String>| sha256(hashes.concat().as_bytes());
     BTreeMap::from([
@@ -295,6 +310,7 @@ mod tests {
             end: None,
             sessions: Vec::new(),
             results_sha256: None,
+            reference_sha256: None,
         }
     }
 

@@ -7,13 +7,15 @@ use std::{
 
 use anyhow::{Context, Result};
 use cl_strategies::durable::{sha256, write_whole};
+use cldiff_engine::{Backend, CellSpec};
+use data_streams::Stream;
 use toml::Table;
 
 use super::{
     cell_directory::CellDirectory,
-    finished_run::{CONFIG, REAL, RESULTS, config_of},
+    finished_run::{CONFIG, REAL, REFERENCE, RESULTS, config_of, whole_results},
     lock::Lock,
-    manifest::{Ending, Manifest},
+    manifest::{Ending, Manifest, data_hashes},
 };
 use crate::{
     args::RunArgs,
@@ -29,13 +31,15 @@ const FREE: [&str; 1] = ["checkpoints"];
 #[derive(Debug)]
 pub struct RunDirectory {
     root: PathBuf,
+    /// The directory that `--out` names: of the run, or of the sweep that it belongs to.
+    asked: PathBuf,
     manifest: Manifest,
     _lock: Lock,
 }
 
 impl RunDirectory {
     /// Makes the directory of a new run, or takes up that of an interrupted one; `manifest` makes the manifest of a new
-    /// one from the configuration's text.
+    /// one from the configuration's text. With `--resume` a run that is not there is a new one.
     ///
     /// # Errors
     /// [`Failure::Mistake`] for a directory that holds another run or cannot be written, and for a run to resume
@@ -51,9 +55,6 @@ impl RunDirectory {
             (None, false) => free_directory(&config.name),
         };
         let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
-        if args.resume && !root.is_dir() {
-            return Err(Failure::mistake(format!("--resume: there is no run in {}", root.display())));
-        }
         if !args.resume {
             check_free(&root)?;
         }
@@ -76,12 +77,64 @@ impl RunDirectory {
         }
         manifest.begin_session();
         manifest.save(&root).map_err(unusable)?;
-        Ok(Self { _lock: lock, root, manifest })
+        let asked = args.within.clone().unwrap_or_else(|| root.clone());
+        Ok(Self { _lock: lock, root, asked, manifest })
+    }
+
+    /// The results of the run to resume, if every cell of it is finished: nothing is left to do then.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] if these are results of other settings.
+    pub fn done(
+        args: &RunArgs,
+        config: &Config,
+        stream: &Stream,
+    ) -> Result<Option<(PathBuf, Results)>, Failure> {
+        let Some(root) = args.out.as_ref().filter(|root| args.resume && Manifest::is_in(root)) else {
+            return Ok(None);
+        };
+        // Whatever is wrong with the run is told where it is taken up.
+        let Ok(manifest) = Manifest::load(root) else { return Ok(None) };
+        let asked_for = [Backend::AUTO, manifest.backend.as_str()].contains(&args.backend.name());
+        let is_this =
+            asked_for && manifest.is_of_this_version() && manifest.data_sha256 == data_hashes(stream);
+        let (true, Ending::Finished, Ok(old)) = (is_this, manifest.last_ending(), config_of(root, &manifest))
+        else {
+            return Ok(None);
+        };
+        let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
+        check_same(root, &old, &text)?;
+        let Ok(Some(results)) = whole_results(root, &manifest) else { return Ok(None) };
+        let is_done = |cell: &CellSpec| {
+            let (label, seed) = (cell.strategy.label(), cell.seed);
+            results.cells.iter().any(|known| known.label == label && known.seed == seed)
+                && CellDirectory::of(root, &label, seed).finished().is_some()
+        };
+        let all = config.cells().iter().all(is_done);
+        Ok(all.then(|| (root.clone(), results)))
+    }
+
+    /// Writes what all cells are measured against, from which a report can be made before the run ends.
+    ///
+    /// # Errors
+    /// [`Failure::Other`] with the command to go on, if a file cannot be written.
+    pub fn keep_reference(&mut self, reference: &Results) -> Result<(), Failure> {
+        let written = reference.to_json().and_then(|text| {
+            write_whole(&self.root.join(REFERENCE), text.as_bytes())?;
+            self.manifest.reference_sha256 = Some(sha256(text.as_bytes()));
+            Ok(self.manifest.save(&self.root)?)
+        });
+        written.map_err(|error| Failure::Other(anyhow::anyhow!("{error:#}\n{}", self.how_to_resume())))
     }
 
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The directory that the same command with `--resume` has to name: the run's, or that of its sweep.
+    pub fn asked(&self) -> &Path {
+        &self.asked
     }
 
     /// The directory of a cell.
@@ -96,7 +149,7 @@ impl RunDirectory {
 
     /// What to do to go on.
     pub fn how_to_resume(&self) -> String {
-        format!("nothing is lost: go on with the same command and --resume --out {}", self.root.display())
+        format!("nothing is lost: go on with the same command and --resume --out {}", self.asked.display())
     }
 
     /// Writes the results, and their hash into the manifest.
@@ -122,7 +175,10 @@ impl RunDirectory {
 }
 
 /// Refuses a directory with something in it.
-fn check_free(root: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+/// [`Failure::Mistake`] that says whether it is another run.
+pub fn check_free(root: &Path) -> Result<(), Failure> {
     if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
         let what = if root.join(CONFIG).exists() { "holds another run" } else { "is not empty" };
         let message = format!(
@@ -187,7 +243,8 @@ fn taken_up(root: &Path, text: &str, here: &Manifest) -> Result<Manifest, Failur
     Ok(manifest)
 }
 
-fn free_directory(name: &str) -> PathBuf {
+/// `runs/NAME`, or the first of `runs/NAME-2`, `-3` and so on that is not there.
+pub fn free_directory(name: &str) -> PathBuf {
     let runs = Path::new("runs");
     let free = |dir: &PathBuf| !dir.exists();
     let numbered = (2..).map(|i| runs.join(format!("{name}-{i}")));

@@ -16,7 +16,7 @@ use crate::{
     config::{advised, named_split, places},
     failure::Failure,
     files::{output, tensors::Tensors},
-    ui::progress::Progress,
+    ui::{progress::Progress, width::say},
 };
 
 const LIMIT: Purpose = Purpose::named("images of cldiff bpd");
@@ -45,7 +45,7 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     };
     output::check_file(&args.out)?;
     let engine = open(&args.model)?;
-    let progress = Progress::new(args.model.quiet);
+    let progress = Progress::new(args.quiet);
     progress.set_total(1000);
     let mut shown = 0;
     let mut tell = |share: f64| {
@@ -58,7 +58,12 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     let text = format!("{:#}\n", file_content(&bits, args.stride, args.draws));
     std::fs::write(&args.out, text).map_err(|e| Failure::mistake(format!("{}: {e}", args.out.display())))?;
     let error = bits.standard_error.map_or(String::new(), |e| format!(" +- {e:.4}"));
-    println!("{:.4}{error} bits per dimension of {} images: {}", bits.total, bits.images, args.out.display());
+    say(&format!(
+        "{:.4}{error} bits per dimension of {} images: {}",
+        bits.total,
+        bits.images,
+        args.out.display()
+    ));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `cldiff export`: a model as a pipeline of diffusers.
 
 use super::{open, shape, tell_mistake};
-use crate::{args::ExportArgs, failure::Failure};
+use crate::{args::ExportArgs, failure::Failure, ui::width::say};
 
 /// Writes a model as a pipeline directory.
 ///
@@ -13,6 +13,6 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
     }
     shape(&args.model)?;
     open(&args.model)?.export(&args.model.model, &args.out).map_err(tell_mistake)?;
-    println!("pipeline: {}", args.out.display());
+    say(&format!("pipeline: {}", args.out.display()));
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::{
         output,
         tensors::{self, Tensors},
     },
+    ui::width::say,
 };
 
 /// Writes what a model predicts.
@@ -28,6 +29,6 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     output::check_file(&args.out)?;
     let prediction = open(&args.model)?.predict(&job).map_err(tell_mistake)?;
     tensors::write(&args.out, "prediction", &prediction)?;
-    println!("{} predictions: {}", prediction.shape[0], args.out.display());
+    say(&format!("{} predictions: {}", prediction.shape[0], args.out.display()));
     Ok(())
 }

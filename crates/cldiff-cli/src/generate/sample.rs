@@ -7,7 +7,7 @@ use crate::{
     args::{SampleArgs, SamplerArg},
     failure::Failure,
     files::{output::Output, tensors::Tensors},
-    ui::progress::Progress,
+    ui::{progress::Progress, width::say},
 };
 
 /// Samples, when nothing says how many.
@@ -45,7 +45,7 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
     };
     let output = Output::new(&args.out, shape(&args.model)?.in_channels)?;
     let engine = open(&args.model)?;
-    let progress = Progress::new(args.model.quiet);
+    let progress = Progress::new(args.quiet);
     let mut started = false;
     let mut tell = |p: ddpm_core::sampler::Progress| {
         if !std::mem::replace(&mut started, true) {
@@ -56,6 +56,6 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
     let x_0 = engine.sample(&job, &mut tell).map_err(tell_mistake)?;
     progress.finish();
     output.write(&x_0)?;
-    println!("{} samples: {}", x_0.shape[0], args.out.display());
+    say(&format!("{} samples: {}", x_0.shape[0], args.out.display()));
     Ok(())
 }

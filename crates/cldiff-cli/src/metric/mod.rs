@@ -17,7 +17,7 @@ use self::{
     features::Found,
     set::{Described, Set},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, ui::width::say};
 
 /// The features of sets that do not say which they have.
 const UNNAMED: &str = "those of the files";
@@ -89,6 +89,6 @@ fn tell(
     for (name, count) in counts {
         println!("{name:<width$} {}", count.map_or("unknown".to_owned(), |count| count.to_string()));
     }
-    println!("{:<width$} {features}", "features");
+    say(&format!("{:<width$} {features}", "features"));
     Ok(())
 }

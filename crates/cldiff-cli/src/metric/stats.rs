@@ -14,7 +14,7 @@ use super::{
     files::{FEATURES_NOTE, SHAPE_NOTE},
     set::Set,
 };
-use crate::{failure::Failure, files::output::check_file};
+use crate::{failure::Failure, files::output::check_file, ui::width::say};
 
 /// Writes `mu` (d), `sigma` (d x d), both f64, and `n` (1, i64); the name of the features and the shape
 /// of the images stand in the file's header.
@@ -34,7 +34,7 @@ pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure
         println!("{}", serde_json::json!({"out": out, "n": count, "d": d, "features": features}));
     } else {
         let count = count.map_or("an unknown number of".to_owned(), |n| n.to_string());
-        println!("statistics of {count} images, {d} features ({features}): {}", out.display());
+        say(&format!("statistics of {count} images, {d} features ({features}): {}", out.display()));
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The columns of the tables for the eye: the quantities that declare one. One quality is primary; forgetting has
 //! plasticity beside it.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use cl_metrics::{
     sample::SampleMetric,
     summary::{BySeed, Direction, OverSeeds, over_seeds},
@@ -11,7 +13,7 @@ use super::{
     cells::mean,
     direction,
     losses::MATRIX_LOSSES,
-    references::shown_for,
+    references::{COMPARISONS, shown_for},
     summaries::{SUMMARIES, Summary},
 };
 use crate::results::{CellResult, Results};
@@ -38,7 +40,7 @@ pub struct Column {
 }
 
 /// Where the value of a cell comes from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Value {
     /// The summary of the column's key.
     Summary,
@@ -46,15 +48,18 @@ enum Value {
     Cost { name: &'static str, per: f64 },
     /// [`state_bytes`] in kB.
     State,
+    /// Numbers by label and seed.
+    Found(Arc<BTreeMap<(String, u64), f64>>),
 }
 
 impl Column {
     /// The value of one cell.
     pub fn of(&self, cell: &CellResult) -> Option<f64> {
-        let value = match self.value {
+        let value = match &self.value {
             Value::Summary => cell.summary.get(&self.key).copied().flatten(),
             Value::Cost { name, per } => cell.cost.get(name).map(|value| value / per),
             Value::State => Some(state_bytes(cell) / 1e3),
+            Value::Found(numbers) => numbers.get(&(cell.label.clone(), cell.seed)).copied(),
         };
         value.filter(|v| v.is_finite())
     }
@@ -105,6 +110,45 @@ impl Column {
             if cells.len() == 1 { reason } else { format!("seed {}: {reason}", cell.seed) }
         });
         Some(told.collect::<Vec<_>>().join("; "))
+    }
+
+    /// The same column under another heading.
+    #[must_use]
+    pub fn titled(self, title: &str) -> Self {
+        Self { title: title.to_owned(), ..self }
+    }
+
+    /// The column of a summary by its name in the long table, which is its heading too.
+    pub(super) fn of_summary(results: &Results, key: &str) -> Option<Self> {
+        let (metric, name) = key.split_once('.')?;
+        let column = match (summary(name), COMPARISONS.iter().find(|comparison| comparison.name == name)) {
+            (Some(summary), _) => {
+                let ranks = summary.better.of(metric).is_some();
+                Self { quality: ranks, ..quality(metric, summary, key.to_owned(), 0) }
+            }
+            (None, Some(comparison)) => Self {
+                meaning: comparison.meaning.replace("METRIC", &shown_name(metric)),
+                ..of_numbers(key, true, Direction::HigherIsBetter, Value::Summary)
+            },
+            // A summary of older versions.
+            (None, None) => of_numbers(key, false, Direction::LowerIsBetter, Value::Summary),
+        };
+        Some(column.with_digits(results))
+    }
+
+    /// The column of numbers by label and seed, which nothing ranks.
+    pub(super) fn of_found(results: &Results, name: &str, numbers: BTreeMap<(String, u64), f64>) -> Self {
+        of_numbers(name, false, Direction::LowerIsBetter, Value::Found(Arc::new(numbers)))
+            .with_digits(results)
+    }
+
+    /// With as many digits behind the point as show four digits of the largest value.
+    fn with_digits(self, results: &Results) -> Self {
+        let values: Vec<f64> = results.cells.iter().filter_map(|cell| self.of(cell)).collect();
+        let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        let is_whole = values.iter().all(|value| value.fract() == 0.0);
+        let digits = if largest > 0.0 { (3.0 - largest.log10().floor()).clamp(0.0, 6.0) as usize } else { 3 };
+        Self { decimals: if is_whole { 0 } else { digits }, ..self }
     }
 
     /// A value as it is shown.
@@ -244,6 +288,20 @@ fn compared(results: &Results, metric: &str) -> Option<Column> {
         decimals: shown.decimals,
         value: Value::Summary,
     })
+}
+
+fn of_numbers(name: &str, quality: bool, direction: Direction, value: Value) -> Column {
+    Column {
+        key: name.to_owned(),
+        title: name.to_owned(),
+        meaning: String::new(),
+        quality,
+        direction,
+        primary: false,
+        beside: None,
+        decimals: 0,
+        value,
+    }
 }
 
 fn costs() -> impl Iterator<Item = Column> {

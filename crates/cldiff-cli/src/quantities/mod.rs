@@ -5,7 +5,8 @@
 //!   computation; the engine's [`COSTS`](cldiff_engine::COSTS) hold the costs; sample metrics name themselves.
 //! - [`references`] holds the summaries that compare cells with a reference.
 //! - [`declared`] lists these and the rest as places in `results.json`; [`walk`] finds the quantity of every number.
-//! - [`columns`] chooses what the tables for the eye show, and [`marks`] what they mark.
+//! - [`columns`] chooses what the tables for the eye show, and [`marks`] what they mark. [`named`] has the headline of five
+//!   columns, and any column by its name in the long table.
 //!
 //! The long table (`results.csv`, `results.parquet`), the tables and the reference in docs/results.md follow from the
 //! declarations. A test fails where a number has none.
@@ -16,6 +17,7 @@ pub mod declared;
 pub mod judge;
 pub mod losses;
 pub mod marks;
+pub mod named;
 pub mod place;
 mod readings;
 #[cfg(test)]

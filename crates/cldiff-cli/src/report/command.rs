@@ -1,19 +1,96 @@
-//! `cldiff report`: table and report again, from the files of runs.
+//! `cldiff report`: table and report of runs, at any moment of their life.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::of_directories;
-use crate::ui::{failure::Failure, table};
+use super::{ReportInput, comparison::Comparison, merge::merge, read, write};
+use crate::{
+    args::ReportArgs,
+    quantities::named::{chosen, headline},
+    ui::{
+        failure::Failure,
+        table,
+        width::{of_stdout, say},
+    },
+};
 
-/// Makes table and report again from the files of runs.
+/// Says which cells of each run have no result, shows the results of the others, and writes the report. Runs of one setting
+/// are shown as one run; runs of several settings beside each other.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a directory that holds no finished run, or runs that do not compare.
-pub fn report(directories: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {
-    let out = out.map_or_else(|| directories[0].join("report.html"), Path::to_owned);
-    for results in of_directories(directories, &out)? {
-        println!("{}\n", table::render(&results));
+/// [`Failure::Mistake`] for a directory that holds no run, a column that is not there, and runs of one setting that do not
+/// make one run.
+pub fn report(args: &ReportArgs) -> Result<(), Failure> {
+    let inputs = read(&args.directories)?;
+    for state in inputs.iter().filter_map(state) {
+        say(&state);
+        println!();
     }
-    println!("report: {}", out.display());
+    let with_cells: Vec<ReportInput> =
+        inputs.into_iter().filter(|input| !input.results.cells.is_empty()).collect();
+    if with_cells.is_empty() {
+        say("no cell has a result yet: there is nothing to report");
+        return Ok(());
+    }
+    let comparison = Comparison::of(&with_cells)?;
+    if comparison.is_empty() {
+        as_one(args, &with_cells)
+    } else {
+        comparison.show(&args.columns, &out(args, "comparison.html"))
+    }
+}
+
+fn out(args: &ReportArgs, usual: &str) -> PathBuf {
+    args.out.clone().unwrap_or_else(|| args.directories[0].join(usual))
+}
+
+/// Runs of one setting.
+fn as_one(args: &ReportArgs, inputs: &[ReportInput]) -> Result<(), Failure> {
+    let merged = merge(inputs).map_err(|error| Failure::mistake(format!("{error:#}")))?.results;
+    let columns = if args.columns.is_empty() {
+        headline(&merged)
+    } else {
+        chosen(&merged, &args.columns).map_err(|problem| Failure::mistake(format!("--columns: {problem}")))?
+    };
+    let out = out(args, "report.html");
+    write(inputs, &out).map_err(|error| Failure::mistake(format!("{error:#}")))?;
+    println!("{}\n", table::render(&merged, &columns, of_stdout()));
+    say(&format!("report: {}", out.display()));
     Ok(())
+}
+
+/// How far a run is, if cells of it have no result.
+fn state(input: &ReportInput) -> Option<String> {
+    let (results, missing) = (&input.results, &input.missing);
+    let (done, all) = (results.cells.len(), results.cells.len() + results.failed.len() + missing.len());
+    let lines = results.failed.iter().map(ToString::to_string).chain(missing.iter().cloned());
+    let lines: String = lines.map(|line| format!("\n  {line}")).collect();
+    (done < all)
+        .then(|| format!("{}: {done} of {all} cells are done; these are not:{lines}", input.place.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::tests::{cell, input},
+        results::FailedCell,
+    };
+
+    #[test]
+    fn what_is_missing_is_named_and_a_whole_run_says_nothing() {
+        let mut run = input(vec![cell("a", 0, 2)], 2);
+        assert_eq!(state(&run), None);
+        run.missing = vec!["b (seed 0): under way, task 1 of 2, step 30".into()];
+        let failed =
+            FailedCell { strategy: "c".into(), label: "c".into(), seed: 1, reason: "it diverged".into() };
+        run.results.failed.push(failed);
+        let told = state(&run).unwrap();
+        assert!(told.starts_with("runs/made-up: 1 of 3 cells are done; these are not:\n"), "{told}");
+        assert!(
+            told.contains(
+                "\n  c (seed 1) failed: it diverged\n  b (seed 0): under way, task 1 of 2, step 30"
+            ),
+            "{told}"
+        );
+    }
 }

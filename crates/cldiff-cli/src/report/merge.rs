@@ -29,6 +29,7 @@ pub(super) fn merge(inputs: &[ReportInput]) -> Result<ReportInput> {
         }
         merged.results.cells.extend(b.cells.iter().cloned());
         merged.results.failed.extend(b.failed.iter().cloned());
+        merged.missing.extend(other.missing.iter().cloned());
         merged.grids.extend(other.grids.clone());
     }
     check_distinct(inputs)?;

@@ -4,6 +4,7 @@
 mod bits_and_samples;
 mod charts;
 pub(crate) mod command;
+pub(crate) mod comparison;
 mod forgetting;
 mod heat_map;
 mod hybrid;
@@ -34,21 +35,53 @@ use crate::{
     quantities::{
         cells,
         judge::{is_judged, judge_note},
+        named::headline,
     },
     results::Results,
-    ui::failure::Failure,
+    ui::{
+        failure::Failure,
+        table,
+        width::{of_stdout, say},
+    },
 };
 
-/// Reads runs from their directories and writes their report. The results, run by run.
+/// The page of a run in its directory.
+const PAGE: &str = "report.html";
+/// The tables beside a page.
+const CSV: &str = "results.csv";
+const PARQUET: &str = "results.parquet";
+
+/// Reads runs from their directories.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a directory that holds no finished run, runs that do not compare, and a file that cannot be
-/// written.
-pub(crate) fn of_directories(directories: &[PathBuf], out: &Path) -> Result<Vec<Results>, Failure> {
+/// [`Failure::Mistake`] for a directory that holds no run.
+pub(crate) fn read(directories: &[PathBuf]) -> Result<Vec<ReportInput>, Failure> {
     let read = |dir: &PathBuf| finished_run::load(dir).map_err(|e| Failure::mistake(format!("{e:#}")));
-    let inputs: Vec<ReportInput> = directories.iter().map(read).collect::<Result<_, _>>()?;
-    write(&inputs, out).map_err(|e| Failure::mistake(format!("{e:#}")))?;
-    Ok(inputs.into_iter().map(|input| input.results).collect())
+    directories.iter().map(read).collect()
+}
+
+/// Reads a run and writes its report into its directory.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a directory that holds no run with results, and a file that cannot be written.
+pub(crate) fn write_of(root: &Path) -> Result<(), Failure> {
+    let inputs = read(&[root.to_owned()])?;
+    write(&inputs, &root.join(PAGE)).map_err(|e| Failure::mistake(format!("{e:#}")))
+}
+
+/// Prints the headline of a run that has ended, and where the rest is. The report is written if it is not there.
+///
+/// # Errors
+/// As [`write_of`].
+pub(crate) fn of_whole_run(root: &Path, results: &Results) -> Result<(), Failure> {
+    let page = root.join(PAGE);
+    if [PAGE, CSV, PARQUET].iter().any(|name| !root.join(name).exists()) {
+        write_of(root)?;
+    }
+    println!("{}\n", table::render(results, &headline(results), of_stdout()));
+    say(&format!("more columns: cldiff report {} --columns all, or names as in results.csv", root.display()));
+    say(&format!("report: {}", page.display()));
+    Ok(())
 }
 
 /// Writes the report of one run, or of several as one, and beside it every number as `results.csv` and
@@ -63,8 +96,8 @@ pub fn write(inputs: &[ReportInput], out: &Path) -> Result<()> {
     let rows = long::rows(&runs, &merged.results)?;
     let write = |path: &Path, bytes: &[u8]| write_whole(path, bytes).context("the report cannot be written");
     write(out, html.as_bytes())?;
-    write(&out.with_file_name("results.csv"), tables::csv(&rows).as_bytes())?;
-    write(&out.with_file_name("results.parquet"), &tables::parquet(&rows)?)
+    write(&out.with_file_name(CSV), tables::csv(&rows).as_bytes())?;
+    write(&out.with_file_name(PARQUET), &tables::parquet(&rows)?)
 }
 
 /// The report of one run, or of several as one.
@@ -97,6 +130,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
     context! {
         title => results.name,
         setting => words::setting(results),
+        unfinished => merged.missing,
         failed => results.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         findings => words::findings(results),
         tasks => Value::from_serialize(&results.stream.tasks),

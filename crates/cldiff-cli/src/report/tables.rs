@@ -52,17 +52,28 @@ const FIELDS: [(&str, Field); 19] = [
 
 /// The table as CSV: a header, then a line a row; an empty field is null.
 pub(super) fn csv(rows: &[Row]) -> String {
-    let mut text = FIELDS.map(|(name, _)| name).join(",") + "\n";
-    for row in rows {
+    csv_lines(rows).join("\n") + "\n"
+}
+
+fn csv_lines(rows: &[Row]) -> Vec<String> {
+    let line = |row: &Row| {
         let fields = FIELDS.map(|(_, field)| match field {
             Field::Text(get) => get(row).map_or_else(String::new, quoted),
             Field::Whole(get) => get(row).map_or_else(String::new, |v| v.to_string()),
             Field::Number(get) => get(row).map_or_else(String::new, |v| v.to_string()),
         });
-        text.push_str(&fields.join(","));
-        text.push('\n');
-    }
-    text
+        fields.join(",")
+    };
+    std::iter::once(FIELDS.map(|(name, _)| name).join(",")).chain(rows.iter().map(line)).collect()
+}
+
+/// The table as CSV with further columns behind those of [`csv`].
+pub(super) fn csv_with(names: &[&str], rows: &[(Row, Vec<String>)]) -> String {
+    let plain: Vec<Row> = rows.iter().map(|(row, _)| row.clone()).collect();
+    let further = std::iter::once(names.iter().map(|name| quoted(name)).collect::<Vec<_>>())
+        .chain(rows.iter().map(|(_, values)| values.iter().map(|value| quoted(value)).collect()));
+    let lines = csv_lines(&plain).into_iter().zip(further);
+    lines.map(|(line, further)| format!("{line},{}\n", further.join(","))).collect()
 }
 
 fn quoted(text: &str) -> String {

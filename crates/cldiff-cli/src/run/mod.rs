@@ -9,37 +9,50 @@ mod opening;
 mod readings;
 mod reason;
 mod samples;
+mod sweep;
 mod title;
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
-use cldiff_engine::{Backend, Engine, EngineError, Floors, PrecisionConfig, Reference};
+use cldiff_engine::{Backend, Engine, EngineError, Floors, PrecisionConfig, Reference, ReferenceSummary};
 use data_streams::Stream;
 use directories::ProjectDirs;
 
 use self::cells::{Cells, Runner, Worker};
 use crate::{
     args::RunArgs,
-    config::{Loaded, load},
+    config::{Config, Loaded, load},
     files::{manifest::Manifest, run_directory::RunDirectory},
     quantities::{references, summaries::summarise},
     report,
     results::{FailedCell, Results, StreamInfo, TaskInfo},
     threads::cells_at_a_time,
-    ui::{failure::Failure, progress::Progress, table},
+    ui::{failure::Failure, progress::Progress},
 };
 
-/// Runs a benchmark.
+/// Runs a benchmark, or one for each value of a sweep.
 ///
 /// # Errors
 /// [`Failure::Mistake`] for arguments, configuration or data that cannot work, before anything is written;
 /// [`Failure::Other`] if cells failed, after the results of the others are written.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut loaded = load(args)?;
+    if args.sweeps.is_empty() { one(args) } else { sweep::run(args) }
+}
+
+/// Runs the benchmark of one configuration.
+fn one(args: &RunArgs) -> Result<(), Failure> {
+    let mut loaded = load(&args.setting)?;
     let progress = Progress::new(args.quiet);
     let slow = progress.say_if_slow(format!("{}; the data are read first", opening::cells(&loaded.config)));
     let stream = build_stream(&loaded, args)?;
     loaded.resolve(&stream)?;
+    if let Some((root, results)) = RunDirectory::done(args, &loaded.config, &stream)? {
+        let cells = results.cells.len();
+        drop(slow);
+        progress.say(&format!("all cells are done ({cells} of {cells}): nothing is left to compute"));
+        progress.finish();
+        return report::of_whole_run(&root, &results);
+    }
     let engines = open_all(args, loaded.config.precision)?;
     let config = &loaded.config;
     let manifest = |text: &str| Manifest::new(config, text, &stream, &engines);
@@ -48,7 +61,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     opening::say(&progress, config, &stream, &engines, &directory);
     let is_gpu = Backend::named(engines[0].backend()).is_some_and(|backend| backend.is_gpu);
     let jobs = cells_at_a_time(args.jobs.unwrap_or(engines.len()), is_gpu);
-    let (results, failed) = match results(&engines, jobs, &stream, &loaded, &directory, &progress) {
+    let (results, failed) = match results(&engines, jobs, &stream, &loaded, &mut directory, &progress) {
         Ok(both) => both,
         Err(failure) => {
             directory.leave(&failure);
@@ -57,10 +70,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     };
     directory.finish(&results)?;
     if !results.cells.is_empty() {
-        let report = directory.root().join("report.html");
-        report::of_directories(&[directory.root().to_owned()], &report)?;
-        println!("{}", table::render(&results));
-        println!("\nreport: {}", report.display());
+        report::write_of(directory.root())?;
+        report::of_whole_run(directory.root(), &results)?;
     }
     failed.map_or(Ok(()), Err)
 }
@@ -71,20 +82,27 @@ fn results(
     jobs: usize,
     stream: &Stream,
     loaded: &Loaded,
-    directory: &RunDirectory,
+    directory: &mut RunDirectory,
     progress: &Progress,
 ) -> Result<(Results, Option<Failure>), Failure> {
     let references = prepare(engines, stream, loaded, progress)?;
     let config = &loaded.config;
+    let reference = without_cells(config, stream, references[0].summary());
+    directory.keep_reference(&reference)?;
+    let directory = &*directory;
     let of_each = engines.iter().zip(&references);
     let of_each = of_each.map(|(engine, reference)| Worker { engine: &**engine, reference });
     let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
     let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
     let Cells { mut finished, failed } = runner.run()?;
     references::compare(&mut finished);
-    let summary = references[0].summary();
     let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));
-    let results = Results {
+    Ok((Results { cells: finished, failed, ..reference }, told))
+}
+
+/// The results before any cell has one: what all of them are measured against.
+fn without_cells(config: &Config, stream: &Stream, summary: &ReferenceSummary) -> Results {
+    Results {
         schema: crate::results::SCHEMA,
         name: config.name.clone(),
         features: summary.features.clone(),
@@ -97,10 +115,9 @@ fn results(
         floor_summary: floor_summary(&summary.floors),
         floor_draws_overlap: summary.floors.overlap,
         judge_confusion: summary.judge_confusion.clone(),
-        cells: finished,
-        failed,
-    };
-    Ok((results, told))
+        cells: Vec::new(),
+        failed: Vec::new(),
+    }
 }
 
 /// The summaries of training images in place of samples.
@@ -119,12 +136,12 @@ fn cells_failed(failed: &[FailedCell], finished: usize, directory: &RunDirectory
         failed.len(),
         failed.len() + finished,
         reasons.concat(),
-        directory.root().display()
+        directory.asked().display()
     ))
 }
 
 fn build_stream(loaded: &Loaded, args: &RunArgs) -> Result<Stream, Failure> {
-    loaded.stream(args.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))
+    loaded.stream(args.setting.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))
 }
 
 /// The backend on each device that is asked for.

@@ -8,7 +8,7 @@ use data_streams::{Inventory, Stream};
 use crate::{
     config::Config,
     files::run_directory::RunDirectory,
-    ui::{class_counts::class_counts, pace::span, panics, progress::Progress, wrapped::columns},
+    ui::{class_counts::class_counts, pace::span, panics, progress::Progress, width::of_stderr},
 };
 
 /// Lines of class counts.
@@ -47,7 +47,7 @@ pub fn say(
     let tasks = stream.experiences().iter().map(|e| e.name.as_str());
     progress.say(&data(stream.source().train.name(), stream.len(), &some(tasks)));
     let all = directory.root().join("manifest.json").display().to_string();
-    let counts = class_counts(&Inventory::of_stream(stream), columns(), LINES_OF_CLASSES, &all);
+    let counts = class_counts(&Inventory::of_stream(stream), of_stderr(), LINES_OF_CLASSES, &all);
     counts.iter().for_each(|line| progress.say(line));
     if let Some(time) = time(config, stream, &*engines[0], directory) {
         progress.say(&time);

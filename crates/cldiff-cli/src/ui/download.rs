@@ -4,6 +4,8 @@ use clap::Args;
 use data_streams::{RemoteFile, fetch::FetchEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::width::tell;
+
 /// The options of every `fetch`.
 #[derive(Debug, Args)]
 pub struct DownloadArgs {
@@ -82,7 +84,7 @@ impl Told {
 
     fn say(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| tell(line));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cldiff_engine::{Asked, EngineError};
 
-use super::short_of_memory;
+use super::{short_of_memory, width::tell};
 
 /// Why a backend cannot be used as it was asked for, in the words of the command line.
 pub fn backend_refusal(error: &EngineError) -> String {
@@ -57,15 +57,15 @@ impl Failure {
     pub fn tell(&self) -> ExitCode {
         match self {
             Self::Mistake(message) => {
-                eprintln!("error: {message}");
+                tell(&format!("error: {message}"));
                 ExitCode::from(2)
             }
             Self::Interrupted(message) => {
-                eprintln!("{message}");
+                tell(message);
                 ExitCode::from(130)
             }
             Self::Other(error) => {
-                eprintln!("error: {error:#}");
+                tell(&format!("error: {error:#}"));
                 ExitCode::FAILURE
             }
         }

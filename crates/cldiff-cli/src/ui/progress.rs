@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::{
     pace::{Pace, span},
-    wrapped::{columns, wrapped},
+    width::{of_stderr, wrap},
 };
 
 /// While nothing says how much there is to do.
@@ -155,7 +155,7 @@ impl Lines {
         if self.quiet {
             return;
         }
-        for line in wrapped(line, columns()) {
+        for line in wrap(line, of_stderr()).lines() {
             if self.on_terminal {
                 self.bar.println(line);
             } else {
@@ -183,17 +183,20 @@ impl Drop for Pending {
     }
 }
 
-/// Stderr for warnings: they are written above the bar, where there is one.
+/// Stderr for warnings: each is broken at spaces, and written above the bar where there is one.
 #[derive(Debug, Clone, Copy)]
 pub struct AboveBar;
 
 impl Write for AboveBar {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         let bar = lock(&BAR).clone();
+        let lines = wrap(&String::from_utf8_lossy(text), of_stderr());
+        let write = || io::stderr().write_all(lines.as_bytes());
         match bar {
-            Some(bar) => bar.suspend(|| io::stderr().write(text)),
-            None => io::stderr().write(text),
-        }
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }?;
+        Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,31 +1,26 @@
-//! The table of results on stdout: a strategy a row, quality beside cost.
+//! The table of results on stdout: a strategy a row, the headline or the columns that were asked for.
 
-use comfy_table::{CellAlignment, Table, presets};
-
+use super::{sheet::Sheet, width::wrap};
 use crate::{
     quantities::{
         cells::{is_bound, mean, range, range_text, strategies},
-        columns::columns,
+        columns::Column,
         judge::{heading, judge_note},
         marks::marked,
     },
     results::{CellResult, Results},
 };
 
-/// The table of means over seeds. Competing strategies come first, then bounds; a star marks the strategies that lead in a
-/// quality. Lines below say what the numbers are, and why a value is missing.
-pub fn render(results: &Results) -> String {
-    let columns = columns(results);
+/// The table of means over seeds, in lines of at most `width` columns. Competing strategies come first, then bounds; a star
+/// marks the strategies that lead in a quality. Lines below say what the numbers are, and why a value is missing.
+pub fn render(results: &Results, columns: &[Column], width: usize) -> String {
     let marks: Vec<Vec<String>> = columns.iter().map(|column| marked(results, column)).collect();
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    let header = std::iter::once("strategy".to_owned()).chain(columns.iter().map(|c| heading(c, results)));
-    table.set_header(header);
+    let headings = columns.iter().map(|column| heading(column, results));
+    let mut sheet = Sheet::new(std::iter::once("strategy".to_owned()).chain(headings), 1);
     let (bounds, competing): (Vec<_>, Vec<_>) =
         strategies(results).into_iter().partition(|(_, cells)| is_bound(cells));
     let mut missing = Vec::new();
     for (label, cells) in competing.iter().chain(&bounds) {
-        let name = if is_bound(cells) { format!("{label} (bound)") } else { label.clone() };
         let entries = columns.iter().zip(&marks).map(|(column, marked)| {
             let reason =
                 column.reason(cells).map(|reason| format!("– {} of {label}: {reason}", column.title));
@@ -33,18 +28,21 @@ pub fn render(results: &Results) -> String {
             let star = if marked.contains(label) { "*" } else { " " };
             format!("{}{star}", column.format(column.mean(cells)))
         });
-        table.add_row(std::iter::once(name).chain(entries));
+        sheet.add(std::iter::once(row_name(label, cells)).chain(entries).collect());
     }
-    for i in 1..=columns.len() {
-        if let Some(column) = table.column_mut(i) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let doubt = judge_note(results).map_or_else(String::new, |note| format!("† {note}"));
     let star = marks.iter().any(|marked| !marked.is_empty());
-    let lines =
-        [seeds(&strategies(results)), leading(star), setting(results), doubt].into_iter().chain(missing);
-    format!("{table}\n{}", lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
+    let doubt = judge_note(results).map_or_else(String::new, |note| format!("† {note}"));
+    let of_fid = columns.iter().any(|column| column.key.starts_with("fid."));
+    let setting = if of_fid { setting(results) } else { String::new() };
+    let lines = [seeds(&strategies(results)), leading(star), forgetting(columns), setting, doubt];
+    let lines = lines.into_iter().filter(|line| !line.is_empty()).chain(missing);
+    let lines: Vec<String> = lines.map(|line| wrap(&line, width)).collect();
+    format!("{}\n{}", sheet.render(width), lines.join("\n"))
+}
+
+/// The name of a strategy's row.
+pub fn row_name(label: &str, cells: &[&CellResult]) -> String {
+    if is_bound(cells) { format!("{label} (bound)") } else { label.to_owned() }
 }
 
 /// The number of values behind each mean.
@@ -59,6 +57,19 @@ fn seeds(strategies: &[(String, Vec<&CellResult>)]) -> String {
 fn leading(any: bool) -> String {
     let meaning = "* not told apart from the best, and told apart from all others (paired t tests, Holm)";
     if any { meaning.into() } else { String::new() }
+}
+
+/// The column that a column of forgetting is read with, where it does not stand beside it.
+fn forgetting(columns: &[Column]) -> String {
+    let shown = |key: &str| columns.iter().any(|column| column.key == key);
+    let alone =
+        columns.iter().find_map(|column| Some((column, column.beside.as_ref().filter(|key| !shown(key))?)));
+    alone.map_or_else(String::new, |(column, beside)| {
+        format!(
+            "{} is read with {beside} (--columns): a strategy that never learned has nothing to forget",
+            column.title
+        )
+    })
 }
 
 fn setting(results: &Results) -> String {

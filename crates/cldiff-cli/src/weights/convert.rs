@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use cl_metrics::{features::Converted, pytorch::StateDict};
 
 use super::{Published, published, tell};
-use crate::{failure::Failure, files::weights::kept};
+use crate::{failure::Failure, files::weights::kept, ui::width::say};
 
 /// The network that a PyTorch file is of, by the tensors in it; the first where it is of none, for its message.
 pub(super) fn network_of(file: &Path) -> &'static Published {
@@ -31,10 +31,10 @@ pub(super) fn convert(network: &Published, file: &Path, out: Option<&Path>) -> R
         .map(String::as_str)
         .filter(|name| !name.ends_with("num_batches_tracked"))
         .collect();
-    print!("{} tensors", converted.tensors);
-    match &left_out[..] {
-        [] => println!(),
-        names => println!("; left out, since the network does not read them: {}", names.join(", ")),
-    }
+    let left_out = match &left_out[..] {
+        [] => String::new(),
+        names => format!("; left out, since the network does not read them: {}", names.join(", ")),
+    };
+    say(&format!("{} tensors{left_out}", converted.tensors));
     Ok(converted)
 }

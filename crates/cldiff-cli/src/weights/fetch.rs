@@ -13,6 +13,7 @@ use crate::{
     ui::{
         download::{DownloadArgs, Told},
         failure::Failure,
+        width::say,
     },
 };
 
@@ -44,7 +45,7 @@ pub(super) fn fetch(name: &str, download: &DownloadArgs) -> Result<(), Failure> 
         convert(network, file, Some(out)).map(|_| ())
     })?;
     told.finish();
-    println!("licence: {}", network.licence);
+    say(&format!("licence: {}", network.licence));
     Ok(())
 }
 

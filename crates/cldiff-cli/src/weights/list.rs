@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Published, published};
-use crate::{files::weights::kept, ui::failure::Failure};
+use crate::{
+    files::weights::kept,
+    ui::{failure::Failure, width::say},
+};
 
 /// Weights, as `--json` prints them.
 #[derive(Debug, Serialize)]
@@ -71,7 +74,7 @@ fn print(entry: &Entry) {
     let hash = |hash: &Option<String>, end: &str| {
         hash.as_ref().map_or_else(|| "not known".to_owned(), |hash| format!("SHA-256 {hash}{end}"))
     };
-    println!("{}: {}", entry.name, entry.summary);
+    say(&format!("{}: {}", entry.name, entry.summary));
     for (what, value) in [
         ("there", there),
         ("file", entry.path.display().to_string()),
@@ -79,9 +82,9 @@ fn print(entry: &Entry) {
         ("published", hash(&entry.published_sha256, "...")),
         ("licence", entry.licence.into()),
     ] {
-        println!("  {what:<10} {value}");
+        say(&format!("  {what:<10} {value}"));
     }
     for source in &entry.sources {
-        println!("  {:<10} {source}", "source");
+        say(&format!("  {:<10} {source}", "source"));
     }
 }

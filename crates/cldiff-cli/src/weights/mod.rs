@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 pub(crate) use crate::files::published::{Published, published};
-use crate::ui::{download::DownloadArgs, failure::Failure};
+use crate::ui::{download::DownloadArgs, failure::Failure, width::say};
 
 /// `cldiff weights`
 #[derive(Debug, Subcommand)]
@@ -58,10 +58,10 @@ pub fn weights(command: &WeightsCommand) -> Result<(), Failure> {
 /// Says what a weights file is, which has to be one of this network.
 fn tell(network: &Published, path: &Path) -> Result<(), Failure> {
     let info = (network.info)(path).map_err(Failure::mistake)?;
-    println!("{}", path.display());
-    println!("SHA-256 {}", info.sha256);
+    say(&path.display().to_string());
+    say(&format!("SHA-256 {}", info.sha256));
     if let Some(source) = info.source_sha256 {
-        println!("made of the PyTorch file with SHA-256 {source}");
+        say(&format!("made of the PyTorch file with SHA-256 {source}"));
     }
     Ok(())
 }

@@ -120,7 +120,7 @@ fn six_equal_strategies_with_five_seeds_have_verdicts_in_five_columns_of_a_hundr
 #[test]
 fn a_page_of_equals_has_no_marks() {
     let results = equal(0, 3, 4);
-    assert!(!table::render(&results).contains('*'));
+    assert!(!table::render(&results, &columns::columns(&results), 200).contains('*'));
     let html = render(&[input(results.cells, 2)]).unwrap();
     assert!(!html.contains("class=\"best") && !html.contains("is better</td>"));
 }

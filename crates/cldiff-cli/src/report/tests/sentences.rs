@@ -1,6 +1,7 @@
 //! Sentences on made-up results: they say what is there.
 
 use super::*;
+use crate::quantities::named::headline;
 
 #[test]
 fn hybrid_sampling_is_only_judged_where_something_was_forgotten() {
@@ -147,7 +148,7 @@ fn what_is_missing_is_told_with_its_reason() {
     );
     assert!(csv.contains(",fid,value,1,0,,,,,,,,,,,\"fid needs at least 2 images, got 1\"\n"), "{csv}");
     assert!(csv.contains(",12,\n"), "a row with a value has no reason");
-    let table = crate::ui::table::render(&input.results);
+    let table = crate::ui::table::render(&input.results, &headline(&input.results), 10_000);
     assert!(table.contains(&format!("– FID of a: seed 3: {reason}")), "{table}");
     let html = render(&[input]).unwrap();
     assert!(html.contains(&format!("a, FID: seed 3: {reason}")));

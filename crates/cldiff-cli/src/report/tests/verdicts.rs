@@ -45,7 +45,7 @@ fn fewer_than_five_seeds_have_no_verdict_rank_or_mark() {
         assert!(
             long::rows(&[&input.results], &input.results).unwrap().iter().all(|row| row.statistic != "rank")
         );
-        let table = table::render(&input.results);
+        let table = table::render(&input.results, &columns::columns(&input.results), 200);
         assert!(!table.contains('*'), "{table}");
         let html = render(&[input]).unwrap();
         for claim in ["b is better", "class=\"best", "beyond the seeds&#x27; doubt"] {

@@ -1,0 +1,106 @@
+//! `--sweep`: a run for each combination of values, each whole in a directory of its own below `--out`, then their
+//! comparison.
+
+use std::path::{Path, PathBuf};
+
+use super::{build_stream, one};
+use crate::{
+    args::RunArgs,
+    config::{Sweep, load},
+    files::run_directory::{check_free, free_directory},
+    report::{comparison::Comparison, read},
+    ui::{failure::Failure, progress::Progress},
+};
+
+/// A run's name is no longer, in bytes.
+const LONGEST_NAME: usize = 100;
+
+/// Runs every combination; one whose cells fail keeps no other from being run.
+///
+/// # Errors
+/// [`Failure::Mistake`] for a sweep, a value or an output directory that cannot work, before anything is written;
+/// [`Failure::Interrupted`] as soon as a run is; [`Failure::Other`] for cells that failed, after all runs.
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let sweeps = Sweep::all(&args.sweeps)?;
+    let name = load(&args.setting)?.config.name;
+    if args.resume && args.out.is_none() {
+        return Err(Failure::mistake("--resume needs --out DIR, the directory of the sweep to go on with"));
+    }
+    let out = args.out.clone().unwrap_or_else(|| free_directory(&name));
+    let combinations = Sweep::combinations(&sweeps)?;
+    let runs: Vec<RunArgs> = combinations
+        .into_iter()
+        .map(|(assignments, directory)| part(args, assignments, &name, &out, &directory))
+        .collect();
+    runs.iter().try_for_each(check)?;
+    let failed = run_all(&runs, args.quiet)?;
+    compare(&runs, &out)?;
+    match &failed[..] {
+        [] => Ok(()),
+        failed => Err(Failure::Other(anyhow::anyhow!(
+            "{} of {} runs have cells that failed:{}\nThe same command with --resume --out {} tries these again",
+            failed.len(),
+            runs.len(),
+            failed.iter().map(|dir| format!("\n  {}", dir.display())).collect::<String>(),
+            out.display()
+        ))),
+    }
+}
+
+/// The arguments of one run.
+fn part(args: &RunArgs, mut assignments: Vec<String>, name: &str, out: &Path, directory: &str) -> RunArgs {
+    let own_name = format!("{name} {directory}");
+    let is_given = assignments.iter().any(|assignment| assignment.starts_with("name="));
+    if !is_given && own_name.len() <= LONGEST_NAME {
+        assignments.push(format!("name={own_name}"));
+    }
+    let mut run = args.clone();
+    run.setting.swept = assignments;
+    run.sweeps = Vec::new();
+    run.out = Some(out.join(directory));
+    run.within = Some(out.to_owned());
+    run
+}
+
+/// Checks a run as far as can be done before it begins.
+fn check(run: &RunArgs) -> Result<(), Failure> {
+    let mut loaded = load(&run.setting)?;
+    let stream = build_stream(&loaded, run)?;
+    loaded.resolve(&stream)?;
+    match &run.out {
+        Some(out) if !run.resume => check_free(out),
+        _ => Ok(()),
+    }
+}
+
+/// Runs one after another. The directories of those with cells that failed.
+fn run_all(runs: &[RunArgs], quiet: bool) -> Result<Vec<PathBuf>, Failure> {
+    let mut failed = Vec::new();
+    for (i, run) in runs.iter().enumerate() {
+        let directory = run.out.clone().unwrap_or_default();
+        Progress::new(quiet).say(&format!("run {} of {}: {}", i + 1, runs.len(), directory.display()));
+        match one(run) {
+            Ok(()) => {}
+            // The results of the other cells are written, and the disk is not to blame.
+            Err(failure @ Failure::Other(_)) if directory.join("results.json").exists() => {
+                let _ = failure.tell();
+                failed.push(directory);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(failed)
+}
+
+/// Compares the runs that have results.
+fn compare(runs: &[RunArgs], out: &Path) -> Result<(), Failure> {
+    let directories: Vec<PathBuf> = runs.iter().filter_map(|run| run.out.clone()).collect();
+    let mut inputs = read(&directories)?;
+    inputs.retain(|input| !input.results.cells.is_empty());
+    let comparison = Comparison::of(&inputs)?;
+    if comparison.is_empty() {
+        return Ok(());
+    }
+    println!();
+    comparison.show(&[], &out.join("comparison.html"))
+}
