@@ -374,6 +374,9 @@ pub struct RunArgs {
     /// Go on with the run in --out: finished cells are kept
     #[arg(long)]
     pub resume: bool,
+    /// Write event files for TensorBoard too: tensorboard --logdir DIR/cells
+    #[arg(long)]
+    pub tensorboard: bool,
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
@@ -395,6 +398,7 @@ impl RunArgs {
             overrides: Vec::new(),
             data_dir: None,
             resume: false,
+            tensorboard: false,
             quiet: false,
         }
     }

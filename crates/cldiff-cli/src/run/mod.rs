@@ -1,5 +1,6 @@
 //! `cldiff run`.
 
+mod board;
 mod cells;
 mod interrupt;
 mod jobs;
@@ -42,8 +43,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let progress = Progress::new(args.quiet);
     let devices: Vec<String> = engines.iter().map(|engine| engine.device()).collect();
     progress.say(&format!("{} on {} ({})", config.name, engines[0].backend(), devices.join(", ")));
-    let jobs = args.jobs.unwrap_or(engines.len());
-    let (results, failed) = match results(&engines, jobs, &stream, &loaded, &directory, &progress) {
+    let (results, failed) = match results(&engines, args, &stream, &loaded, &directory, &progress) {
         Ok(both) => both,
         Err(failure) => {
             directory.leave(&failure);
@@ -63,7 +63,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 /// Trains and evaluates all cells. The results, and what to say of cells that failed.
 fn results(
     engines: &[Box<dyn Engine>],
-    jobs: usize,
+    args: &RunArgs,
     stream: &Stream,
     loaded: &Loaded,
     directory: &RunDirectory,
@@ -73,8 +73,10 @@ fn results(
     let config = &loaded.config;
     let of_each = engines.iter().zip(&references);
     let of_each = of_each.map(|(engine, reference)| Worker { engine: &**engine, reference });
+    let jobs = args.jobs.unwrap_or(engines.len());
     let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
-    let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
+    let (tensorboard, stop) = (args.tensorboard, AtomicBool::new(false));
+    let runner = Runner { workers, stream, config, directory, progress, tensorboard, stop };
     let Cells { mut finished, failed } = runner.run()?;
     references::compare(&mut finished);
     let summary = references[0].summary();
