@@ -1,9 +1,10 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants` and
-//! `gpu-check`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants`,
+//! `gpu-check`, `dist` and `wheel`.
 
 mod bench;
 mod build;
 mod child;
+mod dist;
 mod fuzz;
 mod gpu_check;
 mod kill_test;
@@ -12,6 +13,7 @@ mod order;
 mod profile;
 mod sanitize;
 mod validate;
+mod wheel;
 
 use clap::{Parser, Subcommand};
 
@@ -42,6 +44,10 @@ enum Command {
     Mutants(mutants::MutantsArgs),
     /// Where the time of a training step goes, kernel by kernel
     Profile(profile::ProfileArgs),
+    /// A release archive with its SHA-256: program, licences, README, and completions and man pages where there are any
+    Dist(dist::DistArgs),
+    /// A wheel with the program and the Python module; with --test, pytest on it in a fresh virtual environment
+    Wheel(wheel::WheelArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,5 +60,7 @@ fn main() -> anyhow::Result<()> {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutants(args) => mutants::run(&args),
         Command::Profile(args) => profile::run(&args),
+        Command::Dist(args) => dist::run(&args),
+        Command::Wheel(args) => wheel::run(&args),
     }
 }
