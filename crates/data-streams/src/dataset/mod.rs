@@ -22,8 +22,10 @@ pub mod mnist;
 mod named;
 mod options;
 mod pair;
+pub mod parquet;
 mod places;
 mod published;
+mod records;
 mod resample;
 pub mod several;
 mod shape;
@@ -31,6 +33,7 @@ mod stratified;
 pub mod tensors;
 #[cfg(test)]
 mod tests;
+pub mod webdataset;
 
 use cldiff_choices::choice;
 
@@ -58,5 +61,7 @@ choice! {
     digits::DigitsConfig,
     image_folder::ImageFolderConfig,
     tensors::TensorsConfig,
+    parquet::ParquetConfig,
+    webdataset::WebDatasetConfig,
     several::SeveralConfig,
 }

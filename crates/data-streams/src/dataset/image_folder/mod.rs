@@ -12,7 +12,7 @@
 //! fit = "crop"
 //! ```
 
-mod decode;
+pub(super) mod decode;
 mod find;
 
 use std::path::{Path, PathBuf};
