@@ -190,10 +190,8 @@ fn expected(log: &[Value]) -> BTreeMap<(String, u64), f32> {
                         }
                     }
                 }
-                found.insert(
-                    ("fid/tasks-seen".to_owned(), step),
-                    line["fid_pooled"].as_f64().unwrap() as f32,
-                );
+                found
+                    .insert(("fid/tasks-seen".to_owned(), step), line["fid_pooled"].as_f64().unwrap() as f32);
             }
             _ => {}
         }

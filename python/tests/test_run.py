@@ -34,11 +34,10 @@ def test_settings_are_toml() -> None:
         "seeds": range(2),
         "name": 'a "b" \\ é\n\x7f',
         "training": {"batch_size": np.int64(32), "ema": {"decay": 0.5}},
-        "evaluation": {"hybrid_sampling": {}, "gradients": None},
+        "evaluation": {"hybrid_sampling": {}},
         "precise": [1e-5, float("inf"), True, np.float64(0.25), Path("a/b")],
         "strategy": {"replay-1": {"replay": {"buffer": [{"x": 1}]}}},
     }
-    del settings["evaluation"]["gradients"]  # type: ignore[attr-defined]
     found = list(_settings.assignments(settings))
     assert [line.split("=", 1)[0] for line in found] == [
         "seeds",

@@ -1,5 +1,6 @@
 """The module is typed, as its ``py.typed`` says."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ def test_types_hold_and_are_declared() -> None:
     pytest.importorskip("mypy")
     package = Path(cldiff.__file__).parent
     assert (package / "py.typed").is_file()
-    words = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", "--ignore-missing-imports", str(package)]
-    checked = subprocess.run(words, capture_output=True, text=True, check=False)
+    words = ["-m", "mypy", "--strict", "--ignore-missing-imports", "--config-file", "", "--cache-dir", os.devnull, "-p", "cldiff"]
+    environment = dict(os.environ)
+    if "site-packages" not in package.parts:
+        environment["MYPYPATH"] = str(package.parent)
+    checked = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, env=environment)
     assert checked.returncode == 0, checked.stdout

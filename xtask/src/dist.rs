@@ -42,7 +42,9 @@ type Member = (String, bool, Vec<u8>);
 /// Makes the archive.
 pub(crate) fn run(args: &DistArgs) -> Result<()> {
     let program = match &args.program {
-        Some(program) => program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?,
+        Some(program) => {
+            program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?
+        }
         None => build(&args.backends)?,
     };
     let folder = format!("cldiff-{}-{}", env!("CARGO_PKG_VERSION"), host()?);
@@ -77,7 +79,8 @@ fn time() -> Result<u64> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
         return given.parse().context("SOURCE_DATE_EPOCH is no number of seconds");
     }
-    let output = Command::new("git").args(["log", "-1", "--format=%ct"]).output().context("cannot run git")?;
+    let output =
+        Command::new("git").args(["log", "-1", "--format=%ct"]).output().context("cannot run git")?;
     let text = String::from_utf8(output.stdout)?;
     text.trim().parse().context("git knows no commit; set SOURCE_DATE_EPOCH")
 }

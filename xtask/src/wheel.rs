@@ -43,7 +43,6 @@ pub(crate) fn run(args: &WheelArgs) -> Result<()> {
     let place = root.join("target/wheel");
     let maturin = Environment::fresh(&args.python, &place.join("build"))?;
     maturin.pip(&["install", MATURIN])?;
-    let before = wheels(&out);
     let features = args.backends.join(",");
     let built = [
         "build",
@@ -55,10 +54,10 @@ pub(crate) fn run(args: &WheelArgs) -> Result<()> {
         &features,
         "--out",
     ];
-    // A wheel of the same name is replaced: the newest is the one that was built.
+    // A wheel of the same name is replaced, and others may be there: the newest is the one that was built.
     maturin.run("maturin", built.iter().map(OsStr::new).chain([out.as_os_str()]), &root.join("python"))?;
     let wheel = newest(&out).with_context(|| format!("maturin left no wheel in {}", out.display()))?;
-    println!("{} ({} wheels before)", wheel.display(), before.len());
+    println!("{}", wheel.display());
     if args.test {
         test(args, &wheel, &root, &place)?;
     }
@@ -75,14 +74,10 @@ fn test(args: &WheelArgs, wheel: &Path, root: &Path, place: &Path) -> Result<()>
     fresh.run("python", words.into_iter().chain([tests.as_os_str()]), place)
 }
 
-fn wheels(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).collect()
-}
-
 fn newest(dir: &Path) -> Option<PathBuf> {
-    let time = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    wheels(dir).into_iter().max_by_key(time)
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let wheels = entries.filter(|path| path.extension().is_some_and(|extension| extension == "whl"));
+    wheels.max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
 }
 
 /// A virtual environment of Python.

@@ -3,6 +3,7 @@
 Needs diffusers and PyTorch; imported by :func:`cldiff.load` alone.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,6 @@ class ClassConditionalPipeline(DiffusionPipeline):  # type: ignore[misc]
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
 
-    @torch.no_grad()
     def __call__(
         self,
         batch_size: int = 1,
@@ -50,9 +50,10 @@ class ClassConditionalPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.scheduler.set_timesteps(num_inference_steps or self.scheduler.config.num_train_timesteps)
         x = x * getattr(self.scheduler, "init_noise_sigma", 1.0)
         more = {} if generator is None or not self._takes_generator() else {"generator": generator}
-        for t in self.progress_bar(self.scheduler.timesteps):
-            x = self.scheduler.step(self._prediction(self.scheduler.scale_model_input(x, t), t, labels), t, x, **more)
-            x = x.prev_sample
+        with torch.no_grad():
+            for t in self.progress_bar(self.scheduler.timesteps):
+                predicted = self._prediction(self.scheduler.scale_model_input(x, t), t, labels)
+                x = self.scheduler.step(predicted, t, x, **more).prev_sample
         images = (x / 2 + 0.5).clamp(0, 1).cpu().permute(0, 2, 3, 1).float().numpy()
         return ImagePipelineOutput(images=self.numpy_to_pil(images) if output_type == "pil" else images)
 
@@ -67,8 +68,6 @@ class ClassConditionalPipeline(DiffusionPipeline):  # type: ignore[misc]
         return labels.expand(batch_size) if labels.ndim == 0 else labels
 
     def _takes_generator(self) -> bool:
-        import inspect
-
         return "generator" in inspect.signature(self.scheduler.step).parameters
 
     def _prediction(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:

@@ -70,7 +70,12 @@ impl Board {
     ///
     /// # Errors
     /// As [`begun`](Self::begun).
-    pub fn evaluated(&mut self, evaluation: &Evaluation, line: &Value, picture: &RgbaImage) -> io::Result<()> {
+    pub fn evaluated(
+        &mut self,
+        evaluation: &Evaluation,
+        line: &Value,
+        picture: &RgbaImage,
+    ) -> io::Result<()> {
         let Some(events) = &mut self.events else { return Ok(()) };
         let step = self.before[evaluation.experience + 1];
         events.scalars(step, &scalars(line))?;

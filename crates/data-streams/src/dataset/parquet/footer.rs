@@ -108,8 +108,7 @@ impl ParquetFile {
         }
         let start = tail.checked_sub(size).ok_or("damaged: its footer is longer than the file")?;
         let footer = read_at(&mut file, start, size)?;
-        let (footer, _) =
-            read_struct(&footer, MOST_VALUES).ok_or("damaged: its footer cannot be read")?;
+        let (footer, _) = read_struct(&footer, MOST_VALUES).ok_or("damaged: its footer cannot be read")?;
         let leaves = leaves(footer.list(2)).ok_or("damaged: its schema cannot be read")?;
         let groups = footer.list(4).iter().map(|group| Group::of(group, leaves.len()));
         let groups = groups.collect::<Option<_>>().ok_or("damaged: a row group cannot be read")?;

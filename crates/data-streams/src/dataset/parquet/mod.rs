@@ -92,13 +92,18 @@ fn a_fifth() -> f64 {
 
 impl Describe for ParquetConfig {
     const NAME: &'static str = "parquet";
-    const SUMMARY: &'static str = "Pictures and labels in Parquet files, as Hugging Face's datasets writes them";
+    const SUMMARY: &'static str =
+        "Pictures and labels in Parquet files, as Hugging Face's datasets writes them";
 }
 
 impl DatasetOptions for ParquetConfig {
     fn check(&self) -> Result<(), DataError> {
         if !(self.eval_share > 0.0 && self.eval_share < 1.0) {
-            return Err(DataError::config("eval_share", self.eval_share, "expected a number between 0 and 1"));
+            return Err(DataError::config(
+                "eval_share",
+                self.eval_share,
+                "expected a number between 0 and 1",
+            ));
         }
         self.look().check()
     }
@@ -164,9 +169,10 @@ impl ParquetConfig {
         let found = leaves.iter().position(is_label);
         let found = found.ok_or_else(|| lacking("labels", "label", &names, leaves))?;
         match &leaves[found] {
-            leaf if leaf.kind == Kind::Other || leaf.repeated => {
-                Err(format!("column {} holds neither integers nor text, one value a row", shortened(&leaf.name())))
-            }
+            leaf if leaf.kind == Kind::Other || leaf.repeated => Err(format!(
+                "column {} holds neither integers nor text, one value a row",
+                shortened(&leaf.name())
+            )),
             _ => Ok(found),
         }
     }
@@ -214,7 +220,11 @@ impl Format for &ParquetConfig {
                     images.get(row).ok_or_else(why)
                 });
                 let picture = picture.transpose()?.unwrap_or_default().to_vec();
-                take(Record { name: PathBuf::from(format!("{}, row {at}", path.display())), picture, label })?;
+                take(Record {
+                    name: PathBuf::from(format!("{}, row {at}", path.display())),
+                    picture,
+                    label,
+                })?;
             }
             before += rows;
         }

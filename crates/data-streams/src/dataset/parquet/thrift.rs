@@ -197,8 +197,9 @@ mod tests {
     #[test]
     fn fields_have_their_numbers_and_values() {
         // 1: i32 -3; 3: text "ab"; 20: list of two i32; 21: true; 22: struct { 1: false }; stop.
-        let bytes =
-            [0x15, 0x05, 0x28, 2, b'a', b'b', 0x09, 40, 0x25, 2, 0x80, 0x01, 0x11, 0x1C, 0x12, 0x00, 0x00, 99];
+        let bytes = [
+            0x15, 0x05, 0x28, 2, b'a', b'b', 0x09, 40, 0x25, 2, 0x80, 0x01, 0x11, 0x1C, 0x12, 0x00, 0x00, 99,
+        ];
         let (value, length) = read_struct(&bytes, 10).unwrap();
         assert_eq!(length, bytes.len() - 1);
         assert_eq!((value.int(1), value.text(3), value.int(21)), (Some(-3), Some("ab"), Some(1)));

@@ -97,7 +97,9 @@ mod tests {
         let classes = Classes::of(&[&numbers(&[2, 0])], names).unwrap();
         assert_eq!(classes.numbers(&numbers(&[2, 0])), Ok(vec![2, 0]));
         assert_eq!(classes.numbers(&texts(&["dog"])), Ok(vec![1]));
-        assert!(classes.numbers(&numbers(&[1, 3])).unwrap_err().contains("\"3\" of record 1 is none of the 3"));
+        assert!(
+            classes.numbers(&numbers(&[1, 3])).unwrap_err().contains("\"3\" of record 1 is none of the 3")
+        );
         assert!(classes.numbers(&numbers(&[-1])).is_err());
     }
 

@@ -138,8 +138,7 @@ impl<F: Format> Source<'_, F> {
                 if pictures { decoder.push(record.name, record.picture, broken) } else { Ok(()) }
             })?;
             if part.names.is_some() && names != part.names {
-                let problem =
-                    format!("its classes have other names than those of {}", part.file.display());
+                let problem = format!("its classes have other names than those of {}", part.file.display());
                 return Err(DataError::Format { path: file.clone(), problem });
             }
             part.names = names;

@@ -81,7 +81,12 @@ impl Pictures {
     }
 
     /// Adds a picture.
-    pub(super) fn push(&mut self, name: PathBuf, bytes: Vec<u8>, broken: &mut Broken) -> Result<(), DataError> {
+    pub(super) fn push(
+        &mut self,
+        name: PathBuf,
+        bytes: Vec<u8>,
+        broken: &mut Broken,
+    ) -> Result<(), DataError> {
         self.waiting_bytes += bytes.len();
         self.waiting.push((name, bytes));
         if self.waiting.len() >= WAITING || self.waiting_bytes >= WAITING_BYTES {

@@ -101,7 +101,11 @@ impl Describe for WebDatasetConfig {
 impl DatasetOptions for WebDatasetConfig {
     fn check(&self) -> Result<(), DataError> {
         if !(self.eval_share > 0.0 && self.eval_share < 1.0) {
-            return Err(DataError::config("eval_share", self.eval_share, "expected a number between 0 and 1"));
+            return Err(DataError::config(
+                "eval_share",
+                self.eval_share,
+                "expected a number between 0 and 1",
+            ));
         }
         self.look().check()
     }

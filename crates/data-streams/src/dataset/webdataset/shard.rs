@@ -45,7 +45,8 @@ pub(super) fn members(
             kind if kind.is_file() => {
                 let own = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
                 let name = std::str::from_utf8(&own).ok().filter(|name| name.len() <= LONGEST_NAME);
-                let unnamed = || format(format!("a file whose name is not UTF-8, or above {LONGEST_NAME} bytes"));
+                let unnamed =
+                    || format(format!("a file whose name is not UTF-8, or above {LONGEST_NAME} bytes"));
                 let name = name.ok_or_else(unnamed)?.trim_start_matches("./").to_owned();
                 let mut content = |most: u64| {
                     let mut bytes = Vec::new();
