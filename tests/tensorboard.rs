@@ -64,7 +64,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
     found
 }
 
-fn bytes_of<'a>(message: &'a [u8], number: u64) -> Option<&'a [u8]> {
+fn bytes_of(message: &[u8], number: u64) -> Option<&[u8]> {
     fields(message).into_iter().find_map(|(at, field)| match field {
         Field::Bytes(bytes) | Field::Fixed(bytes) if at == number => Some(bytes),
         _ => None,

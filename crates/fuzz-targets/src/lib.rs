@@ -13,7 +13,7 @@ mod program;
 use std::{cell::OnceCell, fs, path::Path};
 
 pub use self::{
-    data::{archive, cifar, digits, idx, image, npy, npz, safetensors},
+    data::{archive, cifar, digits, idx, image, npy, npz, parquet, safetensors, webdataset},
     models::{checkpoint, diffusers, pytorch},
     program::{config, metric, results},
 };
@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "archive", run: archive },
     Target { name: "checkpoint", run: checkpoint },
     Target { name: "cifar", run: cifar },
@@ -40,9 +40,11 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "metric", run: metric },
     Target { name: "npy", run: npy },
     Target { name: "npz", run: npz },
+    Target { name: "parquet", run: parquet },
     Target { name: "pytorch", run: pytorch },
     Target { name: "results", run: results },
     Target { name: "safetensors", run: safetensors },
+    Target { name: "webdataset", run: webdataset },
 ];
 
 /// What stands between the files of an input that has several.

@@ -171,6 +171,7 @@ impl ImageFolderConfig {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }

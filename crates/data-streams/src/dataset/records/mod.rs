@@ -88,11 +88,11 @@ impl<F: Format> Source<'_, F> {
         match self.eval {
             Some(eval) => {
                 let eval = self.part(eval, true, &mut broken)?;
-                let classes = self.classes(&[&train, &eval])?;
+                let classes = classes(&[&train, &eval])?;
                 DatasetPair::new(self.set(train, &classes)?, self.set(eval, &classes)?)
             }
             None => {
-                let classes = self.classes(&[&train])?;
+                let classes = classes(&[&train])?;
                 self.divided(&self.set(train, &classes)?)
             }
         }
@@ -115,7 +115,7 @@ impl<F: Format> Source<'_, F> {
             part => Some(part?),
         };
         let parts: Vec<&Part> = [Some(&own), other.as_ref()].into_iter().flatten().collect();
-        let classes = self.classes(&parts)?;
+        let classes = classes(&parts)?;
         self.set(own, &classes)
     }
 
@@ -150,18 +150,6 @@ impl<F: Format> Source<'_, F> {
         Ok(part)
     }
 
-    fn classes(&self, parts: &[&Part]) -> Result<Classes, DataError> {
-        let named: Vec<&Part> = parts.iter().copied().filter(|part| part.names.is_some()).collect();
-        if named.len() == 2 && named[0].names != named[1].names {
-            let problem = format!("its classes have other names than those of {}", named[0].file.display());
-            return Err(DataError::Format { path: named[1].file.clone(), problem });
-        }
-        let labels: Vec<&[Label]> = parts.iter().map(|part| &part.labels[..]).collect();
-        let names = named.first().and_then(|part| part.names.clone());
-        Classes::of(&labels, names)
-            .map_err(|problem| DataError::Format { path: parts[0].file.clone(), problem })
-    }
-
     fn set(&self, part: Part, classes: &Classes) -> Result<ImageDataset, DataError> {
         let format = |problem: String| DataError::Format { path: part.file.clone(), problem };
         let labels = classes.numbers(&part.labels).map_err(format)?;
@@ -182,4 +170,16 @@ impl<F: Format> Source<'_, F> {
         let rest: Vec<usize> = (0..whole.len()).filter(|i| held_out.binary_search(i).is_err()).collect();
         DatasetPair::new(whole.select(&rest), whole.select(&held_out))
     }
+}
+
+/// The classes of all parts.
+fn classes(parts: &[&Part]) -> Result<Classes, DataError> {
+    let named: Vec<&Part> = parts.iter().copied().filter(|part| part.names.is_some()).collect();
+    if named.len() == 2 && named[0].names != named[1].names {
+        let problem = format!("its classes have other names than those of {}", named[0].file.display());
+        return Err(DataError::Format { path: named[1].file.clone(), problem });
+    }
+    let labels: Vec<&[Label]> = parts.iter().map(|part| &part.labels[..]).collect();
+    let names = named.first().and_then(|part| part.names.clone());
+    Classes::of(&labels, names).map_err(|problem| DataError::Format { path: parts[0].file.clone(), problem })
 }

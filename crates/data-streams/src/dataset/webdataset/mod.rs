@@ -85,6 +85,7 @@ fn three() -> usize {
     3
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }
