@@ -158,6 +158,35 @@ fn pictures_and_tensors_of_ones_own_can_be_trained_on() {
     assert_eq!(results["stream"]["tasks"][1]["train"], 4);
 }
 
+/// Twelve pictures of three classes, in the files of `tools/golden/records.py`.
+#[test]
+fn records_of_parquet_files_and_tars_can_be_trained_on() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data-streams/tests/fixtures/records");
+    let fixtures = fixtures.canonicalize().unwrap();
+    for (kind, eval, third) in
+        [("parquet", "train-00001-of-00002.parquet", "cat"), ("webdataset", "train-1.tar", "2")]
+    {
+        let scratch = Scratch::new();
+        let (eval, size) = (format!("data.{kind}.eval={eval}"), format!("data.{kind}.size=8"));
+        let settings = [
+            eval.as_str(),
+            &size,
+            "stream.class_incremental.experiences=3",
+            "model.block_out_channels=[8, 16]",
+        ];
+        let mut arguments =
+            vec!["--data-dir", fixtures.to_str().unwrap(), "--set", "model.norm_num_groups=4"];
+        settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+        let results =
+            run_shortened(&scratch, &config(&format!("{kind}/replay.toml")), "finetune", &arguments);
+        let tasks = &results["stream"]["tasks"];
+        assert_eq!(
+            (&tasks[2]["name"], &tasks[2]["train"], &tasks[2]["eval"]),
+            (&third.into(), &4.into(), &2.into())
+        );
+    }
+}
+
 #[test]
 fn lists_name_every_data_set_and_stream_with_its_options() {
     let scratch = Scratch::new();

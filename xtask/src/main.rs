@@ -1,9 +1,10 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants`, `man`
-//! and `gpu-check`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants`, `man`,
+//! `gpu-check`, `dist` and `wheel`.
 
 mod bench;
 mod build;
 mod child;
+mod dist;
 mod fuzz;
 mod gpu_check;
 mod kill_test;
@@ -13,6 +14,7 @@ mod order;
 mod profile;
 mod sanitize;
 mod validate;
+mod wheel;
 
 use clap::{Parser, Subcommand};
 
@@ -45,6 +47,10 @@ enum Command {
     Man(man::ManArgs),
     /// Where the time of a training step goes, kernel by kernel
     Profile(profile::ProfileArgs),
+    /// A release archive with its SHA-256: program, licences, README, and completions and man pages where there are any
+    Dist(dist::DistArgs),
+    /// A wheel with the program and the Python module; with --test, pytest on it in a fresh virtual environment
+    Wheel(wheel::WheelArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,5 +64,7 @@ fn main() -> anyhow::Result<()> {
         Command::Mutants(args) => mutants::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Profile(args) => profile::run(&args),
+        Command::Dist(args) => dist::run(&args),
+        Command::Wheel(args) => wheel::run(&args),
     }
 }

@@ -1,12 +1,18 @@
 //! Helpers that tests share: every built-in choice describes itself and its options, and its file has an example that
 //! parses; files of NumPy.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use cldiff_choices::List;
 use schemars::SchemaGenerator;
 use serde_json::Value;
 use zip::{ZipWriter, write::SimpleFileOptions};
+
+use crate::ImageDataset;
 
 /// The first example of configuration in the file of a choice, `src/FOLDER/NAME.rs` or `src/FOLDER/NAME/mod.rs`.
 pub(crate) fn documented_example(folder: &str, name: &str) -> String {
@@ -61,4 +67,33 @@ pub(crate) fn npz(path: &Path, arrays: &[(&str, Vec<u8>)]) {
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap();
+}
+
+/// A file or folder of `tests/fixtures`.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The twelve pictures and labels of `tools/golden/records.py`.
+pub(crate) struct Expected(Value);
+
+impl Expected {
+    pub(crate) fn read() -> Self {
+        let text = fs::read_to_string(fixture("records/expected.json")).unwrap();
+        Self(serde_json::from_str(&text).unwrap())
+    }
+
+    /// The set has these and no others.
+    pub(crate) fn check(&self, set: &ImageDataset) {
+        let numbers = |value: &Value| -> Vec<usize> {
+            value.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
+        };
+        let shape = set.shape();
+        assert_eq!([shape.channels, shape.height, shape.width].to_vec(), numbers(&self.0["shape"]));
+        assert_eq!(set.labels(), numbers(&self.0["labels"]));
+        for (i, pixels) in self.0["pixels"].as_array().unwrap().iter().enumerate() {
+            let found: Vec<usize> = set.pixels_of(i).iter().map(|&p| usize::from(p)).collect();
+            assert_eq!(found, numbers(pixels), "picture {i}");
+        }
+    }
 }

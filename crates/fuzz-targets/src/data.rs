@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, io::Write, path::Path};
 
 use data_streams::{
-    Archive, DataError, ImageDataset, ImageSize, Split, Unpack,
+    Archive, DataError, DatasetOptions, ImageDataset, ImageSize, Places, Split, Unpack,
     dataset::{
         cifar::load_cifar_split,
         cifar10::CIFAR10,
@@ -12,6 +12,8 @@ use data_streams::{
         idx::IdxSource,
         image_folder::{Fit, ImageFolderConfig},
         mnist::MNIST_CLASSES,
+        parquet::ParquetConfig,
+        webdataset::WebDatasetConfig,
     },
     fetch::unpack,
 };
@@ -148,6 +150,59 @@ pub fn image(data: &[u8]) {
             assert_eq!(set.pixels_of(0), set.pixels_of(1));
         }
     });
+}
+
+/// A Parquet file of pictures and labels.
+pub fn parquet(data: &[u8]) {
+    let (choice, file) = choice(data);
+    in_directory(|dir| {
+        write(&dir.join("set.parquet"), file);
+        let config = ParquetConfig {
+            train: "set.parquet".into(),
+            eval: Some("set.parquet".into()),
+            image: None,
+            label: None,
+            size: (choice & 1 == 0).then_some(8),
+            fit: if choice & 1 == 0 { Fit::Crop } else { Fit::Exact },
+            channels: if choice & 0x10 == 0 { 3 } else { 1 },
+            skip_broken: usize::from(choice >> 5),
+            eval_share: 0.5,
+        };
+        records(&config, dir);
+    });
+}
+
+/// A tar of pictures and labels in WebDataset's form, plain or gzipped.
+pub fn webdataset(data: &[u8]) {
+    let (choice, file) = choice(data);
+    let name = if choice & 0x10 == 0 { "set.tar" } else { "set.tar.gz" };
+    in_directory(|dir| {
+        write(&dir.join(name), file);
+        let config = WebDatasetConfig {
+            train: name.into(),
+            eval: Some(name.into()),
+            image: None,
+            label: ["cls", "txt", "json"][usize::from(choice % 3)].into(),
+            label_key: "label".into(),
+            size: (choice & 0x20 == 0).then_some(8),
+            fit: if choice & 0x20 == 0 { Fit::Stretch } else { Fit::Exact },
+            channels: 3,
+            skip_broken: 1,
+            eval_share: 0.5,
+        };
+        records(&config, dir);
+    });
+}
+
+/// A set of records is the same as either split of itself.
+fn records(config: &impl DatasetOptions, dir: &Path) {
+    let places = Places { data_dir: Some(dir.to_owned()), cache: dir.to_owned() };
+    let set = config.build_split(&places, Split::Train);
+    check(&set);
+    if let Ok(set) = set {
+        let again = config.build_split(&places, Split::Eval).expect("it was read before");
+        assert_eq!(set.content_hash(), again.content_hash());
+    }
 }
 
 /// An archive: a tar that is gzipped here, a tar.gz, or a zip. Nothing is written but the members, in their directory.

@@ -15,7 +15,7 @@ use std::{cell::OnceCell, fs, path::Path};
 
 pub use self::{
     arrays::{arrays, npy, npz, safetensors},
-    data::{archive, cifar, digits, idx, image, pickled_cifar},
+    data::{archive, cifar, digits, idx, image, parquet, pickled_cifar, webdataset},
     models::{checkpoint, diffusers, pytorch, weights},
     program::{config, events, manifest, metric, results},
 };
@@ -30,7 +30,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 21] = [
     Target { name: "archive", run: archive },
     Target { name: "arrays", run: arrays },
     Target { name: "checkpoint", run: checkpoint },
@@ -45,10 +45,12 @@ pub const TARGETS: [Target; 19] = [
     Target { name: "metric", run: metric },
     Target { name: "npy", run: npy },
     Target { name: "npz", run: npz },
+    Target { name: "parquet", run: parquet },
     Target { name: "pickled_cifar", run: pickled_cifar },
     Target { name: "pytorch", run: pytorch },
     Target { name: "results", run: results },
     Target { name: "safetensors", run: safetensors },
+    Target { name: "webdataset", run: webdataset },
     Target { name: "weights", run: weights },
 ];
 

@@ -352,6 +352,9 @@ pub struct RunArgs {
     /// Go on with the run in --out: finished cells are kept, and a run that is not there is started
     #[arg(long)]
     pub resume: bool,
+    /// Write event files for TensorBoard too: tensorboard --logdir DIR/cells
+    #[arg(long)]
+    pub tensorboard: bool,
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,

@@ -61,6 +61,11 @@ impl CellDirectory {
         self.root.join("state")
     }
 
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// What happens, at its end.
     ///
     /// # Errors

@@ -35,12 +35,20 @@ fn paste(canvas: &mut RgbaImage, pixels: &[u8], shape: ImageShape, (left, top): 
     }
 }
 
+/// A grid as PNG.
+///
+/// # Errors
+/// If the encoder refuses it.
+pub fn png(image: &RgbaImage) -> io::Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
+    Ok(bytes.into_inner())
+}
+
 /// Writes a grid.
 ///
 /// # Errors
 /// If the file cannot be written, with its name.
 pub fn save(image: &RgbaImage, path: &Path) -> io::Result<()> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other).map_err(named(path))?;
-    write_whole(path, bytes.get_ref())
+    write_whole(path, &png(image).map_err(named(path))?)
 }

@@ -13,5 +13,6 @@ pub mod output;
 mod pictures;
 pub(crate) mod published;
 pub mod run_directory;
+pub mod tensorboard;
 pub mod tensors;
 pub mod weights;

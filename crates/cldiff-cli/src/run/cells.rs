@@ -13,6 +13,7 @@ use data_streams::{ImageDataset, Stream};
 use ddpm_core::CoreError;
 
 use super::{
+    board::Board,
     interrupt,
     jobs::side_by_side,
     numbers::cell_result,
@@ -48,6 +49,8 @@ pub struct Runner<'a> {
     pub directory: &'a RunDirectory,
     /// What is shown meanwhile.
     pub progress: &'a Progress,
+    /// Whether cells write event files for TensorBoard.
+    pub tensorboard: bool,
     /// Set when the run cannot go on, for the cells that are going on.
     pub stop: AtomicBool,
 }
@@ -155,8 +158,10 @@ impl Runner<'_> {
             self.progress.say(&format!("{title}  a damaged state is left out: {error}"));
         }
         let mut log = directory.open_log()?;
+        let mut board = self.tensorboard.then(|| Board::new(directory, spec, self.stream));
         if state.is_none() {
             log.begun()?;
+            board.as_mut().map_or(Ok(()), Board::begun)?;
         }
         if worker.engine.warms_up() {
             self.progress.advance(0, || format!("{title}  warming up: kernels are compiled and tuned"));
@@ -164,6 +169,7 @@ impl Runner<'_> {
         let mut observer = Observer {
             directory,
             log,
+            board,
             states: StateKeeper::new(self.config.checkpoints, states),
             progress: self.progress,
             title,

@@ -1,5 +1,6 @@
 //! `cldiff run`.
 
+mod board;
 mod cells;
 mod interrupt;
 mod jobs;
@@ -59,9 +60,7 @@ fn one(args: &RunArgs) -> Result<(), Failure> {
     let mut directory = RunDirectory::open(args, config, manifest)?;
     drop(slow);
     opening::say(&progress, config, &stream, &engines, &directory);
-    let is_gpu = Backend::named(engines[0].backend()).is_some_and(|backend| backend.is_gpu);
-    let jobs = cells_at_a_time(args.jobs.unwrap_or(engines.len()), is_gpu);
-    let (results, failed) = match results(&engines, jobs, &stream, &loaded, &mut directory, &progress) {
+    let (results, failed) = match results(&engines, args, &stream, &loaded, &mut directory, &progress) {
         Ok(both) => both,
         Err(failure) => {
             directory.leave(&failure);
@@ -79,7 +78,7 @@ fn one(args: &RunArgs) -> Result<(), Failure> {
 /// Trains and evaluates all cells. The results, and what to say of cells that failed.
 fn results(
     engines: &[Box<dyn Engine>],
-    jobs: usize,
+    args: &RunArgs,
     stream: &Stream,
     loaded: &Loaded,
     directory: &mut RunDirectory,
@@ -92,8 +91,11 @@ fn results(
     let directory = &*directory;
     let of_each = engines.iter().zip(&references);
     let of_each = of_each.map(|(engine, reference)| Worker { engine: &**engine, reference });
+    let is_gpu = Backend::named(engines[0].backend()).is_some_and(|backend| backend.is_gpu);
+    let jobs = cells_at_a_time(args.jobs.unwrap_or(engines.len()), is_gpu);
     let workers = of_each.cycle().take(jobs.min(config.cells().len())).collect();
-    let runner = Runner { workers, stream, config, directory, progress, stop: AtomicBool::new(false) };
+    let (tensorboard, stop) = (args.tensorboard, AtomicBool::new(false));
+    let runner = Runner { workers, stream, config, directory, progress, tensorboard, stop };
     let Cells { mut finished, failed } = runner.run()?;
     references::compare(&mut finished);
     let told = (!failed.is_empty()).then(|| cells_failed(&failed, finished.len(), directory));

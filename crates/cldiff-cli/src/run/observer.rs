@@ -14,7 +14,7 @@ use cldiff_engine::{
 use data_streams::Stream;
 use serde_json::json;
 
-use super::{interrupt, samples::SampleNumbers, title::Title};
+use super::{board::Board, interrupt, samples::SampleNumbers, title::Title};
 use crate::{
     config::CheckpointsConfig,
     files::{
@@ -28,6 +28,8 @@ use crate::{
 pub struct Observer<'a> {
     pub directory: &'a CellDirectory,
     pub log: EventLog,
+    /// None without event files.
+    pub board: Option<Board>,
     pub states: StateKeeper,
     pub progress: &'a Progress,
     pub title: Title,
@@ -53,6 +55,9 @@ impl CellObserver for Observer<'_> {
             let line = json!({"event": "train", "task": tick.experience, "step": tick.step, "loss": loss});
             // A full disk shows where the results are written; a lost line of the log does not end a run.
             let _ = self.log.add(&line);
+            if let Some(board) = &mut self.board {
+                let _ = board.loss(tick.experience, tick.step, loss);
+            }
         }
         let stop = interrupt::asked() || self.stop.load(Ordering::SeqCst);
         if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -60,6 +65,7 @@ impl CellObserver for Observer<'_> {
 
     fn resumed(&mut self, experience: usize, steps: usize) -> Result<(), EngineError> {
         self.log.add(&json!({"event": "resumed", "task": experience, "step": steps}))?;
+        self.board.as_mut().map_or(Ok(()), |board| board.resumed(experience, steps))?;
         // About; tasks differ.
         self.progress.skip(self.work * experience as u64 / self.stream.len() as u64);
         self.progress.say(&format!("{}  goes on in task {}, step {}", self.title, experience + 1, steps + 1));
@@ -87,6 +93,7 @@ impl CellObserver for Observer<'_> {
             line["missing"] = json!(missing);
         }
         self.log.add(&line)?;
+        self.board.as_mut().map_or(Ok(()), |board| board.evaluated(evaluation, &line, &picture))?;
         let fid = evaluation.metrics.get(&SampleMetric::FID);
         self.progress.say(&format!(
             "{}  after task {}/{}: FID over tasks seen {}, on task 1 {}",

@@ -155,7 +155,7 @@ impl Lines {
         if self.quiet {
             return;
         }
-        for line in wrap(line, of_stderr()).lines() {
+        for line in wrap(line, of_stderr()).split('\n') {
             if self.on_terminal {
                 self.bar.println(line);
             } else {

@@ -22,9 +22,11 @@ pub mod mnist;
 mod named;
 mod options;
 mod pair;
+pub mod parquet;
 mod pickled_cifar;
 mod places;
 mod published;
+mod records;
 mod resample;
 pub mod several;
 mod shape;
@@ -32,6 +34,7 @@ mod stratified;
 pub mod tensors;
 #[cfg(test)]
 mod tests;
+pub mod webdataset;
 
 use cldiff_choices::choice;
 
@@ -59,5 +62,7 @@ choice! {
     digits::DigitsConfig,
     image_folder::ImageFolderConfig,
     tensors::TensorsConfig,
+    parquet::ParquetConfig,
+    webdataset::WebDatasetConfig,
     several::SeveralConfig,
 }

@@ -35,7 +35,7 @@ fn every_data_set_says_what_it_and_its_options_are() {
 #[test]
 fn every_data_set_parses_from_its_example_and_is_written_back() {
     let names = DataConfig::list().names();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 13);
     for name in names {
         let example = Example { data: parse(&documented_example("dataset", name)) };
         assert_eq!(example.data.name(), name);
@@ -65,7 +65,17 @@ fn a_name_alone_means_what_needs_no_options() {
         (Some("fashion_mnist"), Some("fashion_mnist"))
     );
     assert_eq!(DataConfig::of_name("emnist-letters"), Some(parse("[data.emnist]\nsplit = \"letters\"\n")));
-    for none in ["tensors", "image_folder", "several", "imagenet", "emnist-digit", "mnist-letters", ""] {
+    for none in [
+        "tensors",
+        "parquet",
+        "webdataset",
+        "image_folder",
+        "several",
+        "imagenet",
+        "emnist-digit",
+        "mnist-letters",
+        "",
+    ] {
         assert_eq!(name(none), None, "{none}");
     }
     let all: Vec<String> = DataConfig::without_options().iter().map(DataConfig::public_name).collect();

@@ -15,7 +15,7 @@ mod published;
 pub use self::{
     broken::Broken,
     left_out::{LeftOut, Why},
-    picture::{dimensions, open},
+    picture::{dimensions, open, read},
     pictures::{EXTENSIONS, Found, entries, pictures},
     published::{matching, one_of},
 };

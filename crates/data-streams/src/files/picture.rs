@@ -51,6 +51,14 @@ pub fn open(path: &Path) -> Result<DynamicImage, DataError> {
     decode(&bytes).map_err(|problem| DataError::broken(path, problem))
 }
 
+/// Decodes a picture that is in memory, upright; messages call it `name`.
+///
+/// # Errors
+/// As [`open`], but for files that cannot be read.
+pub fn read(name: &Path, bytes: &[u8]) -> Result<DynamicImage, DataError> {
+    decode(bytes).map_err(|problem| DataError::broken(name, problem))
+}
+
 fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(format!("more than {MOST_BYTES} bytes"));

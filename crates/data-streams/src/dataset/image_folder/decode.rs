@@ -19,7 +19,7 @@ const MOST_PIXELS: u64 = 1 << 25;
 
 /// What every picture becomes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(in crate::dataset) struct Target<'a> {
     /// The shape.
     pub shape: ImageShape,
     /// How the picture gets its size.
@@ -30,7 +30,16 @@ pub(super) struct Target<'a> {
 
 /// Decodes a picture into `pixels`, channel after channel.
 pub(super) fn decode(path: &Path, target: Target, pixels: &mut [u8]) -> Result<(), DataError> {
-    let image = files::open(path)?;
+    fitted(files::open(path)?, path, target, pixels)
+}
+
+/// Brings a picture that is decoded, and is called `path` in messages, to its size.
+pub(in crate::dataset) fn fitted(
+    image: DynamicImage,
+    path: &Path,
+    target: Target,
+    pixels: &mut [u8],
+) -> Result<(), DataError> {
     let (height, width) = (target.shape.height as u32, target.shape.width as u32);
     let right = (image.height(), image.width()) == (height, width);
     let image = match target.fit {

@@ -12,7 +12,7 @@
 //! fit = "crop"
 //! ```
 
-mod decode;
+pub(super) mod decode;
 mod find;
 
 use std::path::{Path, PathBuf};
@@ -172,6 +172,7 @@ impl ImageFolderConfig {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }

@@ -93,8 +93,8 @@ impl TensorsConfig {
         let (train_images, train_labels) = self.read(&train, Split::Train)?;
         let (eval_images, eval_labels) = self.read(&eval, Split::Eval)?;
         let classes = self.classes(&train, &[&train_labels, &eval_labels])?;
-        let train = self.set(&train, train_images, &train_labels, &classes)?;
-        DatasetPair::new(train, self.set(&eval, eval_images, &eval_labels, &classes)?)
+        let train = set(&train, train_images, &train_labels, &classes)?;
+        DatasetPair::new(train, set(&eval, eval_images, &eval_labels, &classes)?)
     }
 
     /// Reads the file of one split, and of the other no more than its labels, if it is there: the classes are those of
@@ -111,7 +111,7 @@ impl TensorsConfig {
         let others = others.transpose()?;
         all.extend(&others);
         let classes = self.classes(&path, &all)?;
-        self.set(&path, images, &labels, &classes)
+        set(&path, images, &labels, &classes)
     }
 
     fn path(&self, base: Option<&Path>, split: Split) -> PathBuf {
@@ -145,20 +145,14 @@ impl TensorsConfig {
         let pixels = if channels_last { planes(&pixels, shape) } else { pixels };
         Ok((Images { shape, pixels }, labels))
     }
+}
 
-    fn set(
-        &self,
-        path: &Path,
-        images: Images,
-        labels: &Labels,
-        classes: &Classes,
-    ) -> Result<ImageDataset, DataError> {
-        let labels = classes
-            .classes(&labels.values)
-            .map_err(|problem| DataError::Format { path: path.to_owned(), problem })?;
-        let name = path.file_stem().map_or_else(|| "tensors".into(), |name| name.to_string_lossy());
-        ImageDataset::new(&name, images.shape, classes.names.clone(), images.pixels, labels)
-    }
+fn set(path: &Path, images: Images, labels: &Labels, classes: &Classes) -> Result<ImageDataset, DataError> {
+    let labels = classes
+        .classes(&labels.values)
+        .map_err(|problem| DataError::Format { path: path.to_owned(), problem })?;
+    let name = path.file_stem().map_or_else(|| "tensors".into(), |name| name.to_string_lossy());
+    ImageDataset::new(&name, images.shape, classes.names.clone(), images.pixels, labels)
 }
 
 /// The images of a file.
