@@ -46,7 +46,11 @@ impl Scratch {
 
     /// The program in this directory, with a cache in it; nothing that the user has set or kept reaches it.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cldiff"));
+        self.clean(Command::new(env!("CARGO_BIN_EXE_cldiff")))
+    }
+
+    /// Any program in this directory, likewise.
+    pub fn clean(&self, mut command: Command) -> Command {
         for variable in USERS {
             command.env_remove(variable);
         }
