@@ -78,6 +78,12 @@ fn run_page(page: &Page, cache: &std::path::Path) -> Page {
             Directive::File(name) => shell.write(name, &block.text()),
             Directive::NotRun => shell.parse(page, &block),
             Directive::Needs(fixture) => fixtures::make(fixture, &shell),
+            Directive::From(path) => assert!(
+                Page::is_part_of(&block, path),
+                "{}:{}: the block is no part of {path}",
+                page.name,
+                block.line
+            ),
             Directive::Run | Directive::Fails => {}
         }
         if !block.directive.runs() {

@@ -15,8 +15,10 @@ pub enum Directive {
     Fails,
     /// `needs NAME`: the commands run once the fixture NAME is there.
     Needs(String),
-    /// `file NAME`: the block is the content of a file.
+    /// `file NAME`: the block is the content of a file in the scratch directory.
     File(String),
+    /// `from PATH`: the block is a part of a file of the repository, which the compiler checks.
+    From(String),
     /// `not run: REASON`: the commands are parsed.
     NotRun,
 }
@@ -25,6 +27,7 @@ impl Directive {
     fn read(comment: &str) -> Self {
         match comment.split_once(' ') {
             Some(("file", name)) => Self::File(name.to_owned()),
+            Some(("from", path)) => Self::From(path.to_owned()),
             Some(("needs", name)) => Self::Needs(name.to_owned()),
             Some(("not", reason)) if reason.starts_with("run: ") => Self::NotRun,
             None if comment == "fails" => Self::Fails,
@@ -150,6 +153,13 @@ impl Page {
             }
         }
         blocks
+    }
+
+    /// Whether a block is a part of a file of the repository.
+    pub fn is_part_of(block: &Block, path: &str) -> bool {
+        let text = fs::read_to_string(repository().join(path)).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.windows(block.lines.len()).any(|window| window == block.lines)
     }
 
     /// The commands in backticks within sentences, without those that stand for several.

@@ -156,19 +156,31 @@ fn is_required(part: &Value, key: &str) -> bool {
     part["required"].as_array().is_some_and(|keys| keys.iter().any(|required| required == key))
 }
 
-/// A sentence of the schema in a cell of a table; a link to an item of the code becomes its name.
+/// A sentence of the schema in a cell of a table; a link to an item of the code becomes its text.
 fn of(value: &Value, key: &str) -> String {
     let text = value[key].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
     let mut told = String::new();
     let mut rest = text.as_str();
-    while let Some(start) = rest.find("[`") {
-        let link = &rest[start..];
-        told.push_str(&rest[..start]);
-        let Some(end) = link.find("`]") else { break };
-        told.push_str(&link[1..=end]);
-        let after = &link[end + 2..];
-        let target = after.strip_prefix('(').and_then(|inner| inner.find(')')).map_or(0, |end| end + 2);
-        rest = &after[target..];
+    while let Some((before, link)) = rest.split_once('[') {
+        told.push_str(before);
+        let Some((inner, after)) = link.split_once(']') else { break };
+        let target = after.strip_prefix('(').and_then(|after| after.split_once(')'));
+        let is_link = inner.starts_with('`') && inner.ends_with('`');
+        match target.filter(|(target, _)| is_link || target.contains("::")) {
+            Some((_, after)) => {
+                told.push_str(inner);
+                rest = after;
+            }
+            None if is_link => {
+                told.push_str(inner);
+                rest = after;
+            }
+            // A list, as in `[5, 2, 3]`.
+            None => {
+                told.push('[');
+                rest = link;
+            }
+        }
     }
     told + rest
 }
@@ -201,7 +213,7 @@ fn a_part_is_described_once_and_linked_by_its_path() {
         "required": ["n"],
         "$defs": {
             "A": { "oneOf": [
-                { "description": "Plain [`x`](X::y) | y", "const": "plain" },
+                { "description": "Plain [`x`](X::y) | [y](Y::z), [`w`] of `[1, 2]`", "const": "plain" },
                 { "description": "Deep.", "properties": { "deep": { "$ref": "#/$defs/B" } } },
                 { "properties": { "flat": { "properties": { "gamma": { "type": "number", "default": 0.899_999_976_158_142_1 } } } } },
             ] },
@@ -213,7 +225,7 @@ fn a_part_is_described_once_and_linked_by_its_path() {
     for expected in [
         "| `a` | [`a`](#a) | `{ b = 1 }` | An a. |",
         "| `n` | integer | required |  |",
-        "| `\"plain\"` | Plain `x` \\| y. |",
+        "| `\"plain\"` | Plain `x` \\| y, `w` of `[1, 2]`. |",
         "| `deep = { .. }` | Deep. Keys: [`a.deep`](#adeep). |",
         "| `flat = { .. }` | `gamma` (number, default `0.9`): |",
         "## `a.deep`",
