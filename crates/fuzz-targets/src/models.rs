@@ -74,7 +74,7 @@ pub fn checkpoint(data: &[u8]) {
                     assert_eq!(tensor.num_elements(), tensor.shape.iter().product::<usize>());
                 }
             }
-            // What could not be read is told with its file.
+            // An unreadable state is told with its file.
             None => assert!(damaged.len() == 1 && damaged[0].to_string().contains("000001")),
         }
     });
