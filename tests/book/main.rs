@@ -29,7 +29,8 @@ const REST: &str = "...";
 
 /// The words of an output that no machine changes: letters alone, four or more.
 fn words(lines: &[String]) -> BTreeSet<String> {
-    let tokens = lines.iter().flat_map(|line| line.split(|c: char| c.is_whitespace() || "│┆┌└┐┘─═".contains(c)));
+    let tokens =
+        lines.iter().flat_map(|line| line.split(|c: char| c.is_whitespace() || "│┆┌└┐┘─═".contains(c)));
     let trimmed = tokens.map(|token| token.trim_matches(|c: char| c.is_ascii_punctuation()));
     trimmed
         .filter(|word| word.chars().count() >= 4 && word.chars().all(char::is_alphabetic))
@@ -62,7 +63,8 @@ fn run(shell: &Shell, page: &Page, block: &Block) -> Vec<(Command, Vec<String>)>
         );
         let (status, output) = shell.run(&command.text);
         assert_eq!(status, Some(expected), "{}:{}: {}\n{output}", page.name, command.line, command.text);
-        let output = shortened(output.lines().map(str::trim_end).map(str::to_owned).collect(), &command.output);
+        let output =
+            shortened(output.lines().map(str::trim_end).map(str::to_owned).collect(), &command.output);
         (command, output)
     });
     run.collect()
@@ -98,9 +100,13 @@ fn run_page(page: &Page, cache: &std::path::Path) -> Page {
                 moved += written.replace(&command, moved, output);
             } else {
                 assert_eq!(
-                    told, found,
+                    told,
+                    found,
                     "{}:{}: the output of `{}` has other words: write it by CLDIFF_WRITE_DOCS=1, see {}",
-                    page.name, command.line, command.text, file!()
+                    page.name,
+                    command.line,
+                    command.text,
+                    file!()
                 );
             }
         }
@@ -125,7 +131,12 @@ fn commands_of_pages_stand_in_blocks_that_run_or_say_why_not() {
         for block in page.blocks() {
             let is_shell = ["console", "sh"].contains(&block.language.as_str());
             let hidden = block.lines.iter().find(|line| shell::is_cldiff(line) && !is_shell);
-            assert!(hidden.is_none(), "{}:{}: {hidden:?} stands in no `sh` or `console`", page.name, block.line);
+            assert!(
+                hidden.is_none(),
+                "{}:{}: {hidden:?} stands in no `sh` or `console`",
+                page.name,
+                block.line
+            );
         }
     }
 }
@@ -135,8 +146,10 @@ fn commands_of_pages_stand_in_blocks_that_run_or_say_why_not() {
 fn commands_within_sentences_of_pages_are_understood() {
     let cache = tempfile::tempdir().unwrap();
     let shell = Shell::new(cache.path());
-    let told: BTreeSet<(String, String)> =
-        pages::all().iter().flat_map(|page| page.spans().map(|span| (span, page.name.clone())).collect::<Vec<_>>()).collect();
+    let told: BTreeSet<(String, String)> = pages::all()
+        .iter()
+        .flat_map(|page| page.spans().map(|span| (span, page.name.clone())).collect::<Vec<_>>())
+        .collect();
     for (command, page) in told {
         let (status, output) = shell.help_of(&command);
         assert_eq!(status, Some(0), "{page}: `{command}`\n{output}");
@@ -146,9 +159,10 @@ fn commands_within_sentences_of_pages_are_understood() {
 #[test]
 fn an_output_of_a_page_keeps_its_length_and_its_words() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(words(&lines("│ replay-1  3.68 │ passes ×10³\nin 12 minutes, sha 53ab; floor: one two")), {
-        ["passes", "floor"].map(str::to_owned).into()
-    });
+    assert_eq!(
+        words(&lines("│ replay-1  3.68 │ passes ×10³\nin 12 minutes, sha 53ab; floor: one two")),
+        { ["passes", "floor"].map(str::to_owned).into() }
+    );
     assert_eq!(shortened(lines("a\nb\nc"), &lines("x\n...")), lines("a\n..."));
     assert_eq!(shortened(lines("a\nb\nc"), &lines("x")), lines("a\nb\nc"));
 }

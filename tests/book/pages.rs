@@ -87,12 +87,14 @@ impl Block {
                     command.text.push_str(line.trim_start());
                     command.place = after..after;
                 }
-                (_, Some(text)) if !text.trim().is_empty() && !text.starts_with('#') => commands.push(Command {
-                    line: after,
-                    text: text.to_owned(),
-                    output: Vec::new(),
-                    place: after..after,
-                }),
+                (_, Some(text)) if !text.trim().is_empty() && !text.starts_with('#') => {
+                    commands.push(Command {
+                        line: after,
+                        text: text.to_owned(),
+                        output: Vec::new(),
+                        place: after..after,
+                    });
+                }
                 (Some(command), None) => {
                     command.output.push(line.clone());
                     command.place.end = after;
@@ -149,7 +151,12 @@ impl Page {
             } else if let Some(comment) = line.strip_prefix("<!-- book: ") {
                 directive = Directive::read(comment.strip_suffix(" -->").expect("a comment of one line"));
             } else if !line.is_empty() {
-                assert!(directive == Directive::Run, "{}:{}: no block follows the directive", self.name, i + 1);
+                assert!(
+                    directive == Directive::Run,
+                    "{}:{}: no block follows the directive",
+                    self.name,
+                    i + 1
+                );
             }
         }
         blocks
@@ -217,7 +224,10 @@ fn commands_of_a_page_have_their_outputs() {
     assert_eq!(blocks[0].directive, Directive::Needs("x".into()));
     let commands = blocks[0].commands();
     assert_eq!((commands[0].text.as_str(), commands[0].line), ("cldiff a --b", 4));
-    assert_eq!((&commands[0].output[..], commands[1].text.as_str()), (&["one".to_owned(), "two".into()][..], "ls"));
+    assert_eq!(
+        (&commands[0].output[..], commands[1].text.as_str()),
+        (&["one".to_owned(), "two".into()][..], "ls")
+    );
     assert_eq!((blocks[1].commands().len(), blocks[1].commands()[0].line), (1, 12));
     let moved = page.replace(&commands[0], 0, vec!["three".into()]);
     assert_eq!(moved + page.replace(&commands[1], moved, vec!["x".into(), "y".into()]), 1);

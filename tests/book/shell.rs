@@ -36,7 +36,8 @@ pub fn is_known(line: &str) -> bool {
 
 /// A command as the shell runs it: by the program's name.
 fn by_name(command: &str) -> String {
-    let without = command.strip_prefix(BY_CARGO).map(|rest| rest.trim_start().trim_start_matches("--").to_owned());
+    let without =
+        command.strip_prefix(BY_CARGO).map(|rest| rest.trim_start().trim_start_matches("--").to_owned());
     without.map_or_else(|| command.to_owned(), |rest| format!("cldiff {}", rest.trim_start()))
 }
 
@@ -116,7 +117,11 @@ impl Shell {
 
 #[test]
 fn commands_are_told_from_others() {
-    assert!(is_cldiff("$ cldiff") && is_cldiff("cargo run -p cldiff-cli -- list metrics") && !is_cldiff("cldiffs"));
+    assert!(
+        is_cldiff("$ cldiff")
+            && is_cldiff("cargo run -p cldiff-cli -- list metrics")
+            && !is_cldiff("cldiffs")
+    );
     assert!(is_known("ls runs") && !is_known("rm -r runs"));
     assert_eq!(by_name("cargo run -p cldiff-cli -- --config smoke"), "cldiff --config smoke");
     assert_eq!(by_name("cargo run -p cldiff-cli"), "cldiff ");

@@ -24,7 +24,10 @@ fn prose(document: &str) -> String {
 fn links(document: &str) -> Vec<String> {
     let prose = prose(document);
     let targets = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
-    targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:")).map(str::to_owned).collect()
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The heading's address, as GitHub and mdBook make it.
@@ -90,7 +93,9 @@ fn links_of_documents_lead_somewhere() {
             let (path, heading) = target(&document, &link);
             if !repository().join(&path).exists() {
                 broken.push(format!("{document}: {link}: there is no {path}"));
-            } else if let Some(heading) = heading.filter(|_| path.ends_with(".md")) {
+            } else if let Some(heading) =
+                heading.filter(|_| Path::new(&path).extension().is_some_and(|end| end == "md"))
+            {
                 let of_page = known.entry(path).or_insert_with_key(|path| anchors(&text(path)));
                 if !of_page.contains(&heading) {
                     broken.push(format!("{document}: {link}: there is no such heading"));

@@ -57,7 +57,8 @@ impl<'a> Book<'a> {
         let from = part["anyOf"].as_array().into_iter().flatten();
         let (parts, keys): (Vec<&Value>, Vec<&Value>) =
             from.partition(|value| self.part(value).is_some_and(|part| part["oneOf"].is_array()));
-        let inner = parts.into_iter().filter_map(|value| self.part(value)).flat_map(|part| self.choices(part));
+        let inner =
+            parts.into_iter().filter_map(|value| self.part(value)).flat_map(|part| self.choices(part));
         inner.chain(keys).collect()
     }
 
@@ -117,7 +118,11 @@ impl<'a> Book<'a> {
             return self.link(name, path);
         }
         if let Some(inner) = ["anyOf", "allOf", "oneOf"].iter().find_map(|key| value[key].as_array()) {
-            let kinds: Vec<String> = inner.iter().filter(|kind| kind["type"] != "null").map(|kind| self.kind(kind, path)).collect();
+            let kinds: Vec<String> = inner
+                .iter()
+                .filter(|kind| kind["type"] != "null")
+                .map(|kind| self.kind(kind, path))
+                .collect();
             return kinds.join(" or ");
         }
         match &value["type"] {
@@ -189,16 +194,17 @@ fn of(value: &Value, key: &str) -> String {
 fn toml(value: &Value) -> String {
     match value {
         Value::Object(keys) => {
-            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect();
+            let keys: Vec<String> =
+                keys.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect();
             format!("{{ {} }}", keys.join(", "))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
         // Numbers of 32 bits, as they were written.
         Value::Number(number) if number.is_f64() => {
             let number = number.as_f64().unwrap();
-            #[allow(clippy::cast_possible_truncation, reason = "compared with the number itself below")]
             let short = number as f32;
-            let is_short = (f64::from(short) - number).abs() == 0.0 && short.to_string().len() < number.to_string().len();
+            let is_short = (f64::from(short) - number).abs() == 0.0
+                && short.to_string().len() < number.to_string().len();
             if is_short { format!("{short:?}") } else { format!("{number:?}") }
         }
         other => other.to_string(),
