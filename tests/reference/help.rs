@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use crate::common::{Scratch, text};
 
+/// The width of a page of the book.
+const WIDTH: &str = "80";
+
 /// The help of the program, then that of each command, in the order in which the help lists them.
 pub fn page(scratch: &Scratch) -> String {
     let mut page = String::new();
@@ -12,7 +15,7 @@ pub fn page(scratch: &Scratch) -> String {
 }
 
 fn add(scratch: &Scratch, command: &[&str], page: &mut String) {
-    let output = scratch.cldiff(&[command, &["--help"]].concat());
+    let output = scratch.command().args(command).arg("--help").env("COLUMNS", WIDTH).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
     let help = text(&output.stdout);
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
