@@ -87,7 +87,7 @@ impl Shell {
             .args(["-c", command])
             .env("PATH", path)
             .env("CLDIFF_BOOK", more)
-            .env("COLUMNS", "80")
+            .envs([("COLUMNS", "80"), ("LC_ALL", "C.UTF-8")])
             .env("XDG_CACHE_HOME", &self.cache)
             // No device of a GPU is seen: the pages are those of a CPU.
             .envs([("CUDA_VISIBLE_DEVICES", ""), ("VK_DRIVER_FILES", "/"), ("VK_ICD_FILENAMES", "/")])
