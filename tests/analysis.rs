@@ -1,4 +1,4 @@
-//! What a run says about forgetting: the analyses in results.json agree with each other, and mistakes in their options
+//! Forgetting in the results of a run: the analyses in results.json agree with each other, and mistakes in their options
 //! are told.
 
 mod common;

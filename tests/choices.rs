@@ -55,7 +55,7 @@ fn rounded_products_are_another_training_and_a_setting_of_the_run() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         let results = results_without_cost(&scratch.path(out));
         assert!(fs::read_to_string(scratch.path(out).join("config.toml")).unwrap().contains("precision = "));
-        // What measures is the same: the floor is between real images.
+        // The measurement is the same: the floor is between real images.
         (results["cells"][0]["summary"]["bpd.final_average"].as_f64().unwrap(), results["floor"].clone())
     };
     let exact = bits("auto", &[]);
@@ -172,7 +172,7 @@ fn every_configuration_is_fine_and_can_be_shown() {
     let output = scratch.cldiff(&[&["config", "check"], &paths[..]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout).lines().count(), paths.len());
-    // What is shown is a configuration again.
+    // The configuration that is shown is one again.
     let shown = scratch.cldiff(&["config", "show", "--config", "smoke"]);
     fs::write(scratch.path("shown.toml"), &shown.stdout).unwrap();
     assert!(scratch.cldiff(&["config", "check", "shown.toml"]).status.success());

@@ -35,7 +35,7 @@ struct Smoke {
     life: Duration,
 }
 
-/// What a run leaves that must be the same, however often it was killed.
+/// The results of a run that must be the same, however often it was killed.
 #[derive(PartialEq)]
 struct Left {
     /// As text, so that every digit counts.

@@ -187,7 +187,7 @@ fn save_npz(path: &Path, arrays: &[(&str, Vec<u8>)]) {
     archive.finish().unwrap();
 }
 
-/// What pytorch-fid's `--save-stats` writes: NumPy arrays in a zip archive, here the mean 0 and the unit covariance.
+/// The form that pytorch-fid's `--save-stats` writes: NumPy arrays in a zip archive, here the mean 0 and the unit covariance.
 #[test]
 fn statistics_of_pytorch_fid_are_read() {
     let scratch = two_sets();

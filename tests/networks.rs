@@ -71,7 +71,7 @@ fn a_dit_is_trained_measured_saved_and_used() {
     let names: Vec<&str> = blocks.iter().map(|name| name.as_str().unwrap()).collect();
     assert_eq!(names, ["x_embedder", "blocks.0", "blocks.1", "blocks.2", "blocks.3"]);
 
-    // What the data decide is filled in, and read again.
+    // The keys that the data decide are filled in, and read again.
     let config = fs::read_to_string(dit.0.path("run/config.toml")).unwrap();
     assert!(config.contains("[model.dit]") && config.contains("num_classes = 10"), "{config}");
     let saved = json(dit.0.path("run/cells/finetune-0/checkpoints/after-task-2/config.json"));

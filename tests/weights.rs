@@ -153,7 +153,7 @@ fn converted_weights_are_found_and_told_by_their_hash() {
     assert!(found["fid"].as_f64().unwrap().abs() < 1e-6);
     let shown = succeeds(&scratch, &["config", "show", "--config", "inception.toml"]);
     assert!(shown.contains(entry["path"].as_str().unwrap()), "{shown}");
-    // What is there is not fetched again: nobody is asked.
+    // Weights that are there are not fetched again: no server is asked.
     let told = succeeds(&scratch, &["weights", "fetch", "--only-mirror", "--mirror", "http://127.0.0.1:1"]);
     assert!(told.contains("there already") && told.contains(sha256));
 

@@ -4,18 +4,29 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{names, repository, text};
 
+/// The documents under a folder.
+fn under(folder: &str) -> Vec<String> {
+    let inner = |name: String| {
+        let path = format!("{folder}/{name}");
+        match path.strip_suffix('/') {
+            // The book as mdBook writes it.
+            Some("docs/book") => Vec::new(),
+            Some(folder) => under(folder),
+            None => vec![path],
+        }
+    };
+    names(folder).into_iter().flat_map(inner).collect()
+}
+
 /// The documents of the repository that tell of it as it is.
-fn documents() -> Vec<String> {
+pub fn documents() -> Vec<String> {
     let is_document = |path: &String| {
         Path::new(path).extension().is_some_and(|end| end == "md") && !path.contains("CHANGELOG")
     };
     let of_root = names(".");
-    let of_folder =
-        |folder: &'static str| names(folder).into_iter().map(move |name| format!("{folder}/{name}"));
-    let of_docs = of_folder("docs").chain(of_folder("docs/strategies"));
     let of_crates = names("crates").into_iter().map(|name| format!("crates/{name}README.md"));
     let existing = of_crates.filter(|path| repository().join(path).is_file());
-    of_root.into_iter().chain(of_docs).chain(existing).filter(is_document).collect()
+    of_root.into_iter().chain(under("docs")).chain(existing).filter(is_document).collect()
 }
 
 /// The words in backticks and in parentheses of a document that are paths from the root of the repository.

@@ -1,6 +1,8 @@
-//! Checks of the house: each choice is named in its own file and in one list, and documents name files that exist.
+//! Checks of the house: each choice is named in its own file and in one list; documents name files that exist, and link to
+//! headings that exist.
 
 mod documents;
+mod links;
 mod members;
 mod source;
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::build::command;
 
-/// What libFuzzer needs of the compiler, as cargo-fuzz asks for it: counters, tables and traces of comparisons. No
+/// The compiler flags that libFuzzer needs, as cargo-fuzz sets them: counters, tables and traces of comparisons. No
 /// sanitizer: the readers have no `unsafe`.
 const FLAGS: [&str; 7] = [
     "-Cpasses=sancov-module",
@@ -37,7 +37,7 @@ pub(crate) struct FuzzArgs {
     seconds: u64,
 }
 
-/// What came of a target.
+/// The outcome of a target.
 struct Outcome {
     executions: u64,
     coverage: u64,

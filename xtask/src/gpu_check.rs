@@ -40,7 +40,7 @@ pub(crate) struct GpuCheckArgs {
     /// The workloads of the benchmark, the one that matters most first
     #[arg(long, value_delimiter = ',', default_value = "cifar-ddpm,mnist-small,fmnist-medium")]
     workload: Vec<String>,
-    /// What the network multiplies in them [default: auto, and bf16 on CUDA or f16 on wgpu]
+    /// Number format of the inputs of matrix products in them [default: auto, and bf16 on CUDA or f16 on wgpu]
     #[arg(long, value_delimiter = ',')]
     precision: Vec<String>,
     /// The configuration that the time of a whole run is taken of
@@ -54,7 +54,7 @@ pub(crate) struct GpuCheckArgs {
     out: PathBuf,
 }
 
-/// What was found, as it goes into the file.
+/// The findings, as they go into the file.
 struct Findings<'a> {
     out: &'a Path,
     text: String,
@@ -169,7 +169,7 @@ fn heading(args: &GpuCheckArgs) -> String {
     )
 }
 
-/// What a command printed, if it went well.
+/// The output of a command that succeeded.
 fn said(output: &Output) -> Result<String> {
     ensure!(output.status.success(), "{}\n{}", output.status, child::last_words(output));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

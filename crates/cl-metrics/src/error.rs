@@ -19,7 +19,7 @@ pub enum MetricError {
         key: String,
         /// The value found there.
         value: String,
-        /// What would be accepted.
+        /// The values that would be accepted.
         expected: String,
     },
     /// Something that a metric asks for without having said so in its needs.
@@ -69,21 +69,21 @@ pub enum MetricError {
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// Saved mean and covariance that are none.
     #[error("these are no statistics: {problem}")]
     Statistics {
-        /// What is wrong with them.
+        /// The problem.
         problem: String,
     },
-    /// What has no number: a decomposition that did not converge, a ratio to nothing.
+    /// A value without a number: a decomposition that did not converge, a ratio to nothing.
     #[error("{metric}: {problem}")]
     Numerics {
         /// The metric.
         metric: &'static str,
-        /// What went wrong.
+        /// The problem.
         problem: String,
     },
     /// From the data.

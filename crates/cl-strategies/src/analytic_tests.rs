@@ -1,4 +1,4 @@
-//! What strategies compute, against answers worked out by hand for a denoiser of one parameter.
+//! The losses and gradients of strategies, against answers worked out by hand for a denoiser of one parameter.
 
 use burn::{
     module::AutodiffModule,

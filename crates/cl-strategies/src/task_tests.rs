@@ -1,4 +1,4 @@
-//! What strategies do with a second and a third task, by hand: teachers are renewed, and shares are those of the task.
+//! Strategies in a second and a third task, by hand: teachers are renewed, and shares are those of the task.
 
 use burn::tensor::Tensor;
 

@@ -18,7 +18,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// What is asked for: its kind and number.
+/// The fault that is asked for: its kind and number.
 #[cfg(debug_assertions)]
 fn asked() -> Option<(String, u64)> {
     let asked = std::env::var("CLDIFF_FAULT").ok()?;

@@ -1,4 +1,4 @@
-//! What can go wrong in an engine.
+//! The errors of an engine.
 
 use cl_metrics::MetricError;
 use cl_strategies::StrategyError;

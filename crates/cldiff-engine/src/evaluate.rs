@@ -1,4 +1,4 @@
-//! What is measured after an experience: samples of every task seen, their distance to real images, and the losses
+//! The measurements after an experience: samples of every task seen, their distance to real images, and the losses
 //! along the timesteps on every task.
 
 use std::{cell::Cell, time::Instant};
@@ -190,7 +190,7 @@ impl<'a, B: Kernels> Evaluator<'a, B> {
         self.spec.evaluation.guidance.map(|scale| Guided::new(model, scale, null_class))
     }
 
-    /// What the samples of a task are asked for by.
+    /// The condition by which the samples of a task are asked for.
     fn conditioning(&self, requested: &[usize], task: usize) -> Conditioning {
         match self.spec.training.condition_on {
             ConditionOn::None => Conditioning::None,

@@ -75,7 +75,7 @@ impl<B: Kernels> Evaluator<'_, B> {
         Ok((0..drawn.len()).map(of_task).collect())
     }
 
-    /// Which samples show a class of task `j`, of the classes that are seen in them.
+    /// Gives the samples in which a class of task `j` is seen.
     pub(crate) fn of_task(&self, seen: &[usize], j: usize) -> Vec<usize> {
         let counts = self.reference.tasks[j].eval.counts_per_class();
         (0..seen.len()).filter(|&i| counts[seen[i]] > 0).collect()
@@ -156,7 +156,7 @@ impl<B: Kernels> Evaluator<'_, B> {
         Ok(measure_sets(&self.spec.evaluation.metrics, &sets)?)
     }
 
-    /// What samples of a task may be copies of.
+    /// The request, which tells the images that samples of a task may be copies of.
     fn asked_for(&self) -> AskedFor {
         match self.spec.training.condition_on {
             ConditionOn::Task => AskedFor::Tasks,

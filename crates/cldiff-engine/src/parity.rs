@@ -31,7 +31,7 @@ impl Rounding {
         }
     }
 
-    /// What makes an engine round so.
+    /// The precision with which an engine rounds so.
     pub fn precision(self) -> PrecisionConfig {
         match self {
             Self::F32 => PrecisionConfig::F32,
@@ -41,7 +41,7 @@ impl Rounding {
         }
     }
 
-    /// What is allowed to values, and to each tensor of gradients and of what they train: three to five times what the
+    /// The tolerances of values, and of each tensor of gradients and of trained parameters: three to five times what the
     /// roundings do on a CPU (1.1e-3 and 1.7e-2 with eleven bits, 1.1e-2 and 1.4e-1 with eight). A gradient of few large
     /// terms that nearly cancel, as some biases have, keeps the fewest digits, so that theirs is the larger.
     fn tolerances(self) -> [f64; 2] {
@@ -58,12 +58,12 @@ impl Rounding {
 pub struct Difference {
     /// How what was compared was rounded.
     pub rounding: Rounding,
-    /// What was compared.
+    /// The quantity that was compared.
     pub what: String,
     /// The largest difference, as a part of the reference's largest value; infinite where shapes differ or a number is not
     /// finite.
     pub value: f64,
-    /// What is allowed.
+    /// The largest difference that is allowed.
     pub tolerance: f64,
 }
 

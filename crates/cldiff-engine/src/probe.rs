@@ -1,4 +1,4 @@
-//! What a run computes, in small and on fixed numbers, for one backend to be held against another: a UNet with everything
+//! The computations of a run, in small and on fixed numbers, for one backend to be held against another: a UNet with everything
 //! in it forward and backward, training steps, samples, and the tensor parts of metrics.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What every cell is measured against, made once a run: the feature extractors, real images with all that metrics want
+//! The reference that every cell is measured against, made once a run: the feature extractors, real images with all that metrics want
 //! to know of them, and the floor of each metric.
 
 use std::{
@@ -48,7 +48,7 @@ impl Extractor {
     fn describe(&self, images: &ImageDataset) -> Result<Described, MetricError> {
         // Extractors have no state that a panic could leave half changed.
         let extractor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What measures is as exact as it can be, whatever it measures.
+        // An extractor computes in f32, whatever the precision of the model is.
         Precision::F32.within(|| extractor.describe(images))
     }
 }
@@ -65,7 +65,7 @@ pub(crate) struct RealTask {
 /// Images with all that is known of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    /// What the extractor of the features says: its features, and the probabilities of its own classes.
+    /// The output of the extractor: its features, and the probabilities of its own classes.
     pub(crate) described: Described,
     /// The probabilities of the stream's classes, by the judge: the classifier, whatever the features are.
     pub(crate) judged: FeatureMatrix,
@@ -73,7 +73,7 @@ pub(crate) struct Known {
     pub(crate) labels: Vec<usize>,
 }
 
-/// What a report says about the reference.
+/// The reference in a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceSummary {
     /// The name of the features.
@@ -136,7 +136,7 @@ impl Reference {
         Ok(reference)
     }
 
-    /// What a report says about it.
+    /// Gives the reference as a report shows it.
     pub fn summary(&self) -> &ReferenceSummary {
         &self.summary
     }

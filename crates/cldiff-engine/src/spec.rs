@@ -1,4 +1,4 @@
-//! What a cell of the benchmark consists of, as plain data: the parts of a configuration that the engine needs.
+//! A cell of the benchmark as plain data: the parts of a configuration that the engine needs.
 
 use cl_metrics::{
     features::classifier::ClassifierConfig,
@@ -35,7 +35,7 @@ pub struct EvaluationConfig {
     pub guidance: Option<f64>,
     /// The denoising loss and the variational bound along the timesteps.
     pub likelihood: LikelihoodConfig,
-    /// What samples are measured by; `cldiff list metrics` names all.
+    /// The metrics of samples; `cldiff list metrics` names all.
     pub metrics: Vec<SampleMetric>,
     /// The features in which samples are compared with real images.
     pub features: FeaturesConfig,
@@ -61,7 +61,7 @@ pub struct EvaluationConfig {
     /// step, the last after the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every_steps: Option<usize>,
-    /// What a look within an experience measures.
+    /// The measurements of a look within an experience.
     #[serde(skip_serializing_if = "is_default")]
     pub within: WithinConfig,
     /// The classifier that sees the samples' classes, and gives the features unless others are asked for.

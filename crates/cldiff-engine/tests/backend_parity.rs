@@ -44,7 +44,7 @@ fn compare(backend: &str, roundings: &[Rounding]) {
     assert!(too_far.is_empty(), "{backend}: {too_far:?}");
 }
 
-/// What the comparison is worth: other numbers, or some that are missing or none, are told.
+/// The comparison tells other numbers, missing numbers and none.
 #[test]
 fn differences_are_seen() {
     let Some(reference) = probe("flex", Rounding::F32) else { return };

@@ -14,7 +14,7 @@ const DEEPEST: usize = 4;
 /// Reads the header alone.
 ///
 /// # Errors
-/// What is wrong with it, in words: no array, a header longer or deeper than any array has.
+/// An error in words: no array, a header longer or deeper than any array has.
 pub fn npy_header(reader: &mut impl Read) -> Result<NpyHeader, String> {
     let damaged = |e: std::io::Error| format!("not an array of NumPy: {e}");
     // The magic string, the version, and the header's length in 2 bytes, from version 2 on in 4.

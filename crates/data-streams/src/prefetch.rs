@@ -1,6 +1,6 @@
 //! Batches made ahead of their use by one thread, so that the accelerator does not wait for pixels.
 //!
-//! What a batch holds is a function of its step alone ([`Loader::batch`]); the thread ([`Prefetcher`]) only makes it
+//! The content of a batch is a function of its step alone ([`Loader::batch`]); the thread ([`Prefetcher`]) only makes it
 //! earlier. It is at most `depth` batches ahead, ends when it is no longer wanted, and what goes wrong in it is an
 //! error of whoever asks for the next batch.
 
@@ -23,7 +23,7 @@ pub enum Order {
     Arrival(ArrivalOrder),
 }
 
-/// What numbers a batch holds.
+/// The number format of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelFormat {
     /// 0 to 255.
@@ -77,13 +77,13 @@ pub struct Loader {
     pub order: Order,
     /// Images in a batch; the last of a single pass may have fewer.
     pub batch_size: usize,
-    /// What is done to them.
+    /// The random changes of the images.
     pub augmentation: Augmentation,
     /// The seed of the augmentation.
     pub seed: u64,
     /// The experience that is trained on, part of the augmentation's key.
     pub experience: u64,
-    /// What numbers are wanted.
+    /// The number format of the batches.
     pub format: PixelFormat,
 }
 

@@ -22,11 +22,11 @@ pub trait NoisyClassifier<B: TrainBackend> {
 
 /// A denoiser that a classifier guides towards the class `y` that it is asked for.
 pub struct ClassifierGuided<'a, B: TrainBackend> {
-    /// What is guided.
+    /// The denoiser that is guided.
     pub denoiser: &'a dyn Denoiser<B::InnerBackend>,
     /// Whether the denoiser itself is told the class.
     pub conditional: bool,
-    /// What guides; differentiated with respect to the images.
+    /// The classifier that guides; it is differentiated with respect to the images.
     pub classifier: &'a dyn NoisyClassifier<B>,
     /// The process with all timesteps.
     pub process: &'a GaussianDiffusion,
@@ -56,7 +56,7 @@ impl<B: TrainBackend> ClassifierGuided<'_, B> {
         x.grad(&grads).unwrap_or_else(|| x.inner().zeros_like())
     }
 
-    /// What the output changes by when the noise that it means changes by 1, at a timestep with signal.
+    /// The change of the output when the noise that it means changes by 1, at a timestep with signal.
     fn output_per_eps(&self, t: usize) -> f64 {
         let abar = self.process.alpha_cumprod(t);
         match self.process.prediction {

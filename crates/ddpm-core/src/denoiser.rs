@@ -1,4 +1,4 @@
-//! What every network here is used as, so that strategies, samplers and metrics work with any of them.
+//! The interface of every network, so that strategies, samplers and metrics work with any of them.
 
 use burn::{
     module::AutodiffModule,
@@ -33,7 +33,7 @@ where
 {
 }
 
-/// What a set of samples is conditioned on.
+/// The condition of each sample in a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conditioning {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! What can be wrong with a model's configuration or files, said so that a user can mend it.
+//! Mistakes in a model's configuration or files, told so that a user can mend them.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub enum CoreError {
         key: String,
         /// The value found there.
         value: String,
-        /// What would be accepted.
+        /// The values that would be accepted.
         expected: String,
     },
     /// A file or directory that cannot be read or written.
@@ -24,7 +24,7 @@ pub enum CoreError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A file whose content is not what it should be.
@@ -32,7 +32,7 @@ pub enum CoreError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A text whose content is not understood, before anyone has said which file it is from.
@@ -46,7 +46,7 @@ pub enum CoreError {
     Tensor {
         /// The tensor's name in the checkpoint.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// Numbers that were computed and are not finite.
@@ -54,7 +54,7 @@ pub enum CoreError {
         "{count} of {of} {things} have numbers that are not finite: the model diverged, or its files do not say how to use it"
     )]
     NotFinite {
-        /// What has them.
+        /// The things that have them.
         things: &'static str,
         /// How many of them.
         count: usize,

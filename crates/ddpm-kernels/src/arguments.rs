@@ -1,10 +1,10 @@
-//! What the operations take and give beside tensors.
+//! Arguments and results of the operations, beside tensors.
 
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::Joined;
 
-/// What is asked of a normalisation.
+/// The options of a normalisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Norm {
     /// The number of groups; it divides the channels.
@@ -136,7 +136,7 @@ pub struct AdamW {
     pub epsilon: f32,
     /// Decoupled weight decay, in units of the learning rate.
     pub weight_decay: f32,
-    /// Which step of this parameter it is, from 1.
+    /// The number of this parameter's step, from 1.
     pub step: i32,
     /// The weight of the new parameters in the moving average.
     pub average_weight: f64,
@@ -167,7 +167,7 @@ pub struct AdamWState<B: Backend> {
     pub average: Tensor<B, 1>,
 }
 
-/// What is added to the output of a convolution.
+/// An addition to the output of a convolution.
 #[derive(Debug, Clone)]
 pub enum Addend<B: Backend> {
     /// Nothing.

@@ -24,7 +24,7 @@ macro_rules! register {
     };
 }
 
-/// What is added to a convolution, as one more parent behind the others.
+/// The kind of an addition to a convolution, whose tensor is one more parent behind the others.
 #[derive(Debug, Clone, Copy)]
 enum Added {
     Shift,
@@ -32,7 +32,7 @@ enum Added {
 }
 
 impl Added {
-    /// What an addend is, and it without autodiff; its tensor becomes a parent.
+    /// Gives the kind of an addend, and the addend without autodiff; its tensor becomes a parent.
     fn take<B: Kernels, C: CheckpointStrategy>(
         addend: Addend<Autodiff<B, C>>,
         parents: &mut Vec<FloatTensor<Autodiff<B, C>>>,

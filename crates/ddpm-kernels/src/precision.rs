@@ -68,7 +68,7 @@ pub(crate) fn raised<B: Backend, const D: usize>(product: Tensor<B, D>) -> Tenso
     if matches!(product.dtype(), DType::BF16 | DType::F16) { product.cast(FloatDType::F32) } else { product }
 }
 
-/// What a gradient was multiplied with by [`in_range`], to be taken back from what is computed of it.
+/// The factor by which [`in_range`] multiplied a gradient, to be divided out of the results.
 #[derive(Debug, Clone)]
 pub(crate) struct Scale<B: Backend>(Option<Tensor<B, 1>>);
 
@@ -91,7 +91,7 @@ pub(crate) fn in_range<B: Backend, const D: usize>(grad: Tensor<B, D>) -> (Tenso
 }
 
 impl<B: Backend> Scale<B> {
-    /// What the gradient's own size would have given.
+    /// Gives the result for the gradient at its own size.
     pub(crate) fn undo<const D: usize>(&self, computed: Tensor<B, D>) -> Tensor<B, D> {
         match &self.0 {
             None => computed,

@@ -1,4 +1,4 @@
-//! What is multiplied in bf16 or f16: the same as in f32 on factors that are rounded first, and nothing else is rounded.
+//! Products in bf16 or f16 are those in f32 of factors that are rounded first; nothing else is rounded.
 
 use burn::tensor::{Tensor, TensorData};
 use burn_autodiff::Autodiff;

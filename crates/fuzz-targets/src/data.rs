@@ -24,7 +24,7 @@ use crate::{choice, files, in_directory, write};
 /// A message is a line or two, whatever was read.
 const LONGEST_MESSAGE: usize = 2000;
 
-/// What holds of a set that was accepted, and of a message that says why one was not.
+/// Checks a set that was accepted, or the message that says why one was not.
 pub(crate) fn check(set: &Result<ImageDataset, DataError>) {
     let set = match set {
         Ok(set) => set,

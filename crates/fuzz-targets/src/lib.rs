@@ -1,4 +1,4 @@
-//! What holds of every file that cldiff reads, whatever is in it: one function a parser.
+//! Properties of every file that cldiff reads, whatever is in it: one function a parser.
 //!
 //! Each takes bytes, gives them to the parser that users' files go through, and checks what must be true of a value that
 //! is accepted. A fuzzer calls them (`fuzz/`, `cargo xtask fuzz`), and `tests/replay.rs` with all committed seeds.
@@ -54,7 +54,7 @@ pub const TARGETS: [Target; 21] = [
     Target { name: "weights", run: weights },
 ];
 
-/// What stands between the files of an input that has several.
+/// The mark between the files of an input that has several.
 pub const NEXT: &[u8] = b"\n--next--\n";
 
 /// The files of an input; those that lack are empty.

@@ -118,7 +118,7 @@ pub fn checkpoint(data: &[u8]) {
                     assert_eq!(again.tensors[name].as_bytes(), tensor.as_bytes(), "{name}");
                 }
             }
-            // What could not be read is told with its file.
+            // An unreadable state is told with its file.
             None => assert!(damaged.len() == 1 && damaged[0].to_string().contains("000001")),
         }
     });

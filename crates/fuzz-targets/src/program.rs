@@ -1,4 +1,4 @@
-//! What the program reads beside data and models.
+//! The files that the program reads beside data and models.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
 

@@ -20,7 +20,7 @@ use crate::{build::command, order::Order};
 /// The crates whose tests are tried.
 const CRATES: [&str; 4] = ["ddpm-core", "cl-strategies", "cl-metrics", "data-streams"];
 
-/// What is said where cargo-mutants is missing.
+/// The message where cargo-mutants is missing.
 const MISSING: &str = "cargo-mutants is not installed: `cargo install --locked cargo-mutants` gets it";
 
 /// The options of `cargo xtask mutants`.

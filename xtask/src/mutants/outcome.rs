@@ -1,4 +1,4 @@
-//! What became of each mutant, as cargo-mutants writes it into `outcomes.json`, and the table of a run.
+//! The fate of each mutant, as cargo-mutants writes it into `outcomes.json`, and the table of a run.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::listed::Mutant;
 
-/// What became of a mutant.
+/// The fate of a mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// A test failed, or the tests did not end.

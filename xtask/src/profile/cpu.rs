@@ -65,7 +65,7 @@ fn busy(shares: Vec<(f64, String)>) -> Vec<(f64, String)> {
     busy.into_iter().map(|(share, symbol)| (100.0 * share / rest, symbol)).collect()
 }
 
-/// What a symbol counts as.
+/// The group that a symbol counts in, and whether it is a kernel.
 fn group(symbol: &str) -> (bool, String) {
     let is_kernel = symbol.contains("ddpm_kernels") || symbol.contains("gemm") || symbol.contains("faer");
     let name = match symbol.rsplit_once("ddpm_kernels::cpu::") {

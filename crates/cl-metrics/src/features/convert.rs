@@ -11,7 +11,7 @@ use safetensors::tensor::TensorView;
 use super::weights::{Parameters, SOURCE, WeightsFile, check_form};
 use crate::{MetricError, pytorch::StateDict};
 
-/// What was converted.
+/// The result of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converted {
     /// The SHA-256 of the PyTorch file, in hexadecimal digits.
@@ -20,7 +20,7 @@ pub struct Converted {
     pub sha256: String,
     /// How many tensors the network has.
     pub tensors: usize,
-    /// What else the PyTorch file held, and the network does not read.
+    /// Tensors of the PyTorch file that the network does not read.
     pub left_out: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn convert(
         .map_err(|error| error.to_string())
         .and_then(|()| fs::rename(&part, out).map_err(|error| error.to_string()));
     if let Err(problem) = written {
-        // What is left of it is of no use; that it cannot be removed changes nothing.
+        // The rest of the file is of no use; a failure to remove it changes nothing.
         let _ = fs::remove_file(&part);
         return Err(refuse(out, problem));
     }

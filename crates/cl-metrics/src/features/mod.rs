@@ -98,7 +98,7 @@ impl FeatureMatrix {
     }
 }
 
-/// What a network says about a set of images.
+/// A network's description of a set of images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Described {
     /// Its features of each image.
@@ -109,7 +109,7 @@ pub struct Described {
 
 /// Something that gives images features.
 pub trait FeatureExtractor: std::fmt::Debug + Send {
-    /// What a number computed from the features is to be quoted with.
+    /// The name to quote with a number that is computed from the features.
     fn name(&self) -> String;
 
     /// The features of a set of images.

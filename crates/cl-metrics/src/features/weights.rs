@@ -59,7 +59,7 @@ impl WeightsFile {
     pub(super) fn read(path: &Path, network: &'static str) -> Result<Self, MetricError> {
         let refuse = |problem: String| MetricError::Weights { path: path.to_owned(), problem };
         let metadata = fs::metadata(path).map_err(|e| refuse(e.to_string()))?;
-        // What is no file, a device for example, may have no end.
+        // A device, or another path that is no file, may have no end.
         if !metadata.is_file() || metadata.len() > MOST_BYTES {
             return Err(refuse(format!("not a file of at most {MOST_BYTES} bytes")));
         }

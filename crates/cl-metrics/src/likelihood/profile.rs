@@ -32,7 +32,7 @@ pub struct ProfileRequest<'a> {
     pub key: Key,
 }
 
-/// What a model does along the timesteps, on each image of a set.
+/// The losses of a model along the timesteps, on each image of a set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimestepProfile {
     /// Mean squared error of the noise.

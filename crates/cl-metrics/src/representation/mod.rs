@@ -1,4 +1,4 @@
-//! What happens inside a network when it goes on learning: whether the gradients of two tasks agree, and whether its
+//! A network that goes on learning, seen from inside: whether the gradients of two tasks agree, and whether its
 //! activations stay alike, both along the timesteps.
 
 pub mod cka;

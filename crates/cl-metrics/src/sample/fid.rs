@@ -81,7 +81,7 @@ pub fn frechet_distance(a: &Gaussian, b: &Gaussian) -> Result<f64, MetricError> 
             .map_err(failed)?;
     let trace = |m: MatRef<'_, f64>| (0..m.nrows()).map(|i| m[(i, i)]).sum::<f64>();
     let means: f64 = a.mean().iter().zip(b.mean()).map(|(x, y)| (x - y).powi(2)).sum();
-    // What rounding leaves of equal Gaussians may be below zero, which a squared distance is not.
+    // Rounding may leave equal Gaussians below zero, which a squared distance is not.
     Ok((means + (trace(a.covariance()) + trace(b.covariance()) - 2.0 * trace_of_root)).max(0.0))
 }
 

@@ -128,7 +128,7 @@ impl Neighbourhoods {
     }
 }
 
-/// What a model was asked for, so that what it may answer with is known.
+/// The request to a model, which tells the kinds of images that it may answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskedFor {
     /// Images of some classes, of whichever tasks these occur in.

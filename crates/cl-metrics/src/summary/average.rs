@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(stream_average(&matrix), lost);
     }
 
-    /// What is lost on the way leaves the final average as it is.
+    /// A value that is missing on the way leaves the final average as it is.
     #[test]
     fn only_what_is_averaged_has_to_be_there() {
         let matrix = EvaluationMatrix::new(vec![vec![None, None], vec![Some(3.0), Some(4.0)]]);

@@ -2,7 +2,7 @@
 
 use super::Gap;
 
-/// Which way a metric is better.
+/// The direction in which a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// FID, losses, bits per dimension.

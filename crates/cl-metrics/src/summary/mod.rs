@@ -1,4 +1,4 @@
-//! What an evaluation matrix says about continual learning: pure functions of the matrix and of the direction in
+//! Summaries of an evaluation matrix: pure functions of the matrix and of the direction in
 //! which its metric is better; and what several seeds say together, with the [verdicts](Comparison) that they carry.
 //!
 //! CLoG (Zhang et al. 2024, arXiv 2406.04584) has three of them under other names: its average incremental quality, AIQ, is

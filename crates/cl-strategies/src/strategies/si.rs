@@ -99,7 +99,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Si<B::InnerBac
         step: &Step<'_, B, D>,
         mut grads: GradientsParams,
     ) -> Result<GradientsParams, StrategyError> {
-        // Those of the loss alone: the penalty is not what the path integral is about.
+        // The gradients of the loss alone: the path integral leaves the penalty out.
         let of_loss = take_gradients::<B, D>(step.model, &mut grads);
         let alone = self.told.take().unwrap_or_else(|| of_loss.clone());
         self.step = Some([alone, ParameterVector::of(&step.model.valid())]);

@@ -16,7 +16,7 @@ const MOST_WORK: u128 = 1_000_000_000_000_000_000;
 pub(super) struct Excess {
     /// The key.
     pub key: String,
-    /// What is wrong with it.
+    /// The problem.
     pub message: String,
 }
 

@@ -4,10 +4,10 @@
 const LONGEST_LABEL: usize = 60;
 /// Longest name of a run, in bytes.
 const LONGEST_NAME: usize = 100;
-/// What Windows takes for a device, with any ending.
+/// The names that Windows takes for a device, with any ending.
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// What is wrong with a strategy's label.
+/// The problem of a strategy's label.
 pub(super) fn label_problem(label: &str) -> Option<String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     if label.len() > LONGEST_LABEL
@@ -23,7 +23,7 @@ pub(super) fn label_problem(label: &str) -> Option<String> {
     reserved(label).then(|| format!("the label {} is the name of a device on Windows", shown(label)))
 }
 
-/// What is wrong with a run's name.
+/// The problem of a run's name.
 pub(super) fn run_problem(name: &str) -> Option<String> {
     let bad = |c: char| c.is_control() || "<>:\"/\\|?*".contains(c);
     if name.len() > LONGEST_NAME

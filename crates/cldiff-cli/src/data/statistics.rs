@@ -1,4 +1,4 @@
-//! What can be counted of a data set.
+//! Counts and moments of a data set.
 
 use data_streams::ImageDataset;
 use serde::Serialize;

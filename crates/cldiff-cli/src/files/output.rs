@@ -10,7 +10,7 @@ use cldiff_engine::HostImages;
 use super::{pictures, tensors};
 use crate::ui::failure::Failure;
 
-/// What `--out` of `sample` asks for.
+/// The form of output that `--out` of `sample` asks for.
 #[derive(Debug)]
 pub(crate) enum Output {
     /// One picture of all samples.

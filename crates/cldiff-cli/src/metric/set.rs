@@ -26,13 +26,13 @@ pub(crate) struct Set {
     pub content: Content,
     /// The classes of the images.
     pub labels: Option<Vec<usize>>,
-    /// What the features are, where that is known.
+    /// The name of the features, where it is known.
     pub features: Option<String>,
     /// The shape of the images, where that is known.
     pub shape: Option<ImageShape>,
 }
 
-/// What is known of a set.
+/// The content of a set.
 pub(crate) enum Content {
     /// The images, and the data set that they are of.
     Images { images: ImageDataset, data: Option<DataConfig> },

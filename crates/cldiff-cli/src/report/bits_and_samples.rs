@@ -29,7 +29,7 @@ const PANELS: [(&str, Value); 3] = [
 /// The figure of one strategy; all share the scales of a panel.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// The errors of plotters.
 pub(super) fn draw(results: &Results, cells: &[&CellResult]) -> Result<String> {
     let all = strategies(results);
     let index = all.iter().position(|(label, _)| *label == cells[0].label).unwrap_or(0);

@@ -8,7 +8,7 @@ use crate::{
     results::{CellResult, ChangeResult, Results, TimestepResult},
 };
 
-/// Which loss along the timesteps.
+/// A loss along the timesteps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
     /// Mean squared error of the noise.

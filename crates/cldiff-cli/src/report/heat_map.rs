@@ -17,7 +17,7 @@ use crate::{
 
 /// A matrix to draw.
 pub(super) struct HeatMap<'a> {
-    /// What it shows, for those who cannot see it.
+    /// A description for readers who cannot see the picture.
     pub title: String,
     /// Above the columns.
     pub column_labels: Vec<String>,

@@ -12,7 +12,7 @@ use crate::{
     results::{CellResult, HybridResult, Results},
 };
 
-/// Which model has the noisy part of the trajectory.
+/// The model that has the noisy part of the trajectory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Above {
     /// The one right after the task.

@@ -19,7 +19,7 @@ pub(super) struct Line {
     pub is_bound: bool,
 }
 
-/// What stands around the lines.
+/// The frame of the lines: titles and axes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Axes<'a> {
     pub title: &'a str,
@@ -57,7 +57,7 @@ pub(super) fn range_of<'l>(lines: impl IntoIterator<Item = &'l Line>, zero: bool
 
 /// The range of some values with a margin of a share of it on both sides.
 pub(super) fn around(values: &[f64], margin: f64) -> Range<f64> {
-    // What is not a number is in no range.
+    // NaN is in no range.
     let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
     if least > most {
         return 0.0..1.0;

@@ -21,13 +21,13 @@ use crate::{
 pub struct Row {
     /// The run's name; empty for what is computed over the cells of all runs.
     pub run: String,
-    /// What the strategy is called.
+    /// The label of the strategy.
     pub label: Option<String>,
     /// The terms of the strategy.
     pub strategy: Option<String>,
     /// The seed; none over seeds.
     pub seed: Option<u64>,
-    /// What was measured.
+    /// The name of the quantity.
     pub metric: String,
     /// `value`, `standard_error`, `mean`, `standard_deviation`, `low`, `high`, `n`, `rank` or `p_holm`.
     pub statistic: &'static str,

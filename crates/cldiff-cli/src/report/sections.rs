@@ -1,4 +1,4 @@
-//! What the template shows, in the form that it needs.
+//! The content of the template, in the form that it needs.
 
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ pub(super) fn missing_fid(results: &Results) -> Vec<String> {
     results.cells.iter().flat_map(of_cell).collect()
 }
 
-/// What stands in the entries of the FID matrices.
+/// The note on the entries of the FID matrices.
 pub(super) fn fid_note(results: &Results) -> String {
     let errors = results.cells.iter().any(|cell| cell.standard_errors.contains_key("fid"));
     let errors = if errors { " ± is its standard error over samples (mean over seeds)." } else { "" };

@@ -1,4 +1,4 @@
-//! What several seeds say about each quality: spread, interval and rank of every strategy, and the paired difference of
+//! Statistics of each quality over seeds: spread, interval and rank of every strategy, and the paired difference of
 //! every two. Bounds have no rank, and no verdict.
 
 use cl_metrics::summary::{OverSeeds, paired_difference};
@@ -36,7 +36,7 @@ pub(super) struct Pair {
     pub difference: OverSeeds,
     /// The p-value with Holm's correction over all pairs of the quality; none beside a bound, and for too few seeds.
     pub adjusted_p: Option<f64>,
-    /// Which of the two is better beyond the seeds' doubt.
+    /// The better of the two, where the seeds tell them apart.
     pub better: Option<String>,
 }
 

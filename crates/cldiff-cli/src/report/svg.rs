@@ -13,7 +13,7 @@ pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// Draws a figure of a size in pixels.
 ///
 /// # Errors
-/// What plotters cannot draw.
+/// The errors of plotters.
 pub(super) fn figure(
     size: (u32, u32),
     title: &str,

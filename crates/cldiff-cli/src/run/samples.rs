@@ -35,7 +35,7 @@ impl SampleNumbers {
         numbers
     }
 
-    /// What has no value after one task.
+    /// The values that are missing after one task.
     pub(super) fn missing_of(evaluation: &Evaluation) -> Vec<MissingValue> {
         let mut numbers = Self::default();
         for (metric, values) in &evaluation.metrics {

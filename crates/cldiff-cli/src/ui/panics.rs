@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// What was said, and where, oldest first; one that others follow from comes before them.
+/// The messages of panics and their places, oldest first; one that others follow from comes before them.
 static SAID: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 /// Panics that are kept: far more than happen at a time.
@@ -44,8 +44,8 @@ pub fn catch<T>(function: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// What a kept panic said, on whatever thread, that fits; it is kept no longer, nor are those like it. A backend whose own
-/// thread panics leaves only those that wait for it with an error that says nothing.
+/// Takes out the message of a kept panic, on whatever thread, that fits, and all messages like it. Where a backend's own
+/// thread panics, the callers that wait for it get an error that says nothing.
 pub fn take(fits: impl Fn(&str) -> bool) -> Option<String> {
     let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     let first = all.iter().position(|(said, _)| fits(said))?;

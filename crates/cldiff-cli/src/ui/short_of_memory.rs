@@ -2,17 +2,17 @@
 
 use super::panics;
 
-/// What they say.
+/// Words of messages that tell of memory.
 const WORDS: [&str; 4] = ["out of memory", "outofmemory", "can't allocate buffer", "memory allocation of"];
 
-/// Whether somebody says so.
+/// Whether a message tells of memory.
 pub fn says(said: &str) -> bool {
     let low = said.to_lowercase();
     WORDS.iter().any(|words| low.contains(words))
 }
 
-/// What a panic said that says so, on whatever thread, in a line: a backend's own panics first, and what waits for it then
-/// says nothing of the reason.
+/// Takes out the line of a panic, on whatever thread, that tells of memory. A backend's own panics come first: a caller
+/// that waits for it says nothing of the reason.
 pub fn cause() -> Option<String> {
     let said = panics::take(says)?;
     let line = said.lines().find(|line| says(line))?;

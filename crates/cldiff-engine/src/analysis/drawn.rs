@@ -9,7 +9,7 @@ use crate::{measure::Described, reference::Known};
 pub(crate) struct Drawn {
     /// As they were drawn, a set for each task seen: set j comes from the same noise after every experience.
     pub(crate) images: Vec<ImageDataset>,
-    /// What is known of them.
+    /// The class or task of each, as far as it is known.
     pub(crate) known: Vec<Known>,
 }
 

@@ -37,7 +37,7 @@ pub struct WithinLook {
     pub tasks: Vec<TaskLook>,
 }
 
-/// What a look finds on a task; none where it is not finite, or was not asked for.
+/// The values of a look on a task; none where a value is not finite, or was not asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskLook {
     /// Mean squared error of the noise.

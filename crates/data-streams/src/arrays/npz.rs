@@ -1,6 +1,6 @@
 //! A NumPy `.npz`: a zip archive of `.npy` files, compressed or not (NEP 1).
 //!
-//! What an array's header claims is checked before its bytes are read, and the bytes are read no further than that.
+//! The claims of an array's header are checked before its bytes are read, and the bytes are read no further than claimed.
 
 use std::{
     fs::File,

@@ -20,7 +20,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
     Ok(if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
-/// What is in a file from where `reader` is, which should be `expected` bytes and is read to one more at most.
+/// Reads the rest of a file, which should be `expected` bytes and is read to one more at most.
 ///
 /// Memory for all of it is taken at once where the file on the disk could well hold that much, so that no buffer is
 /// outgrown and left behind; a claim beyond that costs nothing, since the buffer then grows with what is there.

@@ -17,7 +17,7 @@ const PROGRESS: u64 = 4096;
 /// One mirror, and what is known of it.
 struct Mirror<'a> {
     url: &'a str,
-    /// What it said last.
+    /// The last message of the mirror.
     said: String,
     /// Whether it is worth asking again.
     hopeful: bool,
@@ -86,7 +86,7 @@ fn ask(
                 }
                 mirror.said = format!("its file has the SHA-256 {actual}, expected {}", file.sha256);
                 fs::remove_file(part).map_err(|source| DataError::Io { path: part.into(), source })?;
-                // What was there before may have been to blame; a whole file from here was not.
+                // The part that was there before may have been damaged; a whole file from this mirror was not.
                 mirror.hopeful = before > 0;
                 before > 0
             }

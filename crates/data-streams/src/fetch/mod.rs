@@ -47,7 +47,7 @@ impl Default for FetchOptions {
     }
 }
 
-/// What a download tells while it goes on.
+/// The progress of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchEvent {
     /// Somebody else fetches into this directory: waiting for them.
@@ -77,7 +77,7 @@ pub enum FetchEvent {
     Trouble {
         /// The mirror's address of the file.
         url: String,
-        /// What it said.
+        /// The mirror's message.
         said: String,
     },
     /// A file has the right hash, and its name.

@@ -1,4 +1,4 @@
-//! What is wanted of an archive, each file by its name alone, so that nothing can be written elsewhere.
+//! Unpacks the wanted files of an archive, each by its name alone, so that nothing can be written elsewhere.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ const MOST_BYTES: u64 = 2 << 30;
 
 /// Unpacks the members into `dir` and removes the archive.
 ///
-/// What else is in the archive is passed over: links, directories, other names. A member is written to its own name in
+/// All else in the archive is passed over: links, directories, other names. A member is written to its own name in
 /// `dir`, whatever its path in the archive says.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-/// Which units are drawn, if unit i is to be with probability `p[i]`, above 0 and below 1, and the probabilities add up
+/// Draws units, unit i with probability `p[i]`, above 0 and below 1, where the probabilities add up
 /// to a whole number: exactly that many are.
 ///
 /// Two undecided units at a time give each other probability until one of them is decided, at odds that leave the

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// What the server does with a request.
+/// The server's answer to a request.
 #[derive(Debug, Clone)]
 pub enum Act {
     /// Serves the bytes, or the range that is asked for.
@@ -60,7 +60,7 @@ impl Server {
         server
     }
 
-    /// What happens to the requests for a path, one after another; the last repeats.
+    /// Sets the answers to the requests for a path, one after another; the last repeats.
     pub fn on(&self, path: &str, acts: impl IntoIterator<Item = Act>) -> String {
         self.acts.lock().unwrap().insert(path.into(), acts.into_iter().collect());
         format!("{}{path}", self.address)

@@ -237,7 +237,7 @@ impl SchedulerConfig {
         Ok(())
     }
 
-    /// What is done to a predicted x_0.
+    /// The limits of a predicted x_0.
     pub fn threshold(&self) -> Threshold {
         match (self.thresholding, self.clip_sample) {
             (true, _) => {

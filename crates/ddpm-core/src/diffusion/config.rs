@@ -19,7 +19,7 @@ pub struct ProcessConfig {
     pub schedule: BetaSchedule,
     /// Whether the betas are rescaled so that nothing of x_0 is left at the last timestep.
     pub zero_terminal_snr: bool,
-    /// What the model predicts.
+    /// The meaning of the model's output.
     pub prediction: Prediction,
     /// The variance of the reverse process.
     pub variance: Variance,

@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::{CoreError, Kernels, schedule::BetaSchedule};
 
-/// What a denoiser's output means (diffusers' `prediction_type`).
+/// The meaning of a denoiser's output (diffusers' `prediction_type`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prediction {
@@ -48,7 +48,7 @@ pub enum Variance {
 /// A diffusion process over `T` timesteps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GaussianDiffusion {
-    /// What the denoiser's output means.
+    /// The meaning of the denoiser's output.
     pub prediction: Prediction,
     /// The variance of the reverse process.
     pub variance: Variance,
@@ -211,7 +211,7 @@ impl GaussianDiffusion {
         x_0 * signal + eps * noise
     }
 
-    /// What the denoiser should have output for x_0 and the noise `eps`.
+    /// The target of the denoiser for x_0 and the noise `eps`.
     ///
     /// # Shapes
     /// As [`q_sample`](Self::q_sample).

@@ -27,7 +27,7 @@ impl<B: Kernels> LogVariance<B> {
     }
 }
 
-/// What a denoiser's output means at x_t.
+/// The meaning of a denoiser's output at x_t.
 #[derive(Debug, Clone)]
 pub struct Denoised<B: Kernels> {
     /// The prediction of x_0, `[n, c, h, w]`.
@@ -65,7 +65,7 @@ impl GaussianDiffusion {
         denoiser.denoise(x_t, t, y)
     }
 
-    /// What a denoiser's output at x_t says: x_0 and the log-variance.
+    /// Reads a denoiser's output at x_t: x_0 and the log-variance.
     ///
     /// # Shapes
     /// - `x_t`: `[n, c, h, w]`, `t`: n timesteps, `output`: that of [`evaluate`](Self::evaluate)

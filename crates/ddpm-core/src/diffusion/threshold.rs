@@ -1,4 +1,4 @@
-//! What is done to a predicted x_0 before a sampler goes on from it.
+//! The limits of a predicted x_0, before a sampler goes on from it.
 
 use std::sync::Once;
 

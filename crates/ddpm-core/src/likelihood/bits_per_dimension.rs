@@ -20,7 +20,7 @@ pub struct LikelihoodRequest {
     pub stride: usize,
     /// Draws of timestep and noise for each image and stratum, whose terms are averaged; at least 1.
     pub draws: usize,
-    /// What is done to the predicted x_0.
+    /// The limits of the predicted x_0.
     pub threshold: Threshold,
     /// The key of timesteps and noise: an image's depend on it and on the image's number alone.
     pub key: Key,

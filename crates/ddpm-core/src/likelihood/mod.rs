@@ -24,7 +24,7 @@ pub(crate) const SMALLEST: f64 = 1e-12;
 /// Marks the outermost grey levels, whatever the rounding of x / 127.5 - 1.
 pub(crate) const OUTERMOST: f64 = 0.999;
 
-/// What one timestep contributes for each of n images.
+/// The contribution of one timestep for each of n images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimestepTerms {
     /// The term of the variational bound, in bits per dimension: the divergence for t > 0, the discretised

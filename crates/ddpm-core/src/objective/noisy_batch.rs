@@ -25,7 +25,7 @@ pub struct NoisyBatch<B: Kernels> {
     pub t: Vec<usize>,
     /// The conditions `[n]`, for a conditional model.
     pub y: Option<Tensor<B, 1, Int>>,
-    /// What each image's loss is multiplied with, where timesteps were not drawn uniformly.
+    /// The factor of each image's loss, where timesteps were not drawn uniformly.
     pub weights: Option<Vec<f64>>,
 }
 

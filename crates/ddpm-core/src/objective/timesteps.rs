@@ -98,7 +98,7 @@ impl TimestepSampler {
         }
     }
 
-    /// Which part an image gets is turned by a random number, so that no place in the batch has its own timesteps.
+    /// A random number rotates the parts among the images, so that no place in the batch has its own timesteps.
     fn stratified(&self, n: usize, key: Key) -> Vec<usize> {
         let turn = key.rng(n as u64).random_range(0..n.max(1));
         (0..n)

@@ -18,11 +18,11 @@ use crate::{
 pub struct Ancestral {
     /// How many timesteps are visited; all if absent.
     pub steps: Option<usize>,
-    /// Which of them, if not all.
+    /// The timesteps that are visited, if not all.
     pub spacing: Spacing,
     /// Added to the timesteps of leading spacing.
     pub steps_offset: usize,
-    /// What is done to the predicted x_0 at each step.
+    /// The limits of the predicted x_0 at each step.
     pub threshold: Threshold,
 }
 

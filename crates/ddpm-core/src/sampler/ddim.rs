@@ -21,14 +21,14 @@ pub struct Ddim {
     pub steps: usize,
     /// 0: deterministic; 1: the variance of ancestral sampling.
     pub eta: f64,
-    /// Which timesteps are visited.
+    /// The timesteps that are visited.
     pub spacing: Spacing,
     /// Added to the timesteps of leading spacing.
     pub steps_offset: usize,
-    /// What is done to the predicted x_0 at each step (the noise follows it only in diffusers'
+    /// The limits of the predicted x_0 at each step (the noise follows it only in diffusers'
     /// `use_clipped_model_output`, which is off there and here).
     pub threshold: Threshold,
-    /// What the last step aims at: x_0 itself (abar = 1, diffusers' `set_alpha_to_one`), or abar_0.
+    /// The target of the last step: x_0 itself (abar = 1, diffusers' `set_alpha_to_one`), or abar_0.
     pub to_x_0: bool,
 }
 

@@ -23,11 +23,11 @@ use crate::{
 pub struct DpmSolver {
     /// Denoiser evaluations an image takes.
     pub steps: usize,
-    /// Which timesteps are visited: with leading and linspace spacing those of one step more, without the last.
+    /// The timesteps that are visited: with leading and linspace spacing those of one step more, without the last.
     pub spacing: Spacing,
     /// Added to the timesteps of leading spacing.
     pub steps_offset: usize,
-    /// What is done to the predicted x_0 at each step.
+    /// The limits of the predicted x_0 at each step.
     pub threshold: Threshold,
 }
 

@@ -22,11 +22,11 @@ use crate::{
 pub struct Heun {
     /// Timesteps that are visited; an image takes `2 steps - 1` denoiser evaluations.
     pub steps: usize,
-    /// Which timesteps.
+    /// The timesteps that are visited.
     pub spacing: Spacing,
     /// Added to the timesteps of leading spacing.
     pub steps_offset: usize,
-    /// What is done to the predicted x_0 at each step.
+    /// The limits of the predicted x_0 at each step.
     pub threshold: Threshold,
 }
 

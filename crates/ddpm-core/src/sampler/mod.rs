@@ -186,7 +186,7 @@ fn added<B: Kernels>(options: &dyn SamplerOptions) -> Box<dyn Sampler<B>> {
         .unwrap_or_else(|| panic!("the sampler `{}` was not added for this backend", options.name()))
 }
 
-/// Which samples to draw.
+/// The samples to draw.
 #[derive(Debug, Clone)]
 pub struct SampleRequest {
     /// How many.
@@ -207,7 +207,7 @@ pub struct SampleRequest {
 /// - output: `[count, c, h, w]`, not clipped
 ///
 /// # Errors
-/// Those of the sampler; [`CoreError::Config`] for an empty request.
+/// The errors of the sampler; [`CoreError::Config`] for an empty request.
 pub fn draw<B: Kernels>(
     sampler: &dyn Sampler<B>,
     denoiser: &dyn Denoiser<B>,

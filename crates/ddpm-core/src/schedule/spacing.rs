@@ -1,4 +1,4 @@
-//! Which of T timesteps a sampler with fewer steps visits (Lin et al. 2024, table 2).
+//! The timesteps, of T, that a sampler with fewer steps visits (Lin et al. 2024, table 2).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

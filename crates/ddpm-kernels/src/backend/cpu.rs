@@ -205,7 +205,7 @@ macro_rules! on_the_cpu {
             }
 
             fn activate_convolve_2d(stage: ActivateConvolve<Self>) -> Tensor<Self, 4> {
-                // What is normalised on its way into a product cannot be rounded there.
+                // A value that is normalised on its way into a product cannot be rounded there.
                 if Precision::current() != Precision::F32 {
                     return activate_then_convolve(stage);
                 }

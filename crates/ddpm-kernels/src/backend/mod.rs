@@ -1,4 +1,4 @@
-//! Which backends have the extension trait.
+//! The extension trait, implemented for each backend.
 
 #[cfg(feature = "cpu")]
 mod cpu;

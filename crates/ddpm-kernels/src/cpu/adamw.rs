@@ -45,7 +45,7 @@ impl WithLanes for Squares<'_> {
     }
 }
 
-/// What a step changes, in place.
+/// The numbers that a step changes, in place.
 pub struct State<'a> {
     /// The parameters.
     pub value: &'a mut [f32],

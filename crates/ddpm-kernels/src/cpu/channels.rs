@@ -84,7 +84,7 @@ impl<'a> Channels<'a> {
     }
 }
 
-/// What of `channels` lies in a part: its channels there, and the first of them as a channel of both.
+/// The part of `channels` that lies in a part: its channels there, and the first of them as a channel of both.
 fn cut(counts: [usize; 2], part: usize, channels: &Range<usize>) -> Option<(Range<usize>, usize)> {
     let before = part * counts[0];
     let begin = channels.start.max(before);

@@ -1,4 +1,4 @@
-//! What moves feature maps about: concatenation of channels, upsampling, sums over pixels; an image by one thread.
+//! Operations that move feature maps: concatenation of channels, upsampling, sums over pixels; an image by one thread.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;

@@ -75,7 +75,7 @@ pub fn to_channels_last<X: Float, Y: Float, N: Size>(
     }
 }
 
-/// What is added to feature maps, besides a number for each channel.
+/// An addition to feature maps, besides a number for each channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Added {
     Nothing,

@@ -1,4 +1,4 @@
-//! What surrounds the matrix products of a convolution's gradients: each is one pass over memory.
+//! The operations around the matrix products of a convolution's gradients: each is one pass over memory.
 #![expect(
     clippy::used_underscore_binding,
     reason = "`_dtype` is used by what the macro makes, and not in the body"
@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::sums::{sum_lanes, sum_vector};
 
-/// What each place of a convolution's kernel is multiplied with, written out as a factor. A cube takes one map of `x`, a unit
+/// Writes out, as a factor, the inputs that each place of a convolution's kernel is multiplied with. A cube takes one map of `x`, a unit
 /// some neighbouring columns of one row of the output at a time, whose number divides `out_width`: what the places of one row
 /// of the kernel need is read once.
 ///

@@ -27,7 +27,7 @@ pub fn join<N: Size>(
     }
 }
 
-/// What [`join`] has joined.
+/// Splits what [`join`] has joined.
 #[cube(launch, address_type = "dynamic")]
 pub fn split<N: Size>(
     y: &Array<Vector<f32, N>>,

@@ -27,7 +27,7 @@ use super::tiling::{TILINGS, Tiling};
 /// Multiplications that make a product large.
 const LARGE: usize = 1 << 30;
 
-/// What a fastest way is found for.
+/// The sizes and types for which a fastest way is found.
 #[derive(Hash, Eq, PartialEq, Debug, Clone, Serialize, Deserialize, AutotuneKey)]
 struct Key {
     dtype: DType,

@@ -34,7 +34,7 @@ pub fn adamw<R: CubeRuntime>(
     let parameters: Vec<_> = parameters
         .into_iter()
         .map(|Parameter { adamw, grad, state }| {
-            // What somebody else holds is changed in a copy.
+            // A tensor that has another owner is changed in a copy.
             let own = |tensor: CubeTensor<R>| if tensor.can_mut() { tensor } else { tensor.copy() };
             Parameter { adamw, grad: contiguous(grad), state: state.map(contiguous).map(own) }
         })
@@ -116,7 +116,7 @@ fn at_once<R: CubeRuntime>(client: &ComputeClient<R>, most: usize, buffers: usiz
 
 /// One launch on several tensors.
 struct Launch {
-    /// Which they are; the first is the largest.
+    /// The indices of the members; the first is the largest.
     members: Vec<usize>,
     /// Numbers that a unit reads at once.
     width: usize,

@@ -2,7 +2,7 @@
 //! cubek's kernels, of which the fastest for a shape is found by measuring once on each device. Where none of them can run,
 //! for want of tensor cores or because a shape does not fit them, the direct kernels in f32 take the same factors.
 //!
-//! What is tried costs time before the first step: CUDA compiles such a kernel for a second. So the ways of large
+//! Each way that is tried costs time before the first step: CUDA compiles such a kernel for a second. So the ways of large
 //! convolutions are tried for no others.
 
 use burn::tensor::DType;
@@ -36,7 +36,7 @@ use super::{
     tiling::{LOADED_BYTES, TILINGS, Tiling},
 };
 
-/// What a fastest kernel is found for: numbers of images up to the next power of two share one.
+/// The sizes for which a fastest kernel is found: numbers of images up to the next power of two share one.
 #[derive(Hash, Eq, PartialEq, Debug, Clone, Serialize, Deserialize, AutotuneKey)]
 struct Key {
     dtype: DType,
@@ -72,7 +72,7 @@ enum Way {
     Cut(Tiling),
 }
 
-/// Those that were fastest for small ones of `cifar-ddpm` in bf16 or `mnist-small` in TF32 on an H200, of six.
+/// The ways that were fastest, of six, for small convolutions of `cifar-ddpm` in bf16 or `mnist-small` in TF32 on an H200.
 const SMALL: [(&str, Way); 2] = [
     ("sync_cmma", Way::Inferred(ConvAlgorithm::SimpleSyncCyclic, AcceleratedTileKind::Cmma)),
     ("sync_mma", Way::Inferred(ConvAlgorithm::SimpleSyncStrided, AcceleratedTileKind::Mma)),

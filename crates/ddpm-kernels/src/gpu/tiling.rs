@@ -1,6 +1,6 @@
 //! How cubek's kernels for tensor cores cut a large product into tiles.
 //!
-//! What cubek 0.2.0 infers leaves an H200 at 60 to 135 TFLOP/s: a convolution in tiles of 64 x 32 numbers, of which a plane
+//! The tiles that cubek 0.2.0 infers leave an H200 at 60 to 135 TFLOP/s: a convolution in tiles of 64 x 32 numbers, of which a plane
 //! computes 16 x 32, reads more from shared memory than it multiplies. Cut as here, and loaded by the tensor memory
 //! accelerator, the same products reach 170 to 260 (benchmarks/gpu.md).
 
@@ -80,7 +80,7 @@ impl Tiling {
     }
 }
 
-/// Those that were fastest for some product of `cifar-ddpm` in bf16 on an H200, of six; the last is for products with
+/// The tilings that were fastest, of six, for some product of `cifar-ddpm` in bf16 on an H200; the last is for products with
 /// few tiles.
 pub const TILINGS: [Tiling; 3] = [
     Tiling { name: "64x128", of_plane: [32, 64], planes: [2, 2], loaders: false },

@@ -20,7 +20,7 @@ use super::{
     multiply::multiply,
 };
 
-/// What the inputs of a product may take up, written out, in bytes: larger ones are made in several rounds.
+/// The most bytes that the inputs of a product take when written out: larger ones are made in several rounds.
 const LIMIT: usize = 1 << 28;
 
 /// Rows and columns of the tile that one processor computes, at most.
@@ -64,7 +64,7 @@ pub struct WeightGrad {
     pub dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
-    /// What is multiplied.
+    /// The number format of the factors.
     pub factor: DType,
     /// Whether factors in f32 are multiplied as they are.
     pub exact: bool,
@@ -125,7 +125,7 @@ struct Unfold {
 }
 
 impl Unfold {
-    /// What each place of the kernel is multiplied with in a round, `[groups, channels * places, images * pixels]`.
+    /// Writes out the inputs that each place of the kernel is multiplied with in a round, `[groups, channels * places, images * pixels]`.
     fn launch<R: CubeRuntime>(&self, maps: &CubeTensor<R>, plan: Plan, round: usize) -> CubeTensor<R> {
         let &Self { kernel: [k_h, k_w], out: [out_h, out_w], stride, padding, factor } = self;
         let (client, [_, channels, height, width]) = (&maps.client, maps.shape().dims());

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::common::{all_close, close_but_for, numbers, values};
 
-/// What is added in the tests of a residual block's stages.
+/// The addition in the tests of a residual block's stages.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Plus {
     Nothing,
@@ -57,7 +57,7 @@ fn stage_pass<B: TrainBackend>(shape: [usize; 6], plus: Plus, fused: bool) -> Ve
     found
 }
 
-/// What the rounding of their terms, once each, can make of the gradients of a stage's norm in f32. They are sums over all
+/// The most that the rounding of their terms, once each, changes the gradients of a stage's norm in f32. They are sums over all
 /// pixels of the gradient that the convolution hands back: terms of 10 may leave a sum of 0.05.
 fn rounding_of_terms([n, groups, per_group, c_out, height, width]: [usize; 6]) -> f64 {
     type Exact = Autodiff<NdArray<f64>>;

@@ -9,7 +9,7 @@ const A: f64 = -0.75;
 /// The published code's addition to the grid.
 const OFFSET: f64 = 0.1;
 
-/// Which learned place is the second of the four that make a place, and their weights.
+/// The second of the four learned places that make a place, and the weights of the four.
 struct Taps {
     second: isize,
     weights: [f64; 4],

@@ -28,7 +28,7 @@ pub(super) enum Pool {
     Halve,
 }
 
-/// What runs beside the other branches of a block.
+/// A branch of a block, which runs beside the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Branch {
     /// First of all.

@@ -1,7 +1,7 @@
 //! Bilinear resizing as `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)` does it, without
 //! smoothing when an image shrinks: what pytorch-fid does to images before the network. On the host, in f32.
 
-/// Which two source pixels make a pixel, and the share of the second.
+/// The two source pixels of a pixel, and the share of the second.
 struct Tap {
     first: usize,
     second: usize,

@@ -1,4 +1,4 @@
-//! What an experience trains beside frozen weights. The adapters see the model through its gradients alone,
+//! The parameters that an experience trains beside frozen weights. The adapters see the model through its gradients alone,
 //! `d up = s dW down^T` and `d down = s up^T dW` with s = alpha / rank, so that any network can have them without a
 //! change. A convolution's weight is the matrix `[c_out, c_in k k]`.
 

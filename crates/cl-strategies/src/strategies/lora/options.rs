@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{ConditionOn, Strategy, StrategyError, check};
 
-/// What becomes of an experience's adapters at its end.
+/// The use of an experience's adapters after its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Adapters {
@@ -38,7 +38,7 @@ pub enum Start {
     Orthogonal,
 }
 
-/// What an experience trains beside its adapters.
+/// The parameters that an experience trains beside its adapters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trained {
@@ -61,11 +61,11 @@ pub struct LoraConfig {
     pub convolution: bool,
     /// Whether attention has adapters.
     pub attention: bool,
-    /// What becomes of them at the end of an experience.
+    /// The use of the adapters after the end of an experience.
     pub adapters: Adapters,
     /// The start of new ones.
     pub start: Start,
-    /// What is trained beside them.
+    /// The parameters that are trained beside the adapters.
     pub train: Trained,
     /// The weight of C-LoRA's penalty on the squares of the adapters' changes, each times the sum of what past adapters
     /// changed there; 0: none.

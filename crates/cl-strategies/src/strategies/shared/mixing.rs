@@ -23,7 +23,7 @@ pub enum Mixing {
 }
 
 impl Mixing {
-    /// What a loss on rehearsed images adds, and the share that it leaves to the loss on the current ones.
+    /// Gives the addition of a loss on rehearsed images, and the share that it leaves to the loss on the current ones.
     ///
     /// # Shapes
     /// - `replayed`: `[1]`, the mean of `counts.1` images beside `counts.0` current ones

@@ -1,4 +1,4 @@
-//! What a network's parameters belong to, told by the names that they have in checkpoints of PyTorch's networks.
+//! The parts that a network's parameters belong to, told by the names that they have in checkpoints of PyTorch's networks.
 
 /// Whether a parameter belongs to attention: `mid_block.attentions.0.to_q.weight`, `blocks.3.attn.qkv.weight`.
 pub(crate) fn is_attention(name: &str) -> bool {

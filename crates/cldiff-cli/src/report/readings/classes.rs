@@ -1,4 +1,4 @@
-//! Which class took the place of a lost one: the confusion of classes asked for and seen, in a picture, in words and in a
+//! The classes that took the place of lost ones: the confusion of classes asked for and seen, in a picture, in words and in a
 //! table.
 
 use anyhow::Result;

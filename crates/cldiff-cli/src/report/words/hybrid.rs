@@ -56,7 +56,7 @@ fn difference(
     paired_difference(&by_seed(a, i)?, &by_seed(b, j)?)
 }
 
-/// Which part of the trajectory carries more of what was forgotten: from the final model's FID less the old one's, and
+/// The part of the trajectory that carries more of the forgetting: from the final model's FID less the old one's, and
 /// from the FID with the old model at t or above less that with it below. Nothing for fewer than five seeds.
 fn verdict(
     forgotten: Option<OverSeeds>,

@@ -34,7 +34,7 @@ pub(super) fn findings(results: &Results) -> Vec<String> {
     findings
 }
 
-/// Which trainings left steps out.
+/// The trainings that left steps out.
 fn skipped(results: &Results) -> Option<String> {
     let told = results.cells.iter().filter_map(|cell| {
         let steps = cell.cost.get("skipped_steps").filter(|steps| *steps > 0.0)?;

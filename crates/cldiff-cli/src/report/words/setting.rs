@@ -36,7 +36,7 @@ pub(in super::super) fn setting(results: &Results) -> String {
     )
 }
 
-/// What FID is measured from; nothing where it was not.
+/// The samples and features behind FID; nothing where it was not measured.
 fn fid(results: &Results) -> String {
     let measured = results.cells.iter().any(|cell| cell.matrices.contains_key("fid"));
     if !measured {

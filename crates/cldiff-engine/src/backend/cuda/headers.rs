@@ -12,8 +12,10 @@ const HEADERS: [&[&str]; 5] = [
     &["cuda/barrier", "cccl/cuda/barrier"],
 ];
 
+/// Checks the headers of the toolkit with which kernels are compiled.
+///
 /// # Errors
-/// What is missing, in words.
+/// The missing headers, in words.
 pub fn check(toolkit: Option<&Path>) -> Result<(), String> {
     let toolkit = toolkit.ok_or(
         "no CUDA toolkit found, with whose headers kernels are compiled: looked for CUDA_PATH, /usr/local/cuda, /opt/cuda \

@@ -1,4 +1,4 @@
-//! Which files a directory of pictures has, and to which class and split each belongs.
+//! Finds the files of a directory of pictures, and the class and split of each.
 
 use std::{
     collections::BTreeSet,

@@ -51,7 +51,7 @@ pub struct UNet2DConfig {
     pub block_out_channels: Vec<usize>,
     /// Residual blocks in each down block; an up block has one more.
     pub layers_per_block: usize,
-    /// What the outputs of the middle block's layers are divided by.
+    /// Divisor of the outputs of the middle block's layers.
     pub mid_block_scale_factor: f64,
     /// 1, or 0 for the asymmetric padding of the original TensorFlow code.
     pub downsample_padding: usize,

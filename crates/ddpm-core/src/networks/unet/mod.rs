@@ -119,7 +119,7 @@ impl<B: Kernels> UNet2D<B> {
 
     /// [`forward`](Self::forward), with the output of every block shown to `watch` as it comes.
     ///
-    /// Who does not watch pays nothing: a closure that does nothing is compiled away.
+    /// A caller that does not watch pays nothing: a closure that does nothing is compiled away.
     ///
     /// # Shapes
     /// As [`forward`](Self::forward); what is watched is `[n, c, h, w]` of the block.

@@ -88,9 +88,9 @@ struct RowArguments<'a> {
     offsets: &'a [usize],
     /// `[channels, taps, CHANNELS]`
     weights: &'a [f32],
-    /// What the sums start from, `[CHANNELS]`.
+    /// The starting values of the sums, `[CHANNELS]`.
     start: *const f32,
-    /// What is added to them, as `out`.
+    /// An addition to the sums, laid out as `out`.
     residual: Option<*const f32>,
     /// `[CHANNELS, ROWS, width]`, planes `out_plane` numbers apart.
     out: *mut f32,

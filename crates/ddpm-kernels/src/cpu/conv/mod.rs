@@ -103,7 +103,7 @@ impl Conv {
     }
 }
 
-/// What becomes of the input first: `scale x + shift`, a normalisation, and perhaps SiLU. Zeros around it stay zeros.
+/// A change of the input before it is convolved: `scale x + shift`, a normalisation, and perhaps SiLU. Zeros around it stay zeros.
 #[derive(Debug, Clone, Copy)]
 pub struct Activation<'a> {
     /// For each channel of each image, `[images, c_in]`.
@@ -140,7 +140,7 @@ impl Activation<'_> {
     }
 }
 
-/// What is added to the sums of products.
+/// Additions to the sums of products.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Addends<'a> {
     /// For each output channel, `[c_out]`.
@@ -151,7 +151,7 @@ pub struct Addends<'a> {
     pub residual: Option<&'a [f32]>,
 }
 
-/// What [`forward`] convolves.
+/// The input of [`forward`].
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// `[images, c_in, height, width]`
@@ -164,7 +164,7 @@ pub struct Inputs<'a> {
     pub add: Addends<'a>,
 }
 
-/// What [`grad_x`] takes.
+/// The input of [`grad_x`].
 #[derive(Debug, Clone)]
 pub struct InputGradient<'a> {
     /// `[c_out, c_in, kernel, kernel]`
@@ -175,7 +175,7 @@ pub struct InputGradient<'a> {
     pub channels: Range<usize>,
 }
 
-/// What [`grad_weight`] takes.
+/// The input of [`grad_weight`].
 #[derive(Debug, Clone, Copy)]
 pub struct WeightGradient<'a> {
     /// `[images, c_in, height, width]`

@@ -46,7 +46,7 @@ pub(super) struct Phase {
     pub spread: usize,
     /// Where a tap reads, counted from the padded pixel (step i, step j).
     pub offsets: Vec<usize>,
-    /// Which weight of a kernel each tap takes.
+    /// The index of each tap's weight in a kernel.
     pub taps: Vec<usize>,
 }
 

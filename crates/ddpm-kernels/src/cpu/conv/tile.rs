@@ -26,7 +26,7 @@ pub(super) struct TileArguments {
     pub taps: usize,
     /// `[channels, taps, vectors]`
     pub weights: *const f32,
-    /// What the sums start from, `[vectors]`.
+    /// The starting values of the sums, `[vectors]`.
     pub start: *const f32,
     /// `[pixels, vectors]`
     pub out: *mut f32,

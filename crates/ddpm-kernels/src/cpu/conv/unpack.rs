@@ -1,4 +1,4 @@
-//! What a convolution's sums start from, and their way to the planes of its output.
+//! The starting values of a convolution's sums, and the way of the sums to the planes of its output.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -9,7 +9,7 @@ use crate::cpu::{
     simd::{Lanes, WithLanes},
 };
 
-/// What the sums of an image's channels from `first` on start from: bias and shift, and zeros beyond the last channel.
+/// Writes the starting values of an image's channels from `first` on: bias and shift, and zeros beyond the last channel.
 pub(super) fn start(plan: &Plan, add: Addends<'_>, first: usize, image: usize, start: &mut [f32]) {
     let channels = plan.to.channels;
     for (lane, start) in start.iter_mut().enumerate() {
@@ -89,7 +89,7 @@ impl WithLanes for Unpack {
                     let (sums, out) = (sums.add(from * width + c), out.wrapping_add(planes));
                     let all = c + V::COUNT <= channels;
                     match residual {
-                        // What nearly every block is, free of branches.
+                        // Nearly every block goes this way, free of branches.
                         None if all => V::columns(sums, width, |i, lanes| {
                             V::expect_store(out.wrapping_add(i * plane + AHEAD));
                             lanes.store(out.add(i * plane));

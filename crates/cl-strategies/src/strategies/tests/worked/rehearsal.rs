@@ -36,7 +36,7 @@ fn lwf_holds_to_the_last_model() {
     }
 }
 
-/// What is stored of an experience.
+/// The images that are stored of an experience.
 fn stored(fixture: &Fixture, n: usize) -> Vec<Sample> {
     let model = lines(&[0.0]);
     let boundary = fixture.boundary(&model);

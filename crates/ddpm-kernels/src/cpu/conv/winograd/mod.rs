@@ -67,7 +67,7 @@ impl Tiles {
     }
 }
 
-/// Which of a phase's taps lies in which row and column under a pixel, if these are the 3 x 3 neighbours.
+/// The taps of a phase by row and column under a pixel, if they are the 3 x 3 neighbours.
 pub(super) fn neighbours(phase: &Phase, padded_width: usize) -> Option<[usize; 9]> {
     let mut taps = [usize::MAX; 9];
     for (index, offset) in phase.offsets.iter().enumerate() {

@@ -228,7 +228,7 @@ pub(super) struct Output {
     pub tiles: usize,
     /// Vectors of a tile and of a pixel.
     pub registers: usize,
-    /// What is added, `[vectors]`.
+    /// The starting values of the sums, `[vectors]`.
     pub start: *const f32,
     /// `[height, width, vectors]`, at most as high as a tile.
     pub to: *mut f32,
@@ -271,7 +271,7 @@ impl WithLanes for Output {
 pub(super) struct Kernel {
     /// `[taps, vectors]`
     pub taps: *const f32,
-    /// Which tap lies where.
+    /// The tap at each of the nine places.
     pub order: [usize; 9],
     pub registers: usize,
     /// For each place, the vectors.

@@ -1,4 +1,4 @@
-//! What a job does: transforms of images and of their gradients, and sums of their products.
+//! One job: transforms of images and of their gradients, and sums of their products.
 #![allow(unsafe_code)]
 
 use std::{marker::PhantomData, ops::Range};
