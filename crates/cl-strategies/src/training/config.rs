@@ -268,7 +268,8 @@ mod tests {
     #[test]
     fn steps_are_those_of_the_experience_asked_for() {
         use data_streams::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};
-        let glyphs = GlyphsConfig { size: 8, train_per_class: 10, eval_per_class: 1, ..Default::default() };
+        let glyphs =
+            GlyphsConfig { size: 8.into(), train_per_class: 10, eval_per_class: 1, ..Default::default() };
         let sizes = ClassIncremental { sizes: vec![1, 3, 6], ..Default::default() };
         let stream = sizes.build(glyphs.build().unwrap()).unwrap();
         let config = TrainerConfig {

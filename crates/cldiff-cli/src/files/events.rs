@@ -18,6 +18,9 @@ const SCHEMA: u32 = 1;
 /// Bytes that are read at a time to find the end of the last whole line: most lines are far shorter.
 const STEP: u64 = 1 << 16;
 
+/// How far back the last event is looked for. A line that is longer is passed over.
+const LONGEST_LINE: u64 = 1 << 20;
+
 /// The file, open at its end.
 #[derive(Debug)]
 pub struct EventLog {

@@ -197,6 +197,7 @@ mod tests {
         let part = |train: &[usize], eval: &[usize]| Experience {
             name: "x".into(),
             classes: vec![0, 1],
+            removes: Vec::new(),
             train: data.train.select(train),
             eval: data.eval.select(eval),
         };

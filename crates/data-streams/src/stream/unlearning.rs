@@ -186,7 +186,9 @@ mod tests {
     use crate::{Arrival, ClassIncremental, Online, Subset, dataset::glyphs::GlyphsConfig};
 
     fn data() -> DatasetPair {
-        GlyphsConfig { train_per_class: 5, eval_per_class: 4, size: 8, ..Default::default() }.build().unwrap()
+        GlyphsConfig { train_per_class: 5, eval_per_class: 4, size: 8.into(), ..Default::default() }
+            .build()
+            .unwrap()
     }
 
     fn classes() -> Unlearning {
@@ -285,7 +287,8 @@ mod tests {
         assert!(told.contains("it has none of 3"), "{told}");
         let told = message(Unlearning { stream: StreamConfig::of(Online::default()), ..classes() });
         assert!(told.starts_with("`stream` is \"online\""), "{told}");
-        let few = GlyphsConfig { train_per_class: 5, eval_per_class: 1, size: 8, ..Default::default() };
+        let few =
+            GlyphsConfig { train_per_class: 5, eval_per_class: 1, size: 8.into(), ..Default::default() };
         let told = classes().build(few.build().unwrap()).unwrap_err().to_string();
         assert!(told.contains("2 held-out images"), "{told}");
     }

@@ -154,8 +154,5 @@ fn bins_are_drawn_by_their_rise_and_losses_that_are_not_finite_say_nothing() {
     // The second half has risen by half, so that it has 0.6 of the weight 0.7.
     let late = drawn(&[(1.0, 1.0), (2.0, 3.0)], 0.1).iter().filter(|t| **t >= 5).count();
     assert!((150..195).contains(&late), "{late}");
-    assert_eq!(
-        drawn(&[(1.0, 1.0), (1.0, f64::INFINITY)], 0.1),
-        drawn(&[(1.0, 1.0), (1.0, f64::NAN)], 0.1)
-    );
+    assert_eq!(drawn(&[(1.0, 1.0), (1.0, f64::INFINITY)], 0.1), drawn(&[(1.0, 1.0), (1.0, f64::NAN)], 0.1));
 }

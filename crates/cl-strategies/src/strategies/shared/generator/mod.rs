@@ -149,9 +149,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         n: usize,
         key: Key,
     ) -> Result<(Tensor<B::InnerBackend, 4>, Vec<usize>), StrategyError> {
-        let Boundary { process, condition_on, passes, device, .. } = *boundary;
+        let Boundary { process, condition_on, label_dropout, passes, device, .. } = *boundary;
         self.report(passes, n, process);
-        let Images { x_0, labels } = self.draw(process, condition_on, n, key, device)?;
+        let conditions = (condition_on, label_dropout.null);
+        let Images { x_0, labels } = self.draw(process, conditions, n, key, device)?;
         Ok((x_0, labels))
     }
 

@@ -13,8 +13,8 @@ mod generated;
 mod labels;
 mod partial_sampling;
 mod rehearsal;
-mod weighting;
 mod selective_amnesia;
+mod weighting;
 
 use burn::tensor::{Tensor, TensorData};
 use ddpm_core::NoisyBatch;
