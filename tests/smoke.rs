@@ -14,7 +14,10 @@ fn smoke(scratch: &Scratch, more: &[&str]) -> std::process::Output {
 #[test]
 fn a_run_leaves_table_pictures_models_and_a_report() {
     let scratch = Scratch::new();
-    let output = smoke(&scratch, &["--out", "run"]);
+    // The width is that of a terminal that does not say its own.
+    let mut command = scratch.command();
+    command.env_remove("COLUMNS").args(["--config", "smoke", "--backend", "flex", "--out", "run"]);
+    let output = command.output().unwrap();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{stderr}");
     for expected in ["joint", "finetune", "replay-1", "replay-0.1", "report: run/report.html"] {

@@ -23,6 +23,8 @@ impl Scratch {
         let mut command = Command::new(program());
         command.args(arguments).current_dir(self.0.path()).env("HOME", self.0.path());
         command.env("XDG_CACHE_HOME", self.0.path().join("cache")).env_remove("RUST_LOG");
+        // Messages on one line each, so that a test finds their words.
+        command.env("COLUMNS", "10000");
         command
     }
 
