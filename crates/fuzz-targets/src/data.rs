@@ -8,7 +8,7 @@ use std::{
 };
 
 use data_streams::{
-    Archive, DataError, ImageDataset, Split, Unpack,
+    Archive, DataError, ImageDataset, ImageSize, Split, Unpack,
     arrays::Values,
     dataset::{
         cifar::load_cifar_split,
@@ -57,8 +57,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory can be written")
 }
 
-/// Images and labels of an idx pair: plain, gzipped here, or as gzip itself; transposed or not; padded to a square, to a
-/// rectangle, or not.
+/// Images and labels of an idx pair: plain, gzipped here, or as gzip itself; transposed or not; padded to a square, to a rectangle or not.
 pub fn idx(data: &[u8]) {
     let (choice, rest) = choice(data);
     let [images, labels] = files(rest);
@@ -76,8 +75,9 @@ pub fn idx(data: &[u8]) {
         }
         let mut source = IdxSource::like_mnist("fuzzed", &MNIST_CLASSES);
         source.transposed = choice & 0x10 != 0;
-        let width = if choice & 0x40 == 0 { 32 } else { 40 };
-        let pad_to = (choice & 0x20 != 0).then_some(data_streams::ImageSize { height: 32, width });
+        let wide = ImageSize { height: 32, width: 40 };
+        let pad_to =
+            (choice & 0x20 != 0).then_some(if choice & 0x40 != 0 { wide } else { ImageSize::square(32) });
         let set = source.load(dir, Split::Train, pad_to);
         check(&set);
         if let (Ok(set), Some(size)) = (&set, pad_to) {
@@ -166,8 +166,8 @@ pub fn image(data: &[u8]) {
     let (choice, picture) = choice(data);
     let fit = [Fit::Crop, Fit::Stretch, Fit::Exact][usize::from(choice % 3)];
     let channels = if choice & 0x10 == 0 { 3 } else { 1 };
-    let width = if choice & 0x20 == 0 { 8 } else { 11 };
-    let size = (fit != Fit::Exact).then_some(data_streams::ImageSize { height: 8, width });
+    let size = if choice & 0x20 == 0 { ImageSize::square(8) } else { ImageSize { height: 6, width: 11 } };
+    let size = (fit != Fit::Exact).then_some(size);
     in_directory(|dir| {
         let root = dir.join("pictures");
         for split in ["train", "test"] {
