@@ -171,6 +171,7 @@ impl ImageFolderConfig {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }

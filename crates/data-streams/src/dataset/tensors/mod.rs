@@ -93,8 +93,8 @@ impl TensorsConfig {
         let (train_images, train_labels) = self.read(&train, Split::Train)?;
         let (eval_images, eval_labels) = self.read(&eval, Split::Eval)?;
         let classes = self.classes(&train, &[&train_labels, &eval_labels])?;
-        let train = self.set(&train, train_images, &train_labels, &classes)?;
-        DatasetPair::new(train, self.set(&eval, eval_images, &eval_labels, &classes)?)
+        let train = Self::set(&train, train_images, &train_labels, &classes)?;
+        DatasetPair::new(train, Self::set(&eval, eval_images, &eval_labels, &classes)?)
     }
 
     /// Reads the file of one split, and of the other no more than its labels, if it is there: the classes are those of
@@ -111,7 +111,7 @@ impl TensorsConfig {
         let others = others.transpose()?;
         all.extend(&others);
         let classes = self.classes(&path, &all)?;
-        self.set(&path, images, &labels, &classes)
+        Self::set(&path, images, &labels, &classes)
     }
 
     fn path(&self, base: Option<&Path>, split: Split) -> PathBuf {
@@ -147,7 +147,6 @@ impl TensorsConfig {
     }
 
     fn set(
-        &self,
         path: &Path,
         images: Images,
         labels: &Labels,
