@@ -27,7 +27,7 @@ pub(super) fn read(dir: &Path, skip_broken: usize) -> Result<ImageDataset, Failu
     }
     left_out.warn(dir);
     // Sizes first: nothing is decoded that will not be used, and what will be is bounded.
-    let (files, sizes) = whole(files, |file| dimensions(file), &mut broken)?;
+    let (files, sizes) = whole(files, dimensions, &mut broken)?;
     let (height, width) = sizes[0];
     if let Some(at) = sizes.iter().position(|size| *size != (height, width)) {
         return Err(refuse(format!(
@@ -43,7 +43,7 @@ pub(super) fn read(dir: &Path, skip_broken: usize) -> Result<ImageDataset, Failu
         let count = files.len();
         return Err(refuse(format!("{count} images of {height}x{width} are more than {MOST_BYTES} bytes")));
     }
-    let (files, images) = whole(files, |file| open(file), &mut broken)?;
+    let (files, images) = whole(files, open, &mut broken)?;
     let channels = if images.iter().all(|image| !image.color().has_color()) { 1 } else { 3 };
     let pixels: Vec<u8> = images.into_par_iter().flat_map_iter(|image| planes(&image, channels)).collect();
     let shape = ImageShape { channels, height, width };

@@ -40,34 +40,30 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     let (mut header, mut at) = (Header::default(), 2);
     while let Some((marker, body)) = segment(bytes, at) {
         at += 4 + body.len();
-        match marker {
-            0xc0 | 0xc1 if header.components.is_empty() => {
-                if header.frame(body).is_none() {
-                    return Ok(());
-                }
+        let is_understood = match marker {
+            0xc0 | 0xc1 if header.components.is_empty() => header.frame(body).is_some(),
+            0xc4 => header.tables(body).is_some(),
+            0xdd => {
+                header.restart = body.first_chunk().map_or(0, |n| u16::from_be_bytes(*n).into());
+                true
             }
-            0xc4 => {
-                if header.tables(body).is_none() {
-                    return Ok(());
-                }
-            }
-            0xdd => header.restart = body.first_chunk().map_or(0, |n| u16::from_be_bytes(*n).into()),
             0xda => {
                 let mut bits = Bits { bytes, at, held: 0, count: 0, spare: true };
                 let (done, units, end) = header.scan(body, &mut bits);
-                match end {
-                    Err(End::Unknown) => return Ok(()),
-                    Err(End::Cut) => {
-                        return Err(format!(
-                            "truncated and closed again: its data end after {done} of {units} blocks"
-                        ));
-                    }
-                    Ok(()) => at = bits.next_marker(),
+                at = bits.next_marker();
+                if let Err(End::Cut) = end {
+                    return Err(format!(
+                        "truncated and closed again: its data end after {done} of {units} blocks"
+                    ));
                 }
+                end.is_ok()
             }
             // Other kinds of files, and the end.
-            0xc2..=0xcf | 0xd9 => return Ok(()),
-            _ => {}
+            0xc2..=0xcf | 0xd9 => false,
+            _ => true,
+        };
+        if !is_understood {
+            break;
         }
     }
     Ok(())
