@@ -53,6 +53,7 @@ fn a_removed_class_is_measured_apart_from_those_that_are_kept() {
         html.contains("Are the removed classes gone?")
             && html.contains("12 images of noise in place of arrow; ")
     );
+    assert!(html.contains("1000 training images in all, 720 held out) and is then to lose arrow, with"));
     the_long_table_has_them(&scratch);
 }
 
