@@ -49,7 +49,11 @@ fn a_removed_class_is_measured_apart_from_those_that_are_kept() {
     let noise = |cell: &Value| cell["removed"]["noise_share"][REMOVED].as_f64().unwrap();
     assert!(cells.iter().all(|cell| noise(cell) == noise(&cells[0])));
     let html = fs::read_to_string(scratch.path("run/report.html")).unwrap();
-    assert!(html.contains("Are the removed classes gone?") && html.contains("without arrow"));
+    assert!(
+        html.contains("Are the removed classes gone?")
+            && html.contains("12 images of noise in place of arrow; ")
+    );
+    assert!(html.contains("1000 training images in all, 720 held out) and is then to lose arrow, with"));
     the_long_table_has_them(&scratch);
 }
 

@@ -5,7 +5,7 @@
 
 use crate::features::FeatureMatrix;
 
-/// What is seen in images asked for of one class.
+/// The classifier's view of images that were asked for as one class.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SeenAs {
     /// The number of images.
@@ -22,7 +22,7 @@ pub struct SeenAs {
     pub entropy: f64,
 }
 
-/// What a classifier sees, by the probabilities that it gives each class, a row an image; none of no images.
+/// Summarises the probabilities that a classifier gives each class, a row an image; none of no images.
 pub fn seen_as(class: usize, probabilities: &FeatureMatrix) -> Option<SeenAs> {
     let samples = probabilities.rows();
     if samples == 0 || class >= probabilities.width() {

@@ -238,7 +238,7 @@ fn options_out_of_range_have_relative_keys() {
     }
 }
 
-/// What a strategy does that is named without options, number by number: runs of others depend on it.
+/// Pins the options of strategies that are named without any: runs depend on them.
 #[test]
 fn defaults_are_what_they_were() {
     fn json<T: Listed>() -> serde_json::Value {

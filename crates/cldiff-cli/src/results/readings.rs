@@ -42,12 +42,12 @@ pub struct Readings {
     /// How far samples moved from the same noise since right after their task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftResult>,
-    /// What is left of classes that the stream removes.
+    /// Traces of the classes that the stream removes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<RemovedResult>,
 }
 
-/// What the classifier sees in samples that are asked for as a class that the stream removes. `[k][class]` is null before the
+/// The classifier's view of samples that are asked for as a class that the stream removes. `[k][class]` is null before the
 /// removal and for other classes, `[class]` for other classes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

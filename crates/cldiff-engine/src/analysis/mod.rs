@@ -63,7 +63,7 @@ pub struct Analyses {
     pub drift: Vec<Option<SampleDrift>>,
     /// The classification accuracy score; none where not asked for.
     pub cas: Option<CasReading>,
-    /// What is left of classes that the stream removes, from right before their removal on.
+    /// Traces of the classes that the stream removes, from right before their removal on.
     pub removed: Vec<RemovedClass>,
     /// Looks within the experience; empty where not asked for.
     pub within: Vec<WithinLook>,

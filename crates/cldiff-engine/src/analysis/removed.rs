@@ -1,4 +1,4 @@
-//! What is left of classes that a stream removes: the classifier on samples that are still asked for as them, right before
+//! Traces of classes that a stream removes: the classifier on samples that are still asked for as them, right before
 //! their removal and after it.
 //!
 //! A model that maps a class to the noise that stands for it has removed it, whatever the classifier takes noise for: what it

@@ -6,7 +6,7 @@
 //! draws new ones in every step. A strategy that does nothing else maps the classes to noise, and forgets the others too.
 //!
 //! The evaluation splits have no image of a class that is removed, before its removal neither: every number on a task, its
-//! forgetting included, is of classes that are to be kept. What the last experience is measured on are images of all kept
+//! forgetting included, is of classes that are to be kept. The last experience is measured on images of all kept
 //! classes that no other experience has: a share of the held-out images of each class.
 //!
 //! ```toml
@@ -232,7 +232,7 @@ mod tests {
         let before = images.len();
         images.dedup();
         assert_eq!((before, images.len()), (32, 32));
-        // What is learned is as it was, the removed classes included.
+        // The training images are as they were, those of the removed classes included.
         assert_eq!(stream.experiences()[1].train.counts_per_class(), [0, 0, 5, 5, 0, 0, 0, 0, 0, 0]);
     }
 

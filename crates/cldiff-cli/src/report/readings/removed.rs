@@ -11,8 +11,8 @@ use crate::{
 /// None where no cell has removed a class.
 pub(super) fn section(strategies: &[(String, Vec<&CellResult>)]) -> Option<Value> {
     let rows: Vec<Value> = strategies.iter().flat_map(|(label, cells)| rows(label, cells)).collect();
-    let cells = strategies.iter().flat_map(|(_, cells)| cells);
-    let samples = cells.filter_map(|cell| cell.readings.removed.as_ref()).next()?.samples;
+    let mut cells = strategies.iter().flat_map(|(_, cells)| cells);
+    let samples = cells.find_map(|cell| cell.readings.removed.as_ref())?.samples;
     Some(context! { rows => rows, samples => samples })
 }
 

@@ -8,8 +8,14 @@ use crate::{
 /// The setting, in a paragraph.
 pub(in super::super) fn setting(results: &Results) -> String {
     let tasks = &results.stream.tasks;
-    let (train, eval): (usize, usize) =
-        tasks.iter().fold((0, 0), |(train, eval), task| (train + task.train, eval + task.eval));
+    let eval: usize = tasks.iter().map(|task| task.eval).sum();
+    // The images of a removal are noise.
+    let learned: Vec<usize> =
+        tasks.iter().filter(|task| task.removes.is_empty()).map(|task| task.train).collect();
+    let train: usize = learned.iter().sum();
+    let lost: Vec<&str> = tasks.iter().flat_map(|task| &task.removes).map(String::as_str).collect();
+    let lost =
+        if lost.is_empty() { String::new() } else { format!(" and is then to lose {}", lost.join(", ")) };
     let (all, competing) = (strategies(results), competitors(results));
     let bounds: Vec<String> =
         all.iter().filter(|(_, cells)| is_bound(cells)).map(|(label, _)| label.clone()).collect();
@@ -24,9 +30,9 @@ pub(in super::super) fn setting(results: &Results) -> String {
     let plural = |n: usize, word: &str| format!("{word}{}", if n == 1 { "y" } else { "ies" });
     format!(
         "A denoising diffusion model learns {} task{} one after another ({train} training images in all, {eval} held \
-         out), with {} {} and {} seed{} each.{bounds}{}{}",
-        tasks.len(),
-        if tasks.len() == 1 { "" } else { "s" },
+         out){lost}, with {} {} and {} seed{} each.{bounds}{}{}",
+        learned.len(),
+        if learned.len() == 1 { "" } else { "s" },
         competing.len(),
         plural(competing.len(), "strateg"),
         range_text(seeds),

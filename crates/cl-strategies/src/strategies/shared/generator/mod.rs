@@ -52,7 +52,7 @@ struct Images<B: TrainBackend> {
 }
 
 impl<B: TrainBackend> Images<B> {
-    /// Those of none of some classes; none if there are no others.
+    /// Drops the images of some classes; none if no others are left.
     fn without(self, classes: &[usize]) -> Option<Self> {
         let kept: Vec<usize> =
             (0..self.labels.len()).filter(|&i| !classes.contains(&self.labels[i])).collect();

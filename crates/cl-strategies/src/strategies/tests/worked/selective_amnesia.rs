@@ -169,7 +169,7 @@ fn nothing_is_asked_for_of_a_removed_class() {
                 end(&mut *strategy, &fixture, &teacher);
                 strategy.remove_classes(&[0]).unwrap();
                 let found = loss(&mut *strategy, &fixture, &w, 0.0);
-                // Which of a pool's images are left is not told here; a pool without any is drawn anew.
+                // Any image of a pool may be left; a pool without any is drawn anew.
                 let fresh = started(&fixture, Source::Fresh, 1);
                 let starts = match source {
                     Source::Fresh => fresh,
