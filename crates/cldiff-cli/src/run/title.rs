@@ -29,7 +29,9 @@ impl Title {
         let loss = loss.map_or_else(String::new, |loss| {
             if loss.abs() < 10.0 { format!(" loss {loss:.4}") } else { format!(" loss {loss:.1}") }
         });
-        format!("{place} task {task}/{tasks} {doing}{loss} {per_second:.0} images/s {name}")
+        // A rate is there after a moment.
+        let rate = if per_second > 0.0 { format!(" {per_second:.0} images/s") } else { String::new() };
+        format!("{place} task {task}/{tasks} {doing}{loss}{rate} {name}")
     }
 }
 
@@ -64,6 +66,8 @@ mod tests {
             line(Phase::Train, Some(1234.56)),
             "[3/12] task 2/5 training loss 1234.6 812 images/s replay-0.1"
         );
+        let unmeasured = title("[1/4]").progress(&tick(Phase::Sample, 0), 2, None, 0.0);
+        assert_eq!(unmeasured, "[1/4] task 1/2 sampling replay-0.1");
         assert_eq!(line(Phase::Evaluate, None), "[3/12] task 2/5 evaluating 812 images/s replay-0.1");
     }
 
