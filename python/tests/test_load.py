@@ -36,7 +36,7 @@ def test_a_model_of_a_run_is_a_pipeline(smoke: cldiff.Run, tmp_path: Path) -> No
     given = {"x_t": x_t, "t": np.array([0, 400, 999]), "y": np.array([1, 5, 9])}
     safetensors.save_file(given, tmp_path / "input.safetensors")
     words = ["--model", model, "--input", tmp_path / "input.safetensors", "--out", tmp_path / "out.safetensors"]
-    subprocess.run([cldiff.program(), "predict", *map(str, words), "--backend", "flex", "--quiet"], check=True)
+    subprocess.run([cldiff.program(), "predict", *map(str, words), "--backend", "flex"], check=True)
     ours = safetensors.load_file(tmp_path / "out.safetensors")["prediction"]
     with torch.no_grad():
         tensors = {key: torch.from_numpy(value) for key, value in given.items()}

