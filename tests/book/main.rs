@@ -39,15 +39,20 @@ fn words(lines: &[String]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether a line says how far a run is: it comes after some seconds, and so on a slow machine alone.
-fn is_of_progress(line: &str) -> bool {
+/// Whether a line comes after some seconds, and so on a slow machine alone: how far a run is, and that data are read.
+fn is_of_slowness(line: &str) -> bool {
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    rest.len() < line.len() && rest.starts_with(" %")
+    rest.len() < line.len() && rest.starts_with(" %") || line.ends_with("; the data are read first")
 }
 
-/// The lines of an output, but for those that depend on the speed of the machine.
+/// The lines of an output, but for those of a slow machine; a line goes on in the next where that is indented.
 fn lines(output: &str) -> Vec<String> {
-    output.lines().map(str::trim_end).filter(|line| !is_of_progress(line)).map(str::to_owned).collect()
+    let mut within = false;
+    let of_all = output.lines().map(str::trim_end).filter(|line| {
+        within = is_of_slowness(line) || within && line.starts_with("  ");
+        !within
+    });
+    of_all.map(str::to_owned).collect()
 }
 
 /// The output as the page has it: as many lines as the page has before [`REST`], or all of them.
@@ -174,5 +179,7 @@ fn an_output_of_a_page_keeps_its_length_and_its_words() {
     );
     assert_eq!(shortened(lines("a\nb\nc"), &lines("x\n...")), lines("a\n..."));
     assert_eq!(shortened(lines("a\nb\nc"), &lines("x")), lines("a\nb\nc"));
-    assert_eq!(lines("37 %, about 12 s left: [3/12]\n100 images"), ["100 images"]);
+    let slow =
+        "a: 4 cells; the data are read first\n37 %, about 12 s left: [3/12]\n  replay\n100 images\n  in all";
+    assert_eq!(lines(slow), ["100 images", "  in all"]);
 }
