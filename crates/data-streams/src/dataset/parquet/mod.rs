@@ -29,7 +29,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cldiff_choices::Describe;
+use cldiff_choices::{Describe, ImageSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,9 @@ pub struct ParquetConfig {
     /// The column of labels; by default the one that `datasets` notes, else `label`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Height and width in pixels, 4 to 1024; needed unless `fit` is "exact".
+    /// One number for a square, or `[height, width]`, in pixels, 4 to 1024 each; needed unless `fit` is "exact".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<usize>,
+    pub size: Option<ImageSize>,
     /// How a picture gets its size.
     #[serde(default)]
     pub fit: Fit,

@@ -108,7 +108,7 @@ fn what_is_not_as_it_should_be_is_told() {
     }
     for (config, expected) in [
         (ParquetConfig { fit: Fit::Crop, ..config("a") }, "`size` is not set"),
-        (ParquetConfig { size: Some(2), ..config("a") }, "`size` is 2: expected 4 to 1024"),
+        (ParquetConfig { size: Some(2.into()), ..config("a") }, "`size` is 2: expected 4 to 1024"),
         (ParquetConfig { channels: 2, ..config("a") }, "`channels` is 2: expected 1 or 3"),
         (ParquetConfig { eval_share: 1.0, ..config("a") }, "`eval_share` is 1.0"),
     ] {
@@ -119,7 +119,8 @@ fn what_is_not_as_it_should_be_is_told() {
 
 #[test]
 fn pictures_get_their_size_as_those_of_a_folder_do() {
-    let config = ParquetConfig { size: Some(8), fit: Fit::Stretch, channels: 1, ..config("gzip.parquet") };
+    let config =
+        ParquetConfig { size: Some(8.into()), fit: Fit::Stretch, channels: 1, ..config("gzip.parquet") };
     let set = whole(&config).unwrap();
     assert_eq!(set.shape(), ImageShape { channels: 1, height: 8, width: 8 });
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cldiff_choices::ImageSize;
 use rayon::prelude::*;
 
 use super::super::{
@@ -28,7 +29,7 @@ const WAITING_BYTES: usize = 1 << 26;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dataset) struct Look {
     /// Height and width; none with [`Fit::Exact`].
-    pub size: Option<usize>,
+    pub size: Option<ImageSize>,
     /// How a picture gets its size.
     pub fit: Fit,
     /// 1 or 3.
@@ -44,7 +45,7 @@ impl Look {
     /// [`DataError::Config`] that names the first key out of range.
     pub(in crate::dataset) fn check(&self) -> Result<(), DataError> {
         match self {
-            Self { size: Some(size), .. } if !(4..=LARGEST).contains(size) => {
+            Self { size: Some(size), .. } if !size.is_within(&(4..=LARGEST)) => {
                 Err(DataError::config("size", size, "expected 4 to 1024"))
             }
             Self { size: None, fit: Fit::Crop | Fit::Stretch, .. } => Err(DataError::needed(
@@ -74,8 +75,7 @@ pub(super) struct Pictures {
 
 impl Pictures {
     pub(super) fn new(look: Look) -> Self {
-        let square = |size| ImageShape { channels: look.channels, height: size, width: size };
-        let shape = look.size.map(|size| (square(size), PathBuf::new()));
+        let shape = look.size.map(|size| (ImageShape::of(look.channels, size), PathBuf::new()));
         let (pixels, whole, waiting) = (Vec::new(), Vec::new(), Vec::new());
         Self { look, shape, pixels, whole, waiting, waiting_bytes: 0 }
     }

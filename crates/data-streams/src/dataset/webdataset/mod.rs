@@ -18,7 +18,7 @@ mod shard;
 
 use std::path::{Path, PathBuf};
 
-use cldiff_choices::Describe;
+use cldiff_choices::{Describe, ImageSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,9 +56,9 @@ pub struct WebDatasetConfig {
     /// The key of the class in a label that is JSON.
     #[serde(default = "label")]
     pub label_key: String,
-    /// Height and width in pixels, 4 to 1024; needed unless `fit` is "exact".
+    /// One number for a square, or `[height, width]`, in pixels, 4 to 1024 each; needed unless `fit` is "exact".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<usize>,
+    pub size: Option<ImageSize>,
     /// How a picture gets its size.
     #[serde(default)]
     pub fit: Fit,

@@ -73,7 +73,7 @@ fn what_is_not_as_it_should_be_is_told() {
         let told = whole(&config).unwrap_err().to_string();
         assert!(told.contains(expected), "no {expected:?} in {told}");
     }
-    let size = WebDatasetConfig { size: Some(3), ..config("a") }.check().unwrap_err();
+    let size = WebDatasetConfig { size: Some(3.into()), ..config("a") }.check().unwrap_err();
     assert_eq!(size.key(), Some("size"));
 }
 
