@@ -138,7 +138,7 @@ pub enum ConfigCommand {
 /// Which model, and where to compute.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model: a directory that diffusers' save_pretrained or a run of cldiff wrote
+    /// The model: a directory that diffusers' save_pretrained or a run of cldiff wrote, or hf:OWNER/NAME on the Hub
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Where to compute

@@ -7,6 +7,7 @@ pub mod cell_directory;
 mod events;
 pub mod finished_run;
 pub mod grid;
+pub(crate) mod hub;
 mod lock;
 pub mod manifest;
 pub mod output;

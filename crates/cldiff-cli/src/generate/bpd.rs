@@ -15,7 +15,7 @@ use crate::{
     args::BpdArgs,
     config::{advised, named_split, places},
     failure::Failure,
-    files::{output, tensors::Tensors},
+    files::{hub, output, tensors::Tensors},
     ui::{progress::Progress, width::say},
 };
 
@@ -36,7 +36,7 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     let limited = |limit| images.select(&images.stratified(limit, Key::new(0, LIMIT)));
     let images = args.limit.map_or_else(|| images.clone(), limited);
     let job = BitsJob {
-        model: args.model.model.clone(),
+        model: hub::directory(&args.model.model)?.into_owned(),
         images,
         batch: args.batch,
         stride: args.stride,

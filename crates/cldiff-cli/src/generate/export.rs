@@ -1,7 +1,7 @@
 //! `cldiff export`: a model as a pipeline of diffusers.
 
 use super::{open, shape, tell_mistake};
-use crate::{args::ExportArgs, failure::Failure, ui::width::say};
+use crate::{args::ExportArgs, failure::Failure, files::hub, ui::width::say};
 
 /// Writes a model as a pipeline directory.
 ///
@@ -12,7 +12,7 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
         return Err(Failure::mistake(format!("--out {}: it exists already", args.out.display())));
     }
     shape(&args.model)?;
-    open(&args.model)?.export(&args.model.model, &args.out).map_err(tell_mistake)?;
+    open(&args.model)?.export(&hub::directory(&args.model.model)?, &args.out).map_err(tell_mistake)?;
     say(&format!("pipeline: {}", args.out.display()));
     Ok(())
 }

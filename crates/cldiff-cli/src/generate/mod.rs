@@ -9,11 +9,11 @@ use cldiff_engine::{Engine, EngineError};
 use ddpm_core::{CoreError, network::NetworkShape};
 
 pub use self::{bpd::bits_per_dimension, export::export, predict::predict, sample::sample};
-use crate::{args::ModelArgs, failure::Failure};
+use crate::{args::ModelArgs, failure::Failure, files::hub};
 
 /// The shape of the model: one that cannot be read is told before a backend is looked for.
 fn shape(args: &ModelArgs) -> Result<NetworkShape, Failure> {
-    let network = cldiff_engine::network_of(&args.model);
+    let network = cldiff_engine::network_of(&hub::directory(&args.model)?);
     Ok(network.map_err(|e| Failure::mistake(format!("--model: {e}")))?.shape())
 }
 

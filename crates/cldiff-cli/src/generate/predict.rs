@@ -7,7 +7,7 @@ use crate::{
     args::PredictArgs,
     failure::Failure,
     files::{
-        output,
+        hub, output,
         tensors::{self, Tensors},
     },
     ui::width::say,
@@ -20,7 +20,7 @@ use crate::{
 pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     let tensors = Tensors::read(&args.input)?;
     let job = PredictJob {
-        model: args.model.model.clone(),
+        model: hub::directory(&args.model.model)?.into_owned(),
         x_t: tensors.images("x_t")?,
         t: tensors.indices("t")?,
         y: if tensors.has("y") { Some(tensors.indices("y")?) } else { None },

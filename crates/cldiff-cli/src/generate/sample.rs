@@ -4,9 +4,9 @@ use cldiff_engine::SampleJob;
 
 use super::{at_least_one, open, shape, tell_mistake};
 use crate::{
-    args::{SampleArgs, SamplerArg},
+    args::SampleArgs,
     failure::Failure,
-    files::{output::Output, tensors::Tensors},
+    files::{hub, output::Output, tensors::Tensors},
     ui::{progress::Progress, width::say},
 };
 
@@ -32,7 +32,7 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
     let x_t = args.x_t.as_ref().map(|file| Tensors::read(file)?.images("x_T")).transpose()?;
     let given = x_t.as_ref().map(|x_t| x_t.shape[0]);
     let job = SampleJob {
-        model: args.model.model.clone(),
+        model: hub::directory(&args.model.model)?.into_owned(),
         count: args.n.or(given).unwrap_or(COUNT),
         batch: args.batch,
         class: args.class,
