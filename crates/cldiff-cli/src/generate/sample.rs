@@ -4,7 +4,7 @@ use cldiff_engine::SampleJob;
 
 use super::{at_least_one, open, shape, tell_mistake};
 use crate::{
-    args::SampleArgs,
+    args::{SampleArgs, SamplerArg},
     failure::Failure,
     files::{hub, output::Output, tensors::Tensors},
     ui::{progress::Progress, width::say},
