@@ -120,7 +120,7 @@ impl Form {
                 is_binary && (name.starts_with("data_batch") || name.contains("train"))
             }
             (Self::Binary, Split::Eval) => is_binary && name.contains("test"),
-            (Self::Pickled, _) => pickled_cifar::is_of(name, split),
+            (Self::Pickled, _) => pickled_cifar::is_of(name, cifar, split),
             (Self::Archive, _) => name == cifar.archive,
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn read_archive(
         let entry = entry.map_err(damaged)?;
         let name = entry.path().map_err(damaged)?;
         let name = name.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if !entry.header().entry_type().is_file() || !is_of(&name, split) {
+        if !entry.header().entry_type().is_file() || !is_of(&name, cifar, split) {
             continue;
         }
         let mut bytes = Vec::new();
@@ -83,11 +83,16 @@ pub(super) fn read_archive(
     Ok(())
 }
 
-/// Whether a name is that of a batch of a split.
-pub(super) fn is_of(name: &str, split: Split) -> bool {
+/// Whether a name is that of a batch of a split: of CIFAR-10 `data_batch_1` and other numbers, and `test_batch`.
+pub(super) fn is_of(name: &str, cifar: Cifar, split: Split) -> bool {
+    let [train, eval] = cifar.examples.map(|example| example.trim_end_matches(".bin"));
+    let unnumbered = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     match split {
-        Split::Train => name == "train" || (name.starts_with("data_batch_") && !name.contains('.')),
-        Split::Eval => name == "test" || name == "test_batch",
+        Split::Train if unnumbered(train) < train.len() => {
+            unnumbered(name) < name.len() && name[..unnumbered(name)] == train[..unnumbered(train)]
+        }
+        Split::Train => name == train,
+        Split::Eval => name == eval,
     }
 }
 

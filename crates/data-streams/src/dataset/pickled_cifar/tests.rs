@@ -124,6 +124,18 @@ fn nothing_but_arrays_is_named() {
     }
 }
 
+#[test]
+fn each_data_set_has_its_own_names() {
+    let names =
+        ["data_batch_1", "data_batch_12", "test_batch", "train", "test", "data_batch_", "train2", "meta"];
+    let of = |cifar, split| names.into_iter().filter(|name| is_of(name, cifar, split)).collect::<Vec<_>>();
+    assert_eq!(of(CIFAR10, Split::Train), ["data_batch_1", "data_batch_12"]);
+    assert_eq!(of(CIFAR10, Split::Eval), ["test_batch"]);
+    assert_eq!(of(CIFAR100, Split::Train), ["train"]);
+    assert_eq!(of(CIFAR100, Split::Eval), ["test"]);
+    assert!(!is_of("data_batch_1.npy", CIFAR10, Split::Train) && !is_of("x7", CIFAR10, Split::Train));
+}
+
 /// `cifar-10-batches-py` as torchvision leaves it beside its archive, all in one directory or in the archive's own.
 #[test]
 fn it_is_found_where_torchvision_puts_it_and_the_binary_form_goes_before_it() {
