@@ -23,7 +23,7 @@ use crate::{
     ui::{
         failure::Failure,
         sheet::Sheet,
-        table::row_name,
+        table::{forgetting, row_name},
         width::{of_stdout, say, wrap},
     },
 };
@@ -172,6 +172,15 @@ impl<'a> Comparison<'a> {
         text.join("\n")
     }
 
+    /// What a note calls a run: its number where rows have it, else its settings.
+    fn name(&self, run: usize) -> String {
+        if self.by_number() {
+            return format!("run {}", run + 1);
+        }
+        let settings = self.short_keys().into_iter().zip(self.setting(run));
+        settings.map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")
+    }
+
     fn setting(&self, run: usize) -> Vec<String> {
         self.settings.iter().map(|(_, values)| values[run].clone()).collect()
     }
@@ -202,21 +211,22 @@ impl<'a> Comparison<'a> {
 
     /// What keeps numbers of different runs from being compared, and why values are missing.
     fn notes(&self, columns: &Columns) -> Vec<String> {
-        let numbered = |text: &dyn Fn(&ReportInput) -> String| -> String {
-            let texts = self.runs.iter().enumerate().map(|(i, run)| format!("run {}: {}", i + 1, text(run)));
+        let of_each = |text: &dyn Fn(&ReportInput) -> String| -> String {
+            let texts =
+                self.runs.iter().enumerate().map(|(i, run)| format!("{}: {}", self.name(i), text(run)));
             texts.collect::<Vec<_>>().join("; ")
         };
         let first = &self.runs[0];
         let differ = |differs: &dyn Fn(&ReportInput) -> bool| self.runs.iter().any(differs);
         let mut notes = vec!["no strategy is called better across settings".to_owned()];
         if differ(&|run| run.results.features != first.results.features) {
-            let features = numbered(&|run| run.results.features.clone());
+            let features = of_each(&|run| run.results.features.clone());
             notes.push(format!(
                 "FID and other sample metrics are in different features and do not compare: {features}"
             ));
         }
         if differ(&|run| run.results.samples_per_task != first.results.samples_per_task) {
-            let n = numbered(&|run| run.results.samples_per_task.to_string());
+            let n = of_each(&|run| run.results.samples_per_task.to_string());
             notes.push(format!(
                 "sample metrics are of different numbers of samples, on which their bias depends: {n}"
             ));
@@ -226,14 +236,16 @@ impl<'a> Comparison<'a> {
         } else if differ(&|run| run.data_sha256.get("eval") != first.data_sha256.get("eval")) {
             notes.push("the held-out images differ".into());
         }
+        notes.extend(Some(forgetting(&columns.all)).filter(|note| !note.is_empty()));
+        let mut doubts: Vec<String> = self.runs.iter().filter_map(|run| judge_note(&run.results)).collect();
+        doubts.dedup();
+        notes.extend(doubts.into_iter().map(|note| format!("† {note}")));
         for (i, run) in self.runs.iter().enumerate() {
-            notes.extend(judge_note(&run.results).map(|note| format!("† run {}: {note}", i + 1)));
             for (label, cells) in strategies(&run.results) {
                 let reason = |column: &Column| Some((column.title.clone(), column.reason(&cells)?));
                 let reasons = columns.of_each[i].iter().filter_map(reason);
-                notes.extend(
-                    reasons.map(|(title, reason)| format!("– {title} of {label}, run {}: {reason}", i + 1)),
-                );
+                let told = |(title, reason)| format!("– {title} of {label}, {}: {reason}", self.name(i));
+                notes.extend(reasons.map(told));
             }
         }
         notes
@@ -380,13 +392,10 @@ mod tests {
             assert!(text.lines().all(|line| columns_of(line) <= width), "{text}");
         }
         let text = rendered(&[run("0.1", 3), other], 1000);
-        assert!(
-            text.contains(
-                "in different features and do not compare: run 1: 8-d test features; run 2: 9-d other"
-            ),
-            "{text}"
-        );
-        assert!(text.contains("run 1: 16; run 2: 99"), "{text}");
+        let [one, two] = ["0.1", "0.5"].map(|value| format!("rehearsal_coefficient = {value}"));
+        let features = format!("and do not compare: {one}: 8-d test features; {two}: 9-d other features");
+        assert!(text.contains(&features), "{text}");
+        assert!(text.contains(&format!("depends: {one}: 16; {two}: 99")), "{text}");
     }
 
     #[test]

@@ -35,38 +35,28 @@ impl Sheet {
         self.rows.push(row);
     }
 
-    /// The table in lines of at most `width` columns.
+    /// The table in lines of at most `width` columns. Headings are broken as far as they can be where that saves a part.
     pub fn render(&self, width: usize) -> String {
-        let all: Vec<Column> = (0..self.headings.len()).map(|i| self.column(i, width)).collect();
-        let (names, values) = all.split_at(self.names);
-        let name_width = taken(names.iter());
-        let mut parts: Vec<Vec<&Column>> = Vec::new();
-        let mut left = 0;
-        for column in values {
-            let needed = column.width + GAP;
-            if parts.is_empty() || needed > left {
-                parts.push(names.iter().collect());
-                left = width.saturating_sub(name_width);
-            }
-            if let Some(part) = parts.last_mut() {
-                part.push(column);
-            }
-            left = left.saturating_sub(needed);
-        }
-        if parts.is_empty() {
-            parts.push(names.iter().collect());
-        }
+        let [usual, narrow] = [HEADING, 0].map(|heading| self.columns(width, heading));
+        let parts = parts(&usual, self.names, width);
+        let narrow = parts_if_one(&narrow, self.names, width);
+        let parts = narrow.filter(|_| parts.len() > 1).unwrap_or(parts);
         parts.iter().map(|part| self.part(part)).collect::<Vec<_>>().join("\n\n")
     }
 
-    fn column(&self, i: usize, width: usize) -> Column {
+    fn columns(&self, width: usize, heading: usize) -> Vec<Column> {
+        (0..self.headings.len()).map(|i| self.column(i, width, heading)).collect()
+    }
+
+    fn column(&self, i: usize, width: usize, heading: usize) -> Column {
         let is_name = i < self.names;
         // The names together leave at least half of the line to the values.
         let most = if is_name { (width / 2 / self.names).saturating_sub(GAP).max(4) } else { usize::MAX };
         let cells: Vec<Vec<String>> = self.rows.iter().map(|row| lines(&row[i], most)).collect();
         let widest =
             |texts: &[Vec<String>]| texts.iter().flatten().map(|line| columns(line)).max().unwrap_or(0);
-        let heading = lines(&self.headings[i], widest(&cells).max(HEADING).min(most));
+        let limit = widest(&cells).max(longest_piece(&self.headings[i])).max(heading).min(most);
+        let heading = lines(&self.headings[i], limit);
         let width = widest(&cells).max(widest(std::slice::from_ref(&heading)));
         Column { heading, cells, width, is_name }
     }
@@ -91,6 +81,33 @@ impl Sheet {
     }
 }
 
+/// The columns part by part: as many as fit, with those that name a row first.
+fn parts(all: &[Column], names: usize, width: usize) -> Vec<Vec<&Column>> {
+    let (names, values) = all.split_at(names);
+    let mut parts: Vec<Vec<&Column>> = Vec::new();
+    let mut left = 0;
+    for column in values {
+        let needed = column.width + GAP;
+        if parts.is_empty() || needed > left {
+            parts.push(names.iter().collect());
+            left = width.saturating_sub(taken(names.iter()));
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(column);
+        }
+        left = left.saturating_sub(needed);
+    }
+    if parts.is_empty() {
+        parts.push(names.iter().collect());
+    }
+    parts
+}
+
+/// The columns as one part, if they fit.
+fn parts_if_one(all: &[Column], names: usize, width: usize) -> Option<Vec<Vec<&Column>>> {
+    Some(parts(all, names, width)).filter(|parts| parts.len() == 1)
+}
+
 /// The width of some columns with the gaps between them.
 fn taken<'a>(part: impl Iterator<Item = &'a Column>) -> usize {
     part.map(|column| column.width + GAP).sum::<usize>().saturating_sub(GAP)
@@ -107,10 +124,18 @@ fn joined(part: &[&Column], text: impl Fn(&Column) -> Option<String>) -> String 
     cells.join(&" ".repeat(GAP)).trim_end().to_owned()
 }
 
+/// The signs behind which a text may be broken.
+const BREAKS: [char; 8] = [' ', '.', '_', '-', '+', ',', '/', '='];
+
+/// The width of the longest part of a text that is not broken.
+fn longest_piece(text: &str) -> usize {
+    text.split_inclusive(BREAKS).map(|piece| columns(piece.trim_end())).max().unwrap_or(0)
+}
+
 /// A text in lines of at most `most` columns: broken behind a space or a sign, and elsewhere only where it has to be.
 fn lines(text: &str, most: usize) -> Vec<String> {
     let mut all = vec![String::new()];
-    for piece in text.split_inclusive([' ', '.', '_', '-', '+', ',', '/', '=']) {
+    for piece in text.split_inclusive(BREAKS) {
         let fits = |piece: &str, all: &mut Vec<String>| {
             let last = all.last_mut().filter(|line| columns(line) + columns(piece.trim_end()) <= most);
             match last {
@@ -165,6 +190,20 @@ replay-0.1     0.00     1.00";
                 "{i}"
             );
         }
+    }
+
+    #[test]
+    fn headings_are_broken_further_where_that_saves_a_part() {
+        let mut sheet = Sheet::new(["strategy", "FID forgetting", "passes ×10³"].map(str::to_owned), 1);
+        sheet.add(["finetune", "0.10", "7"].map(str::to_owned).to_vec());
+        let wide = sheet.render(33);
+        assert!(wide.starts_with("                 FID\nstrategy  forgetting  passes ×10³\n"), "{wide}");
+        let narrow = sheet.render(32);
+        assert!(
+            narrow.starts_with("                 FID  passes\nstrategy  forgetting    ×10³\n"),
+            "{narrow}"
+        );
+        assert_eq!(sheet.render(27).split("\n\n").count(), 2);
     }
 
     #[test]

@@ -59,8 +59,8 @@ fn leading(any: bool) -> String {
     if any { meaning.into() } else { String::new() }
 }
 
-/// The column that a column of forgetting is read with, where it does not stand beside it.
-fn forgetting(columns: &[Column]) -> String {
+/// A note on the column that a column of forgetting is read with, where that is not shown; else nothing.
+pub fn forgetting(columns: &[Column]) -> String {
     let shown = |key: &str| columns.iter().any(|column| column.key == key);
     let alone =
         columns.iter().find_map(|column| Some((column, column.beside.as_ref().filter(|key| !shown(key))?)));
