@@ -101,6 +101,7 @@ fn cldiff(scratch: &Scratch, hub: &Hub, arguments: &[&str]) -> Output {
         .args(arguments)
         .env("HF_ENDPOINT", &hub.endpoint)
         .env("HF_HOME", scratch.path("hf"))
+        .env("COLUMNS", "1000")
         .output()
         .unwrap()
 }

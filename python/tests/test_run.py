@@ -61,7 +61,7 @@ def test_settings_are_toml() -> None:
 def test_a_mistake_is_the_programs_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(cldiff.CldiffError) as caught:
         cldiff.run("smoke", out=tmp_path / "run", training={"batch_size": 0}, progress=False)
-    assert caught.value.status == 2
+    assert caught.value.status == 2 and "\n" not in str(caught.value)
     assert "training.batch_size" in str(caught.value) and not str(caught.value).startswith("error")
     assert not (tmp_path / "run").exists()
     assert capfd.readouterr().err == ""

@@ -17,6 +17,7 @@ from ._settings import assignments, toml_document
 
 _POLL_SECONDS = 0.3
 _KEPT_LINES = 200
+_UNFOLDED = "10000"
 
 
 def run(
@@ -106,6 +107,8 @@ def _wait(command: list[str], display: Display) -> None:
         text=True,
         encoding="utf-8",
         errors="replace",
+        # A message is one line, for whoever shows it to fold.
+        env={**os.environ, "COLUMNS": _UNFOLDED},
         start_new_session=True,
     )
     said: deque[str] = deque(maxlen=_KEPT_LINES)
