@@ -203,6 +203,9 @@ pub struct PredictArgs {
     /// Tensor `prediction`
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
+    /// Do not say where it was written
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// The options of `export`.
@@ -214,6 +217,9 @@ pub struct ExportArgs {
     /// The pipeline's directory, which must not exist yet
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Do not say where it was written
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// The options of `bpd`.

@@ -13,6 +13,8 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
     }
     shape(&args.model)?;
     open(&args.model)?.export(&hub::directory(&args.model.model)?, &args.out).map_err(tell_mistake)?;
-    say(&format!("pipeline: {}", args.out.display()));
+    if !args.quiet {
+        say(&format!("pipeline: {}", args.out.display()));
+    }
     Ok(())
 }

@@ -29,6 +29,8 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     output::check_file(&args.out)?;
     let prediction = open(&args.model)?.predict(&job).map_err(tell_mistake)?;
     tensors::write(&args.out, "prediction", &prediction)?;
-    say(&format!("{} predictions: {}", prediction.shape[0], args.out.display()));
+    if !args.quiet {
+        say(&format!("{} predictions: {}", prediction.shape[0], args.out.display()));
+    }
     Ok(())
 }
