@@ -30,7 +30,9 @@ pub fn options() -> TrainerConfig {
 
 /// A trainer of a small UNet with attention.
 pub fn trainer<I: Kernels>(options: TrainerConfig) -> Trainer<Autodiff<I>, UNet2D<Autodiff<I>>> {
-    let config = UNet2DConfig { num_class_embeds: Some(10), ..UNet2DConfig::small(8, 1, &[4, 8]) };
+    // One more for the label that stands for none.
+    let classes = 10 + usize::from(options.label_dropout > 0.0);
+    let config = UNet2DConfig { num_class_embeds: Some(classes), ..UNet2DConfig::small(8, 1, &[4, 8]) };
     let key = Key::new(1, Purpose::named("model"));
     let model = config.init::<Autodiff<I>>(key, &Default::default()).unwrap();
     let process = GaussianDiffusion::new(&BetaSchedule::linear(), 100).unwrap();

@@ -81,7 +81,7 @@ fn a_rectangle_is_cropped_stretched_or_taken_as_it_is() {
     save(&dir, "test/a/1.png", &image);
     let load = |fit, size: Option<[usize; 2]>| {
         let size = size.map(|[height, width]| ImageSize { height, width });
-        ImageFolderConfig { fit, size, ..Default::default() }.load(dir.path()).unwrap().train
+        ImageFolderConfig { size, fit, ..Default::default() }.load(dir.path()).unwrap().train
     };
     let exact = load(Fit::Exact, None);
     assert_eq!(exact.shape(), ImageShape { channels: 3, height: 6, width: 12 });
@@ -314,7 +314,7 @@ fn broken_pictures_are_an_error_or_as_many_as_are_allowed_left_out() {
     }
     for fit in [Fit::Exact, Fit::Crop] {
         let size = (fit == Fit::Crop).then_some(4.into());
-        let with = |skip_broken| ImageFolderConfig { fit, size, skip_broken, ..Default::default() };
+        let with = |skip_broken| ImageFolderConfig { size, fit, skip_broken, ..Default::default() };
         assert!(message(&with(0), dir.path()).contains("train/x/a.jpg: cannot be decoded: truncated"));
         let one = message(&with(1), dir.path());
         assert!(

@@ -103,7 +103,7 @@ fn every_format_is_read_whatever_its_name_and_refused_wherever_it_is_cut() {
         for end in (0..bytes.len()).filter(|end| end % 7 == 0 || end + 20 > bytes.len()) {
             match open(&scratch.file(&bytes[..end])) {
                 Err(error) => {
-                    assert!(error.to_string().contains("cannot be decoded"), "{name}, {end}: {error}")
+                    assert!(error.to_string().contains("cannot be decoded"), "{name}, {end}: {error}");
                 }
                 // Behind the last pixel there may be a word of farewell.
                 Ok(image) => assert!(image.to_rgb8() == whole && end + 16 > bytes.len(), "{name}, {end}"),

@@ -88,7 +88,7 @@ fn bits(apart: f64, [of_teacher, of_model]: [f64; 2]) -> f64 {
 /// Between the posterior's and beta's, by the channel from -1 to 1.
 fn log_variance(process: &GaussianDiffusion, t: usize, channel: f64) -> f64 {
     let (low, high) = (process.posterior_log_variance_clipped(t), process.beta(t).ln());
-    low + (channel + 1.0) / 2.0 * (high - low)
+    low + f64::midpoint(channel, 1.0) * (high - low)
 }
 
 /// All strategies that compare predictions, each with the noisy images that it asks at.
