@@ -26,7 +26,10 @@ fn source(spec: &Spec, table: &Table, labels: &[String], rows: &Rows) -> String 
     seeds.sort_unstable();
     seeds.dedup();
     let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();
-    let mut text = format!("*Mean ± standard deviation over {} seeds.", seeds.join(" or "));
+    let mut text = match seeds.join(" or ").as_str() {
+        "1" => "*One seed.".to_owned(),
+        several => format!("*Mean ± standard deviation over {several} seeds."),
+    };
     if table.columns.iter().any(|column| column.better.is_some()) {
         text += " ★: told apart by the paired t test with Holm's correction over all pairs of strategies in the column.";
     }

@@ -158,7 +158,7 @@ fn options_that_do_not_fit_the_training_are_named() {
         message(&GenerativeReplayConfig { generator, ..Default::default() }, training, 1000, None)
     };
     let told = by_label(&training);
-    assert!(told.starts_with("`training.label_dropout` is 0: expected above 0"), "{told}");
+    assert!(told.starts_with("`training.label_dropout` is 0.0: expected above 0"), "{told}");
     assert_eq!(by_label(&TrainerConfig { label_dropout: 0.1, ..training }), "");
     let told = by_label(&TrainerConfig { label_dropout: 0.1, ..untold });
     assert!(told.starts_with("`training.condition_on` is none: expected `class` or `task`"), "{told}");
@@ -259,15 +259,22 @@ fn defaults_are_what_they_were() {
         (json::<SiConfig>(), json!({ "c": 0.1, "xi": 1e-3 })),
         (json::<MasConfig>(), json!({ "lambda": 0.01, "samples": 128 })),
         (json::<RwalkConfig>(), json!({ "lambda": 1.0, "alpha": 0.9, "update_every": 10, "epsilon": 1e-8 })),
-        (json::<LwfConfig>(), json!({ "lambda": 1.0, "teacher": "raw" })),
+        (
+            json::<LwfConfig>(),
+            json!({ "lambda": 1.0, "teacher": "raw", "weighting": "none", "variance_channels": false }),
+        ),
         (
             json::<DerConfig>(),
-            json!({ "alpha": 1.0, "batch_size": none, "per_experience": 40, "noise": "fixed", "teacher": "raw" }),
+            json!({
+                "alpha": 1.0, "batch_size": none, "per_experience": 40, "noise": "fixed", "teacher": "raw",
+                "weighting": "none", "variance_channels": false
+            }),
         ),
         (
             json::<DerPlusPlusConfig>(),
             json!({
-                "alpha": 0.5, "beta": 0.5, "batch_size": none, "per_experience": 40, "noise": "fixed", "teacher": "raw"
+                "alpha": 0.5, "beta": 0.5, "batch_size": none, "per_experience": 40, "noise": "fixed", "teacher": "raw",
+                "weighting": "none", "variance_channels": false
             }),
         ),
         (json::<GemConfig>(), json!({ "per_experience": 40, "batch_size": none, "margin": 0.5 })),
@@ -290,7 +297,7 @@ fn defaults_are_what_they_were() {
             json::<PartialSamplingDistillationConfig>(),
             json!({
                 "distillation_coefficient": 1.0, "batch_size": none, "steps": none, "least_timestep_share": 0.0,
-                "mixing": "two_means", "teacher": "raw"
+                "mixing": "two_means", "teacher": "raw", "variance_channels": true
             }),
         ),
     ] {

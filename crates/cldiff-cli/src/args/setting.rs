@@ -22,7 +22,7 @@ pub struct SettingArgs {
     #[arg(long, value_name = "0,1", value_delimiter = ',')]
     pub seeds: Vec<u64>,
     /// Another value for a key of the configuration, as in training.batch_size=32. The key of a strategy has its label, as
-    /// in strategy.replay-1.replay.rehearsal_coefficient=0.1
+    /// in strategy.ewc.ewc.lambda=1000
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// The directory of the data set's files
