@@ -156,6 +156,11 @@ impl<'a> Comparison<'a> {
             }
         } else {
             text.extend(self.settings.iter().map(|(key, _)| format!("  {key}")));
+            let values = |i: usize| self.setting(i).join(", ");
+            let of_run =
+                |(i, run): (usize, &ReportInput)| format!("  {}: {}", run.place.display(), values(i));
+            text.push("The runs have these values:".to_owned());
+            text.extend(self.runs.iter().enumerate().map(of_run));
         }
         let mut text: Vec<String> = text.iter().map(|line| wrap(line, width)).collect();
         let of_run = if by_number { vec!["run".to_owned()] } else { self.short_keys() };
@@ -356,6 +361,7 @@ mod tests {
             text.contains("2 runs differ in 1 setting:\n  strategy.replay-1.replay.rehearsal_coefficient\n"),
             "{text}"
         );
+        assert!(text.contains(&format!("  {}: 0.5\n", runs[1].place.display())), "{text}");
         let row = |words: &[&str]| {
             text.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().starts_with(words))
         };
