@@ -68,17 +68,24 @@ impl Floors {
 }
 
 /// The training images that may stand for samples of task `j`: its own, of whatever experience they come with where
-/// experiences overlap. For a task that removes classes there are images of all others: every second one, which the tasks
-/// before do without then, so that no image stands for samples of two tasks.
+/// experiences overlap. For a task that removes classes there are images of all others: every second one of each class,
+/// which the tasks before do without then, so that no image stands for samples of two tasks.
 fn training_images(stream: &Stream, j: usize) -> ImageDataset {
     let (all, removed) = (stream.all_train(), stream.removed());
     let removes = stream.experiences()[j].is_removal();
-    let stands = |i: usize| {
-        let (second, own) = (i % 2 == 1, all.task(i) == j);
-        let fits = if removes { second } else { own && (removed.is_empty() || !second) };
-        fits && !removed.contains(&all.label(i))
-    };
-    all.select(&(0..all.len()).filter(|&i| stands(i)).collect::<Vec<_>>())
+    let mut counts: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    let mut positions = Vec::new();
+    for i in (0..all.len()).filter(|&i| !removed.contains(&all.label(i))) {
+        // Counted within a class of a task: in the data set's order classes may take turns.
+        let count = counts.entry((all.task(i), all.label(i))).or_default();
+        *count += 1;
+        let (is_second, is_own) = (*count % 2 == 0, all.task(i) == j);
+        let stands = if removes { is_second } else { is_own && (removed.is_empty() || !is_second) };
+        if stands {
+            positions.push(i);
+        }
+    }
+    all.select(&positions)
 }
 
 /// Floors that are being measured, task after task.
@@ -130,4 +137,29 @@ fn value_of(outcome: &Outcome) -> Option<f64> {
 
 fn put<T: Copy>(rows: &mut BTreeMap<String, Row<T>>, name: &str, at: usize, tasks: usize, value: T) {
     rows.entry(name.to_owned()).or_insert_with(|| vec![None; tasks])[at] = Some(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use data_streams::{StreamConfig, Unlearning, dataset::glyphs::GlyphsConfig};
+
+    use super::*;
+
+    /// Images of glyphs take turns by their class.
+    #[test]
+    fn every_kept_class_has_images_for_the_removal_and_for_the_tasks_before() {
+        let glyphs =
+            GlyphsConfig { size: 8.into(), train_per_class: 6, eval_per_class: 4, ..Default::default() };
+        let stream = StreamConfig::of(Unlearning { remove: vec![3], ..Unlearning::default() });
+        let stream = stream.build(glyphs.build().unwrap()).unwrap();
+        assert_eq!(stream.len(), 2);
+        let parts = [training_images(&stream, 0), training_images(&stream, 1)];
+        for part in &parts {
+            assert_eq!(part.counts_per_class(), [3, 3, 3, 0, 3, 3, 3, 3, 3, 3]);
+        }
+        let pixels =
+            |part: &ImageDataset| (0..part.len()).map(|i| part.pixels_of(i).to_vec()).collect::<Vec<_>>();
+        let [before, removal] = parts.each_ref().map(pixels);
+        assert!(before.iter().all(|image| !removal.contains(image)));
+    }
 }
