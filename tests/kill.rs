@@ -1,8 +1,8 @@
 //! Runs that are killed come to the same results: SIGKILL and SIGINT at moments spread over a run's life, and in the
 //! middle of its writes.
 //!
-//! `CLDIFF_KILLS` says how often each, 100 under `cargo xtask kill-test`; without it SIGKILL comes 25 times and the
-//! others 12.
+//! `CLDIFF_KILLS` is the number of each: 100 under `cargo xtask kill-test`, 25 in continuous integration. The default is 6,
+//! so that `cargo test --workspace` stays short.
 
 #![cfg(unix)]
 
@@ -150,7 +150,7 @@ fn interrupt(child: &Child) {
 
 #[test]
 fn a_killed_run_comes_to_the_same_results() {
-    at_moments(&mut Smoke::new(""), "killed", kills(25), |mut child| {
+    at_moments(&mut Smoke::new(""), "killed", kills(6), |mut child| {
         let alive = child.try_wait().unwrap().is_none();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -174,7 +174,7 @@ online_ewc = {}
 
 #[test]
 fn an_interrupted_run_says_how_to_go_on_and_comes_to_the_same_results() {
-    at_moments(&mut Smoke::new(RICH), "interrupted", kills(12), |child| {
+    at_moments(&mut Smoke::new(RICH), "interrupted", kills(6), |child| {
         interrupt(&child);
         let output = child.wait_with_output().unwrap();
         // Before the cells begin there is nobody to listen and nothing to lose; at the very end it is too late.
@@ -188,7 +188,7 @@ fn an_interrupted_run_says_how_to_go_on_and_comes_to_the_same_results() {
 
 #[test]
 fn a_run_killed_in_the_middle_of_a_write_comes_to_the_same_results() {
-    let (smoke, kills) = (Smoke::new(""), kills(12));
+    let (smoke, kills) = (Smoke::new(""), kills(6));
     let with_fault = |run: &str, at: u32| {
         smoke.command(run).env("CLDIFF_FAULT", format!("kill:{at}")).output().unwrap().status
     };
