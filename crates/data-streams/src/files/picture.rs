@@ -90,9 +90,15 @@ fn decoder<'a>(reader: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + '
     reader.into_decoder().map_err(|error| one_line(&error))
 }
 
-/// The text of an error of the decoders, of which some end their texts with a new line.
+/// The text of a decoder's error on one line, cut where it is long. A decoder may end its text with a new line, and that of
+/// TIFF lists the bits of every channel that the file claims to have.
 fn one_line(error: &ImageError) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    const LONGEST: usize = 200;
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 /// As the camera was held; a note that cannot be read says nothing.

@@ -189,3 +189,13 @@ fn grey_stays_grey_and_what_is_no_picture_is_told() {
         assert!(dimensions(&scratch.file(bytes)).is_err());
     }
 }
+
+/// A TIFF file of 324 bytes whose error lists 65,535 channels. It was found by the fuzz target `image`.
+#[test]
+fn a_decoders_long_message_is_cut() {
+    let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/image/tiff-many-bits");
+    // The first byte of a seed chooses the options of the target.
+    let picture = &std::fs::read(seed).unwrap()[1..];
+    let message = read(Path::new("a.tiff"), picture).unwrap_err().to_string();
+    assert!(message.ends_with("...") && message.len() < 300, "{} bytes: {message:.300}", message.len());
+}
