@@ -79,7 +79,8 @@ fn own_choices_are_run_resumed_and_reported() {
     let whole = results(&scratch.path("whole"));
     let labels: Vec<&str> =
         whole["cells"].as_array().unwrap().iter().map(|cell| cell["label"].as_str().unwrap()).collect();
-    assert_eq!(labels, ["finetune", "weight_averaging", "replay+averaging"]);
+    // A reader who follows docs/tutorials/own-strategy.md adds a fourth.
+    assert!(labels.starts_with(&["finetune", "weight_averaging", "replay+averaging"]), "{labels:?}");
     for cell in whole["cells"].as_array().unwrap() {
         assert!(cell["matrices"]["energy_distance"][1][0].is_number(), "{}", cell["label"]);
         assert!(cell["summary"]["energy_distance.final_average"].is_number());
