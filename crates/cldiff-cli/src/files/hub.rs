@@ -77,8 +77,11 @@ fn wanted(files: &[String]) -> Vec<&str> {
     ];
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_shard = |name: &str| {
-        let numbers = name.strip_prefix("diffusion_pytorch_model-").and_then(|rest| rest.strip_suffix(".safetensors"));
-        numbers.and_then(|numbers| numbers.split_once("-of-")).is_some_and(|(i, n)| is_number(i) && is_number(n))
+        let numbers =
+            name.strip_prefix("diffusion_pytorch_model-").and_then(|rest| rest.strip_suffix(".safetensors"));
+        numbers
+            .and_then(|numbers| numbers.split_once("-of-"))
+            .is_some_and(|(i, n)| is_number(i) && is_number(n))
     };
     let is_wanted = |file: &&str| {
         let name = match file.split_once('/') {
@@ -139,7 +142,9 @@ fn get(place: &Place) -> Result<PathBuf, String> {
 
 #[cfg(feature = "hub")]
 fn advised(error: impl std::fmt::Display) -> String {
-    format!("{error}; a private model needs its token in HF_TOKEN, and a machine without a network the model's directory")
+    format!(
+        "{error}; a private model needs its token in HF_TOKEN, and a machine without a network the model's directory"
+    )
 }
 
 /// Downloads a file beside its place, and then renames it. The token goes to no other host.
@@ -161,7 +166,8 @@ fn download(url: &str, token: Option<&str>, path: &Path) -> Result<(), String> {
         request = request.header("Authorization", format!("Bearer {token}"));
     }
     let body = request.call().map_err(|error| format!("{url}: {error}"))?.into_body();
-    let bar = body.content_length().map_or_else(indicatif::ProgressBar::no_length, indicatif::ProgressBar::new);
+    let bar =
+        body.content_length().map_or_else(indicatif::ProgressBar::no_length, indicatif::ProgressBar::new);
     let told = |error: io::Error| format!("{url}: {}: {error}", path.display());
     fs::create_dir_all(path.parent().unwrap_or(path)).map_err(told)?;
     let part = path.with_extension(format!("{}.part", std::process::id()));

@@ -2,6 +2,7 @@
 //! common. A folder of pictures is read by [`image_folder`](super::image_folder), from which sizes are borrowed.
 
 mod classes;
+pub(super) mod defaults;
 mod pattern;
 mod pictures;
 
