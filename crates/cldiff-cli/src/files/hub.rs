@@ -154,7 +154,7 @@ fn download(url: &str, token: Option<&str>, path: &Path) -> Result<(), String> {
 
     use ureq::{Agent, config::RedirectAuthHeaders};
 
-    let patience = Some(Duration::from_secs(60));
+    let patience = Some(Duration::from_mins(1));
     let config = Agent::config_builder()
         .timeout_connect(patience)
         .timeout_recv_response(patience)

@@ -13,7 +13,7 @@ use cl_metrics::sample::{Compared, ComparedSet, Takes};
 use serde_json::{Map, Value, json};
 
 use self::{
-    args::{Comparing, MetricCommand, StatsArgs},
+    args::{Comparing, MetricCommand},
     features::Found,
     set::{Described, Set},
 };

@@ -265,7 +265,7 @@ impl<'a, D: Dialect<'a>> Machine<'a, D> {
         Ok(())
     }
 
-    /// What is not in the pickle, and named by a value that is.
+    /// An object outside of the pickle, named by a value in it.
     fn outside(&mut self) -> Done {
         let id = self.top(1)?;
         let object = id.first().map(|id| self.dialect.outside(id));

@@ -25,7 +25,7 @@ const MOST_BYTES: usize = 1 << 33;
 const WAITING: usize = 512;
 const WAITING_BYTES: usize = 1 << 26;
 
-/// What every picture becomes.
+/// The form to which every picture is brought.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dataset) struct Look {
     /// Height and width; none with [`Fit::Exact`].
