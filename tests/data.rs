@@ -93,7 +93,7 @@ fn every_stream_runs() {
         let results =
             run_shortened(&scratch, path.canonicalize().unwrap().to_str().unwrap(), "finetune,replay", &[]);
         assert_eq!(results["stream"]["tasks"].as_array().unwrap().len(), tasks[name.as_str()], "{name}");
-        // What the run was made with is a configuration again.
+        // The configuration of the run parses as a configuration.
         let check = scratch.cldiff(&["config", "check", "run/config.toml"]);
         assert!(check.status.success(), "{name}: {}", text(&check.stderr));
         ran += 1;
@@ -347,7 +347,7 @@ fn data_show_reads_the_files_of_one_split_alone() {
     };
     let found: Value = serde_json::from_slice(&show("test").stdout).unwrap();
     assert_eq!(found["images"], 10_000);
-    // What everybody finds of the test images.
+    // The published mean and standard deviation of the test images.
     assert!((found["mean"][0].as_f64().unwrap() - 0.2868).abs() < 1e-4);
     assert!((found["standard_deviation"][0].as_f64().unwrap() - 0.3524).abs() < 1e-4);
     assert_eq!(show("train").status.code(), Some(2));
@@ -471,7 +471,7 @@ fn wrong_data_and_streams_are_told_with_their_line() {
             assert!(at.iter().any(|at| message.contains(at)), "{config}no line {line} in {message}");
         }
     }
-    // What is not there may be elsewhere.
+    // A directory that is absent here may be present on another machine.
     let absent = "[data]\nimage_folder = { dir = \"nowhere\", size = 8 }\n[[strategy]]\nfinetune = {}\n";
     scratch.write("absent.toml", absent);
     let output = scratch.cldiff(&["config", "check", "absent.toml"]);

@@ -150,7 +150,7 @@ fn pictures_are_one_file_or_many() {
     succeeds(&scratch, &["sample", "--n", "2", "--steps", "2", "--out", "each"]);
     assert!(scratch.path("each/00000.png").exists() && scratch.path("each/00001.png").exists());
     assert_eq!(fs::read_dir(scratch.path("each")).unwrap().count(), 2);
-    // Those of another model are not mixed in.
+    // Samples of another model are not mixed in.
     refused(&scratch, &["sample", "--n", "1", "--steps", "2", "--out", "each"], &["--out each", "not empty"]);
 }
 

@@ -28,13 +28,18 @@ struct Hub {
 
 impl Hub {
     fn of(files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self::at(COMMIT, files)
+    }
+
+    /// A hub that says that its files are those of `commit`.
+    fn at(commit: &'static str, files: BTreeMap<String, Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), &files, &noted);
+                answer(stream.unwrap(), commit, &files, &noted);
             }
         });
         Self { endpoint, asked }
@@ -47,7 +52,12 @@ impl Hub {
 }
 
 /// One request and its answer: the repository's files, or a range of one.
-fn answer(mut stream: TcpStream, files: &BTreeMap<String, Vec<u8>>, asked: &Mutex<Vec<String>>) {
+fn answer(
+    mut stream: TcpStream,
+    commit: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+    asked: &Mutex<Vec<String>>,
+) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
     let path = first.split(' ').nth(1).unwrap().to_owned();
@@ -61,18 +71,19 @@ fn answer(mut stream: TcpStream, files: &BTreeMap<String, Vec<u8>>, asked: &Mute
     asked.lock().unwrap().push(path.clone());
     let (status, more, body) = if path == "/api/models/me/glyphs/revision/main" {
         let siblings: Vec<_> = files.keys().map(|name| serde_json::json!({"rfilename": name})).collect();
-        let info = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
+        let info = serde_json::json!({"sha": commit, "siblings": siblings}).to_string();
         ("200 OK", "Content-Type: application/json\r\n".to_owned(), info.into_bytes())
     } else if let Some(file) =
-        path.strip_prefix(&format!("/me/glyphs/resolve/{COMMIT}/")).and_then(|name| files.get(name))
+        path.strip_prefix(&format!("/me/glyphs/resolve/{commit}/")).and_then(|name| files.get(name))
     {
         let range = header("range").unwrap_or_default();
         let (from, to) = range.trim_start_matches("bytes=").split_once('-').unwrap_or(("0", ""));
         let from: usize = from.parse().unwrap();
         let to = to.parse().unwrap_or(usize::MAX).min(file.len() - 1);
+        // Names that a client must not follow.
+        let outside = "../../../../outside";
         let more = format!(
-            "Content-Range: bytes {from}-{to}/{}\r\nETag: \"{:x}\"\r\nX-Repo-Commit: {COMMIT}\r\n",
-            file.len(),
+            "Content-Range: bytes {from}-{to}/{}\r\nETag: \"{outside}\"\r\nX-Repo-Commit: {outside}\r\n",
             file.len()
         );
         ("206 Partial Content", more, file[from..=to].to_vec())
@@ -128,8 +139,8 @@ fn a_model_of_the_hub_is_got_once_and_draws_as_its_directory_does() {
         let drawn = |name: &str| fs::read(scratch.path(name)).unwrap();
         assert!(drawn(out) == drawn("expected.safetensors"), "{out}");
     }
-    // Twice: the size, and the content; the second command finds the file in the cache.
-    assert_eq!(hub.count("/diffusion_pytorch_model.safetensors"), 2);
+    // The second command finds the file in the cache.
+    assert_eq!(hub.count("/diffusion_pytorch_model.safetensors"), 1);
     assert_eq!(hub.count("README.md"), 0);
     let output = cldiff(
         &scratch,
@@ -138,6 +149,24 @@ fn a_model_of_the_hub_is_got_once_and_draws_as_its_directory_does() {
     );
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(scratch.path("pipeline/unet/config.json").is_file());
+    // Nothing but the cache has been written by what the server said.
+    let cached = scratch.path(&format!("hf/hub/models--me--glyphs/snapshots/{COMMIT}"));
+    assert!(cached.join("config.json").is_file());
+    let entries = fs::read_dir(scratch.path("hf/hub/models--me--glyphs")).unwrap();
+    assert_eq!(entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), ["snapshots"]);
+    assert!(!scratch.path("outside").exists() && !scratch.path("hf/outside").exists());
+}
+
+#[test]
+fn a_server_that_names_a_path_as_the_commit_is_refused() {
+    let scratch = Scratch::new();
+    let hub = Hub::at("../../../outside", BTreeMap::from([("config.json".to_owned(), b"{}".to_vec())]));
+    let arguments = ["sample", "--backend", "flex", "--model", "hf:me/glyphs", "--out", "samples.png"];
+    let output = cldiff(&scratch, &hub, &arguments);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("expected a hexadecimal hash"), "{told}");
+    assert!(!scratch.path("outside").exists() && !scratch.path("hf/hub").exists());
 }
 
 #[test]

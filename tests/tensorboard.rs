@@ -109,7 +109,7 @@ fn events(path: &Path) -> Vec<Vec<u8>> {
     found
 }
 
-/// What TensorBoard shows of a cell: numbers and pictures by tag and step, without what a restart made void.
+/// The content that TensorBoard shows of a cell: numbers and pictures by tag and step, without what a restart made void.
 #[derive(Default)]
 struct Board {
     scalars: BTreeMap<(String, u64), f32>,

@@ -20,7 +20,7 @@ fn fits(line: &str, width: usize) -> bool {
     line.width() <= width || !line.trim().contains(' ')
 }
 
-/// What a command prints, which must fit.
+/// The output of a command, every line of which must fit.
 fn fitting(output: &Output, arguments: &[&str]) -> String {
     let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert!(!printed.is_empty(), "{arguments:?} printed nothing");

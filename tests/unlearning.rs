@@ -14,6 +14,7 @@ const REMOVED: usize = 3;
 fn arguments<'a>(config: &'a str, out: &'a str) -> Vec<&'a str> {
     let mut arguments = vec!["--config", config, "--backend", "flex", "--quiet", "--out", out];
     for change in [
+        "data.glyphs.train_per_class=100",
         "training.steps_per_experience=3",
         "training.batch_size=4",
         "evaluation.samples_per_task=18",

@@ -48,7 +48,7 @@ pub struct Column {
     pub metric: String,
     /// Digits after the point.
     pub digits: usize,
-    /// What a value is divided by.
+    /// The divisor of a value.
     #[serde(default = "one")]
     pub divide_by: f64,
     /// Whether the standard deviation over the seeds is shown.

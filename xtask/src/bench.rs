@@ -151,7 +151,7 @@ pub(crate) fn table(args: &BenchArgs, program: &Path, workload: &str) -> Result<
 /// The values that were measured of each quantity, and their unit, in the order in which they came.
 type Quantities = Vec<(String, (Vec<f64>, String))>;
 
-/// What was measured on each backend, and in each of PyTorch's modes.
+/// The measurements on each backend, and in each of PyTorch's modes.
 struct Measured {
     ours: Vec<(String, Quantities)>,
     peers: Vec<(String, Quantities)>,
@@ -159,7 +159,7 @@ struct Measured {
     left_out: Vec<String>,
 }
 
-/// What one mode of PyTorch may take of a limited time: compiling a UNet can take all of it.
+/// The longest time for one mode of PyTorch: compiling a UNet can take all of a limited time.
 const PEER_TIME: Duration = Duration::from_secs(75);
 
 fn measure(args: &BenchArgs, program: &Path, workload: &str) -> Result<Measured> {

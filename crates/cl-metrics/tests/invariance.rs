@@ -1,4 +1,4 @@
-//! What must not change a metric: the order of images, and the batches in which they were described. What must: noise.
+//! A metric does not depend on the order of images or on the batches in which features were extracted. Noise changes it.
 
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;

@@ -1,4 +1,4 @@
-//! What can go wrong while training.
+//! Errors of training.
 
 use ddpm_core::CoreError;
 use thiserror::Error;
@@ -26,7 +26,7 @@ pub enum StrategyError {
         key: String,
         /// The value found there.
         value: String,
-        /// What would be accepted.
+        /// The values that would be accepted.
         expected: String,
     },
     /// The loss became infinite or not a number.
@@ -45,7 +45,7 @@ pub enum StrategyError {
     /// A checkpoint that is not of this training.
     #[error("the state of the training has `{name}`, but {problem}")]
     State {
-        /// What does not fit.
+        /// The mismatch.
         name: String,
         /// Why.
         problem: String,
@@ -55,7 +55,7 @@ pub enum StrategyError {
     Checkpoint {
         /// The checkpoint, or the file of it.
         path: std::path::PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// From the loading or the joining of images.

@@ -9,7 +9,7 @@ use crate::{
     ui::width::say,
 };
 
-/// What was found of one backend.
+/// The state of one backend.
 struct Finding {
     backend: &'static str,
     /// The device, or why there is none.

@@ -21,7 +21,7 @@ use crate::{
 pub struct Choice {
     /// As it is spelt in a configuration.
     pub name: String,
-    /// What it is.
+    /// One sentence on the choice.
     pub summary: String,
     /// Where it comes from; empty if nobody has to be named.
     pub citation: String,
@@ -37,12 +37,12 @@ pub struct Choice {
 pub struct ChoiceOption {
     /// As it is spelt in a configuration.
     pub name: String,
-    /// What values it takes.
+    /// The values that the option takes.
     #[serde(rename = "type")]
     pub kind: String,
     /// Its value if it is left out; null if it has none.
     pub default: Value,
-    /// What it means.
+    /// The meaning of the option.
     pub meaning: String,
 }
 
@@ -62,7 +62,7 @@ pub fn list(what: Listed, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What can be chosen.
+/// The choices of a kind.
 pub fn choices(what: Listed) -> Vec<Choice> {
     match what {
         Listed::Strategies => strategies(),
@@ -186,7 +186,7 @@ impl Schema {
             .collect()
     }
 
-    /// What values a schema allows, in words.
+    /// The values that a schema allows, in words.
     fn kind(&self, schema: &Value) -> String {
         let resolved = self.resolve(schema);
         let alternatives = resolved["oneOf"].as_array().or_else(|| resolved["enum"].as_array());

@@ -13,7 +13,7 @@ const VARIABLE: &str = "RAYON_NUM_THREADS";
 /// Set by tests that compare more threads than a small machine has cores.
 const NO_LIMIT: &str = "CLDIFF_MORE_THREADS_THAN_CORES";
 
-/// What a main thread has.
+/// The stack size of a main thread on Linux, in bytes.
 pub(crate) const STACK: usize = 8 << 20;
 
 /// A number that was asked for.

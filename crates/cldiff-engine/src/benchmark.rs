@@ -104,7 +104,7 @@ impl ReferenceWorkload {
     }
 }
 
-/// What to measure, and how often.
+/// The options of a speed measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct BenchmarkJob {
     /// The network and batch.
@@ -117,7 +117,7 @@ pub struct BenchmarkJob {
     pub forward: bool,
     /// Whether to measure DDIM with 50 steps: `sample`.
     pub sample: bool,
-    /// What the network multiplies.
+    /// Number format of the inputs of matrix products.
     pub precision: PrecisionConfig,
     /// When the process started, or as near to it as can be told.
     pub started: Instant,

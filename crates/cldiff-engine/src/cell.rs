@@ -1,7 +1,7 @@
 //! One cell: a model goes through the stream with a strategy, and is evaluated after every experience.
 //!
-//! What a cell has come to can be taken down at any moment and gone on from: the rest is then the same, to the bit on a
-//! CPU, as if nothing had happened.
+//! The state of a cell can be saved at any moment. A cell that continues from it computes the same, to the bit on a
+//! CPU, as an uninterrupted one.
 
 use std::time::Instant;
 
@@ -47,7 +47,7 @@ pub(crate) struct Cell<'a, B: TrainBackend> {
     strategy: Compose<B, AnyNetwork<B>>,
     evaluator: Evaluator<'a, B::InnerBackend>,
     analyst: Analyst<'a, B>,
-    /// Those that are finished: of the experiences 0, 1 and so on.
+    /// The finished evaluations, of the experiences 0, 1 and so on.
     evaluations: Vec<Evaluation>,
     cost: Cost,
 }

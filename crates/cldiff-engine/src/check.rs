@@ -14,7 +14,7 @@ pub struct Misfit {
     pub key: String,
     /// The value.
     pub value: String,
-    /// What would be accepted.
+    /// The values that would be accepted.
     pub expected: String,
 }
 
@@ -94,7 +94,7 @@ fn check_metrics(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
     }
 }
 
-/// What an evaluation will not measure, or measures badly, on a stream: nothing that is refused. The key is that of the
+/// Warnings: quantities that an evaluation cannot measure on a stream, or measures badly. The key is that of the
 /// whole configuration, and `expected` says what is the matter.
 pub fn evaluation_doubts(
     evaluation: &EvaluationConfig,

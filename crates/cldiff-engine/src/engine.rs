@@ -52,7 +52,7 @@ pub trait Engine: Send + Sync {
         cache: Option<&Path>,
     ) -> Result<Reference, EngineError>;
 
-    /// What gives images features, apart from any run.
+    /// Opens a feature extractor without a run.
     ///
     /// # Errors
     /// [`EngineError::Metric`] for weights that cannot be read or options out of range.
@@ -62,7 +62,7 @@ pub trait Engine: Send + Sync {
         context: &ExtractorContext<'_>,
     ) -> Result<Box<dyn FeatureExtractor>, EngineError>;
 
-    /// What a run computes, in small and on fixed numbers, by which backends are compared.
+    /// Computes the parts of a run on small fixed inputs, so that backends can be compared.
     ///
     /// # Errors
     /// As [`check_precision`](Self::check_precision).
@@ -84,7 +84,7 @@ pub trait Engine: Send + Sync {
     /// As [`sample`](Self::sample), and for files that cannot be written.
     fn export(&self, model: &Path, to: &Path) -> Result<(), EngineError>;
 
-    /// What a model in a diffusers directory predicts for given noisy images.
+    /// Predicts for given noisy images with the model of a diffusers directory.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -121,7 +121,7 @@ pub trait Engine: Send + Sync {
     ) -> Result<CellOutcome, EngineError>;
 }
 
-/// What [`Engine::probe`] gives.
+/// The outputs of [`Engine::probe`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
     /// The network's output.
@@ -132,7 +132,7 @@ pub struct Probe {
     pub trained: BTreeMap<String, Vec<f32>>,
     /// Images after 20 steps of DDIM.
     pub samples: Vec<f32>,
-    /// What the feature classifier says of some images: features, then logits.
+    /// Outputs of the feature classifier for some images: features, then logits.
     pub features: Vec<f32>,
     /// Terms of the bits per dimension, in bits, and the mean squared errors that they come from.
     pub likelihood: Vec<f64>,
@@ -140,7 +140,7 @@ pub struct Probe {
     pub convolution: BTreeMap<String, Vec<f32>>,
 }
 
-/// What a cell is doing.
+/// The phase of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Taking optimiser steps.
@@ -154,9 +154,9 @@ pub enum Phase {
 /// A sign of life.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tick {
-    /// What the cell is doing.
+    /// The phase.
     pub phase: Phase,
-    /// In or after which experience, from 0.
+    /// The experience that the phase is in or after, from 0.
     pub experience: usize,
     /// Work done since the last tick, in passes of one image through the network (a training step's backward pass
     /// counts as two more).
@@ -188,7 +188,7 @@ pub enum Moment {
 /// Makes all that going on with the cell takes, for [`Engine::run_cell`]: copies of every tensor.
 pub type MakeState<'a> = dyn Fn() -> Result<State, EngineError> + 'a;
 
-/// What is told to the caller while a cell runs.
+/// Receives the events of a running cell.
 pub trait CellObserver {
     /// Called often; a break ends the cell with [`EngineError::Interrupted`].
     fn tick(&mut self, tick: Tick) -> ControlFlow<()>;
@@ -197,24 +197,24 @@ pub trait CellObserver {
     /// done.
     ///
     /// # Errors
-    /// What goes wrong when it is written down.
+    /// The observer's own errors, such as a file that cannot be written.
     fn resumed(&mut self, experience: usize, steps: usize) -> Result<(), EngineError>;
 
     /// Called at each moment of the training and between experiences; the observer decides at which of them a state is
     /// made.
     ///
     /// # Errors
-    /// What goes wrong when the state is made or written.
+    /// Errors of making or writing the state.
     fn state(&mut self, moment: Moment, make: &MakeState<'_>) -> Result<(), EngineError>;
 
     /// Called after each experience's evaluation.
     ///
     /// # Errors
-    /// What goes wrong when the results are written.
+    /// Errors of writing the results.
     fn evaluated(&mut self, evaluation: &Evaluation, save: &SaveModel<'_>) -> Result<(), EngineError>;
 }
 
-/// What a cell gave.
+/// The results of a cell.
 #[derive(Debug, Clone)]
 pub struct CellOutcome {
     /// After each experience; pictures only of those that were evaluated since the cell was resumed.
@@ -223,7 +223,7 @@ pub struct CellOutcome {
     pub cost: Cost,
 }
 
-/// What was measured after one experience.
+/// The measurements after one experience.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Evaluation {
     /// After which experience, from 0.
@@ -238,7 +238,7 @@ pub struct Evaluation {
     /// The first samples of each task seen, as 8-bit images.
     #[serde(skip)]
     pub pictures: Vec<ImageDataset>,
-    /// What was found by looking back at earlier experiences.
+    /// Comparisons with earlier experiences.
     pub analyses: Analyses,
 }
 

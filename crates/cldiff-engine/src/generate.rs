@@ -1,4 +1,4 @@
-//! What is done with a finished model: samples, predictions, bits per dimension. The model is a directory that diffusers
+//! The uses of a finished model: samples, predictions, bits per dimension. The model is a directory that diffusers
 //! or this project wrote.
 
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub struct HostImages {
     pub values: Vec<f32>,
 }
 
-/// Which samples to draw from which model.
+/// A model, and the samples to draw from it.
 #[derive(Debug, Clone)]
 pub struct SampleJob {
     /// The model's directory.
@@ -278,7 +278,7 @@ pub(crate) fn export<B: Home>(model: &Path, to: &Path, device: &B::Device) -> Re
     Ok(sampling.map_or(Ok(()), |sampling| sampling.save(to))?)
 }
 
-/// What a model predicts.
+/// The predictions of a model.
 pub(crate) fn predict<B: Home>(job: &PredictJob, device: &B::Device) -> Result<HostImages, EngineError> {
     let Pretrained { network, shape, process, .. } = load::<B>(&job.model, device)?;
     let n = job.x_t.shape[0];

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(fewer.get(), Some(&DpmSolver { steps: 3, ..followed }));
     }
 
-    /// What the scheduler says of the process is no setting of the sampler.
+    /// The scheduler's settings of the process are not settings of the sampler.
     #[test]
     fn another_process_is_sampled_as_in_the_run() {
         let [ddim, ..] = samplings();

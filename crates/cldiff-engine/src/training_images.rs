@@ -39,7 +39,7 @@ pub(crate) struct TrainingPixels {
 }
 
 impl TrainingImages {
-    /// Those of a stream; none where no metric needs them.
+    /// The training images of a stream; `None` where no metric needs them.
     pub(crate) fn of(stream: &Stream, wanted: &[SampleMetric]) -> Option<Self> {
         let needed = wanted.iter().any(|metric| metric.needs().contains(&Need::TrainingImages));
         let of = |part: fn(&data_streams::Experience) -> ImageDataset| {

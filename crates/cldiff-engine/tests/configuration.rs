@@ -107,7 +107,7 @@ fn a_model_of_rectangles_has_two_numbers() {
     let square = read("[model.dit]\ninput_size = [8, 8]\npatch_size = 4\n").model;
     assert_eq!(square, read("[model.dit]\ninput_size = 8\npatch_size = 4\n").model);
     assert!(toml::to_string(&square).unwrap().contains("input_size = 8\n"));
-    // What the data decide may be repeated, and not contradicted.
+    // A configuration may repeat a setting that the data decide, and may not contradict it.
     let fit = Fit { channels: 1, size: size(8, 16), conditions: None, learned_variance: false };
     let mut model = unet.0.clone();
     model.edit().fit(&fit, &|key| key == "sample_size").unwrap();
@@ -142,7 +142,7 @@ fn features_are_a_name_or_a_table() {
     assert!(refusal("features = \"vgg\"").contains("expected one of `classifier`, `pixels`, `inception`"));
 }
 
-/// What is told of an evaluation on a stream of ten classes.
+/// The warnings about an evaluation on a stream of ten classes.
 fn doubts(samples_per_task: usize, condition_on: ConditionOn, stream: StreamConfig) -> Vec<(String, String)> {
     let data =
         GlyphsConfig { size: 8.into(), train_per_class: 2, eval_per_class: 1, ..GlyphsConfig::default() };

@@ -13,7 +13,7 @@ use crate::{DataError, ImageShape};
 
 const AUGMENTING: Purpose = Purpose::tagged(*b"augments");
 
-/// What is done to training images at random.
+/// Random changes of training images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
@@ -23,7 +23,7 @@ pub struct Augmentation {
     pub padding_crop: usize,
 }
 
-/// Which draw an augmentation is.
+/// The identity of an augmentation's random draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AugmentationKey {
     /// The seed of the run.

@@ -1,4 +1,4 @@
-//! What can be wrong with data, said so that a user can mend it.
+//! Errors in data, with messages from which a user can correct them.
 //!
 //! Keys are relative to the options that an error is about; each owner of options puts its own name before them with
 //! [`DataError::at`]. Flags of a program, and advice that needs to know the program, are the program's to add.
@@ -19,7 +19,7 @@ pub enum DataError {
         key: String,
         /// The value found there.
         value: String,
-        /// What would be accepted.
+        /// The values that would be accepted.
         expected: String,
     },
     /// A stream of several data sets, asked for of one.
@@ -45,7 +45,7 @@ pub enum DataError {
     Absent {
         /// The file or directory.
         path: PathBuf,
-        /// What is not there, and what would be read.
+        /// The missing files, and the files that would be read.
         problem: String,
     },
     /// A file that cannot be read.
@@ -53,7 +53,7 @@ pub enum DataError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A file whose content is not what it should be.
@@ -61,7 +61,7 @@ pub enum DataError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with what was expected.
+        /// The problem, and the expected content.
         problem: String,
     },
     /// A picture that is none, or not a whole one.
@@ -69,7 +69,7 @@ pub enum DataError {
     Broken {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
         /// Broken pictures that were found, this one among them.
         broken: usize,
@@ -81,13 +81,13 @@ pub enum DataError {
     Inconsistent {
         /// The data set.
         name: String,
-        /// What does not fit.
+        /// The mismatch.
         problem: String,
     },
     /// The thread that prepares batches has ended before its time.
     #[error("the loading thread has failed: {problem}")]
     Loading {
-        /// What it said.
+        /// The answer.
         problem: String,
     },
     /// A download that no mirror could give.
@@ -95,12 +95,12 @@ pub enum DataError {
     Fetch {
         /// The file.
         file: String,
-        /// What each mirror said.
+        /// The answer of each mirror.
         said: Vec<String>,
     },
 }
 
-/// What there is in place of something, for a message: the first names, each cut where it is long.
+/// Names that were found in place of an expected one, for a message: the first few, long ones shortened.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<&str> = names.into_iter().collect();

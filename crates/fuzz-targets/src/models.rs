@@ -63,7 +63,7 @@ pub fn weights(data: &[u8]) {
                 let (config, _) = read_configs(&dir).expect("it was read before");
                 assert!(config.least_parameters() <= first.len() + second.len());
             }
-            // What is wrong is told with its file.
+            // The error names the file.
             Err(error) => assert!(error.to_string().contains("weights"), "{error}"),
         }
     });
@@ -108,7 +108,7 @@ pub fn checkpoint(data: &[u8]) {
                 for tensor in state.tensors.values() {
                     assert_eq!(tensor.num_elements(), tensor.shape.iter().product::<usize>());
                 }
-                // What was read is written, and read again.
+                // A state that was read is written, and read again.
                 let copies = Checkpoints::new(dir.join("copies"), 1);
                 copies.save(&state).expect("a state that was read can be written");
                 let again = copies.newest().0.expect("a state that was written can be read");

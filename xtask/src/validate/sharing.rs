@@ -1,4 +1,4 @@
-//! What `cargo run -p cldiff-cli` has built, the tests use: no crate has other features there.
+//! Checks that the tests use the artefacts of `cargo run -p cldiff-cli`: no crate has other features there.
 //!
 //! Cargo chooses the features of a crate anew for each selection of packages. A feature that a dependency of the tests
 //! alone turns on builds that crate again, and with it all that depends on it.

@@ -1,4 +1,4 @@
-//! What a dict of tensors takes from Python: fourteen names, and storages outside of the pickle.
+//! The Python names that a pickled dict of tensors may refer to, fourteen of them, and storages outside of the pickle.
 
 use std::rc::Rc;
 
@@ -54,7 +54,7 @@ impl Name {
         })
     }
 
-    /// What Python calls it, for messages.
+    /// The Python name, for messages.
     fn in_python(self) -> &'static str {
         match self {
             Self::OrderedDict => "collections.OrderedDict",

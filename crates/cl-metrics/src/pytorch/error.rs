@@ -42,7 +42,7 @@ pub enum StateDictError {
     Tensor {
         /// Its name.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// Something else than a dict of tensors.

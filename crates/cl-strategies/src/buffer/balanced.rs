@@ -102,7 +102,7 @@ type Choose = fn(candidates: &Candidates<'_>, n: usize, key: Key) -> Vec<usize>;
 /// The record of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Known {
-    /// Those of lower rank have one image more where not all can.
+    /// Groups of lower rank keep one image more where the total does not divide evenly.
     rank: u64,
     /// Its images that have passed by.
     passed: usize,

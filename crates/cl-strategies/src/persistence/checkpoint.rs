@@ -49,7 +49,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Those in a directory, of which the newest `keep` (at least one) are kept.
+    /// Opens a directory that retains the newest `keep` checkpoints, at least one.
     pub fn new(dir: PathBuf, keep: usize) -> Self {
         Self { dir, keep: keep.max(1) }
     }
@@ -77,7 +77,7 @@ impl Checkpoints {
         let shown = |error: io::Error| format!("it cannot be written: {error}");
         let tensors = tensors_to_bytes(state)?;
         let values = serde_json::to_vec(&state.values).map_err(|error| error.to_string())?;
-        // What a killed process left here.
+        // Remains of a killed process.
         remove(unfinished).map_err(shown)?;
         fs::create_dir_all(unfinished).map_err(shown)?;
         check_space(&self.dir, (tensors.len() + values.len()) as u64).map_err(shown)?;
@@ -276,7 +276,7 @@ mod tests {
                 let found = weight(&found.unwrap());
                 // Spaces between a manifest's parts may change without harm.
                 assert!(found == 1.0 || name == MANIFEST && found == 2.0, "{name} at {position}");
-                // What is wrong is told with the file.
+                // The error names the file.
                 assert!(found == 2.0 || damaged[0].to_string().contains("000002"));
             }
             fs::write(&path, &whole[..whole.len() / 2]).unwrap();

@@ -1,4 +1,4 @@
-//! What a training needs to go on after an interruption: named tensors and values, which a checkpoint keeps as
+//! The state from which a training continues after an interruption: named tensors and values, which a checkpoint keeps as
 //! safetensors and JSON.
 //!
 //! Names are joined by dots: `strategy.0.buffer.images`. Restoring takes what it reads out, so that what is left over
@@ -26,7 +26,7 @@ pub struct State {
     pub values: BTreeMap<String, Value>,
 }
 
-/// What a strategy restores itself with.
+/// The inputs from which a strategy restores itself.
 #[derive(Debug)]
 pub struct Restore<'a, B: TrainBackend, D> {
     /// The model, whose parameters' identities the restored vectors get.

@@ -32,7 +32,7 @@ const REFERENCE: Purpose = Purpose::named("reference gradient");
 pub struct AGemConfig {
     /// Images of the buffer in each step; as many as the current batch has if absent.
     pub batch_size: Option<usize>,
-    /// What is kept.
+    /// The buffer of stored images.
     pub buffer: BufferConfig,
 }
 

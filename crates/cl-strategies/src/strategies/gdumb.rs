@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GdumbConfig {
-    /// What is kept.
+    /// The buffer of stored images.
     pub buffer: BufferConfig,
 }
 

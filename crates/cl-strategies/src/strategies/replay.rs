@@ -33,7 +33,7 @@ pub struct ReplayConfig {
     pub batch_size: Option<usize>,
     /// How the two losses become one.
     pub mixing: Mixing,
-    /// What is kept.
+    /// The buffer of stored images.
     pub buffer: BufferConfig,
 }
 

@@ -36,7 +36,7 @@ const MOST_RISEN: f64 = 1e12;
 /// Images of the buffer that the baseline is measured on, in each bin.
 const BASELINE_IMAGES: usize = 32;
 
-/// Which timesteps are rehearsed more.
+/// The timesteps that are rehearsed more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Emphasis {
@@ -51,7 +51,7 @@ pub enum Emphasis {
     Forgetting {
         /// Parts of the timesteps.
         bins: usize,
-        /// What a bin without forgetting gets.
+        /// The weight of a bin without forgetting.
         floor: f64,
     },
 }
@@ -64,9 +64,9 @@ pub struct TimestepReplayConfig {
     pub rehearsal_coefficient: f64,
     /// Images of the buffer in each step; as many as the current batch has if absent.
     pub batch_size: Option<usize>,
-    /// Which timesteps are rehearsed more.
+    /// The timesteps that are rehearsed more.
     pub emphasis: Emphasis,
-    /// What is kept.
+    /// The buffer of stored images.
     pub buffer: BufferConfig,
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 const AUGMENTATION: noise::Purpose = noise::Purpose::named("augmentation");
 
-/// What a model is conditioned on.
+/// The condition of a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionOn {
@@ -31,7 +31,7 @@ pub enum ConditionOn {
 pub struct LabelDropout {
     /// The share that is replaced.
     pub probability: f64,
-    /// What stands for "no condition": the number after the last condition.
+    /// The number of "no condition": one after the last condition.
     pub null: usize,
 }
 

@@ -54,7 +54,7 @@ impl Default for OptimizerConfig {
     }
 }
 
-/// What becomes of a step whose loss or gradients are not finite.
+/// The treatment of a step whose loss or gradients are not finite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDivergence {
@@ -83,7 +83,7 @@ pub struct TrainerConfig {
     pub log_every: usize,
     /// The treatment of a step whose loss or gradients are not finite.
     pub on_divergence: OnDivergence,
-    /// What the model is conditioned on.
+    /// The condition of the model.
     pub condition_on: ConditionOn,
     /// The share of the labels that are replaced by a class for "no label", so that the model can be guided.
     pub label_dropout: f64,
@@ -91,7 +91,7 @@ pub struct TrainerConfig {
     pub objective: Objective,
     /// At which timesteps a batch is trained.
     pub timestep_sampling: TimestepSampling,
-    /// What is done to images before each step.
+    /// Random changes of images before each step.
     #[serde(skip_serializing_if = "Augmentation::is_none")]
     pub augmentation: Augmentation,
     /// The optimiser.

@@ -341,7 +341,7 @@ fn adapters_of_rank_0_beside_trained_weights_are_finetuning() {
     assert_ne!(lora(0, Trained::Adapters), finetuned);
 }
 
-/// What these keep of a task is the same whatever is learned later.
+/// These strategies keep the same of a task, whatever is learned later.
 #[test]
 fn isolated_parameters_forget_nothing() {
     let stream = stream(5);

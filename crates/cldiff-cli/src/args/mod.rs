@@ -30,7 +30,7 @@ pub struct Cli {
     /// Threads of the CPU kernels [default: one for each core]; results do not depend on them
     #[arg(long, value_name = "N", global = true)]
     pub threads: Option<usize>,
-    /// What to do; `run` if nothing is named.
+    /// The command; `run` if none is named.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The options of `run`.
@@ -92,7 +92,7 @@ pub enum Command {
     },
 }
 
-/// What `list` lists.
+/// The kinds of choices that `list` lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Listed {
     /// Terms of a `[[strategy]]`
@@ -135,7 +135,7 @@ pub enum ConfigCommand {
     Schema,
 }
 
-/// Which model, and where to compute.
+/// The model, and the backend that computes.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
     /// The model: a directory that diffusers' save_pretrained or a run of cldiff wrote, or hf:OWNER/NAME on the Hub
@@ -319,7 +319,7 @@ impl From<WorkloadArg> for ReferenceWorkload {
     }
 }
 
-/// What `bench` measures.
+/// The quantities that `bench` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Quantity {
     /// Training steps, the time to the first of them, and the peak of memory

@@ -214,7 +214,7 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
         ))
     };
     let mut text = String::new();
-    // What is no file, a device for example, may have no end.
+    // A path that is not a regular file, such as a device, may have no end.
     let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
     read.map_err(refuse)?;
     if text.len() as u64 > MOST_BYTES {

@@ -31,7 +31,7 @@ pub struct Config {
     /// The schema of the configuration.
     #[serde(default = "current_schema")]
     pub schema: u32,
-    /// What the run is called.
+    /// The name of the run.
     #[serde(default = "default_name")]
     pub name: String,
     /// One cell for each strategy and seed.

@@ -1,4 +1,4 @@
-//! What a configuration leaves open and the data decide, and whether all of it fits together.
+//! Settings that a configuration leaves to the data, and the check that all settings fit together.
 
 use std::{collections::BTreeSet, path::Path};
 

@@ -1,8 +1,12 @@
 //! Models of the Hugging Face Hub: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION` in place of a directory.
 //!
-//! With the feature `hub`, hf-hub gets the files that a model is read from, into the cache that it shares with Python's
-//! `huggingface_hub`. `HF_ENDPOINT`, `HF_HOME` and `HF_TOKEN` mean what they mean there. Weights are read from safetensors
-//! alone, whatever else a repository holds.
+//! With the feature `hub`, the files that a model is read from are downloaded into the cache that Python's
+//! `huggingface_hub` uses. `HF_ENDPOINT`, `HF_HOME` and `HF_TOKEN` mean what they mean there. Weights are read from
+//! safetensors alone, whatever else a repository holds.
+//!
+//! hf-hub lists the files of a repository. It does not download them: it joins the `ETag` and `X-Repo-Commit` that a server
+//! sends to the path of the cache, so that a server could write anywhere. Here a server names the commit, which must be
+//! hexadecimal, and files, which must be on the list of [`wanted`].
 
 use std::{
     borrow::Cow,
@@ -71,13 +75,29 @@ fn wanted(files: &[String]) -> Vec<&str> {
         "diffusion_pytorch_model.safetensors",
         "diffusion_pytorch_model.safetensors.index.json",
     ];
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_shard = |name: &str| {
+        let numbers =
+            name.strip_prefix("diffusion_pytorch_model-").and_then(|rest| rest.strip_suffix(".safetensors"));
+        numbers
+            .and_then(|numbers| numbers.split_once("-of-"))
+            .is_some_and(|(i, n)| is_number(i) && is_number(n))
+    };
     let is_wanted = |file: &&str| {
-        let (folder, name) = file.rsplit_once('/').unwrap_or(("", *file));
-        let shard = name.strip_prefix("diffusion_pytorch_model-").and_then(|rest| rest.split_once("-of-"));
-        let is_shard = shard.is_some_and(|(_, of)| of.ends_with(".safetensors") && !of.contains(".."));
-        ["", "unet", "network", "scheduler"].contains(&folder) && (NAMES.contains(&name) || is_shard)
+        let name = match file.split_once('/') {
+            Some(("unet" | "network" | "scheduler", name)) => name,
+            Some(_) => return false,
+            None => *file,
+        };
+        NAMES.contains(&name) || is_shard(name)
     };
     files.iter().map(String::as_str).filter(is_wanted).collect()
+}
+
+/// Whether a server's text is the hash of a commit, and so the name of one directory.
+#[cfg(any(feature = "hub", test))]
+fn is_commit(text: &str) -> bool {
+    (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(not(feature = "hub"))]
@@ -89,35 +109,75 @@ fn get(place: &Place) -> Result<PathBuf, String> {
     ))
 }
 
-/// Gets what is not in the cache yet.
+/// Gets the files that are not in the cache yet; gives the directory of the model.
 #[cfg(feature = "hub")]
 fn get(place: &Place) -> Result<PathBuf, String> {
-    use hf_hub::{Repo, RepoType, api::sync::ApiBuilder};
+    use hf_hub::{Cache, Repo, RepoType, api::sync::ApiBuilder};
 
-    let told = |error: hf_hub::api::sync::ApiError| {
-        format!(
-            "{error}; a private model needs its token in HF_TOKEN, and a machine without a network the model's directory"
-        )
-    };
-    let mut api = ApiBuilder::from_env();
-    if let Ok(token) = std::env::var("HF_TOKEN") {
-        api = api.with_token(Some(token));
+    let cache = Cache::from_env();
+    let token = std::env::var("HF_TOKEN").ok().or_else(|| cache.token());
+    let api = ApiBuilder::from_env().with_token(token.clone()).build().map_err(advised)?;
+    let repo = |revision: &str| Repo::with_revision(place.name.clone(), RepoType::Model, revision.to_owned());
+    let info = api.repo(repo(&place.revision)).info().map_err(advised)?;
+    if !is_commit(&info.sha) {
+        return Err(format!("the server names {:?} as the commit: expected a hexadecimal hash", info.sha));
     }
-    let api = api.with_progress(true).build().map_err(told)?;
-    let repo = |revision: &str| {
-        api.repo(Repo::with_revision(place.name.clone(), RepoType::Model, revision.to_owned()))
-    };
-    let info = repo(&place.revision).info().map_err(told)?;
     let files: Vec<String> = info.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
-    // All files are of one commit, whatever happens to the branch meanwhile.
-    let (repo, mut root) = (repo(&info.sha), None);
-    for file in wanted(&files) {
-        let path = repo.get(file).map_err(told)?;
-        root = root.or_else(|| path.ancestors().nth(file.split('/').count()).map(Path::to_owned));
-    }
-    root.ok_or_else(|| {
+    let wanted = wanted(&files);
+    if wanted.is_empty() {
         let there = data_streams::listed(files.iter().map(String::as_str));
-        format!("it holds no model in diffusers' form; it holds {there}")
+        return Err(format!("it holds no model in diffusers' form; it holds {there}"));
+    }
+    // All files are of one commit, whatever happens to the branch meanwhile.
+    let (repo, root) = (repo(&info.sha), cache.repo(repo(&info.sha)).pointer_path(&info.sha));
+    let api = api.repo(repo);
+    for file in wanted {
+        let path = root.join(file);
+        if !path.exists() {
+            download(&api.url(file), token.as_deref(), &path).map_err(advised)?;
+        }
+    }
+    Ok(root)
+}
+
+#[cfg(feature = "hub")]
+fn advised(error: impl std::fmt::Display) -> String {
+    format!(
+        "{error}; a private model needs its token in HF_TOKEN, and a machine without a network the model's directory"
+    )
+}
+
+/// Downloads a file beside its place, and then renames it. The token goes to no other host.
+#[cfg(feature = "hub")]
+fn download(url: &str, token: Option<&str>, path: &Path) -> Result<(), String> {
+    use std::{fs, io, time::Duration};
+
+    use ureq::{Agent, config::RedirectAuthHeaders};
+
+    let patience = Some(Duration::from_mins(1));
+    let config = Agent::config_builder()
+        .timeout_connect(patience)
+        .timeout_recv_response(patience)
+        .timeout_per_read(patience)
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+        .user_agent(concat!("cldiff/", env!("CARGO_PKG_VERSION")));
+    let mut request = Agent::from(config.build()).get(url);
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
+    let body = request.call().map_err(|error| format!("{url}: {error}"))?.into_body();
+    let bar =
+        body.content_length().map_or_else(indicatif::ProgressBar::no_length, indicatif::ProgressBar::new);
+    let told = |error: io::Error| format!("{url}: {}: {error}", path.display());
+    fs::create_dir_all(path.parent().unwrap_or(path)).map_err(told)?;
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    let written = fs::File::create(&part)
+        .and_then(|mut file| io::copy(&mut bar.wrap_read(body.into_reader()), &mut file).and(file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    bar.finish_and_clear();
+    written.map_err(|error| {
+        let _ = fs::remove_file(&part);
+        told(error)
     })
 }
 
@@ -143,6 +203,14 @@ mod tests {
         assert!(format!("{error:?}").contains("expected hf:OWNER/NAME"), "{error:?}");
     }
 
+    #[test]
+    fn a_commit_is_the_name_of_one_directory() {
+        assert!(is_commit("0123456789abcdef0123456789abcdef01234567"));
+        for none in ["", ".", "../../..", "/etc", "0123456/89abcdef", "0123456789abcdeg", &"0".repeat(65)] {
+            assert!(!is_commit(none), "{none}");
+        }
+    }
+
     #[cfg(not(feature = "hub"))]
     #[test]
     fn a_program_without_the_feature_says_what_else_to_do() {
@@ -161,10 +229,15 @@ mod tests {
             "unet/diffusion_pytorch_model.fp16.safetensors",
             "unet/diffusion_pytorch_model-00001-of-00002.safetensors",
             "../config.json",
+            "/config.json",
+            "unet/../../config.json",
+            "unet/diffusion_pytorch_model-..\\..\\x-of-1.safetensors",
+            "diffusion_pytorch_model-/../../x-of-1.safetensors",
+            "diffusion_pytorch_model-1-of-2/../../x.safetensors",
             "vae/config.json",
             "scheduler/scheduler_config.json",
         ];
-        let expected = [files[1], files[2], files[4], files[6], files[9]];
+        let expected = [files[1], files[2], files[4], files[6], files[14]];
         assert_eq!(wanted(&files.map(str::to_owned)), expected);
     }
 }

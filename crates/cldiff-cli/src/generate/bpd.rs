@@ -117,7 +117,7 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
         ));
     };
     let (mut data, split) = named.map_err(told)?;
-    // What is drawn can be drawn as the model needs it.
+    // Data that are drawn can be drawn at the size that the model needs.
     let model = shape(&args.model)?;
     data.edit().adapt(model.in_channels, model.size);
     data.build_split(&places(args.data_dir.as_deref()), split).map_err(|error| told(advised(&error)))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cl_metrics::sample::{Arguments, Comparison, Parameter, SampleMetric, Takes, comparisons};
+use cl_metrics::sample::{Arguments, Comparison, Need, Parameter, SampleMetric, Takes, comparisons};
 use clap::{
     Arg, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, error::ErrorKind, value_parser,
 };
@@ -34,6 +34,8 @@ pub struct Comparing {
     /// Real images that were never trained on, where a comparison takes them.
     pub held_out: Option<String>,
     /// How features are found.
+    pub features: FeatureOptions,
+    /// How sets are read, and results printed.
     pub options: Options,
     /// The comparison's own numbers.
     pub arguments: Arguments,
@@ -48,8 +50,6 @@ struct Pair {
     a: String,
     /// As A
     b: String,
-    #[command(flatten)]
-    options: Options,
 }
 
 /// One set, or the second of two.
@@ -59,8 +59,6 @@ struct One {
     a: String,
     /// As A; then this set is scored
     b: Option<String>,
-    #[command(flatten)]
-    options: Options,
 }
 
 /// Images of the kind of A and B.
@@ -78,15 +76,18 @@ pub struct StatsArgs {
     pub a: String,
     /// How features are found.
     #[command(flatten)]
+    pub features: FeatureOptions,
+    /// How the set is read, and the result printed.
+    #[command(flatten)]
     pub options: Options,
     /// Tensors `mu`, `sigma` and `n`
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
 }
 
-/// How features are found, and how results are told.
+/// How features are found. A comparison of pixels has none of these options.
 #[derive(Debug, Clone, Args)]
-pub struct Options {
+pub struct FeatureOptions {
     /// Features of images [default: those that take --weights, if given; the classifier where A or B is a data set; else
     /// pixels]
     #[arg(long, value_enum)]
@@ -94,18 +95,23 @@ pub struct Options {
     /// Weights of the features [default: those that `weights fetch` got]
     #[arg(long, value_name = "FILE.safetensors")]
     pub weights: Option<PathBuf>,
-    /// The directory of a data set's files
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Directories of images: broken pictures of each that are left out, each with a warning; one more is an error
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub skip_broken: usize,
     /// Where to compute features
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Which device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
+}
+
+/// How sets are read, and how results are printed.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The directory of a data set's files
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Directories of images: broken pictures of each that are left out, each with a warning; one more is an error
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip_broken: usize,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
@@ -114,7 +120,7 @@ pub struct Options {
 impl Subcommand for MetricCommand {
     fn augment_subcommands(command: Command) -> Command {
         let stats = StatsArgs::augment_args(Command::new(STATS));
-        let of_metrics = comparisons().into_iter().map(|(_, comparison)| subcommand(comparison));
+        let of_metrics = comparisons().into_iter().map(|(metric, comparison)| subcommand(metric, comparison));
         command
             .subcommands(of_metrics)
             .subcommand(stats.about("Mean and covariance of a set, saved for later"))
@@ -157,16 +163,22 @@ impl Comparing {
         comparison: &'static Comparison,
         matches: &ArgMatches,
     ) -> Result<Self, Error> {
-        let (a, b, options) = match comparison.takes {
+        let (a, b) = match comparison.takes {
             Takes::One => {
-                let One { a, b, options } = One::from_arg_matches(matches)?;
-                (a, b, options)
+                let One { a, b } = One::from_arg_matches(matches)?;
+                (a, b)
             }
             Takes::Pair | Takes::PairAndHeldOut => {
-                let Pair { a, b, options } = Pair::from_arg_matches(matches)?;
-                (a, Some(b), options)
+                let Pair { a, b } = Pair::from_arg_matches(matches)?;
+                (a, Some(b))
             }
         };
+        let features = if is_of_pixels(metric) {
+            FeatureOptions::none()
+        } else {
+            FeatureOptions::from_arg_matches(matches)?
+        };
+        let options = Options::from_arg_matches(matches)?;
         let held_out = match comparison.takes {
             Takes::PairAndHeldOut => Some(HeldOut::from_arg_matches(matches)?.held_out),
             Takes::One | Takes::Pair => None,
@@ -178,17 +190,34 @@ impl Comparing {
                 None => arguments,
             }
         });
-        Ok(Self { metric, comparison, a, b, held_out, options, arguments })
+        Ok(Self { metric, comparison, a, b, held_out, features, options, arguments })
     }
 }
 
+impl FeatureOptions {
+    /// Nothing chosen.
+    fn none() -> Self {
+        Self { features: None, weights: None, backend: BackendArg::AUTO, device: 0 }
+    }
+}
+
+/// Whether a metric is defined on pixels, so that no other features are to be chosen.
+pub(super) fn is_of_pixels(metric: SampleMetric) -> bool {
+    metric.needs().contains(&Need::Pixels)
+}
+
 /// The subcommand of a comparison: its sets, how features are found, its own numbers.
-fn subcommand(comparison: &'static Comparison) -> Command {
+fn subcommand(metric: SampleMetric, comparison: &'static Comparison) -> Command {
     let command = Command::new(kebab(comparison.name));
     let command = match comparison.takes {
         Takes::One => One::augment_args(command),
-        Takes::Pair => Pair::augment_args(command),
-        Takes::PairAndHeldOut => HeldOut::augment_args(Pair::augment_args(command)),
+        Takes::Pair | Takes::PairAndHeldOut => Pair::augment_args(command),
+    };
+    let command = if is_of_pixels(metric) { command } else { FeatureOptions::augment_args(command) };
+    let command = Options::augment_args(command);
+    let command = match comparison.takes {
+        Takes::PairAndHeldOut => HeldOut::augment_args(command),
+        Takes::One | Takes::Pair => command,
     };
     let command = command.about(comparison.summary).aliases(comparison.aliases);
     comparison.parameters.iter().fold(command, |command, parameter| command.arg(option(parameter)))

@@ -1,15 +1,17 @@
-//! Which features the sets are compared in.
+//! The features in which sets are compared.
+
+use std::path::Path;
 
 use cl_metrics::{
     features::{FeatureExtractor, Judge, classifier::ClassifierConfig},
-    sample::{Need, SampleMetric},
+    sample::SampleMetric,
 };
 use cldiff_engine::{EngineError, ExtractorContext, FeaturesConfig};
 use data_streams::{DatasetPair, ImageDataset};
 use directories::ProjectDirs;
 
 use super::{
-    args::Options,
+    args::{FeatureOptions, is_of_pixels},
     set::{Content, Set},
 };
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
 
 /// The features in which sets are compared.
 pub(super) struct Found {
-    /// What they are called, if any set says so.
+    /// The name of the features, if any set says it.
     pub name: Option<String>,
     /// Whether their network has classes of its own, which are not those of any labels.
     pub has_own_classes: bool,
@@ -30,14 +32,19 @@ pub(super) struct Found {
 /// Extracts the features of all sets of images, for a metric or for none in particular.
 pub(super) fn extract(
     sets: &mut [&mut Set],
-    options: &Options,
+    options: &FeatureOptions,
+    data_dir: Option<&Path>,
     metric: Option<SampleMetric>,
 ) -> Result<Found, Failure> {
     of_one_shape(sets)?;
     let choice = check(sets, options, metric)?;
-    of_known_features(sets, options, choice.name())?;
+    let chosen = match metric {
+        Some(metric) if is_of_pixels(metric) => Some(choice.name().to_owned()),
+        _ => options.features.map(|_| format!("--features {}", choice.name())),
+    };
+    of_known_features(sets, chosen)?;
     let has_own_classes = choice.sees_classes() && !choice.is_classifier();
-    let name = extract_as(sets, options, &choice)?;
+    let name = extract_as(sets, options, data_dir, &choice)?;
     Ok(Found { name, has_own_classes })
 }
 
@@ -54,12 +61,12 @@ fn of_one_shape(sets: &[&mut Set]) -> Result<(), Failure> {
     }
 }
 
-/// Refuses features of a file that do not say which they are beside images, unless the user says which these are to be
-/// described in.
-fn of_known_features(sets: &[&mut Set], options: &Options, choice: &str) -> Result<(), Failure> {
+/// Refuses features of a file that do not say which they are beside images, unless the user or the metric has `chosen`
+/// the features of the images.
+fn of_known_features(sets: &[&mut Set], chosen: Option<String>) -> Result<(), Failure> {
     let nameless = sets.iter().find(|set| !set.is_images() && set.features.is_none());
     let Some(nameless) = nameless else { return Ok(()) };
-    if let Some(images) = sets.iter().find(|set| set.is_images() && options.features.is_none()) {
+    if let Some(images) = sets.iter().find(|set| set.is_images() && chosen.is_none()) {
         return Err(Failure::mistake(format!(
             "{} does not say which features it is of, so that {} cannot be described in the same: give --features {}",
             nameless.name,
@@ -69,8 +76,7 @@ fn of_known_features(sets: &[&mut Set], options: &Options, choice: &str) -> Resu
     }
     let named =
         sets.iter().find_map(|set| Some(format!("those of {} ({})", set.name, set.features.as_ref()?)));
-    let chosen = || options.features.map(|_| format!("--features {choice}"));
-    if let Some(taken_for) = named.or_else(chosen) {
+    if let Some(taken_for) = named.or(chosen) {
         tracing::warn!("{} does not say which features it is of; taken for {taken_for}", nameless.name);
     }
     Ok(())
@@ -79,11 +85,12 @@ fn of_known_features(sets: &[&mut Set], options: &Options, choice: &str) -> Resu
 /// Extracts the chosen features, and says what the features of all sets are called.
 fn extract_as(
     sets: &mut [&mut Set],
-    options: &Options,
+    options: &FeatureOptions,
+    data_dir: Option<&Path>,
     choice: &FeaturesConfig,
 ) -> Result<Option<String>, Failure> {
     if sets.iter().any(|set| set.is_images()) {
-        let extractor = extractor(sets, options, choice)?;
+        let extractor = extractor(sets, options, data_dir, choice)?;
         for set in sets.iter_mut() {
             set.extract(&*extractor)?;
         }
@@ -101,12 +108,12 @@ fn extract_as(
 /// The choice, and whether the options go with it.
 fn check(
     sets: &[&mut Set],
-    options: &Options,
+    options: &FeatureOptions,
     metric: Option<SampleMetric>,
 ) -> Result<FeaturesConfig, Failure> {
     let bound_to = metric.and_then(|metric| metric.bound_to());
     let bound_to = bound_to.filter(|_| sets.iter().any(|set| set.is_images()));
-    let in_pixels = metric.is_some_and(|metric| metric.needs().contains(&Need::Pixels));
+    let in_pixels = metric.is_some_and(is_of_pixels);
     let of_data = |set: &&mut Set| matches!(set.content, Content::Images { data: Some(_), .. });
     let with_weights = || -> Vec<FeaturesConfig> {
         let takes = |features: &mut FeaturesConfig| features.edit().weights().is_some();
@@ -154,13 +161,14 @@ fn check(
 
 fn extractor(
     sets: &[&mut Set],
-    options: &Options,
+    options: &FeatureOptions,
+    data_dir: Option<&Path>,
     features: &FeaturesConfig,
 ) -> Result<Box<dyn FeatureExtractor>, Failure> {
     if let Some(extractor) = features.without_backend() {
         return Ok(extractor);
     }
-    let data = if features.is_classifier() { Some(training_data(sets, options)?) } else { None };
+    let data = if features.is_classifier() { Some(training_data(sets, data_dir)?) } else { None };
     let engine = cldiff_engine::open(options.backend.name(), options.device)
         .map_err(|error| Failure::of_backend(&error))?;
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
@@ -188,7 +196,7 @@ fn warn_of(classifier: &dyn FeatureExtractor, held_out: &ImageDataset) -> Result
 }
 
 /// The data set among the sets, on which a classifier is trained.
-fn training_data(sets: &[&mut Set], options: &Options) -> Result<DatasetPair, Failure> {
+fn training_data(sets: &[&mut Set], data_dir: Option<&Path>) -> Result<DatasetPair, Failure> {
     let config = sets.iter().find_map(|set| match &set.content {
         Content::Images { data: Some(config), .. } => Some(config),
         _ => None,
@@ -202,7 +210,7 @@ fn training_data(sets: &[&mut Set], options: &Options) -> Result<DatasetPair, Fa
              or give --features {others}"
         )));
     };
-    let places = places(options.data_dir.as_deref());
+    let places = places(data_dir);
     let data = config.build(&places).map_err(|error| Failure::mistake(advised(&error)))?;
     one_shape(sets, &data.train)?;
     Ok(data)

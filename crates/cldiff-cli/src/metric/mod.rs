@@ -13,7 +13,7 @@ use cl_metrics::sample::{Compared, ComparedSet, Takes};
 use serde_json::{Map, Value, json};
 
 use self::{
-    args::{Comparing, MetricCommand, StatsArgs},
+    args::{Comparing, MetricCommand},
     features::Found,
     set::{Described, Set},
 };
@@ -29,7 +29,7 @@ const UNNAMED: &str = "those of the files";
 pub fn metric(command: &MetricCommand) -> Result<(), Failure> {
     match command {
         MetricCommand::Compare(comparing) => compare(comparing),
-        MetricCommand::Stats(StatsArgs { a, options, out }) => stats::save(a, options, out),
+        MetricCommand::Stats(stats) => stats::save(stats),
     }
 }
 
@@ -50,7 +50,7 @@ fn compare(asked: &Comparing) -> Result<(), Failure> {
         }
     };
     let Found { name: features, has_own_classes } =
-        features::extract(&mut looked_at, options, Some(asked.metric))?;
+        features::extract(&mut looked_at, &asked.features, options.data_dir.as_deref(), Some(asked.metric))?;
     let described = |set| Described { set, has_own_classes };
     let (first, second) = (described(&a), described(b.as_ref().unwrap_or(&a)));
     let third = held_out.as_ref().map(described);

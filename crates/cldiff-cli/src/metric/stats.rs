@@ -1,6 +1,6 @@
 //! `cldiff metric stats`: mean and covariance of a set, so that a data set is described once.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs};
 
 use anyhow::Context;
 use cl_metrics::sample::moments::Gaussian;
@@ -9,7 +9,7 @@ use safetensors::{Dtype, tensor::TensorView};
 
 use super::{
     UNNAMED,
-    args::Options,
+    args::StatsArgs,
     features,
     files::{FEATURES_NOTE, SHAPE_NOTE},
     set::Set,
@@ -18,13 +18,15 @@ use crate::{failure::Failure, files::output::check_file, ui::width::say};
 
 /// Writes `mu` (d), `sigma` (d x d), both f64, and `n` (1, i64); the name of the features and the shape
 /// of the images stand in the file's header.
-pub(super) fn save(a: &str, options: &Options, out: &Path) -> Result<(), Failure> {
+pub(super) fn save(asked: &StatsArgs) -> Result<(), Failure> {
+    let StatsArgs { a, features, options, out } = asked;
+    let data_dir = options.data_dir.as_deref();
     if out.extension().is_none_or(|extension| extension != "safetensors") {
         return Err(Failure::mistake(format!("--out {}: give FILE.safetensors", out.display())));
     }
     check_file(out)?;
-    let mut set = Set::read(a, options.data_dir.as_deref(), options.skip_broken)?;
-    let features = features::extract(&mut [&mut set], options, None)?.name;
+    let mut set = Set::read(a, data_dir, options.skip_broken)?;
+    let features = features::extract(&mut [&mut set], features, data_dir, None)?.name;
     let gaussian = set.gaussian().map_err(Failure::mistake)?;
     let bytes = encoded(&gaussian, features.as_deref(), set.shape)?;
     fs::write(out, bytes).with_context(|| format!("cannot write {}", out.display()))?;

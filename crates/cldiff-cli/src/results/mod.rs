@@ -31,9 +31,9 @@ pub type Matrix = Vec<Vec<Option<f64>>>;
 pub struct Results {
     /// [`SCHEMA`]
     pub schema: u32,
-    /// What the run is called.
+    /// The name of the run.
     pub name: String,
-    /// What the sample metrics were measured with.
+    /// The features in which the sample metrics were measured.
     pub features: String,
     /// N: samples of each task behind a sample metric.
     pub samples_per_task: usize,
@@ -63,7 +63,7 @@ pub struct Results {
     pub floor: BTreeMap<String, Vec<Option<f64>>>,
     /// One for each strategy and seed.
     pub cells: Vec<CellResult>,
-    /// Those that gave no result.
+    /// The cells without a result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedCell>,
 }
@@ -89,7 +89,7 @@ impl From<Judge> for JudgeResult {
 pub struct FailedCell {
     /// The terms of the strategy.
     pub strategy: String,
-    /// What the strategy is called in this run.
+    /// The label of the strategy in this run.
     pub label: String,
     /// The seed.
     pub seed: u64,
@@ -113,7 +113,7 @@ pub struct StreamInfo {
 /// One task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskInfo {
-    /// What it is called.
+    /// The name of the task.
     pub name: String,
     /// The names of its classes.
     pub classes: Vec<String>,
@@ -126,12 +126,12 @@ pub struct TaskInfo {
     pub eval: usize,
 }
 
-/// What one cell (strategy x seed) gave.
+/// The results of one cell (strategy x seed).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellResult {
     /// The terms of the strategy.
     pub strategy: String,
-    /// What the strategy is called in this run.
+    /// The label of the strategy in this run.
     pub label: String,
     /// The seed.
     pub seed: u64,
@@ -183,7 +183,7 @@ pub struct CellResult {
     /// Why entries of `summary` are null.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub summary_missing: BTreeMap<String, String>,
-    /// What it cost.
+    /// The cost of the cell.
     pub cost: Costs,
 }
 

@@ -29,7 +29,7 @@ impl DownloadArgs {
     }
 }
 
-/// What is shown of a download.
+/// The progress of a download.
 pub(crate) struct Told {
     bar: ProgressBar,
     quiet: bool,

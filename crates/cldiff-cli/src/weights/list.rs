@@ -28,7 +28,7 @@ struct Entry {
     /// The SHA-256 of the file that is there, and of the PyTorch file that it was made of.
     sha256: Option<String>,
     pytorch_sha256: Option<String>,
-    /// What is wrong with the file that is there.
+    /// The problem of the file that is there.
     problem: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What is asked of several moments of one training: what was forgotten along the timesteps, which part of a trajectory
+//! Analyses that compare several moments of one training: forgetting along the timesteps, which part of a trajectory
 //! has to be remembered, whether gradients agree, whether activations stay alike, how far samples moved, what became of
 //! each class, and how the tasks fare within an experience.
 //!
@@ -41,7 +41,7 @@ pub use self::{
     within::{TaskLook, WithinLook},
 };
 
-/// What was found after one experience by looking back.
+/// The analyses after one experience.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Analyses {
@@ -90,7 +90,7 @@ pub(crate) struct Analyst<'a, B: TrainBackend> {
     models: Vec<Option<Model<B>>>,
     /// The first samples of task j right after it, where they are needed.
     samples: Vec<Option<ImageDataset>>,
-    /// What the next evaluation takes with it.
+    /// Findings that the next evaluation collects.
     found: Analyses,
 }
 

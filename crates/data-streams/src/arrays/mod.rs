@@ -20,7 +20,7 @@ pub use self::{
     npz::Npz,
 };
 
-/// What the numbers of images mean; 0 to 255 unless it is said otherwise.
+/// The range of the images' numbers; 0 to 255 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Values {

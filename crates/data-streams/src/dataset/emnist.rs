@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{DataConfig, ImageDataset, PublishedSet, Split, idx::IdxSource, mnist::MNIST_CLASSES};
 use crate::{Archive, DataError, RemoteFile, Unpack};
 
-/// Which of the six published divisions.
+/// One of the six published divisions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EmnistSplit {

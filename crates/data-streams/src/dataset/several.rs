@@ -34,7 +34,7 @@ pub enum Resizing {
     Resize,
 }
 
-/// What shape the images of all parts get.
+/// The shape that the images of all parts get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reconcile {
     /// Height and width.

@@ -62,7 +62,7 @@ pub fn proportional_sequence(weights: &[usize], n: usize) -> Vec<usize> {
 
 impl ImageDataset {
     /// The positions, in rising order, of `n` images with every class in its share ([`apportion`]), or of all images.
-    /// Which images of a class these are, the key decides; with a larger `n`, a class that has a larger share keeps
+    /// The key decides which images of a class are chosen; with a larger `n`, a class that has a larger share keeps
     /// the images it had.
     pub fn stratified(&self, n: usize, key: Key) -> Vec<usize> {
         if n >= self.len() {

@@ -17,7 +17,7 @@ const DEEPEST: usize = 32;
 /// Bytes of a path, at most.
 const LONGEST_LINK: u64 = 4096;
 
-/// What a search found, and what it passed over.
+/// The pictures that a search found, and the files that it passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// The files, in the order of their paths.

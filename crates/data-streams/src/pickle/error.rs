@@ -19,7 +19,7 @@ pub enum PickleError {
         code: u8,
         /// Where in the pickle.
         at: usize,
-        /// What was expected in the file.
+        /// The content that was expected in the file.
         content: &'static str,
     },
     /// A function or class of Python that no such file needs.
@@ -27,7 +27,7 @@ pub enum PickleError {
     Name {
         /// Module and name.
         name: String,
-        /// What was expected in the file.
+        /// The content that was expected in the file.
         content: &'static str,
     },
     /// Instructions that do not fit together.
@@ -35,7 +35,7 @@ pub enum PickleError {
     Damaged {
         /// Where in the pickle.
         at: usize,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
 }

@@ -123,23 +123,15 @@ impl<'a, D: Dialect<'a>> Machine<'a, D> {
                 self.insert(items)?;
             }
             // The memo.
-            b'q' => {
-                let [at] = *self.chunk()?;
-                self.put(at.into())?;
+            b'q' | b'r' => {
+                let place = self.place(code == b'r')?;
+                self.put(place)?;
             }
-            b'r' => {
-                let at = u32::from_le_bytes(*self.chunk()?);
-                self.put(at)?;
+            b'h' | b'j' => {
+                let place = self.place(code == b'j')?;
+                self.get(place)?;
             }
-            b'h' => {
-                let [at] = *self.chunk()?;
-                self.get(at.into())?;
-            }
-            b'j' => {
-                let at = u32::from_le_bytes(*self.chunk()?);
-                self.get(at)?;
-            }
-            // What would call Python.
+            // Instructions that call Python in a reader that has it.
             b'Q' => self.outside()?,
             b'R' => self.call()?,
             b'b' => self.fill()?,
@@ -186,6 +178,15 @@ impl<'a, D: Dialect<'a>> Machine<'a, D> {
             code => return Err(self.refused(code)),
         }
         Ok(())
+    }
+
+    /// A place in the memo: of one byte, or of four.
+    fn place(&mut self, is_long: bool) -> Result<u32, PickleError> {
+        if is_long {
+            return Ok(u32::from_le_bytes(*self.chunk()?));
+        }
+        let [place] = *self.chunk()?;
+        Ok(place.into())
     }
 
     /// A function or class: two lines, its module and its name.
@@ -264,7 +265,7 @@ impl<'a, D: Dialect<'a>> Machine<'a, D> {
         Ok(())
     }
 
-    /// What is not in the pickle, and named by a value that is.
+    /// An object outside of the pickle, named by a value in it.
     fn outside(&mut self) -> Done {
         let id = self.top(1)?;
         let object = id.first().map(|id| self.dialect.outside(id));

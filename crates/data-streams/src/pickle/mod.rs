@@ -20,30 +20,30 @@ pub use self::{
     value::{Bytes, Keyed, Listed, Value},
 };
 
-/// What the pickles of one kind of file take from Python.
+/// The Python names that the pickles of one kind of file may use.
 ///
 /// `'a` is how long the bytes of the file last: values may be parts of them.
 pub trait Dialect<'a> {
     /// A value that a name of Python's stands for, or that came of it.
     type Object: Clone + Debug;
 
-    /// What the files hold, for messages: `a state dict of tensors`.
+    /// The content of the files, for messages: `a state dict of tensors`.
     const CONTENT: &'static str;
 
     /// The latest protocol that is read. Protocol 2 is the first; strings of bytes are read from 3 on, those of Python 2 among
     /// them, which protocol 2 has too.
     const LATEST: u8;
 
-    /// What a function or class stands for; none if the files need no such thing.
+    /// The meaning of a function or class; `None` if the files need none of that name.
     fn name(module: &str, name: &str) -> Option<Self::Object>;
 
-    /// What it is, for messages: `a tensor`.
+    /// The kind of the object, for messages: `a tensor`.
     fn kind(object: &Self::Object) -> &'static str;
 
     /// Whether it is filled after it was made, so that two places would have to share it. Such a value is never recalled.
     fn is_mutable(object: &Self::Object) -> bool;
 
-    /// What a call makes.
+    /// The result of a call.
     ///
     /// # Errors
     /// In words: a name that is not called, or not with these arguments.
@@ -63,7 +63,7 @@ pub trait Dialect<'a> {
         state: &Value<'a, Self::Object>,
     ) -> Result<(), String>;
 
-    /// What is outside of the pickle, by what identifies it.
+    /// An object outside of the pickle, by its identifier.
     ///
     /// # Errors
     /// In words: there is no such thing.

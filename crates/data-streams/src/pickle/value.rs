@@ -1,4 +1,4 @@
-//! What the instructions of a pickle make.
+//! The values that the instructions of a pickle make.
 
 use std::{borrow::Cow, rc::Rc};
 
@@ -50,7 +50,7 @@ pub struct Keyed<'a, O> {
 }
 
 impl<'a, O> Value<'a, O> {
-    /// What it is, for messages.
+    /// The kind of the value, for messages.
     pub fn kind<D: Dialect<'a, Object = O>>(&self) -> &'static str {
         match self {
             Self::None => "None",

@@ -19,7 +19,7 @@ use crate::{DataError, DatasetPair, ImageDataset};
 const TRAIN: Purpose = Purpose::named("training images of a subset");
 const EVAL: Purpose = Purpose::named("evaluation images of a subset");
 
-/// What is kept of another stream.
+/// The part of another stream that is kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Subset {

@@ -1,4 +1,4 @@
-//! What a denoiser is trained on: the simple loss of Ho et al. 2020 (equation 14), its weightings, the variational bound,
+//! Training objectives of a denoiser: the simple loss of Ho et al. 2020 (equation 14), its weightings, the variational bound,
 //! and the hybrid of both for a learned variance.
 
 mod noisy_batch;

@@ -1,4 +1,4 @@
-//! What dark experience replay holds a model to at the stored images of an experience: predictions that are stored beside
+//! The targets of dark experience replay at the stored images of an experience: predictions that are stored beside
 //! them, each at one timestep and noise, or the model that made them, which is asked again at new ones.
 
 use burn::tensor::Tensor;
@@ -30,10 +30,10 @@ pub enum DarkNoise {
     Fresh,
 }
 
-/// What the model is held to at the stored images of one experience.
+/// The targets at the stored images of one experience.
 #[derive(Debug)]
 pub(crate) enum Target<B: TrainBackend> {
-    /// What was predicted once.
+    /// Stored predictions.
     Predictions(Predictions<B>),
     /// The parameters of the model that predicts.
     Model(ParameterVector<B::InnerBackend>),
@@ -48,7 +48,7 @@ pub(crate) struct Predictions<B: TrainBackend> {
     /// Importance weights of the timesteps, where these were not drawn uniformly.
     weights: Option<Vec<f64>>,
     eps: Tensor<B::InnerBackend, 4>,
-    /// What the model predicted, and the channels of its variance where the distillation asks for them.
+    /// The model's prediction, with the channels of its variance where the distillation needs them.
     output: Tensor<B::InnerBackend, 4>,
 }
 

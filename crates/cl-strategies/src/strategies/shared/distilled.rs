@@ -34,7 +34,7 @@ pub enum DistillationWeighting {
     Objective,
 }
 
-/// What a model is held to of a teacher's answer.
+/// The parts of a teacher's output that a model is trained to match.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Distillation {
     /// The weights of timesteps.

@@ -70,7 +70,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Teacher<B, D> {
         batch.weighted_mean(distillation.losses(trained, at, [target, output]))
     }
 
-    /// What it answers for a noisy batch: its prediction and, with a learned variance, the further channels.
+    /// The teacher's output for a noisy batch: its prediction and, with a learned variance, the further channels.
     ///
     /// # Shapes
     /// - output: that of [`GaussianDiffusion::evaluate`]

@@ -119,7 +119,7 @@ impl Run<'_> {
     }
 }
 
-/// What a batch of a step consists of, as far as it depends on no model.
+/// The parts of a step's batch that depend on no model.
 pub(super) struct Prepared {
     /// Where its images are in the data set.
     pub positions: Vec<usize>,

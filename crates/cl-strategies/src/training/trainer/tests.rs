@@ -56,7 +56,7 @@ fn trainer(options: TrainerConfig, seed: u64) -> Trainer<B, Line<B>> {
     Trainer::new(line(0.3), process, options, seed, Default::default()).unwrap()
 }
 
-/// What is to be seen of a step.
+/// The values of a step that a strategy sees.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     experience: usize,
@@ -434,7 +434,7 @@ fn a_budget_is_as_many_steps_as_it_pays_for() {
     );
     assert_eq!(seen[7].passes, 48);
     assert_eq!(seen[11].passes, 96);
-    // What is expected of the steps follows what they take.
+    // The estimate of the remaining steps follows their cost.
     assert_eq!((seen[0].steps, seen[8].steps, seen[11].steps), (8, 4, 4));
     // Ten images for the Fisher information at the end of an experience are paid for by the next one.
     let config = EwcConfig { samples: 10, timesteps_per_sample: 3, ..EwcConfig::default() };

@@ -67,6 +67,28 @@ fn numbers_are_those_given_or_their_defaults() {
 }
 
 #[test]
+fn a_comparison_of_pixels_has_no_options_of_features() {
+    let mut program = Program::command();
+    program.build();
+    let has = |name: &str, option: &str| {
+        program.find_subcommand(name).unwrap().get_arguments().any(|argument| argument.get_id() == option)
+    };
+    for option in ["features", "weights", "backend", "device"] {
+        let without: Vec<&str> = comparisons()
+            .into_iter()
+            .map(|(_, comparison)| kebab(comparison.name))
+            .filter(|name| !has(name, option))
+            .collect();
+        let expected = ["swd", "memorisation", "memorised-training", "authenticity", "ct"];
+        assert_eq!(without, expected, "{option}");
+        assert!(has("stats", option));
+    }
+    assert!(comparisons().iter().all(|(_, comparison)| has(kebab(comparison.name), "data_dir")));
+    assert!(parsed("swd real samples --features inception").is_err());
+    assert!(comparing("swd real samples --json").features.features.is_none());
+}
+
+#[test]
 fn a_comparison_takes_the_sets_that_it_says() {
     let score = comparing("inception-score samples");
     assert_eq!((&*score.a, score.b, score.held_out), ("samples", None, None));

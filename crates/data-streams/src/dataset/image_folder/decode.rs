@@ -17,7 +17,7 @@ use crate::{DataError, files};
 /// middle of the long one kept, so that one of 1 x 16384 would be sixteen million rows on the way to 1024 x 1024.
 const MOST_PIXELS: u64 = 1 << 25;
 
-/// What every picture becomes.
+/// The shape to which every picture is brought.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dataset) struct Target<'a> {
     /// The shape.

@@ -26,7 +26,10 @@ use self::{
     decode::{Target, decode},
     find::{Listing, find},
 };
-use super::{DatasetOptions, DatasetPair, ImageDataset, ImageShape, Places, Split};
+use super::{
+    DatasetOptions, DatasetPair, ImageDataset, ImageShape, Places, Split,
+    records::{Look, defaults},
+};
 use crate::{
     DataError,
     files::{Broken, LeftOut, dimensions},
@@ -65,7 +68,7 @@ pub struct ImageFolderConfig {
     /// 1 (grey, by the weights of ITU-R BT.601) or 3 (red, green, blue); transparency is dropped.
     pub channels: usize,
     /// Broken pictures, cut short or damaged, that are left out, each with a warning; one more is an error.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "defaults::is_zero")]
     pub skip_broken: usize,
     /// The share of each class that is held out, where the directory has no `train` and `test`: the files whose names
     /// have the smallest SHA-256.
@@ -172,11 +175,6 @@ impl ImageFolderConfig {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(n: &usize) -> bool {
-    *n == 0
-}
-
 /// The pixels of the images that are whole.
 fn only(mut pixels: Vec<u8>, whole: &[bool]) -> Vec<u8> {
     let size = pixels.len() / whole.len().max(1);
@@ -196,22 +194,8 @@ impl Describe for ImageFolderConfig {
 
 impl DatasetOptions for ImageFolderConfig {
     fn check(&self) -> Result<(), DataError> {
-        match self {
-            Self { size: Some(size), .. } if !size.is_within(&(4..=LARGEST)) => {
-                Err(DataError::config("size", size, "expected 4 to 1024"))
-            }
-            Self { size: None, fit: Fit::Crop | Fit::Stretch, .. } => Err(DataError::needed(
-                "size",
-                "expected 4 to 1024 pixels, or fit = \"exact\" for pictures of one size",
-            )),
-            Self { channels, .. } if ![1, 3].contains(channels) => {
-                Err(DataError::config("channels", channels, "expected 1 or 3"))
-            }
-            Self { eval_share: share, .. } if !(*share > 0.0 && *share < 1.0) => {
-                Err(DataError::config("eval_share", share, "expected a number between 0 and 1"))
-            }
-            _ => Ok(()),
-        }
+        let Self { size, fit, channels, skip_broken, eval_share, .. } = *self;
+        Look { size, fit, channels, skip_broken }.check(eval_share)
     }
 
     fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {

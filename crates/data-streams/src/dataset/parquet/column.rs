@@ -101,7 +101,7 @@ impl Column {
     }
 }
 
-/// Which rows of a data page have a value, and where the values begin.
+/// For each row of a data page, whether it has a value; and the offset at which the values begin.
 fn present(page: &Page, highest: u32) -> Option<(Vec<bool>, usize)> {
     let (levels, start) = match page.layout {
         Layout::Given(repetition, definition) => {

@@ -1,5 +1,5 @@
-//! What Hugging Face's `datasets` notes of the columns in a Parquet file: which are pictures and which are classes, and the
-//! names of these.
+//! The notes of Hugging Face's `datasets` in a Parquet file: which columns are pictures and which are classes, and the
+//! names of the classes.
 
 use serde_json::Value;
 

@@ -45,7 +45,7 @@ pub(super) struct Leaf {
     pub definition: u32,
     /// Whether it is in a list.
     pub repeated: bool,
-    /// What its values are.
+    /// The type of its values.
     pub kind: Kind,
 }
 

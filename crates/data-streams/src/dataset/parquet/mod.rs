@@ -40,7 +40,7 @@ use self::{
 use super::{
     DatasetOptions, DatasetPair, ImageDataset, Places, Split,
     image_folder::Fit,
-    records::{Format, Label, Look, MOST_IMAGES, Record, Source},
+    records::{Format, Label, Look, MOST_IMAGES, Record, Source, defaults},
 };
 use crate::{DataError, error::shortened, listed};
 
@@ -68,27 +68,14 @@ pub struct ParquetConfig {
     #[serde(default)]
     pub fit: Fit,
     /// 1 (grey, by the weights of ITU-R BT.601) or 3 (red, green, blue); transparency is dropped.
-    #[serde(default = "three")]
+    #[serde(default = "defaults::three")]
     pub channels: usize,
     /// Broken pictures, cut short or damaged, that are left out, each with a warning; one more is an error.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "defaults::is_zero")]
     pub skip_broken: usize,
     /// The share of each class that is held out where there is no `eval`.
-    #[serde(default = "a_fifth")]
+    #[serde(default = "defaults::a_fifth")]
     pub eval_share: f64,
-}
-
-fn three() -> usize {
-    3
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(n: &usize) -> bool {
-    *n == 0
-}
-
-fn a_fifth() -> f64 {
-    0.2
 }
 
 impl Describe for ParquetConfig {
@@ -99,14 +86,7 @@ impl Describe for ParquetConfig {
 
 impl DatasetOptions for ParquetConfig {
     fn check(&self) -> Result<(), DataError> {
-        if !(self.eval_share > 0.0 && self.eval_share < 1.0) {
-            return Err(DataError::config(
-                "eval_share",
-                self.eval_share,
-                "expected a number between 0 and 1",
-            ));
-        }
-        self.look().check()
+        self.look().check(self.eval_share)
     }
 
     fn build(&self, places: &Places) -> Result<DatasetPair, DataError> {

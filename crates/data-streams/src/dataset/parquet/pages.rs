@@ -69,7 +69,7 @@ impl Codec {
 /// A page of a column chunk.
 #[derive(Debug)]
 pub(super) struct Page {
-    /// What it holds.
+    /// The content of the page.
     pub kind: Kind,
     /// Values in it, nulls included.
     pub count: usize,

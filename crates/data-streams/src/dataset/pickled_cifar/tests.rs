@@ -22,7 +22,7 @@ fn fixture(name: &str) -> Vec<u8> {
 const TEN: [&str; 3] = ["cifar10-python2", "cifar10-python3-2", "cifar10-python3-4"];
 const HUNDRED: [&str; 2] = ["cifar100-python2", "cifar100-python3-5"];
 
-/// What the generator wrote.
+/// The pixels that the generator wrote.
 fn pattern() -> Vec<u8> {
     (0..2 * 3072).map(|p| ((7 * (p % 3072) + 13 * (p / 3072)) % 251) as u8).collect()
 }

@@ -2,6 +2,7 @@
 //! common. A folder of pictures is read by [`image_folder`](super::image_folder), from which sizes are borrowed.
 
 mod classes;
+pub(super) mod defaults;
 mod pattern;
 mod pictures;
 
@@ -24,7 +25,7 @@ const HELD_OUT: Purpose = Purpose::named("images of a data set that are held out
 /// A picture with its label.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// What messages call it.
+    /// The name in messages.
     pub name: PathBuf,
     /// The bytes of its file; none if pictures are not wanted.
     pub picture: Vec<u8>,
@@ -34,7 +35,7 @@ pub(super) struct Record {
 
 /// A format of files of records.
 pub(super) trait Format {
-    /// What the files are called: "a Parquet file".
+    /// The name of the format in messages: "a Parquet file".
     const FILES: &'static str;
 
     /// Gives the records of a file to `take`, in their order, without their pictures if these are not wanted. The names of
@@ -62,7 +63,7 @@ pub(super) struct Source<'a, F> {
     pub eval: Option<&'a Path>,
     /// The share of each class that is held out where there are no such files.
     pub eval_share: f64,
-    /// What every picture becomes.
+    /// The form to which every picture is brought.
     pub look: Look,
 }
 

@@ -25,7 +25,7 @@ const MOST_BYTES: usize = 1 << 33;
 const WAITING: usize = 512;
 const WAITING_BYTES: usize = 1 << 26;
 
-/// What every picture becomes.
+/// The form to which every picture is brought.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dataset) struct Look {
     /// Height and width; none with [`Fit::Exact`].
@@ -39,11 +39,11 @@ pub(in crate::dataset) struct Look {
 }
 
 impl Look {
-    /// Checks the ranges.
+    /// Checks the ranges of these options, and of the share of each class that is held out.
     ///
     /// # Errors
     /// [`DataError::Config`] that names the first key out of range.
-    pub(in crate::dataset) fn check(&self) -> Result<(), DataError> {
+    pub(in crate::dataset) fn check(&self, eval_share: f64) -> Result<(), DataError> {
         match self {
             Self { size: Some(size), .. } if !size.is_within(&(4..=LARGEST)) => {
                 Err(DataError::config("size", size, "expected 4 to 1024"))
@@ -54,6 +54,9 @@ impl Look {
             )),
             Self { channels, .. } if ![1, 3].contains(channels) => {
                 Err(DataError::config("channels", channels, "expected 1 or 3"))
+            }
+            _ if !(eval_share > 0.0 && eval_share < 1.0) => {
+                Err(DataError::config("eval_share", eval_share, "expected a number between 0 and 1"))
             }
             _ => Ok(()),
         }

@@ -8,7 +8,7 @@
 enum End {
     /// A marker stands where there should be bits.
     Cut,
-    /// What is there is not understood.
+    /// A part of the file that is not understood.
     Unknown,
 }
 
@@ -19,7 +19,7 @@ struct Component {
     down: usize,
 }
 
-/// What the segments before a scan say.
+/// The content of the segments before a scan.
 #[derive(Default)]
 struct Header {
     height: usize,

@@ -171,7 +171,7 @@ fn a_scan_that_was_cut_short_and_closed_again_is_refused() {
     let message =
         open(&scratch.file(&[&restarts[..restart], &[0xff, 0xd9]].concat())).unwrap_err().to_string();
     assert!(message.ends_with("its data end after 2 of 6 blocks"), "{message}");
-    // What is not understood is left to the decoder.
+    // A file that is not understood is left to the decoder.
     assert!(open(&scratch.file(&fixture("progressive.jpg"))).is_ok());
 }
 

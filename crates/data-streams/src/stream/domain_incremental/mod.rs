@@ -53,7 +53,7 @@ pub enum Domain {
     },
 }
 
-/// Which labels the images of a domain have.
+/// The labels of the images of a domain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DomainLabels {
@@ -71,7 +71,7 @@ pub enum DomainLabels {
 pub struct DomainIncremental {
     /// How the images are seen, experience after experience.
     pub domains: Vec<Domain>,
-    /// Which labels they have.
+    /// The labels of the images.
     pub labels: DomainLabels,
 }
 

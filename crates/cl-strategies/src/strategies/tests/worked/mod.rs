@@ -1,4 +1,4 @@
-//! What strategies compute, worked out by hand sample by sample in f64, over two and three experiences and with options
+//! Losses and gradients of strategies, worked out by hand sample by sample in f64, over two and three experiences and options
 //! away from their defaults and unlike each other.
 //!
 //! The denoiser is `w_y x_t`, one parameter for each label, so that a sample's loss is `(w_y x_t - eps)^2`, its gradient

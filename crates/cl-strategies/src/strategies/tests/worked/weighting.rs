@@ -59,7 +59,7 @@ fn fixtures(weighting: Weighting, variance: Variance) -> [Fixture; 2] {
     })
 }
 
-/// What a strategy adds to the loss of a step, and the gradients of that.
+/// The term that a strategy adds to the loss of a step, and its gradients.
 fn added(strategy: &mut dyn Strategy<B, Line<B>>, fixture: &Fixture, model: &Line<B>) -> (f64, Vec<f64>) {
     let batch = fixture.batch(model);
     let none = Tensor::<B, 1>::from_floats([0.0], &Default::default());
