@@ -8,6 +8,8 @@ mod tests;
 mod whole;
 
 pub(super) use letters::{fit, width};
+#[cfg(test)]
+pub(super) use tests::well_formed;
 
 use super::palette::Paint;
 
