@@ -7,7 +7,7 @@
     const number = parseFloat(text.replace("−", "-"));
     return { number, text };
   };
-  // What was not measured goes to the end in both directions.
+  // A value that was not measured goes to the end in both directions.
   const compare = (a, b, sign) => {
     const numbers = !Number.isNaN(a.number) && !Number.isNaN(b.number);
     if (numbers) return sign * (a.number - b.number);

@@ -144,7 +144,7 @@ impl Drawing {
     }
 }
 
-/// What a colour, a line or a marker of a figure stands for.
+/// The meaning of a colour, a line or a marker of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Key {
     pub label: String,
