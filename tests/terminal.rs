@@ -144,6 +144,7 @@ fn a_run_its_report_and_uses_of_its_model_fit() {
     let other = [&short[..], &["--quiet", "--out", "other", "--set", "training.batch_size=8"]].concat();
     assert!(run(&scratch, &other).status.success());
     succeeding(&scratch, &["report", "run", "other"]);
+    figures_leave(&scratch);
     let model = "run/cells/finetune-0/checkpoints/after-task-2";
     let flex = ["--backend", "flex"];
     let of_model = |words: &[&str]| succeeding(&scratch, &[words, &["--model", model], &flex].concat());
@@ -167,6 +168,25 @@ fn a_run_its_report_and_uses_of_its_model_fit() {
             "flex",
         ],
     );
+}
+
+/// `--figures` writes each figure twice, and refuses runs that have none together.
+fn figures_leave(scratch: &Scratch) {
+    let printed = succeeding(scratch, &["report", "run", "--figures", "pictures"]);
+    let written = std::fs::read_dir(scratch.path("pictures")).unwrap();
+    let names: Vec<String> = written.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let endings = |ending: &str| names.iter().filter(|name| name.ends_with(ending)).count();
+    assert!(endings(".svg") > 8 && endings(".svg") == endings(".pdf"), "{names:?}");
+    assert!(
+        printed.contains(&format!("figures: pictures ({}, each as SVG and PDF)", endings(".pdf"))),
+        "{printed}"
+    );
+    assert!(names.iter().any(|name| name == "fid-matrix-finetune.pdf"), "{names:?}");
+    let both = ["report", "run", "other", "--figures", "pictures"];
+    let refused = run(scratch, &both);
+    assert_eq!(refused.status.code(), Some(2));
+    let message = fitting(&refused, &both);
+    assert!(message.contains("--figures: runs of different settings"), "{message}");
 }
 
 /// `--columns` takes the names of the CSV, in the order that is asked for, and lists them if one is not known.

@@ -30,6 +30,9 @@ pub struct Choice {
     /// For a strategy: whether it is a bound, which competes with nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<bool>,
+    /// For a strategy: its family, by which reports colour strategies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
 }
 
 /// An option of a [`Choice`].
@@ -88,6 +91,7 @@ fn shown(choice: &Choice, width: usize) -> String {
     let options: Vec<String> = choice.options.iter().map(option).collect();
     let lines = [
         ("", choice.summary.clone()),
+        ("family: ", choice.family.clone().unwrap_or_default()),
         ("options: ", options.join(", ")),
         ("source: ", choice.citation.clone()),
     ];
@@ -96,11 +100,14 @@ fn shown(choice: &Choice, width: usize) -> String {
     std::iter::once(choice.name.clone()).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-/// Strategies, with whether they are bounds.
+/// Strategies, with their families and whether they are bounds.
 fn strategies() -> Vec<Choice> {
-    let with_bound =
-        |choice: Choice| Choice { bound: Some(StrategySpec::is_bound_named(&choice.name)), ..choice };
-    of_list(StrategyTerm::list()).into_iter().map(with_bound).collect()
+    let with_family = |choice: Choice| Choice {
+        bound: Some(StrategySpec::is_bound_named(&choice.name)),
+        family: Some(StrategySpec::family_named(&choice.name).to_string()),
+        ..choice
+    };
+    of_list(StrategyTerm::list()).into_iter().map(with_family).collect()
 }
 
 fn backends() -> Vec<Choice> {
@@ -112,6 +119,7 @@ fn backends() -> Vec<Choice> {
             citation: String::new(),
             options: Vec::new(),
             bound: None,
+            family: None,
         }
     };
     Backend::all().iter().map(choice).collect()
@@ -125,6 +133,7 @@ fn metrics() -> Vec<Choice> {
         citation: citation.into(),
         options: Vec::new(),
         bound: None,
+        family: None,
     };
     let mut metrics: Vec<Choice> = SampleMetric::all()
         .into_iter()
@@ -218,6 +227,7 @@ fn of_list<K: ?Sized>(list: &List<K>) -> Vec<Choice> {
         citation: entry.citation.into(),
         options: schema.options(options),
         bound: None,
+        family: None,
     };
     entries.into_iter().zip(&schemas).map(choice).collect()
 }
@@ -255,14 +265,14 @@ mod tests {
         }
     }
 
-    /// A bound is told in the JSON of strategies, and nothing of the kind elsewhere.
+    /// A bound and a family are told of strategies, and nothing of the kind elsewhere.
     #[test]
     fn strategies_say_whether_they_are_bounds() {
         let bounds = choices(Listed::Strategies).into_iter().filter(|choice| choice.bound == Some(true));
         let bounds: Vec<String> = bounds.map(|choice| choice.name).collect();
         assert_eq!(bounds, ["joint", "cumulative", "ensemble"]);
         let json = serde_json::to_value(choices(Listed::Samplers)).unwrap();
-        assert!(json[0]["bound"].is_null() && json[0]["name"].is_string());
+        assert!(json[0]["bound"].is_null() && json[0]["family"].is_null() && json[0]["name"].is_string());
     }
 
     #[test]

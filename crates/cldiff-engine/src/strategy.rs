@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cl_strategies::{ReferenceKind, Setting, StrategyError};
+use cl_strategies::{Family, ReferenceKind, Setting, StrategyError};
 use cldiff_choices::{Describe, Serializable, choice, private::AddedOptions};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -90,6 +90,17 @@ impl StrategySpec {
     pub fn is_bound_named(name: &str) -> bool {
         let is_bound = |term: &str| StrategyTerm::named(term).is_some_and(|term| term.is_bound());
         name.split('+').any(is_bound)
+    }
+
+    /// The family of a strategy of this [name](Self::name), by the terms that this program knows: a bound if a term is one,
+    /// else the family of the first term that is no baseline, else that of the first term.
+    pub fn family_named(name: &str) -> Family {
+        let of = |term: &str| StrategyTerm::named(term).map_or(Family::Other, |term| term.family());
+        let families: Vec<Family> = name.split('+').map(of).collect();
+        let first = |wanted: &dyn Fn(Family) -> bool| families.iter().copied().find(|family| wanted(*family));
+        first(&|family| family == Family::Bound)
+            .or_else(|| first(&|family| family != Family::Baseline))
+            .unwrap_or(families[0])
     }
 
     /// Checks the options of every term against a training, a process, and the data if these are known.
@@ -200,5 +211,17 @@ mod tests {
         assert!(!StrategySpec::is_bound_named("jointly") && !StrategySpec::is_bound_named(""));
         let joint = StrategySpec::named("joint").unwrap();
         assert!(joint.is_bound() && !StrategySpec::named("finetune").unwrap().is_bound());
+    }
+
+    #[test]
+    fn a_composition_has_the_family_of_its_first_means() {
+        let family = StrategySpec::family_named;
+        assert_eq!((family("replay"), family("replay+ewc")), (Family::Rehearsal, Family::Rehearsal));
+        assert_eq!((family("finetune+ewc"), family("finetune")), (Family::Penalty, Family::Baseline));
+        assert_eq!((family("l2+joint"), family("jointly")), (Family::Bound, Family::Other));
+        for name in StrategyTerm::list().names() {
+            assert_ne!(family(name), Family::Other, "{name}");
+            assert_eq!(family(name) == Family::Bound, StrategySpec::is_bound_named(name), "{name}");
+        }
     }
 }

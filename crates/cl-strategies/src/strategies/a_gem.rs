@@ -17,7 +17,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Family, Needs, StrategyOptions};
 use crate::{
     Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
@@ -49,6 +49,10 @@ impl Describe for AGemConfig {
 }
 
 impl StrategyOptions for AGemConfig {
+    fn family(&self) -> Family {
+        Family::Gradient
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::batch_size("batch_size", self.batch_size)?;
         self.buffer.validate().map_err(|error| error.at("buffer"))

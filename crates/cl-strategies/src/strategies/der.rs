@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, DerPlusPlusConfig, Needs, Setting, StrategyOptions,
+    BuildStrategy, DerPlusPlusConfig, Family, Needs, Setting, StrategyOptions,
     shared::{
         dark::{DarkNoise, Target},
         distilled::{Distillation, DistillationWeighting},
@@ -77,6 +77,10 @@ impl Describe for DerConfig {
 }
 
 impl StrategyOptions for DerConfig {
+    fn family(&self) -> Family {
+        Family::Rehearsal
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("alpha", self.alpha)?;
         check::batch_size("batch_size", self.batch_size)?;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Der, Needs, Setting, StrategyOptions,
+    BuildStrategy, Der, Family, Needs, Setting, StrategyOptions,
     shared::{
         dark::DarkNoise,
         distilled::{Distillation, DistillationWeighting},
@@ -66,6 +66,10 @@ impl Describe for DerPlusPlusConfig {
 }
 
 impl StrategyOptions for DerPlusPlusConfig {
+    fn family(&self) -> Family {
+        Family::Rehearsal
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("alpha", self.alpha)?;
         check::at_least_0("beta", self.beta)?;

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions,
     shared::{
         fisher::Samples,
         penalty::{self, Quadratic},
@@ -78,6 +78,10 @@ impl Describe for EwcConfig {
 }
 
 impl StrategyOptions for EwcConfig {
+    fn family(&self) -> Family {
+        Family::Penalty
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)?;
         check::at_least_1("samples", self.samples)?;

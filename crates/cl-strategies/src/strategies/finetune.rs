@@ -6,7 +6,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, noise::Key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Family, Needs, StrategyOptions};
 use crate::{Observer, Strategy, StrategyError};
 
 /// The options of finetuning: none.
@@ -20,6 +20,10 @@ impl Describe for FinetuneConfig {
 }
 
 impl StrategyOptions for FinetuneConfig {
+    fn family(&self) -> Family {
+        Family::Baseline
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         Ok(())
     }

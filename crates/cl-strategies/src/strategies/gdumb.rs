@@ -8,7 +8,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Family, Needs, StrategyOptions};
 use crate::{
     Boundary, HeldMemory, Restore, State, Strategy, StrategyError,
     buffer::{Buffer, BufferConfig, ClassBalanced},
@@ -35,6 +35,10 @@ impl Describe for GdumbConfig {
 }
 
 impl StrategyOptions for GdumbConfig {
+    fn family(&self) -> Family {
+        Family::Baseline
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         self.buffer.validate().map_err(|error| error.at("buffer"))
     }

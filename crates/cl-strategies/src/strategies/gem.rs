@@ -19,7 +19,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Family, Needs, StrategyOptions};
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check};
 
 const MEMORY: Purpose = Purpose::named("episodic memory");
@@ -53,6 +53,10 @@ impl Describe for GemConfig {
 }
 
 impl StrategyOptions for GemConfig {
+    fn family(&self) -> Family {
+        Family::Gradient
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_1("per_experience", self.per_experience)?;
         check::batch_size("batch_size", self.batch_size)?;

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions,
     shared::{
         distilled::{Distillation, DistillationWeighting},
         generator::{Generator, GeneratorConfig},
@@ -98,6 +98,10 @@ impl Describe for GenerativeDistillationConfig {
 }
 
 impl StrategyOptions for GenerativeDistillationConfig {
+    fn family(&self) -> Family {
+        Family::Generative
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("distillation_coefficient", self.distillation_coefficient)?;
         check::batch_size("batch_size", self.batch_size)?;

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions,
     shared::{
         generator::{Generator, GeneratorConfig},
         mixing::Mixing,
@@ -52,6 +52,10 @@ impl Describe for GenerativeReplayConfig {
 }
 
 impl StrategyOptions for GenerativeReplayConfig {
+    fn family(&self) -> Family {
+        Family::Generative
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("rehearsal_coefficient", self.rehearsal_coefficient)?;
         check::batch_size("batch_size", self.batch_size)?;

@@ -8,7 +8,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions, shared::penalty};
+use super::{BuildStrategy, Family, Needs, StrategyOptions, shared::penalty};
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
 /// The options of L2.
@@ -32,6 +32,10 @@ impl Describe for L2Config {
 }
 
 impl StrategyOptions for L2Config {
+    fn family(&self) -> Family {
+        Family::Penalty
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)
     }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions,
     shared::{
         distilled::{Distillation, DistillationWeighting},
         teacher::{Teacher, TeacherWeights},
@@ -52,6 +52,10 @@ impl Describe for LwfConfig {
 }
 
 impl StrategyOptions for LwfConfig {
+    fn family(&self) -> Family {
+        Family::Generative
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)
     }

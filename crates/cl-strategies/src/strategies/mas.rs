@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions,
     shared::penalty::{self, Quadratic},
 };
 use crate::{Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
@@ -42,6 +42,10 @@ impl Describe for MasConfig {
 }
 
 impl StrategyOptions for MasConfig {
+    fn family(&self) -> Family {
+        Family::Penalty
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)?;
         check::at_least_1("samples", self.samples)

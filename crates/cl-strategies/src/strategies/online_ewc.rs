@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Ewc, EwcConfig, Fisher, Needs, StrategyOptions};
+use super::{BuildStrategy, Ewc, EwcConfig, Family, Fisher, Needs, StrategyOptions};
 use crate::{Strategy, StrategyError, check};
 
 /// The options of online EWC.
@@ -37,6 +37,10 @@ impl Describe for OnlineEwcConfig {
 }
 
 impl StrategyOptions for OnlineEwcConfig {
+    fn family(&self) -> Family {
+        Family::Penalty
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)?;
         check::share("decay", self.decay)?;

@@ -4,7 +4,7 @@ use cldiff_choices::Options;
 use data_streams::Stream;
 use ddpm_core::{ProcessConfig, TrainBackend, TrainableDenoiser};
 
-use super::{needs::Needs, reference::ReferenceKind};
+use super::{family::Family, needs::Needs, reference::ReferenceKind};
 use crate::{Strategy, StrategyError, TrainerConfig};
 
 /// The training that a strategy is to be part of.
@@ -38,6 +38,11 @@ pub trait StrategyOptions: Options {
     /// than a continual learner does. Reports show bounds apart and rank none of them.
     fn is_bound(&self) -> bool {
         false
+    }
+
+    /// The means against forgetting, by which reports group and colour strategies.
+    fn family(&self) -> Family {
+        if self.is_bound() { Family::Bound } else { Family::Other }
     }
 
     /// Checks the options against a training, beyond the [needs](Self::needs).

@@ -24,7 +24,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, Setting, StrategyOptions, shared::parts::is_class_embedding};
+use super::{BuildStrategy, Family, Needs, Setting, StrategyOptions, shared::parts::is_class_embedding};
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, TrainerConfig, check};
 
 /// The owner of weights that no experience has taken.
@@ -53,6 +53,10 @@ impl Describe for PacknetConfig {
 }
 
 impl StrategyOptions for PacknetConfig {
+    fn family(&self) -> Family {
+        Family::Parameters
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::share("prune_share", self.prune_share)?;
         if (0.0..1.0).contains(&self.retrain_share) {

@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions,
     shared::{
         distilled::with_variance_of_first,
         generator::{Generator, GeneratorConfig},
@@ -84,6 +84,10 @@ impl Describe for PartialSamplingDistillationConfig {
 }
 
 impl StrategyOptions for PartialSamplingDistillationConfig {
+    fn family(&self) -> Family {
+        Family::Generative
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("distillation_coefficient", self.distillation_coefficient)?;
         check::batch_size("batch_size", self.batch_size)?;

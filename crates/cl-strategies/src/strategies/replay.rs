@@ -14,7 +14,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions, shared::mixing::Mixing};
+use super::{BuildStrategy, Family, Needs, StrategyOptions, shared::mixing::Mixing};
 use crate::{
     AddedLoss, Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
@@ -55,6 +55,10 @@ impl Describe for ReplayConfig {
 }
 
 impl StrategyOptions for ReplayConfig {
+    fn family(&self) -> Family {
+        Family::Rehearsal
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("rehearsal_coefficient", self.rehearsal_coefficient)?;
         check::batch_size("batch_size", self.batch_size)?;

@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions,
     shared::penalty::{self, Quadratic},
 };
 use crate::{Boundary, HeldMemory, PathIntegral, Restore, State, Step, Strategy, StrategyError, check};
@@ -57,6 +57,10 @@ impl Describe for RwalkConfig {
 }
 
 impl StrategyOptions for RwalkConfig {
+    fn family(&self) -> Family {
+        Family::Penalty
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)?;
         check::share("alpha", self.alpha)?;

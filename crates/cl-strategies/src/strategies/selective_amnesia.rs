@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions,
     shared::{
         generator::{Generator, GeneratorConfig},
         penalty::{self, Quadratic},
@@ -77,6 +77,10 @@ impl Describe for SelectiveAmnesiaConfig {
 }
 
 impl StrategyOptions for SelectiveAmnesiaConfig {
+    fn family(&self) -> Family {
+        Family::Generative
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("lambda", self.lambda)?;
         check::at_least_0("gamma", self.gamma)?;

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions,
     shared::penalty::{self, Quadratic},
 };
 use crate::{Boundary, HeldMemory, PathIntegral, Restore, State, Step, Strategy, StrategyError, check};
@@ -43,6 +43,10 @@ impl Describe for SiConfig {
 }
 
 impl StrategyOptions for SiConfig {
+    fn family(&self) -> Family {
+        Family::Penalty
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("c", self.c)?;
         check::above_0("xi", self.xi)

@@ -16,7 +16,7 @@ use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Needs, StrategyOptions};
+use super::{BuildStrategy, Family, Needs, StrategyOptions};
 use crate::{
     AddedLoss, Boundary, HeldMemory, Observer, Pass, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
@@ -88,6 +88,10 @@ impl Describe for TimestepReplayConfig {
 }
 
 impl StrategyOptions for TimestepReplayConfig {
+    fn family(&self) -> Family {
+        Family::Rehearsal
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::at_least_0("rehearsal_coefficient", self.rehearsal_coefficient)?;
         check::batch_size("batch_size", self.batch_size)?;

@@ -383,6 +383,9 @@ pub struct ReportArgs {
     /// runs of different settings]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write each figure of the report into this directory, as SVG and as PDF
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
 }
 
 /// `--precision`

@@ -1,128 +1,214 @@
 //! Charts with all strategies in one picture: quality over the stream, forgetting by timestep, quality against cost.
 
-use anyhow::Result;
 use cl_metrics::summary::OverSeeds;
+use cl_strategies::ReferenceKind;
 
 use super::{
+    drawing::Figure,
     forgetting::{self, Loss},
-    lines::{Axes, Line, chart},
-    palette,
+    lines::{Axis, Line, chart},
+    looks::{Look, looks},
+    scale::Kind,
 };
 use crate::{
     quantities::{
-        cells::{average_after, entry, is_bound, mean, spread, strategies},
-        columns::{qualities, state_bytes},
+        cells::{average_after, entry, entry_error, is_bound, mean, range, range_text, spread, strategies},
+        columns::{Column, qualities, state_bytes},
     },
     results::{CellResult, Results},
 };
 
-const SIZE: (u32, u32) = (588, 330);
+/// The axis of the stream.
+pub(super) const TASKS: Axis<'_> = Axis { name: "after task", kind: Kind::Count };
 
-/// FID on task 1, and the mean of FID over the tasks seen, after each task; with the interval over seeds, where there is
-/// one. (FID of the pooled samples of all tasks seen has an N that grows with the stream.)
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn fid_over_the_stream(results: &Results) -> Result<Vec<String>> {
-    let axes = |title| Axes { title, x: "after task", y: "FID", tasks: true, zero: false };
-    let first = lines_over_tasks(results, &|cells, k| entry(cells, "fid", k, 0));
-    let seen = lines_over_tasks(results, &|cells, k| average_after(cells, "fid", k));
-    Ok(vec![
-        chart(SIZE, &axes("FID on task 1"), &first)?,
-        chart(SIZE, &axes("FID, mean over the tasks seen"), &seen)?,
-    ])
+/// A metric after each task, of the samples or the images of some tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum On {
+    /// Of the first task.
+    First,
+    /// The mean over the tasks seen: values of pooled samples have an N that grows with the stream.
+    Seen,
+}
+
+impl On {
+    /// The value after task k.
+    pub(super) fn of(self, cells: &[&CellResult], metric: &str, k: usize) -> Option<f64> {
+        match self {
+            Self::First => entry(cells, metric, k, 0),
+            Self::Seen => average_after(cells, metric, k),
+        }
+    }
+
+    /// Its standard error over samples or images, of one cell. Those of different tasks are independent.
+    fn error(self, cell: &CellResult, metric: &str, k: usize) -> Option<f64> {
+        match self {
+            Self::First => entry_error(&[cell], metric, k, 0),
+            Self::Seen => {
+                let squares = (0..=k).map(|j| entry_error(&[cell], metric, k, j).map(|error| error * error));
+                mean(squares).map(|mean| (mean / (k + 1) as f64).sqrt())
+            }
+        }
+    }
+
+    /// The floor: training images in place of samples.
+    pub(super) fn floor(self, results: &Results, metric: &str) -> Option<f64> {
+        let of_tasks = results.floor.get(metric)?;
+        match self {
+            Self::First => of_tasks.first().copied().flatten(),
+            Self::Seen => mean(of_tasks.iter().copied()),
+        }
+    }
+}
+
+/// FID on task 1, and the mean of FID over the tasks seen, after each task.
+pub(super) fn fid_over_the_stream(results: &Results) -> Vec<Figure> {
+    let figure = |title: &str, on: On| {
+        let lines: Vec<Line> = lines_over_tasks(results, "fid", on)
+            .into_iter()
+            .map(|line| Line { band: Vec::new(), ..line })
+            .chain(on.floor(results, "fid").map(|floor| Line::level(Look::floor(), floor)))
+            .collect();
+        let y = Axis { name: "FID (log)", kind: Kind::Log };
+        chart(title, TASKS, y, &lines, notes([bars_note(results, "samples"), levels_note(results)]))
+    };
+    vec![figure("FID on task 1", On::First), figure("FID, mean over the tasks seen", On::Seen)]
 }
 
 /// Forgetting at the end of the stream by timestep, absolute: of the denoising loss and of the bound.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn forgetting_by_timestep(results: &Results) -> Result<Vec<String>> {
-    let lines = |loss: Loss| -> Vec<Line> {
-        by_strategy(results, |cells| {
+pub(super) fn forgetting_by_timestep(results: &Results) -> Vec<Figure> {
+    let figure = |title: &str, name: &str, loss: Loss| {
+        let lines: Vec<Line> = by_strategy(results, |look, cells| {
             let points = forgetting::curve(results, cells, loss);
-            (points.iter().map(|p| (p.t, p.absolute)).collect(), Vec::new())
-        })
-    };
-    let axes = |title, y| Axes { title, x: "timestep t", y, tasks: false, zero: true };
-    Ok(vec![
-        chart(
-            SIZE,
-            &axes("Forgetting of the denoising loss", "change of the squared error"),
-            &lines(Loss::Denoising),
-        )?,
-        chart(
-            SIZE,
-            &axes("Forgetting of the variational bound", "change, bits/dim in the bin"),
-            &lines(Loss::Vlb),
-        )?,
-    ])
-}
-
-/// Final FID against passes through the network, and against what a strategy stores: a strategy a point, a bound a
-/// line at its FID.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn quality_against_cost(results: &Results) -> Result<Vec<String>> {
-    let fid = qualities(results).into_iter().next();
-    let points = |cost: fn(&CellResult) -> Option<f64>| -> Vec<Line> {
-        let all = by_strategy(results, |cells| {
-            let fid = fid.as_ref().and_then(|column| column.mean(cells));
-            let cost = mean(cells.iter().map(|cell| cost(cell)));
-            (cost.zip(fid).into_iter().collect(), Vec::new())
+            let bars = points.iter().filter_map(|p| {
+                let of_cell = |cell: &&CellResult| {
+                    let curve = forgetting::curve(results, &[*cell], loss);
+                    curve.iter().find(|of| of.bin == p.bin).map(|of| of.absolute)
+                };
+                let half = deviation(cells, cells.iter().map(of_cell), || p.error)?;
+                Some((p.t, p.absolute - half, p.absolute + half))
+            });
+            Line {
+                bars: bars.collect(),
+                ..Line::new(look, points.iter().map(|p| (p.t, p.absolute)).collect())
+            }
         });
-        across(all)
+        let (x, y) = (Axis { name: "timestep t", kind: Kind::Linear }, Axis { name, kind: Kind::WithZero });
+        chart(title, x, y, &lines, notes([bars_note(results, "images"), None]))
     };
-    let axes = |title, x| Axes { title, x, y: "final FID", tasks: false, zero: false };
-    Ok(vec![
-        chart(
-            SIZE,
-            &axes("Quality against computing", "passes of an image through the network, ×10³"),
-            &points(|c| c.cost.get("denoiser_evaluations").map(|passes| passes / 1e3)),
-        )?,
-        chart(
-            SIZE,
-            &axes("Quality against memory", "stored images and parameters, kB"),
-            &points(|c| Some(state_bytes(c) / 1e3)),
-        )?,
-    ])
+    vec![
+        figure("Forgetting of the denoising loss", "change of the squared error", Loss::Denoising),
+        figure("Forgetting of the variational bound", "change, bits/dim in the bin", Loss::Vlb),
+    ]
 }
 
-/// Bounds as lines over the whole width: their cost is not what they are compared in.
-fn across(mut all: Vec<Line>) -> Vec<Line> {
-    let xs = || all.iter().flat_map(|line| line.points.iter().map(|point| point.0));
-    let ends = [xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max)];
-    for line in all.iter_mut().filter(|line| line.is_bound) {
-        line.points = line.points.iter().flat_map(|(_, y)| ends.map(|x| (x, *y))).collect();
+/// Final FID against passes through the network, and against what a strategy stores: a strategy a point, a bound and the
+/// floor a line at its FID.
+pub(super) fn quality_against_cost(results: &Results) -> Vec<Figure> {
+    let fid = qualities(results).into_iter().next();
+    let figure = |title: &str, x: &str, cost: fn(&CellResult) -> Option<f64>| {
+        let of = |look, cells: &[&CellResult]| of_cost(look, cells, fid.as_ref(), cost);
+        let floor = On::Seen.floor(results, "fid").map(|floor| Line::level(Look::floor(), floor));
+        let lines: Vec<Line> = by_strategy(results, of).into_iter().chain(floor).collect();
+        let x = Axis { name: x, kind: Kind::Linear };
+        let y = Axis { name: "final FID (log)", kind: Kind::Log };
+        chart(title, x, y, &lines, notes([bars_note(results, "samples"), None]))
+    };
+    vec![
+        figure("Quality against computing", "passes of an image through the network, thousands", |c| {
+            c.cost.get("denoiser_evaluations").map(|passes| passes / 1e3)
+        }),
+        figure("Quality against memory", "stored images and parameters, kB", |c| Some(state_bytes(c) / 1e3)),
+    ]
+}
+
+/// Bounds are levels: their cost is not what they are compared in.
+fn of_cost(
+    look: Look,
+    cells: &[&CellResult],
+    fid: Option<&Column>,
+    cost: fn(&CellResult) -> Option<f64>,
+) -> Line {
+    let value = fid.and_then(|column| column.mean(cells));
+    let (Some(column), Some(value)) = (fid, value) else { return Line::new(look, Vec::new()) };
+    if is_bound(cells) {
+        return Line::level(look, value);
     }
-    all
+    let Some(cost) = mean(cells.iter().map(|cell| cost(cell))) else { return Line::new(look, Vec::new()) };
+    let error = || cells.first().and_then(|cell| column.error_over_samples(cell));
+    let half = deviation(cells, cells.iter().map(|cell| column.of(cell)), error);
+    let bars = half.map(|half| (cost, value - half, value + half)).into_iter().collect();
+    Line { bars, ..Line::new(look, vec![(cost, value)]) }
 }
 
-/// A line for each strategy, from its points and its band.
-pub(super) fn by_strategy(
-    results: &Results,
-    of: impl Fn(&[&CellResult]) -> (Vec<(f64, f64)>, Vec<(f64, f64, f64)>),
-) -> Vec<Line> {
-    let line = |(i, (_, cells)): (usize, (String, Vec<&CellResult>))| {
-        let (points, band) = of(&cells);
-        Line { colour: palette::strategy(i), points, band, marker: i, is_bound: is_bound(&cells) }
-    };
-    strategies(results).into_iter().enumerate().map(line).collect()
+/// Half a bar: the standard deviation over seeds, and for a single seed the standard error over samples or images.
+pub(super) fn deviation(
+    cells: &[&CellResult],
+    by_seed: impl Iterator<Item = Option<f64>>,
+    error: impl FnOnce() -> Option<f64>,
+) -> Option<f64> {
+    if cells.len() > 1 { spread(by_seed)?.standard_deviation } else { error() }
 }
 
-/// A value after each task, with the interval over seeds; a gap where a seed has no value.
-pub(super) fn lines_over_tasks(
-    results: &Results,
-    value: &dyn Fn(&[&CellResult], usize) -> Option<f64>,
-) -> Vec<Line> {
+/// The meaning of the bars, as [`deviation`] has them; none where no bar can be.
+pub(super) fn bars_note(results: &Results, of: &str) -> Option<String> {
+    let counts: Vec<usize> = strategies(results).iter().map(|(_, cells)| cells.len()).collect();
+    let several = range(counts.iter().copied().filter(|n| *n > 1).map(Some));
+    let seeds = several.map(|n| format!("± sd over {} seeds", range_text(n)));
+    let single = counts.contains(&1).then(|| match several {
+        Some(_) => format!("± se over {of} where there is one seed"),
+        None => format!("± se over {of}, one seed"),
+    });
+    let all: Vec<String> = seeds.into_iter().chain(single).collect();
+    (!all.is_empty()).then(|| format!("Bars: {}.", all.join("; ")))
+}
+
+/// The meaning of a level among the bounds.
+pub(super) fn levels_note(results: &Results) -> Option<String> {
+    let joint = |(_, cells): &(String, Vec<&CellResult>)| is_joint(cells);
+    let any = strategies(results).iter().any(joint);
+    any.then(|| "Training on all tasks from the start is shown at its end.".to_owned())
+}
+
+fn is_joint(cells: &[&CellResult]) -> bool {
+    cells.first().is_some_and(|cell| is_bound(cells) && cell.reference() == Some(ReferenceKind::Joint))
+}
+
+/// The notes that there are.
+pub(super) fn notes(all: [Option<String>; 2]) -> Vec<String> {
+    let text = all.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { Vec::new() } else { vec![text] }
+}
+
+/// A line for each strategy, in its look.
+pub(super) fn by_strategy(results: &Results, of: impl Fn(Look, &[&CellResult]) -> Line) -> Vec<Line> {
+    strategies(results).iter().zip(looks(results)).map(|((_, cells), look)| of(look, cells)).collect()
+}
+
+/// A metric after each task, with bars, and with the 95 % interval over seeds as a band; a gap where a seed has no value.
+/// Training on all tasks from the start is a level: its way to the end is no reference. Other bounds have no bars.
+pub(super) fn lines_over_tasks(results: &Results, metric: &str, on: On) -> Vec<Line> {
     let tasks = results.stream.tasks.len();
-    by_strategy(results, |cells| {
-        let over_seeds = |k: usize| spread(cells.iter().map(|cell| value(&[*cell], k)));
-        let spreads: Vec<_> = (0..tasks).map(|k| ((k + 1) as f64, over_seeds(k))).collect();
+    by_strategy(results, |look, cells| {
+        if is_joint(cells) {
+            let end = tasks.checked_sub(1).and_then(|last| on.of(cells, metric, last));
+            return end.map_or(Line::new(look.clone(), Vec::new()), |end| Line::level(look, end));
+        }
+        let by_seed = |k: usize| cells.iter().map(move |cell| on.of(&[*cell], metric, k));
+        let spreads: Vec<(f64, Option<OverSeeds>)> =
+            (0..tasks).map(|k| ((k + 1) as f64, spread(by_seed(k)))).collect();
         let points = spreads.iter().map(|(x, s)| (*x, s.map_or(f64::NAN, |s| s.mean))).collect();
-        let interval = |s: &OverSeeds| s.interval().map_or((f64::NAN, f64::NAN), |i| (i.low, i.high));
-        let bands = spreads.iter().map(|(x, s)| (*x, s.as_ref().map_or((f64::NAN, f64::NAN), interval)));
-        (points, bands.map(|(x, (low, high))| (x, low, high)).collect())
+        if is_bound(cells) {
+            return Line::new(look, points);
+        }
+        let band = spreads.iter().map(|(x, s)| {
+            let interval = s.as_ref().and_then(OverSeeds::interval);
+            interval.map_or((*x, f64::NAN, f64::NAN), |i| (*x, i.low, i.high))
+        });
+        let bars = spreads.iter().enumerate().filter_map(|(k, (x, s))| {
+            let error = || cells.first().and_then(|cell| on.error(cell, metric, k));
+            let half = deviation(cells, by_seed(k), error)?;
+            s.map(|s| (*x, s.mean - half, s.mean + half))
+        });
+        Line { band: band.collect(), bars: bars.collect(), ..Line::new(look, points) }
     })
 }

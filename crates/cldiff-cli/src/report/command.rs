@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ReportInput, comparison::Comparison, merge::merge, read, write};
+use super::{ReportInput, comparison::Comparison, merge::merge, read, write, write_figures};
 use crate::{
     args::ReportArgs,
     quantities::named::{chosen, headline},
@@ -34,6 +34,10 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     let comparison = Comparison::of(&with_cells)?;
     if comparison.is_empty() {
         as_one(args, &with_cells)
+    } else if args.figures.is_some() {
+        Err(Failure::mistake(
+            "--figures: runs of different settings have a table and no figures; give runs of one setting",
+        ))
     } else {
         comparison.show(&args.columns, &out(args, "comparison.html"))
     }
@@ -55,6 +59,11 @@ fn as_one(args: &ReportArgs, inputs: &[ReportInput]) -> Result<(), Failure> {
     write(inputs, &out).map_err(|error| Failure::mistake(format!("{error:#}")))?;
     println!("{}\n", table::render(&merged, &columns, of_stdout()));
     say(&format!("report: {}", out.display()));
+    if let Some(directory) = &args.figures {
+        let figures =
+            write_figures(inputs, directory).map_err(|error| Failure::mistake(format!("{error:#}")))?;
+        say(&format!("figures: {} ({figures}, each as SVG and PDF)", directory.display()));
+    }
     Ok(())
 }
 

@@ -177,7 +177,7 @@ impl<'a> Comparison<'a> {
         text.join("\n")
     }
 
-    /// What a note calls a run: its number where rows have it, else its settings.
+    /// The name of a run in a note: its number where rows have it, else its settings.
     fn name(&self, run: usize) -> String {
         if self.by_number() {
             return format!("run {}", run + 1);
@@ -214,7 +214,7 @@ impl<'a> Comparison<'a> {
         &noted.unwrap_or(&self.runs[0]).results
     }
 
-    /// What keeps numbers of different runs from being compared, and why values are missing.
+    /// The reasons why numbers of different runs do not compare, and why values are missing.
     fn notes(&self, columns: &Columns) -> Vec<String> {
         let of_each = |text: &dyn Fn(&ReportInput) -> String| -> String {
             let texts =
@@ -316,9 +316,9 @@ impl<'a> Comparison<'a> {
 
 /// The columns of a comparison.
 struct Columns {
-    /// Those of each run, from which values are taken.
+    /// The columns of each run, from which values are taken.
     of_each: Vec<Vec<Column>>,
-    /// Those of all runs together, by which values are shown.
+    /// The columns of all runs together, by which values are shown.
     all: Vec<Column>,
 }
 

@@ -1,8 +1,6 @@
 //! Forgetting along the timesteps: F_{k,j}(t) = L_t(theta_k; D_j) - L_t(theta_j; D_j), on identical images and noise.
 
-use anyhow::Result;
-
-use super::{heat_map::HeatMap, palette};
+use super::{drawing::Figure, heat_map::HeatMap, palette};
 use crate::{
     quantities::cells::{mean, strategies},
     results::{CellResult, ChangeResult, Results, TimestepResult},
@@ -180,10 +178,7 @@ pub(super) fn bin_name(results: &Results, bin: usize) -> String {
 }
 
 /// Relative forgetting of one strategy: rows old tasks, columns bins; the scale is shared by all strategies.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn map(results: &Results, cells: &[&CellResult]) -> Result<String> {
+pub(super) fn map(results: &Results, cells: &[&CellResult]) -> Figure {
     let (old, bins) = (results.stream.tasks.len().saturating_sub(1), bins(results));
     let values = |cells: &[&CellResult]| -> Vec<Vec<Option<f64>>> {
         (0..old).map(|j| (0..bins).map(|bin| relative(cells, j, bin)).collect()).collect()
@@ -196,7 +191,7 @@ pub(super) fn map(results: &Results, cells: &[&CellResult]) -> Result<String> {
     // A signed root: small changes stay visible beside large ones.
     let colour = |v: f64| palette::diverging(v.signum() * (v.abs() / extreme).sqrt());
     let edges = &cells[0].timestep.edges;
-    HeatMap {
+    let map = HeatMap {
         title: format!("forgetting along the timesteps under {}", cells[0].label),
         column_labels: (0..bins).map(|bin| edges[bin].to_string()).collect(),
         row_labels: (1..=old).map(|j| format!("task {j}")).collect(),
@@ -206,6 +201,8 @@ pub(super) fn map(results: &Results, cells: &[&CellResult]) -> Result<String> {
         colour: &colour,
         format: &|v| format!("{:+.0}", 100.0 * v),
         cell: (50, 26),
-    }
-    .draw()
+    };
+    let about = "Relative to the loss right after the task was learned, on the same images and noise. One colour scale for all \
+                 strategies.";
+    Figure { notes: vec![about.into()], ..map.draw() }
 }

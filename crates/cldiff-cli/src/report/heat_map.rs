@@ -1,14 +1,8 @@
 //! Heat maps with their numbers in them.
 
-use anyhow::Result;
-use plotters::{
-    prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
-};
-
 use super::{
-    palette,
-    svg::{self, drawing, text},
+    drawing::{Anchor, Drawing, Figure, Letters, NORMAL, Point, SMALL, width},
+    palette::{self, Colour, Paint},
 };
 use crate::{
     quantities::cells::{entry, entry_error, range, range_text, samples, strategies},
@@ -23,122 +17,130 @@ pub(super) struct HeatMap<'a> {
     pub column_labels: Vec<String>,
     /// Left of the rows.
     pub row_labels: Vec<String>,
-    /// Under the columns, and what the rows are.
+    /// The names of the columns and of the rows.
     pub axes: (&'a str, &'a str),
     /// Row after row.
     pub values: Vec<Vec<Option<f64>>>,
     /// Small lines under a value, or in place of one; empty for none.
     pub notes: Vec<Vec<Vec<String>>>,
     /// The colour of a value.
-    pub colour: &'a dyn Fn(f64) -> RGBColor,
+    pub colour: &'a dyn Fn(f64) -> Colour,
     /// A value as it is written.
     pub format: &'a dyn Fn(f64) -> String,
     /// Width and height of an entry.
     pub cell: (i32, i32),
 }
 
-const LEFT: i32 = 58;
-const TOP: i32 = 36;
+const TOP: f64 = 38.0;
+/// The heights of a value's line and of a note's.
+const LINES: (f64, f64) = (15.0, 13.0);
 
 impl HeatMap<'_> {
     /// Draws it.
-    ///
-    /// # Errors
-    /// If plotters cannot draw it.
-    pub(super) fn draw(&self) -> Result<String> {
-        let (w, h) = self.cell;
-        let (columns, rows) = (self.column_labels.len() as i32, self.row_labels.len() as i32);
-        let size = ((LEFT + columns * w + 4) as u32, (TOP + rows * h + 4) as u32);
-        svg::figure(size, &self.title, |area| {
-            let centred = |size| text(size).pos(Pos::new(HPos::Center, VPos::Center));
-            let right = text(11).pos(Pos::new(HPos::Right, VPos::Center));
-            area.draw(&Text::new(self.axes.0.to_owned(), (LEFT + columns * w / 2, 9), centred(11)))
-                .map_err(drawing)?;
-            area.draw(&Text::new(self.axes.1.to_owned(), (LEFT - 6, TOP - 10), right.clone()))
-                .map_err(drawing)?;
-            for (j, label) in self.column_labels.iter().enumerate() {
-                let at = (LEFT + j as i32 * w + w / 2, TOP - 10);
-                area.draw(&Text::new(label.clone(), at, centred(11))).map_err(drawing)?;
+    pub(super) fn draw(&self) -> Figure {
+        let (w, h) = (f64::from(self.cell.0), f64::from(self.cell.1));
+        let (columns, rows) = (self.column_labels.len() as f64, self.row_labels.len() as f64);
+        let labels = self.row_labels.iter().map(String::as_str).chain([self.axes.1]);
+        let left = labels.map(|label| width(label, SMALL)).fold(30.0, f64::max) + 8.0;
+        let mut drawing = Drawing::default();
+        let name = width(self.axes.0, SMALL);
+        // A name that is wider than the columns begins with them.
+        let middle = left + (columns * w / 2.0).max(name / 2.0);
+        let centred = Letters::new(SMALL).at(Anchor::Middle);
+        let before = Letters::new(SMALL).at(Anchor::End);
+        drawing.words(self.axes.0, (middle, 9.0), centred);
+        drawing.words(self.axes.1, (left - 6.0, TOP - 10.0), before);
+        for (j, label) in self.column_labels.iter().enumerate() {
+            drawing.words(label, (left + (j as f64 + 0.5) * w, TOP - 10.0), centred);
+        }
+        for (k, label) in self.row_labels.iter().enumerate() {
+            drawing.words(label, (left - 6.0, TOP + (k as f64 + 0.5) * h), before);
+            for (j, value) in self.values[k].iter().enumerate() {
+                let notes = self.notes.get(k).and_then(|row| row.get(j)).map_or(&[][..], Vec::as_slice);
+                let corner = (left + j as f64 * w, TOP + k as f64 * h);
+                self.draw_entry(&mut drawing, corner, *value, notes);
             }
-            for (k, label) in self.row_labels.iter().enumerate() {
-                let at = (LEFT - 6, TOP + k as i32 * h + h / 2);
-                area.draw(&Text::new(label.clone(), at, right.clone())).map_err(drawing)?;
-                for (j, value) in self.values[k].iter().enumerate() {
-                    let corner = (LEFT + j as i32 * w, TOP + k as i32 * h);
-                    let notes = self.notes.get(k).and_then(|row| row.get(j)).map_or(&[][..], Vec::as_slice);
-                    self.draw_entry(area, corner, *value, notes)?;
-                }
-            }
-            Ok(())
-        })
+        }
+        Figure {
+            title: self.title.clone(),
+            width: left + (columns * w).max(name) + 6.0,
+            height: TOP + rows * h + 6.0,
+            drawing,
+            notes: Vec::new(),
+            keys: Vec::new(),
+        }
     }
 
-    fn draw_entry(
-        &self,
-        area: &svg::Canvas<'_>,
-        (x, y): (i32, i32),
-        value: Option<f64>,
-        notes: &[String],
-    ) -> Result<()> {
-        let (w, h) = self.cell;
+    fn draw_entry(&self, drawing: &mut Drawing, (x, y): Point, value: Option<f64>, notes: &[String]) {
+        let (w, h) = (f64::from(self.cell.0), f64::from(self.cell.1));
         let colour = value.map(self.colour);
         if let Some(colour) = colour {
-            area.draw(&Rectangle::new([(x + 1, y + 1), (x + w - 1, y + h - 1)], colour.filled()))
-                .map_err(drawing)?;
+            drawing.rectangle((x + 1.0, y + 1.0), (x + w - 1.0, y + h - 1.0), colour.into());
         }
-        let ink = colour.map_or(svg::INK, palette::ink_on);
-        let lines = value.map(|value| ((self.format)(value), 11)).into_iter();
-        let lines: Vec<(String, i32)> = lines.chain(notes.iter().map(|note| (note.clone(), 9))).collect();
-        let height: i32 = lines.iter().map(|(_, size)| size + 2).sum();
-        let mut top = y + (h - height) / 2;
-        for (line, size) in lines {
-            let style = ("sans-serif", size).into_font().color(&ink);
-            let style = style.pos(Pos::new(HPos::Center, VPos::Center));
-            area.draw(&Text::new(line, (x + w / 2, top + size / 2 + 1), style)).map_err(drawing)?;
-            top += size + 2;
+        let paint = colour.map_or(Paint::INK, |colour| palette::ink_on(colour).into());
+        let value = value.map(|value| ((self.format)(value), NORMAL, LINES.0)).into_iter();
+        let lines: Vec<(String, f64, f64)> =
+            value.chain(notes.iter().map(|note| (note.clone(), SMALL, LINES.1))).collect();
+        let mut top = y + (h - lines.iter().map(|(.., height)| height).sum::<f64>()) / 2.0;
+        for (line, size, height) in lines {
+            let letters = Letters { paint, ..Letters::new(size).at(Anchor::Middle) };
+            drawing.words(line, (x + w / 2.0, top + height / 2.0), letters);
+            top += height;
         }
-        Ok(())
     }
 }
 
 /// FID of one strategy: rows "after task k", columns "on task j", with its standard error over samples; N where it is not
-/// the same everywhere, and a dash where a value is missing. The scale is shared by all strategies.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn fid(results: &Results, cells: &[&CellResult]) -> Result<String> {
+/// the same everywhere, and a dash where a value is missing. The floor stands below as a row of its own. The scale is shared
+/// by all strategies.
+pub(super) fn fid(results: &Results, cells: &[&CellResult]) -> Figure {
     let tasks = results.stream.tasks.len();
+    let floor: Option<Vec<Option<f64>>> =
+        results.floor.get("fid").filter(|of_tasks| of_tasks.len() == tasks).cloned();
     let values = |cells: &[&CellResult]| -> Vec<Vec<Option<f64>>> {
-        (0..tasks).map(|k| (0..tasks).map(|j| entry(cells, "fid", k, j)).collect()).collect()
+        let row = |k: usize| (0..tasks).map(|j| entry(cells, "fid", k, j)).collect();
+        (0..tasks).map(row).chain(floor.clone()).collect()
     };
-    let logs: Vec<f64> = strategies(results)
-        .iter()
-        .flat_map(|(_, cells)| values(cells).into_iter().flatten().flatten())
-        .map(|v| v.max(1e-3).ln())
-        .collect();
-    let (least, most) = logs.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
-    let one_n = one_n(results).is_some();
-    let notes = |k: usize, j: usize| -> Vec<String> {
-        let measured = entry(cells, "fid", k, j);
-        let lost = measured.is_none() && cells.iter().any(|cell| cell.reason("fid", k, Some(j)).is_some());
-        let dash = lost.then(|| "–".to_owned());
-        let error = measured.and(entry_error(cells, "fid", k, j)).map(|error| format!("± {}", short(error)));
-        let n = samples(cells, "fid", k, j).filter(|_| !one_n && (lost || measured.is_some()));
-        dash.into_iter().chain(error).chain(n.map(|n| format!("N {}", range_text(n)))).collect()
+    let all = strategies(results);
+    let logs = all.iter().flat_map(|(_, cells)| values(cells).into_iter().flatten().flatten());
+    let (least, most) =
+        logs.map(|v| v.max(1e-3).ln()).fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(v), b.max(v)));
+    let one = one_n(results);
+    let floor_errors = results.floor_standard_errors.get("fid");
+    let of_floor = |j: usize| -> Vec<String> {
+        let error = floor_errors.and_then(|errors| errors.get(j).copied().flatten());
+        error.map(|error| format!("±{}", short(error))).into_iter().collect()
     };
-    let label = &cells[0].label;
-    HeatMap {
-        title: format!("FID matrix of {label}"),
+    let notes = (0..tasks).map(|k| (0..tasks).map(|j| notes(cells, (k, j), one.is_some())).collect());
+    let notes = notes.chain(floor.is_some().then(|| (0..tasks).map(of_floor).collect()));
+    let row_labels = (1..=tasks).map(|k| k.to_string()).chain(floor.is_some().then(|| "floor".to_owned()));
+    let map = HeatMap {
+        title: format!("FID matrix of {}", cells[0].label),
         column_labels: (1..=tasks).map(|j| j.to_string()).collect(),
-        row_labels: (1..=tasks).map(|k| k.to_string()).collect(),
+        row_labels: row_labels.collect(),
         axes: ("FID on task", "after task"),
         values: values(cells),
-        notes: (0..tasks).map(|k| (0..tasks).map(|j| notes(k, j)).collect()).collect(),
+        notes: notes.collect(),
         colour: &|v| palette::sequential((v.max(1e-3).ln() - least) / (most - least).max(1e-9)),
         format: &short,
-        cell: (52, 44),
-    }
-    .draw()
+        cell: (if one.is_some() { 52 } else { 64 }, 46),
+    };
+    let n = one.map_or_else(String::new, |n| format!(" N = {n} samples."));
+    let about = format!(
+        "± se over samples, mean over seeds. Floor: training images in place of samples. Logarithmic colours, the same for all \
+         strategies.{n}"
+    );
+    Figure { notes: vec![about], ..map.draw() }
+}
+
+/// The lines below an entry of the FID matrix.
+fn notes(cells: &[&CellResult], (k, j): (usize, usize), one_n: bool) -> Vec<String> {
+    let measured = entry(cells, "fid", k, j);
+    let lost = measured.is_none() && cells.iter().any(|cell| cell.reason("fid", k, Some(j)).is_some());
+    let dash = lost.then(|| "–".to_owned());
+    let error = measured.and(entry_error(cells, "fid", k, j)).map(|error| format!("±{}", short(error)));
+    let n = samples(cells, "fid", k, j).filter(|_| !one_n && (lost || measured.is_some()));
+    dash.into_iter().chain(error).chain(n.map(|n| format!("N {}", range_text(n)))).collect()
 }
 
 /// The N of all entries of the FID matrices, if they have one and the results say so.

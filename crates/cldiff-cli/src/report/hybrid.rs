@@ -1,14 +1,16 @@
-//! Hybrid sampling, a chart a strategy: FID on an old task against where the trajectory is cut.
-
-use anyhow::Result;
+//! Hybrid sampling, a small chart a strategy: FID on an old task against where the trajectory is cut.
 
 use super::{
-    lines::{Axes, Line, draw_lines, range_of},
+    charts::deviation,
+    drawing::Figure,
+    lines::{Axis, Line},
+    looks::{Look, Marker, looks},
     palette,
-    svg::figure,
+    scale::Kind,
+    small_multiples,
 };
 use crate::{
-    quantities::cells::{spread, strategies},
+    quantities::cells::{entry, is_bound, spread, strategies},
     results::{CellResult, HybridResult, Results},
 };
 
@@ -51,47 +53,65 @@ fn curve(cell: Option<&CellResult>, task: usize) -> Option<&HybridResult> {
     cell?.hybrid_sampling.iter().find(|curve| curve.task == task)
 }
 
-/// The colours and markers of the two lines, with what they are.
-pub(super) fn legend() -> Vec<(String, &'static str, &'static str)> {
-    [(5, "old model at t ≥ threshold, new below"), (1, "new model at t ≥ threshold, old below")]
-        .map(|(i, words)| {
-            let (colour, marker) = palette::key(i);
-            (colour, marker, words)
-        })
-        .into()
+/// The two lines: the model that has the noisy part, and what they are called.
+const LINES: [(Above, &str); 2] = [
+    (Above::Old, "old model at t ≥ threshold, new below"),
+    (Above::New, "new model at t ≥ threshold, old below"),
+];
+
+/// The look of the i-th of the lines.
+fn look(i: usize) -> Look {
+    let paint = palette::PAIR[i].into();
+    Look { label: LINES[i].1.into(), paint, marker: Some(Marker::new(i)), dash: &[] }
 }
 
-/// The chart of one strategy and task; all strategies share the scale.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn draw(results: &Results, cells: &[&CellResult], task: usize) -> Result<String> {
-    let all: Vec<Line> = strategies(results).iter().flat_map(|(_, cells)| lines(cells, task)).collect();
-    let title = format!("hybrid sampling of task {} under {}", task + 1, cells[0].label);
-    let axes = Axes { title: "", x: "threshold (timestep)", y: "FID", tasks: false, zero: false };
-    figure((380, 270), &title, |area| draw_lines(area, &axes, &lines(cells, task), range_of(&all, false)))
+/// The colours and markers of the two lines, with what they are.
+pub(super) fn legend() -> Vec<(String, &'static str, &'static str)> {
+    [0, 1].map(|i| (palette::PAIR[i].to_string(), Marker::new(i).sign(), LINES[i].1)).into()
+}
+
+/// The charts of a task. All strategies share both scales; the floor and the bounds at their end are levels.
+pub(super) fn draw(results: &Results, task: usize) -> Figure {
+    let all = strategies(results);
+    let with = all.iter().filter(|(_, cells)| !thresholds(cells, task).is_empty());
+    let charts: Vec<(&str, Vec<Line>)> =
+        with.map(|(label, cells)| (label.as_str(), lines(cells, task))).collect();
+    let behind = levels(results, task);
+    let x = Axis { name: "threshold (timestep)", kind: Kind::Linear };
+    let y = Axis { name: "FID (log)", kind: Kind::Log };
+    let several = all.iter().any(|(_, cells)| cells.len() > 1);
+    let keys = [0, 1].map(look).iter().chain(behind.iter().map(|line| &line.look)).map(Look::key).collect();
+    Figure {
+        title: format!("Hybrid sampling of task {}", task + 1),
+        notes: several.then(|| "Bars: ± sd over seeds.".to_owned()).into_iter().collect(),
+        keys,
+        ..small_multiples::of_lines(x, y, &charts, &behind)
+    }
+}
+
+/// FID on the task of the bounds at the end of the stream, and the floor.
+fn levels(results: &Results, task: usize) -> Vec<Line> {
+    let last = results.stream.tasks.len().saturating_sub(1);
+    let bounds = strategies(results).into_iter().zip(looks(results)).filter_map(|((_, cells), look)| {
+        let end = entry(&cells, "fid", last, task).filter(|_| is_bound(&cells))?;
+        Some(Line::level(look, end))
+    });
+    let floor = results.floor.get("fid").and_then(|of_tasks| of_tasks.get(task).copied().flatten());
+    bounds.chain(floor.map(|floor| Line::level(Look::floor(), floor))).collect()
 }
 
 fn lines(cells: &[&CellResult], task: usize) -> Vec<Line> {
     let thresholds = thresholds(cells, task);
-    [(Above::Old, 5), (Above::New, 1)]
-        .into_iter()
-        .map(|(above, i)| {
-            let spreads: Vec<_> = thresholds
-                .iter()
-                .enumerate()
-                .filter_map(|(at, &t)| {
-                    Some((t as f64, spread(values(cells, task, above, at).into_iter().map(|v| v.1))?))
-                })
-                .collect();
-            let band = spreads.iter().filter_map(|(x, s)| s.interval().map(|i| (*x, i.low, i.high)));
-            Line {
-                colour: palette::strategy(i),
-                band: band.collect(),
-                points: spreads.iter().map(|(x, s)| (*x, s.mean)).collect(),
-                marker: i,
-                is_bound: false,
-            }
-        })
-        .collect()
+    let line = |(i, (above, _)): (usize, (Above, &str))| {
+        let mut line = Line::new(look(i), Vec::new());
+        for (at, &t) in thresholds.iter().enumerate() {
+            let of = || values(cells, task, above, at).into_iter().map(|(_, value)| value);
+            let Some(over_seeds) = spread(of()) else { continue };
+            let (x, mean) = (t as f64, over_seeds.mean);
+            line.points.push((x, mean));
+            line.bars.extend(deviation(cells, of(), || None).map(|half| (x, mean - half, mean + half)));
+        }
+        line
+    };
+    LINES.into_iter().enumerate().map(line).collect()
 }

@@ -1,171 +1,124 @@
-//! Lines over an axis, with their bands of confidence: the drawing that all line charts share.
+//! Lines over an axis, with their bars and bands: the drawing that all line charts share.
 
-use std::ops::Range;
+use super::{
+    drawing::{Drawing, Figure, Point, Stroke},
+    frame::{Frame, room_below, room_left},
+    looks::Look,
+    palette::Paint,
+    scale::{Kind, Scale},
+};
 
-use anyhow::Result;
-use plotters::{coord::types::RangedCoordf64, prelude::*};
+/// More points than these have no markers.
+const MOST_MARKERS: usize = 40;
+/// Half the width of a bar's ends.
+const BAR: f64 = 3.0;
 
-use super::svg::{self, INK, drawing, figure, text};
-
-/// A line with its colour, its marker and, where known, its band. Where y is not a number, the line has a gap.
-#[derive(Debug, Clone)]
+/// A line with its look and, where known, its uncertainty. Where y is not a number, the line has a gap.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Line {
-    pub colour: RGBColor,
+    pub look: Look,
     pub points: Vec<(f64, f64)>,
-    /// x, lower and upper end.
+    /// x, lower and upper end: an area behind the line.
     pub band: Vec<(f64, f64, f64)>,
-    pub marker: usize,
-    /// A bound is dashed, without markers and band.
-    pub is_bound: bool,
+    /// x, lower and upper end: a bar at a point.
+    pub bars: Vec<(f64, f64, f64)>,
+    /// Whether it is a level from one side to the other, at the value of its only point.
+    pub is_level: bool,
 }
 
-/// The frame of the lines: titles and axes.
+impl Line {
+    /// A line without any uncertainty.
+    pub(super) fn new(look: Look, points: Vec<(f64, f64)>) -> Self {
+        Self { look, points, band: Vec::new(), bars: Vec::new(), is_level: false }
+    }
+
+    /// A level from one side of the figure to the other.
+    pub(super) fn level(look: Look, y: f64) -> Self {
+        Self { is_level: true, ..Self::new(look, vec![(f64::NAN, y)]) }
+    }
+
+    /// The values of x, and those of y with all ends.
+    fn values(&self) -> (impl Iterator<Item = f64> + '_, impl Iterator<Item = f64> + '_) {
+        let ends = self.band.iter().chain(&self.bars).flat_map(|(_, low, high)| [*low, *high]);
+        (self.points.iter().map(|p| p.0), self.points.iter().map(|p| p.1).chain(ends))
+    }
+}
+
+/// An axis.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Axes<'a> {
-    pub title: &'a str,
-    pub x: &'a str,
-    pub y: &'a str,
-    /// Whole numbers are the only sensible ticks on x.
-    pub tasks: bool,
-    /// Whether 0 belongs into the picture, with a line of its own.
-    pub zero: bool,
+pub(super) struct Axis<'a> {
+    /// The name, with a unit where there is one.
+    pub name: &'a str,
+    pub kind: Kind,
 }
 
-/// The ranges of x and y.
-pub(super) type Box2 = (Range<f64>, Range<f64>);
-
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+/// Width and height of a chart: two stand side by side on a wide page, and one has room on a narrow one.
+pub(super) const SIZE: (f64, f64) = (590.0, 320.0);
 
 /// A figure with one chart.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn chart(size: (u32, u32), axes: &Axes<'_>, lines: &[Line]) -> Result<String> {
-    figure(size, axes.title, |area| draw_lines(area, axes, lines, range_of(lines, axes.zero)))
+pub(super) fn chart(title: &str, x: Axis<'_>, y: Axis<'_>, lines: &[Line], notes: Vec<String>) -> Figure {
+    let (width, height) = SIZE;
+    let scales = (x_scale(x.kind, lines), y_scale(y.kind, lines));
+    let frame = Frame {
+        left: room_left([&scales.1]),
+        top: 8.0,
+        right: width - 14.0,
+        bottom: height - room_below(x.name),
+        x: scales.0,
+        y: scales.1,
+    };
+    let mut drawing = Drawing::default();
+    frame.draw_grid(&mut drawing);
+    frame.draw_x_ticks(&mut drawing);
+    frame.draw_y_ticks(&mut drawing);
+    frame.name_x(&mut drawing, x.name);
+    frame.name_y(&mut drawing, y.name);
+    draw_lines(&mut drawing, &frame, lines, y.kind);
+    let keys = lines.iter().map(|line| line.look.key()).collect();
+    Figure { title: title.to_owned(), width, height, drawing, notes, keys }
 }
 
-/// The smallest box with a margin around all points and bands.
-pub(super) fn range_of<'l>(lines: impl IntoIterator<Item = &'l Line>, zero: bool) -> Box2 {
-    let (mut xs, mut ys) = (Vec::new(), if zero { vec![0.0] } else { Vec::new() });
-    for line in lines {
-        xs.extend(line.points.iter().map(|p| p.0));
-        ys.extend(line.points.iter().map(|p| p.1));
-        ys.extend(line.band.iter().flat_map(|b| [b.1, b.2]));
+/// The scale of x that holds some lines.
+pub(super) fn x_scale<'l>(kind: Kind, lines: impl IntoIterator<Item = &'l Line>) -> Scale {
+    Scale::of(kind, lines.into_iter().flat_map(|line| line.values().0))
+}
+
+/// The scale of y that holds some lines with their bars and bands.
+pub(super) fn y_scale<'l>(kind: Kind, lines: impl IntoIterator<Item = &'l Line>) -> Scale {
+    Scale::of(kind, lines.into_iter().flat_map(|line| line.values().1))
+}
+
+/// Draws lines into a frame, and 0 where it belongs to the scale.
+pub(super) fn draw_lines(drawing: &mut Drawing, frame: &Frame, lines: &[Line], kind: Kind) {
+    if kind == Kind::WithZero {
+        frame.level(drawing, 0.0, Stroke::new(Paint::INK.faint(0.6), 1.0));
     }
-    (around(&xs, 0.04), around(&ys, 0.08))
+    lines.iter().for_each(|line| draw_line(drawing, frame, line));
 }
 
-/// The range of some values with a margin of a share of it on both sides.
-pub(super) fn around(values: &[f64], margin: f64) -> Range<f64> {
-    // NaN is in no range.
-    let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
-    if least > most {
-        return 0.0..1.0;
+fn draw_line(drawing: &mut Drawing, frame: &Frame, line: &Line) {
+    let paint = line.look.paint;
+    let at = |x: f64, y: f64| frame.at(x, y);
+    if line.is_level {
+        line.points.iter().for_each(|(_, y)| frame.level(drawing, *y, line.look.stroke()));
+        return;
     }
-    let margin = ((most - least) * margin).max(least.abs().max(1e-6) * 1e-3);
-    least - margin..most + margin
-}
-
-/// Draws a chart into an area.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn draw_lines(
-    area: &svg::Canvas<'_>,
-    axes: &Axes<'_>,
-    lines: &[Line],
-    (x, y): Box2,
-) -> Result<()> {
-    let mut builder = ChartBuilder::on(area);
-    builder.margin(6).x_label_area_size(if axes.x.is_empty() { 18 } else { 34 }).y_label_area_size(58);
-    if !axes.title.is_empty() {
-        builder.caption(axes.title, text(15));
+    for part in line.band.split(|ends| ends.1.is_nan()).filter(|part| part.len() > 1) {
+        let lower = part.iter().map(|b| at(b.0, b.1));
+        drawing.area(lower.chain(part.iter().rev().map(|b| at(b.0, b.2))), paint.faint(0.2));
     }
-    let tasks = (x.end - 0.001).floor() - x.start.ceil() + 1.0;
-    let ends = [x.start, x.end];
-    let decimals = decimals(y.end - y.start);
-    let mut chart = builder.build_cartesian_2d(x, y).map_err(drawing)?;
-    let step = |v: &f64| if axes.tasks { format!("{v:.0}") } else { format!("{v}") };
-    chart
-        .configure_mesh()
-        .bold_line_style(INK.mix(0.12))
-        .light_line_style(TRANSPARENT)
-        .axis_style(INK.mix(0.5))
-        .label_style(text(12))
-        .axis_desc_style(text(12))
-        .x_desc(axes.x)
-        .y_desc(axes.y)
-        .x_labels(if axes.tasks { tasks.max(1.0) as usize } else { 6 })
-        .y_labels(5)
-        .x_label_formatter(&step)
-        .y_label_formatter(&|v| tick(*v, decimals))
-        .draw()
-        .map_err(drawing)?;
-    if axes.zero {
-        let line = ends.map(|x| (x, 0.0));
-        chart.draw_series(LineSeries::new(line, INK.mix(0.6).stroke_width(1))).map_err(drawing)?;
-    }
-    lines.iter().try_for_each(|line| draw_line(&mut chart, line))
-}
-
-/// How many decimals tell some five ticks of a range apart.
-pub(super) fn decimals(range: f64) -> usize {
-    (1.0 - range.max(1e-9).log10().floor()).clamp(0.0, 6.0) as usize
-}
-
-/// A tick's value, without a minus before nothing.
-pub(super) fn tick(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    if text.trim_start_matches('-').bytes().all(|b| b == b'0' || b == b'.') {
-        text.trim_start_matches('-').to_owned()
-    } else {
-        text
-    }
-}
-
-fn draw_line(chart: &mut Chart<'_, '_>, line: &Line) -> Result<()> {
-    let style = line.colour.stroke_width(2);
-    if line.is_bound {
-        for part in line.points.split(|point| point.1.is_nan()) {
-            let dashes = DashedLineSeries::new(part.iter().copied(), 6, 5, style);
-            chart.draw_series(dashes).map_err(drawing)?;
+    let bar = Stroke::new(paint.faint(0.8), 1.2);
+    for (x, low, high) in line.bars.iter().filter(|bar| bar.1.is_finite() && bar.2.is_finite()) {
+        let (bottom, top) = (at(*x, *low), at(*x, *high));
+        drawing.line([bottom, top], bar);
+        for (x, y) in [bottom, top] {
+            drawing.line([(x - BAR, y), (x + BAR, y)], bar);
         }
-        return Ok(());
-    }
-    for part in line.band.split(|ends| ends.1.is_nan()).filter(|part| !part.is_empty()) {
-        let lower = part.iter().map(|b| (b.0, b.1));
-        let upper = part.iter().rev().map(|b| (b.0, b.2));
-        let outline: Vec<(f64, f64)> = lower.chain(upper).collect();
-        chart
-            .draw_series(std::iter::once(Polygon::new(outline, line.colour.mix(0.22).filled())))
-            .map_err(drawing)?;
     }
     for part in line.points.split(|point| point.1.is_nan()) {
-        chart.draw_series(LineSeries::new(part.iter().copied(), style)).map_err(drawing)?;
+        drawing.line(part.iter().map(|(x, y)| at(*x, *y)), line.look.stroke());
     }
-    draw_markers(chart, line)
-}
-
-/// A line's points, in a shape of its own.
-fn draw_markers(chart: &mut Chart<'_, '_>, line: &Line) -> Result<()> {
-    let style = line.colour.filled();
-    let points = line.points.iter().copied().filter(|point| !point.1.is_nan());
-    match line.marker % 3 {
-        0 => chart.draw_series(points.map(|p| Circle::new(p, 4, style))).map(|_| ()),
-        1 => chart.draw_series(points.map(|p| TriangleMarker::new(p, 6, style))).map(|_| ()),
-        _ => chart.draw_series(points.map(|p| Cross::new(p, 4, style.stroke_width(2)))).map(|_| ()),
-    }
-    .map_err(drawing)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_are_told_apart_and_nothing_has_no_minus() {
-        assert_eq!((decimals(150.0), decimals(2.0), decimals(0.08)), (0, 1, 3));
-        assert_eq!(tick(-0.0004, 2), "0.00");
-        assert_eq!((tick(-0.25, 2), tick(120.0, 0)), ("-0.25".into(), "120".into()));
-    }
+    let Some(marker) = line.look.marker.filter(|_| line.points.len() <= MOST_MARKERS) else { return };
+    let places = line.points.iter().filter(|point| !point.1.is_nan()).map(|(x, y)| at(*x, *y));
+    places.collect::<Vec<Point>>().into_iter().for_each(|place| marker.draw(drawing, place, paint));
 }

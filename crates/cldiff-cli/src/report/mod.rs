@@ -5,19 +5,24 @@ mod bits_and_samples;
 mod charts;
 pub(crate) mod command;
 pub(crate) mod comparison;
+mod drawing;
 mod forgetting;
+mod forgetting_curves;
+mod frame;
+mod gallery;
 mod heat_map;
 mod hybrid;
 mod lines;
 pub mod long;
+mod looks;
 mod merge;
 mod palette;
 mod readings;
+mod scale;
 mod sections;
 mod simultaneous;
 mod small_multiples;
 mod statistics;
-mod svg;
 mod tables;
 mod views;
 mod words;
@@ -29,11 +34,12 @@ use cl_metrics::summary::{FEWEST_FOR_INTERVAL, FEWEST_SEEDS};
 use cl_strategies::durable::write_whole;
 use minijinja::{Environment, Value, context, value::merge_maps};
 
+use gallery::Gallery;
+
 pub use crate::files::finished_run::FinishedRun as ReportInput;
 use crate::{
     files::finished_run,
     quantities::{
-        cells,
         judge::{is_judged, judge_note},
         named::headline,
     },
@@ -120,7 +126,7 @@ pub fn render(inputs: &[ReportInput]) -> Result<String> {
         script => include_str!("script.js"),
         manifests => Value::from_serialize(inputs.iter().map(|i| &i.manifest).collect::<Vec<_>>()),
         configs => Value::from_serialize(inputs.iter().map(|i| &i.config_toml).collect::<Vec<_>>()),
-        ..merge_maps([words_and_tables(&merged), figures(&merged.results)?])
+        ..merge_maps([words_and_tables(&merged), figures(&merged.results)])
     };
     template.render(page).context("the report's template")
 }
@@ -161,34 +167,33 @@ fn words_and_tables(merged: &ReportInput) -> Value {
     }
 }
 
-fn figures(results: &Results) -> Result<Value> {
-    let strategies = cells::strategies(results);
-    Ok(context! {
-        cost_charts => charts::quality_against_cost(results)?,
-        fid_maps => sections::figures(&strategies, |cells| heat_map::fid(results, cells))?,
-        fid_curves => charts::fid_over_the_stream(results)?,
-        timestep_maps => sections::figures(&strategies, |cells| forgetting::map(results, cells))?,
-        timestep_rows => sections::figures(&strategies, |cells| small_multiples::draw(results, cells))?,
-        timestep_curves => charts::forgetting_by_timestep(results)?,
-        bpd_panels => sections::figures(&strategies, |cells| bits_and_samples::draw(results, cells))?,
-        hybrids => hybrids(results)?,
-        gradient_maps => sections::optional_figures(&strategies, |cells| views::gradients(results, cells))?,
-        readings => readings::sections(results)?,
-        cka_maps => sections::optional_figures(&strategies, |cells| views::cka(results, cells))?,
-    })
+fn figures(results: &Results) -> Value {
+    let gallery = Gallery::of(results);
+    let hybrid = |task: usize| {
+        let figures = gallery.figures(&Gallery::hybrid(task));
+        context! { task => task + 1, words => words::hybrid(results, task), figures => figures }
+    };
+    context! {
+        cost_charts => gallery.pictures("cost"),
+        fid_maps => gallery.figures("fid-matrix"),
+        fid_curves => gallery.pictures("fid"),
+        timestep_maps => gallery.figures("timestep-matrix"),
+        timestep_rows => gallery.figures("timestep-small"),
+        timestep_curves => gallery.pictures("timestep"),
+        bpd_panels => gallery.figures("bits"),
+        hybrids => hybrid::tasks(results).into_iter().map(hybrid).collect::<Vec<_>>(),
+        gradient_maps => gallery.figures("gradients"),
+        cka_maps => gallery.figures("cka"),
+        readings => readings::sections(results, &gallery),
+    }
 }
 
-/// Words and figures of each task that hybrid sampling looked at.
-fn hybrids(results: &Results) -> Result<Vec<Value>> {
-    let of_task = |task: usize| {
-        let with: Vec<_> = cells::strategies(results)
-            .into_iter()
-            .filter(|(_, cells)| !hybrid::thresholds(cells, task).is_empty())
-            .collect();
-        let figures = sections::figures(&with, |cells| hybrid::draw(results, cells, task))?;
-        Ok(context! { task => task + 1, words => words::hybrid(results, task), figures => figures })
-    };
-    hybrid::tasks(results).into_iter().map(of_task).collect()
+/// Writes each figure of the runs' report as SVG and as PDF into a directory, which is made if it is not there; their number.
+///
+/// # Errors
+/// If the runs do not compare, or have no cells, and files that cannot be written.
+pub(crate) fn write_figures(inputs: &[ReportInput], directory: &Path) -> Result<usize> {
+    Gallery::of(&merge::merge(inputs)?.results).write(directory)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
     const number = parseFloat(text.replace("−", "-"));
     return { number, text };
   };
-  // What was not measured goes to the end in both directions.
+  // A value that was not measured goes to the end in both directions.
   const compare = (a, b, sign) => {
     const numbers = !Number.isNaN(a.number) && !Number.isNaN(b.number);
     if (numbers) return sign * (a.number - b.number);
@@ -35,7 +35,15 @@
   }
   const save = (svg, name) => {
     const copy = svg.cloneNode(true);
-    copy.setAttribute("style", "color: #1b1f24; background: #ffffff; font-family: sans-serif");
+    copy.setAttribute("style", "color: #1b1f24; background: #ffffff; font-family: Helvetica, Arial, sans-serif");
+    // Title, notes and legend are there, outside of the window that the page shows.
+    const whole = copy.dataset.whole;
+    if (whole) {
+      const [, , width, height] = whole.split(" ");
+      copy.setAttribute("viewBox", whole);
+      copy.setAttribute("width", width);
+      copy.setAttribute("height", height);
+    }
     const file = new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);

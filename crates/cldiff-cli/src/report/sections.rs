@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cl_metrics::summary::Direction;
 use minijinja::{Value, context};
 
-use super::{ReportInput, heat_map, palette};
+use super::{ReportInput, heat_map, looks};
 use crate::{
     quantities::{
         cells::{is_bound, mean, range, range_text, strategies},
@@ -188,12 +187,11 @@ pub(super) fn floor_row(results: &Results) -> Option<Value> {
 
 /// The colours and markers of the line charts.
 pub(super) fn legend(results: &Results) -> Vec<Value> {
-    let entry = |(i, (label, cells)): (usize, &(String, Vec<&CellResult>))| {
-        let (colour, marker) = palette::key(i);
-        let marker = if is_bound(cells) { "╌" } else { marker };
-        context! { label => label, colour => colour, marker => marker }
+    let entry = |look: looks::Look| {
+        let colour = look.paint.colour.map_or_else(|| "currentColor".to_owned(), |colour| colour.to_string());
+        context! { label => look.label, colour => colour, marker => look.marker.map_or("╌", looks::Marker::sign) }
     };
-    strategies(results).iter().enumerate().map(entry).collect()
+    looks::looks(results).into_iter().map(entry).collect()
 }
 
 /// A PNG inside the page.
@@ -211,23 +209,4 @@ pub(super) fn samples(input: &ReportInput) -> Vec<Value> {
             Some(context! { label => label, seed => cells[0].seed, images => images })
         })
         .collect()
-}
-
-/// One figure a strategy, of those that have one.
-pub(super) fn optional_figures(
-    strategies: &[(String, Vec<&CellResult>)],
-    draw: impl Fn(&[&CellResult]) -> Result<Option<String>>,
-) -> Result<Vec<Value>> {
-    let figure = |(label, cells): &(String, Vec<&CellResult>)| {
-        Ok(draw(cells)?.map(|svg| context! { label => label, svg => svg }))
-    };
-    strategies.iter().filter_map(|entry| figure(entry).transpose()).collect()
-}
-
-/// One figure a strategy.
-pub(super) fn figures(
-    strategies: &[(String, Vec<&CellResult>)],
-    draw: impl Fn(&[&CellResult]) -> Result<String>,
-) -> Result<Vec<Value>> {
-    strategies.iter().map(|(label, cells)| Ok(context! { label => label, svg => draw(cells)? })).collect()
 }

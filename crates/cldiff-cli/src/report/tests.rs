@@ -1,5 +1,6 @@
 //! The report on made-up results.
 
+mod figures;
 mod no_false_claims;
 mod sentences;
 mod verdicts;
@@ -240,10 +241,10 @@ fn every_analysis_has_its_figure_and_its_words() {
     for expected in [
         "Hybrid sampling",
         "FID on task 1 is 10.00 by the model right after it and 70.00 by the final one; 20.00 with the old model at t ≥ 50",
-        "hybrid sampling of task 1 under a",
+        "Hybrid sampling of task 1",
         "cosine of gradients under a",
         "CKA of activations under a",
-        "forgetting by timestep, with 95 % intervals over images, under a",
+        "Relative change of the denoising loss, by timestep",
         "rises most at t = 0–49",
         "75 %, comes from timesteps with more signal than noise",
         "Quality against memory",

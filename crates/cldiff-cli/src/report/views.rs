@@ -1,18 +1,13 @@
 //! The optional views into the network: cosines of gradients and alikeness of activations, as heat maps.
 
-use anyhow::Result;
-
-use super::{forgetting::bins, heat_map::HeatMap, palette};
+use super::{drawing::Figure, forgetting::bins, heat_map::HeatMap, palette};
 use crate::{
     quantities::cells::mean,
     results::{CellResult, Results},
 };
 
 /// Cosines of the gradients of each new task with the mean of the old ones, by bin; none where not measured.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Result<Option<String>> {
+pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Option<Figure> {
     let tasks = results.stream.tasks.len();
     let value = |k: usize, bin: usize| {
         mean(cells.iter().map(|cell| {
@@ -23,7 +18,7 @@ pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Result<Opti
     let values: Vec<Vec<Option<f64>>> =
         (1..tasks).map(|k| (0..bins(results)).map(|bin| value(k, bin)).collect()).collect();
     if values.iter().flatten().all(Option::is_none) {
-        return Ok(None);
+        return None;
     }
     let map = HeatMap {
         title: format!("cosine of gradients under {}", cells[0].label),
@@ -36,17 +31,12 @@ pub(super) fn gradients(results: &Results, cells: &[&CellResult]) -> Result<Opti
         format: &|v| format!("{v:+.2}"),
         cell: (50, 26),
     };
-    map.draw().map(Some)
+    Some(map.draw())
 }
 
 /// CKA of the final model's activations with those right after task 1, by block and bin; none where not measured.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn cka(results: &Results, cells: &[&CellResult]) -> Result<Option<String>> {
-    let Some(blocks) = cells.iter().find_map(|cell| cell.cka.as_ref()).map(|cka| cka.blocks.clone()) else {
-        return Ok(None);
-    };
+pub(super) fn cka(results: &Results, cells: &[&CellResult]) -> Option<Figure> {
+    let blocks = cells.iter().find_map(|cell| cell.cka.as_ref())?.blocks.clone();
     let value =
         |block: usize, bin: usize| {
             mean(cells.iter().map(|cell| {
@@ -56,7 +46,7 @@ pub(super) fn cka(results: &Results, cells: &[&CellResult]) -> Result<Option<Str
     let values: Vec<Vec<Option<f64>>> =
         (0..blocks.len()).map(|block| (0..bins(results)).map(|bin| value(block, bin)).collect()).collect();
     if values.iter().flatten().all(Option::is_none) {
-        return Ok(None);
+        return None;
     }
     let map = HeatMap {
         title: format!("CKA of activations under {}", cells[0].label),
@@ -69,7 +59,7 @@ pub(super) fn cka(results: &Results, cells: &[&CellResult]) -> Result<Option<Str
         format: &|v| format!("{v:.2}"),
         cell: (50, 26),
     };
-    map.draw().map(Some)
+    Some(map.draw())
 }
 
 fn bin_labels(cells: &[&CellResult]) -> Vec<String> {

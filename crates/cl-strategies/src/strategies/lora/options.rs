@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{BuildStrategy, Needs, Setting, StrategyOptions},
+    super::{BuildStrategy, Family, Needs, Setting, StrategyOptions},
     Lora,
 };
 use crate::{ConditionOn, Strategy, StrategyError, check};
@@ -95,6 +95,10 @@ impl Describe for LoraConfig {
 }
 
 impl StrategyOptions for LoraConfig {
+    fn family(&self) -> Family {
+        Family::Parameters
+    }
+
     fn validate(&self) -> Result<(), StrategyError> {
         check::above_0("alpha", self.alpha)?;
         check::at_least_0("overlap_penalty", self.overlap_penalty)?;

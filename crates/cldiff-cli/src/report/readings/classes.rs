@@ -1,11 +1,10 @@
 //! The classes that took the place of lost ones: the confusion of classes asked for and seen, in a picture, in words and in a
 //! table.
 
-use anyhow::Result;
 use cl_metrics::readings::{accuracies, taken_by};
 use minijinja::{Value, context};
 
-use super::super::{heat_map::HeatMap, palette};
+use super::super::{drawing::Figure, heat_map::HeatMap, palette};
 use crate::{
     quantities::cells::mean,
     results::{CellResult, Matrix},
@@ -45,10 +44,9 @@ fn asked(confusion: &[Vec<usize>]) -> Vec<usize> {
     (0..confusion.len()).filter(|&class| confusion[class].iter().sum::<usize>() > 0).collect()
 }
 
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn confusion_map(cells: &[&CellResult]) -> Result<Option<String>> {
-    let Some(counts) = last(cells).and_then(|k| confusion(cells, k)) else { return Ok(None) };
+/// The share of samples of each class in which the classifier sees each class, at the end; none where classes were not read.
+pub(in super::super) fn confusion_map(cells: &[&CellResult]) -> Option<Figure> {
+    let counts = last(cells).and_then(|k| confusion(cells, k))?;
     let classes = asked(&counts);
     let share = |asked: usize, seen: usize| {
         Some(counts[asked][seen] as f64 / counts[asked].iter().sum::<usize>() as f64)
@@ -64,9 +62,10 @@ pub(super) fn confusion_map(cells: &[&CellResult]) -> Result<Option<String>> {
         colour: &palette::sequential,
         format: &|v| format!("{:.0}", 100.0 * v),
         notes: Vec::new(),
-        cell: (if classes.len() > 12 { 34 } else { 52 }, 24),
+        cell: (if classes.len() > 12 { 34 } else { 54 }, 24),
     };
-    map.draw().map(Some)
+    let about = "Percent of the samples of a class, all seeds together, at the end of the stream.";
+    Some(Figure { notes: vec![about.into()], ..map.draw() })
 }
 
 /// A class that was lost.

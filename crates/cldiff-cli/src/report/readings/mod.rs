@@ -5,37 +5,34 @@ mod classes;
 mod removed;
 mod within;
 
-use anyhow::Result;
 use minijinja::{Value, context};
 
 use self::classes::class_name;
+pub(super) use self::{classes::confusion_map as class_map, within::chart as within};
 use super::{
-    charts::by_strategy,
-    lines::{Axes, chart},
-    sections,
+    charts::{TASKS, bars_note, by_strategy, deviation, notes},
+    drawing::Figure,
+    gallery::Gallery,
+    lines::{Axis, Line, chart},
+    scale::Kind,
 };
 use crate::{
     quantities::cells::{mean, strategies},
     results::{CasResult, CellResult, DriftResult, Results},
 };
 
-const SIZE: (u32, u32) = (588, 330);
-
-/// What the template shows; absent where no cell has it.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn sections(results: &Results) -> Result<Value> {
+/// The sections as the template needs them; absent where no cell has the reading.
+pub(super) fn sections(results: &Results, gallery: &Gallery) -> Value {
     let all = strategies(results);
-    Ok(context! {
-        classes => sections::optional_figures(&all, classes::confusion_map)?,
+    context! {
+        classes => gallery.figures("classes"),
         lost => all.iter().filter_map(|(label, cells)| classes::lost_words(label, cells)).collect::<Vec<_>>(),
         class_rows => all.iter().flat_map(|(label, cells)| classes::rows(label, cells)).collect::<Vec<_>>(),
         removed => removed::section(&all),
         cas => cas(results),
-        within => within::section(results)?,
-        drift => drift(results)?,
-    })
+        within => within::section(results, gallery),
+        drift => drift_section(results, gallery),
+    }
 }
 
 fn cas(results: &Results) -> Option<Value> {
@@ -74,35 +71,30 @@ fn cas_row(label: &str, cells: &[&CellResult], found: &[&CasResult]) -> Value {
     }
 }
 
-/// # Errors
-/// If plotters cannot draw it.
-fn drift(results: &Results) -> Result<Option<Value>> {
-    let Some(first) = results.cells.iter().find_map(|cell| cell.readings.drift.as_ref()) else {
-        return Ok(None);
+fn drift_section(results: &Results, gallery: &Gallery) -> Option<Value> {
+    let first = results.cells.iter().find_map(|cell| cell.readings.drift.as_ref())?;
+    Some(context! { samples => first.samples, chart => gallery.pictures("drift").concat() })
+}
+
+/// The drift of the samples of task 1 after each later task; none where no cell has it.
+pub(super) fn drift(results: &Results) -> Option<Figure> {
+    let first = results.cells.iter().find_map(|cell| cell.readings.drift.as_ref())?;
+    let of_task_1 = |cell: &CellResult, values: fn(&DriftResult) -> &Vec<Vec<Option<f64>>>, k: usize| {
+        values(cell.readings.drift.as_ref()?).get(k)?.first().copied().flatten()
     };
-    let of_task_1 = |cells: &[&CellResult], values: fn(&DriftResult) -> &Vec<Vec<Option<f64>>>, k: usize| {
-        let of =
-            |cell: &&CellResult| values(cell.readings.drift.as_ref()?).get(k)?.first().copied().flatten();
-        mean(cells.iter().map(of))
-    };
-    let lines = by_strategy(results, |cells| {
-        let (mut points, mut band) = (Vec::new(), Vec::new());
+    let lines = by_strategy(results, |look, cells| {
+        let mut line = Line::new(look, Vec::new());
         for k in 1..first.relative.len() {
-            let Some(value) = of_task_1(cells, |drift| &drift.relative, k) else { continue };
+            let by_seed = || cells.iter().map(|cell| of_task_1(cell, |drift| &drift.relative, k));
+            let Some(value) = mean(by_seed()) else { continue };
             let x = (k + 1) as f64;
-            points.push((x, value));
-            let error = of_task_1(cells, |drift| &drift.relative_error, k);
-            // Over seeds the mean has a smaller error: the band shows that over samples of one seed.
-            band.extend(error.map(|error| (x, value - 1.96 * error, value + 1.96 * error)));
+            line.points.push((x, value));
+            let error = || of_task_1(cells.first()?, |drift| &drift.relative_error, k);
+            line.bars.extend(deviation(cells, by_seed(), error).map(|half| (x, value - half, value + half)));
         }
-        (points, band)
+        line
     });
-    let axes = Axes {
-        title: "Drift of the samples of task 1",
-        x: "after task",
-        y: "relative drift",
-        tasks: true,
-        zero: true,
-    };
-    Ok(Some(context! { samples => first.samples, chart => chart(SIZE, &axes, &lines)? }))
+    let y = Axis { name: "relative drift", kind: Kind::WithZero };
+    let notes = notes([bars_note(results, "samples"), None]);
+    Some(chart("Drift of the samples of task 1", TASKS, y, &lines, notes))
 }

@@ -1,17 +1,17 @@
 //! Curves within the experiences, and what they say in numbers.
 
-use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::{
-    super::{
-        charts::by_strategy,
-        lines::{Axes, chart},
-    },
-    SIZE,
+use super::super::{
+    charts::by_strategy,
+    drawing::Figure,
+    gallery::Gallery,
+    lines::{self, Axis, Line},
+    looks::Look,
+    scale::Kind,
 };
 use crate::{
-    quantities::cells::{mean, strategies},
+    quantities::cells::{mean, spread, strategies},
     results::{CellResult, Results, WithinResult, WithinSummary},
 };
 
@@ -34,22 +34,20 @@ const WITHIN: [(&str, &str, fn(&WithinSummary) -> Option<f64>); 5] = [
     ),
 ];
 
+/// The denoising loss on task 1 at every look; none where no cell has looks.
+pub(in super::super) fn chart(results: &Results) -> Option<Figure> {
+    results.cells.iter().find_map(|cell| cell.readings.within.as_ref())?;
+    let all = by_strategy(results, on_task_1);
+    let several = all.iter().any(|line| !line.band.is_empty());
+    let notes = several.then(|| "Bands: ± sd over seeds.".to_owned()).into_iter().collect();
+    let x = Axis { name: "step of the whole training", kind: Kind::Linear };
+    let y = Axis { name: "squared error", kind: Kind::Linear };
+    Some(lines::chart("Denoising loss on task 1", x, y, &all, notes))
+}
+
 /// The curve of task 1 and the table; none where no cell has looks.
-///
-/// # Errors
-/// If plotters cannot draw it.
-pub(super) fn section(results: &Results) -> Result<Option<Value>> {
-    let Some(first) = results.cells.iter().find_map(|cell| cell.readings.within.as_ref()) else {
-        return Ok(None);
-    };
-    let lines = by_strategy(results, |cells| (on_task_1(cells), Vec::new()));
-    let axes = Axes {
-        title: "Denoising loss on task 1",
-        x: "step of the whole training",
-        y: "squared error",
-        tasks: false,
-        zero: false,
-    };
+pub(super) fn section(results: &Results, gallery: &Gallery) -> Option<Value> {
+    let first = results.cells.iter().find_map(|cell| cell.readings.within.as_ref())?;
     let row = |(label, cells): &(String, Vec<&CellResult>)| {
         let found: Option<Vec<&WithinResult>> =
             cells.iter().map(|cell| cell.readings.within.as_ref()).collect();
@@ -63,29 +61,34 @@ pub(super) fn section(results: &Results) -> Result<Option<Value>> {
         )
     };
     let headings = WITHIN.map(|(title, meaning, _)| context! { title => title, meaning => meaning });
-    Ok(Some(context! {
+    Some(context! {
         images => first.images,
-        charts => vec![chart(SIZE, &axes, &lines)?],
+        charts => gallery.pictures("within"),
         headings => headings.to_vec(),
         rows => strategies(results).iter().filter_map(row).collect::<Vec<_>>(),
-    }))
+    })
 }
 
-/// The loss on task 1 at each look of the whole training, averaged over seeds; looks without a value are left out.
-fn on_task_1(cells: &[&CellResult]) -> Vec<(f64, f64)> {
-    let Some(first) = cells.first().and_then(|cell| cell.readings.within.as_ref()) else { return Vec::new() };
-    let (mut points, mut before) = (Vec::new(), 0);
+/// The loss on task 1 at each look of the whole training, averaged over seeds; looks without a value are left out. The band
+/// is the standard deviation over seeds on both sides.
+fn on_task_1(look: Look, cells: &[&CellResult]) -> Line {
+    let mut line = Line::new(look, Vec::new());
+    let Some(first) = cells.first().and_then(|cell| cell.readings.within.as_ref()) else { return line };
+    let mut before = 0;
     for (k, steps) in first.steps.iter().enumerate() {
         for (point, step) in steps.iter().enumerate() {
             let of = |cell: &&CellResult| {
                 let within = cell.readings.within.as_ref()?;
                 within.denoising_loss.get(k)?.first()?.get(point).copied().flatten()
             };
-            points.extend(mean(cells.iter().map(of)).map(|value| ((before + step) as f64, value)));
+            let Some(over_seeds) = spread(cells.iter().map(of)) else { continue };
+            let (x, mean) = ((before + step) as f64, over_seeds.mean);
+            line.points.push((x, mean));
+            line.band.extend(over_seeds.standard_deviation.map(|half| (x, mean - half, mean + half)));
         }
         before += steps.last().copied().unwrap_or(0);
     }
-    points
+    line
 }
 
 #[cfg(test)]
@@ -105,6 +108,16 @@ mod tests {
             ..WithinResult::default()
         });
         let expected = [(0.0, 9.0), (40.0, 5.0), (50.0, 4.0), (50.0, 4.0), (90.0, 7.0), (100.0, 6.0)];
-        assert_eq!(on_task_1(&[&cell]), expected);
+        let line = on_task_1(Look::floor(), &[&cell]);
+        assert_eq!((&line.points[..], line.band.len()), (&expected[..], 0));
+        // Of two seeds that differ by 2 everywhere, the standard deviation is the root of 2.
+        let mut other = CellResult { seed: 1, ..cell.clone() };
+        let losses = &mut other.readings.within.as_mut().unwrap().denoising_loss;
+        losses.iter_mut().flatten().flatten().flatten().for_each(|loss| *loss += 2.0);
+        let (x, low, high) = on_task_1(Look::floor(), &[&cell, &other]).band[1];
+        assert_eq!(x, 40.0);
+        assert!(
+            (low - (6.0 - 2.0_f64.sqrt())).abs() < 1e-12 && (high - (6.0 + 2.0_f64.sqrt())).abs() < 1e-12
+        );
     }
 }

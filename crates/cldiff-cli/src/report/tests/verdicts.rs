@@ -81,7 +81,7 @@ fn bounds_compete_with_nobody() {
     assert!(!table.contains("best of all") && bounds.contains("<td>best of all"));
 }
 
-/// What a result says of a bound counts before the names that this program knows.
+/// The word of a result on a bound counts before the names that this program knows.
 #[test]
 fn a_strategy_of_another_crate_can_be_a_bound() {
     let of = |strategy: &str, bound| {
