@@ -1,5 +1,5 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fuzz`, `mutants`, `man`,
-//! `gpu-check`, `dist` and `wheel`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `slurm-test`, `fuzz`, `mutants`,
+//! `man`, `gpu-check`, `dist` and `wheel`.
 
 mod bench;
 mod build;
@@ -13,6 +13,7 @@ mod mutants;
 mod order;
 mod profile;
 mod sanitize;
+mod slurm_test;
 mod validate;
 mod wheel;
 
@@ -39,6 +40,8 @@ enum Command {
     GpuCheck(gpu_check::GpuCheckArgs),
     /// A run killed at 100 moments of its life, in each of three ways, that comes to the same results each time
     KillTest(kill_test::KillTestArgs),
+    /// A run on a real Slurm of this machine: preempted, at its time limit, with a dying node; the results are an ordinary run's
+    SlurmTest(slurm_test::SlurmTestArgs),
     /// The parsers against inputs that a fuzzer makes
     Fuzz(fuzz::FuzzArgs),
     /// Small changes to the code, drawn with a seed, that the tests should notice; by cargo-mutants
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         Command::Sanitize(args) => sanitize::run(&args),
         Command::GpuCheck(args) => gpu_check::run(&args),
         Command::KillTest(args) => kill_test::run(&args),
+        Command::SlurmTest(args) => slurm_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutants(args) => mutants::run(&args),
         Command::Man(args) => man::run(&args),

@@ -5,10 +5,14 @@ use std::path::Path;
 use data_streams::Stream;
 
 use crate::{
-    args::SettingArgs,
+    args::{CellsArg, SettingArgs},
     config,
     failure::Failure,
-    files::{cell_directory::EventLog, manifest::Manifest},
+    files::{
+        cell_directory::{CellDirectory, EventLog},
+        lease,
+        manifest::Manifest,
+    },
     metric::set::{Content, Set},
 };
 
@@ -54,6 +58,26 @@ pub fn add_event(log: &Path) -> Result<String, String> {
     let mut log = EventLog::open(log).map_err(|error| error.to_string())?;
     log.add(&event).map_err(|error| error.to_string())?;
     Ok(event.to_string())
+}
+
+/// The text of a `lease.json`, as it would be written again; none if it is no lease.
+pub fn lease(text: &str) -> Option<String> {
+    lease::parse(text).and_then(|lease| serde_json::to_string_pretty(&lease).ok())
+}
+
+/// How a cell ended by its `status.json` and `result.json`: `finished`, or why it failed; none if it has not.
+pub fn ending(run: &Path, label: &str, seed: u64) -> Option<String> {
+    let cell = CellDirectory::of(run, label, seed);
+    cell.failed().or_else(|| cell.finished().map(|_| "finished".to_owned()))
+}
+
+/// The cells that `--cell` asks for, of so many.
+///
+/// # Errors
+/// The message that the program would print.
+pub fn cells(text: &str, of: usize, per_task: usize, task: Option<&str>) -> Result<Vec<usize>, String> {
+    let asked: CellsArg = text.parse()?;
+    asked.chosen(of, per_task, |_| task.map(str::to_owned)).map(|chosen| chosen.0)
 }
 
 fn message(failure: &Failure) -> String {
