@@ -132,7 +132,7 @@ fn an_svg_file_needs_nothing_beside_it() {
     assert!(!svg.contains("currentColor") && !svg.contains("href") && !svg.contains("class="));
     // A line of one point is none, and nothing stands outside of the window.
     assert_eq!(elements.iter().filter(|name| *name == "path").count(), 2 + 1 + 2);
-    assert!(svg.contains("viewBox=\"-6 -32 372 188\" width=\"372\" height=\"188\""), "{svg:.200}");
+    assert!(svg.contains("viewBox=\"-6 -32 372 178\" width=\"372\" height=\"178\""), "{svg:.200}");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn the_page_shows_the_parts_that_its_own_words_leave_out() {
     let window = |parts| {
         let svg = figure().in_page(parts);
         well_formed(&svg).unwrap();
-        assert!(svg.contains("currentColor") && svg.contains("data-whole=\"-6 -32 372 188\""), "{svg:.200}");
+        assert!(svg.contains("currentColor") && svg.contains("data-whole=\"-6 -32 372 178\""), "{svg:.200}");
         svg.split('"').nth(1).unwrap().to_owned()
     };
     assert_eq!(window(Parts::Drawing), "0 0 200 100");
@@ -178,8 +178,8 @@ fn a_pdf_is_read_again_by_its_table_of_objects() {
     }
     assert!(table.contains("/Root 1 0 R") && table.contains("/Info 5 0 R") && table.contains("/Size 9"));
     assert!(text.contains("/Type /Catalog") && between(&text, "/Type /Pages", ">>").contains("/Count 1"));
-    // 372 by 188 pixels of 3/4 points.
-    assert!(between(&text, "/Type /Page\n", "endobj").contains("/MediaBox [0 0 279 141]"), "{text}");
+    // 372 by 178 pixels of 3/4 points.
+    assert!(between(&text, "/Type /Page\n", "endobj").contains("/MediaBox [0 0 279 133.5]"), "{text}");
     for font in ["/BaseFont /Helvetica\n", "/BaseFont /Helvetica-Bold\n", "/BaseFont /Symbol\n"] {
         assert!(text.contains(font), "{font}");
     }
@@ -202,7 +202,7 @@ fn a_pdf_has_title_legend_and_signs() {
     let operators = |name: &str| {
         content.lines().filter(|line| line.ends_with(&format!(" {name}")) || *line == name).count()
     };
-    assert_eq!((operators("BT"), operators("ET")), (7, 7));
+    assert_eq!((operators("BT"), operators("ET")), (6, 6));
     // The same states of opacity are used again.
     assert!(text.contains("/CA 0.2") && !text.contains("/O5"), "{text}");
 }
