@@ -84,7 +84,7 @@ fn the_commands_of_the_containers_make_the_run() {
                  [stream.class_incremental]\nexperiences = 2\n[training]\nsteps_per_experience = 2\nbatch_size = 4\n\
                  [evaluation]\nsamples_per_task = 10\nmetrics = ['fid']\nclassifier = { epochs = 1, min_steps = 5 }\n\
                  sampler = { ddim = { steps = 2 } }\nlikelihood = { images_per_task = 2 }\n\
-                 [model.unet]\nblock_out_channels = [8, 8]\nnorm_num_groups = 4\n[[strategy]]\nfinetune = {}\n";
+                 [model]\nblock_out_channels = [8, 8]\nnorm_num_groups = 4\n[[strategy]]\nfinetune = {}\n";
     scratch.write("benchmark.toml", short);
     let (cells, merge) = (manifest("cells.yaml"), manifest("merge.yaml"));
     let pod = &cells["spec"]["template"]["spec"];

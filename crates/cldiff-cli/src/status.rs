@@ -91,7 +91,7 @@ fn of(root: &Path, label: String, seed: u64, tasks: usize) -> Cell {
     } else if let Some(reason) = directory.failed() {
         (State::Failed, Some(reason))
     } else {
-        (State::Waiting, progress.map(|progress| format!("goes on after {progress}")))
+        (State::Waiting, progress.map(|progress| format!("begun, {progress}")))
     };
     Cell { label, seed, state, told }
 }
