@@ -2,6 +2,7 @@
 //! samples, curves within experiences, drift. Each is there if a cell has the reading.
 
 mod classes;
+pub(super) mod headings;
 mod removed;
 mod within;
 
@@ -21,7 +22,7 @@ use crate::{
 
 const SIZE: (u32, u32) = (588, 330);
 
-/// What the template shows; absent where no cell has it.
+/// The readings that the template shows; absent where no cell has them.
 ///
 /// # Errors
 /// If plotters cannot draw it.

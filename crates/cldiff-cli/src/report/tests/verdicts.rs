@@ -78,10 +78,10 @@ fn bounds_compete_with_nobody() {
     assert!(!html.contains("best of all is better") && !html.contains("best of all: FID on task 1 goes"));
     let (competing, bounds) = html.split_once("<tbody class=\"bounds\">").unwrap();
     let table = competing.rsplit("<tbody>").next().unwrap();
-    assert!(!table.contains("best of all") && bounds.contains("<td>best of all"));
+    assert!(!table.contains("best of all") && bounds.contains("<th scope=\"row\">best of all"));
 }
 
-/// What a result says of a bound counts before the names that this program knows.
+/// A result's own word on a bound counts before the names that this program knows.
 #[test]
 fn a_strategy_of_another_crate_can_be_a_bound() {
     let of = |strategy: &str, bound| {
