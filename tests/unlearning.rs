@@ -51,10 +51,12 @@ fn a_removed_class_is_measured_apart_from_those_that_are_kept() {
     assert!(cells.iter().all(|cell| noise(cell) == noise(&cells[0])));
     let html = fs::read_to_string(scratch.path("run/report.html")).unwrap();
     assert!(
-        html.contains("Are the removed classes gone?")
+        html.contains("Removed class: arrow is seen in ")
             && html.contains("12 images of noise in place of arrow; ")
     );
-    assert!(html.contains("1000 training images in all, 720 held out) and is then to lose arrow, with"));
+    assert!(html.contains(
+        "learns one task (1000 training images in all, 720 held out) and is then to lose arrow, with"
+    ));
     the_long_table_has_them(&scratch);
 }
 

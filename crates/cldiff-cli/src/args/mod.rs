@@ -13,6 +13,7 @@ pub use self::{
     setting::{NamedSettingArgs, SettingArgs},
 };
 pub use crate::metric::args::MetricCommand;
+use crate::ui::paper::Form;
 
 mod cells;
 mod chosen;
@@ -49,7 +50,7 @@ pub enum Command {
     Run(RunArgs),
     /// Draw samples from a model.
     Sample(SampleArgs),
-    /// What a model predicts for given noisy images.
+    /// Write a model's predictions for given noisy images.
     Predict(PredictArgs),
     /// Write a model as a pipeline that diffusers' DDPMPipeline.from_pretrained loads.
     Export(ExportArgs),
@@ -60,9 +61,9 @@ pub enum Command {
     Metric(MetricCommand),
     /// Measure speed and memory on a reference workload.
     Bench(BenchArgs),
-    /// Which backends can be used here, and whether they compute what the CPU computes.
+    /// List the backends that can be used here, and compare each with the CPU.
     Doctor(DoctorArgs),
-    /// What can be chosen, with options, defaults and sources.
+    /// List what can be chosen, with options, defaults and sources.
     List {
         /// Of what
         #[arg(value_enum)]
@@ -128,7 +129,7 @@ pub enum Listed {
     Features,
     /// Where to compute
     Backends,
-    /// What is measured
+    /// Measures of samples and models
     Metrics,
 }
 
@@ -159,7 +160,7 @@ pub struct ModelArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
-    /// Which device of the backend
+    /// Device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
 }
@@ -279,7 +280,7 @@ pub struct DoctorArgs {
     /// Only this backend; it must be usable
     #[arg(long, value_enum)]
     pub backend: Option<BackendArg>,
-    /// Which of its devices, on a GPU
+    /// Device of the backend, on a GPU
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
     /// A JSON array instead of lines
@@ -296,13 +297,13 @@ pub struct BenchArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
-    /// Which device of the backend
+    /// Device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
-    /// What the network multiplies
+    /// Number format of the inputs of matrix products
     #[arg(long, value_enum, default_value_t = PrecisionArg::Auto)]
     pub precision: PrecisionArg,
-    /// What to measure
+    /// The measurement
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Quantity::Train, Quantity::Forward])]
     pub what: Vec<Quantity>,
     /// Timed repetitions; the median counts
@@ -354,7 +355,7 @@ pub struct RunArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
-    /// Which device of the backend
+    /// Device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
     /// Several devices of the backend: the cells are spread over them
@@ -401,6 +402,12 @@ pub struct ReportArgs {
     /// [default: FID, its forgetting, bits/dim, accuracy, passes]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub columns: Vec<String>,
+    /// Print the table alone, as LaTeX for booktabs with a caption, and write no report
+    #[arg(long, conflicts_with_all = ["markdown", "out"])]
+    pub latex: bool,
+    /// Print the table alone, as Markdown with its caption, and write no report
+    #[arg(long, conflicts_with = "out")]
+    pub markdown: bool,
     /// Where to write the report; the tables go beside it [default: report.html in the first directory, comparison.html for
     /// runs of different settings]
     #[arg(long, value_name = "FILE")]
@@ -408,6 +415,17 @@ pub struct ReportArgs {
     /// Write each figure of the report into this directory, as SVG and as PDF
     #[arg(long, value_name = "DIR")]
     pub figures: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    /// The form of a table that is asked for in place of a report.
+    pub fn form(&self) -> Option<Form> {
+        match (self.latex, self.markdown) {
+            (true, _) => Some(Form::Latex),
+            (_, true) => Some(Form::Markdown),
+            _ => None,
+        }
+    }
 }
 
 /// `--precision`

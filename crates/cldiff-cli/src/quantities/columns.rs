@@ -151,6 +151,15 @@ impl Column {
         Self { decimals: if is_whole { 0 } else { digits }, ..self }
     }
 
+    /// The direction that is better, as an arrow; empty for a cost.
+    pub fn arrow(&self) -> &'static str {
+        match (self.quality, self.direction) {
+            (false, _) => "",
+            (true, Direction::HigherIsBetter) => "↑",
+            (true, Direction::LowerIsBetter) => "↓",
+        }
+    }
+
     /// A value as it is shown.
     pub fn format(&self, value: Option<f64>) -> String {
         value.map_or_else(|| "–".into(), |v| format!("{v:.*}", self.decimals))

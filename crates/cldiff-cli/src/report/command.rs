@@ -5,11 +5,16 @@ use std::path::PathBuf;
 use super::{ReportInput, comparison::Comparison, merge::merge, read, write, write_figures};
 use crate::{
     args::ReportArgs,
-    quantities::named::{chosen, headline},
+    quantities::{
+        columns::Column,
+        named::{chosen, headline},
+    },
+    results::Results,
     ui::{
         failure::Failure,
+        paper::Paper,
         table,
-        width::{of_stdout, say},
+        width::{of_stdout, say, tell},
     },
 };
 
@@ -21,26 +26,55 @@ use crate::{
 /// make one run.
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     let inputs = read(&args.directories)?;
+    let form = args.form();
     for state in inputs.iter().filter_map(state) {
-        say(&state);
-        println!();
+        if form.is_some() {
+            // Standard output is the table's alone.
+            tell(&state);
+        } else {
+            say(&state);
+            println!();
+        }
     }
     let with_cells: Vec<ReportInput> =
         inputs.into_iter().filter(|input| !input.results.cells.is_empty()).collect();
+    if with_cells.is_empty() && form.is_some() {
+        return Err(Failure::mistake("no cell has a result yet: there is no table".to_owned()));
+    }
     if with_cells.is_empty() {
         say("no cell has a result yet: there is nothing to report");
         return Ok(());
     }
     let comparison = Comparison::of(&with_cells)?;
-    if comparison.is_empty() {
-        as_one(args, &with_cells)
-    } else if args.figures.is_some() {
-        Err(Failure::mistake(
+    match (comparison.is_empty(), form) {
+        (true, None) => as_one(args, &with_cells),
+        (false, None) if args.figures.is_some() => Err(Failure::mistake(
             "--figures: runs of different settings have a table and no figures; give runs of one setting",
-        ))
-    } else {
-        comparison.show(&args.columns, &out(args, "comparison.html"))
+        )),
+        (false, None) => comparison.show(&args.columns, &out(args, "comparison.html")),
+        (true, Some(form)) => {
+            let merged = merged(&with_cells)?;
+            println!("{}", Paper::of(&merged, &columns(args, &merged)?).render(form));
+            Ok(())
+        }
+        (false, Some(form)) => {
+            println!("{}", comparison.paper(&args.columns)?.render(form));
+            Ok(())
+        }
     }
+}
+
+/// The results of runs of one setting.
+fn merged(inputs: &[ReportInput]) -> Result<Results, Failure> {
+    merge(inputs).map(|merged| merged.results).map_err(|error| Failure::mistake(format!("{error:#}")))
+}
+
+/// The columns that are asked for, or the headline.
+fn columns(args: &ReportArgs, results: &Results) -> Result<Vec<Column>, Failure> {
+    if args.columns.is_empty() {
+        return Ok(headline(results));
+    }
+    chosen(results, &args.columns).map_err(|problem| Failure::mistake(format!("--columns: {problem}")))
 }
 
 fn out(args: &ReportArgs, usual: &str) -> PathBuf {
@@ -49,12 +83,8 @@ fn out(args: &ReportArgs, usual: &str) -> PathBuf {
 
 /// Runs of one setting.
 fn as_one(args: &ReportArgs, inputs: &[ReportInput]) -> Result<(), Failure> {
-    let merged = merge(inputs).map_err(|error| Failure::mistake(format!("{error:#}")))?.results;
-    let columns = if args.columns.is_empty() {
-        headline(&merged)
-    } else {
-        chosen(&merged, &args.columns).map_err(|problem| Failure::mistake(format!("--columns: {problem}")))?
-    };
+    let merged = merged(inputs)?;
+    let columns = columns(args, &merged)?;
     let out = out(args, "report.html");
     write(inputs, &out).map_err(|error| Failure::mistake(format!("{error:#}")))?;
     println!("{}\n", table::render(&merged, &columns, of_stdout()));

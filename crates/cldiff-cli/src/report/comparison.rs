@@ -22,6 +22,7 @@ use crate::{
     results::Results,
     ui::{
         failure::Failure,
+        paper::{Entry, Paper, Row},
         sheet::Sheet,
         table::{forgetting, row_name},
         width::{of_stdout, say, wrap},
@@ -47,6 +48,8 @@ pub(crate) struct Comparison<'a> {
 struct Line {
     /// The row's name.
     strategy: String,
+    /// Whether it is a bound.
+    is_bound: bool,
     /// The run, from 0.
     run: usize,
     /// Its values, column by column, as they are shown.
@@ -94,6 +97,50 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
+    /// The comparison as a table for a paper, in which nothing is bold.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] for columns that are not there.
+    pub fn paper(&self, names: &[String]) -> Result<Paper, Failure> {
+        let columns =
+            self.columns(names).map_err(|problem| Failure::mistake(format!("--columns: {problem}")))?;
+        let by_number = self.by_number();
+        let of_run = |run: usize| if by_number { vec![(run + 1).to_string()] } else { self.setting(run) };
+        let entry = |value: String| Entry { value: (value != ABSENT).then_some(value), ..Entry::default() };
+        let row = |line: Line| Row {
+            names: std::iter::once(line.strategy).chain(of_run(line.run)).collect(),
+            is_bound: line.is_bound,
+            entries: line.values.into_iter().map(entry).collect(),
+        };
+        let rows = self.lines(&columns).into_iter().map(row).collect();
+        let keys = if by_number { vec!["run".to_owned()] } else { self.short_keys() };
+        let runs = self.runs.iter().enumerate().filter(|_| by_number).map(|(i, run)| {
+            let settings = self.settings.iter().map(|(key, values)| format!("{key} = {}", values[i]));
+            let settings: Vec<String> = settings.collect();
+            format!("Run {} is {}: {}.", i + 1, run.place.display(), settings.join(", "))
+        });
+        let (reasons, notes): (Vec<String>, Vec<String>) =
+            self.notes(&columns).into_iter().partition(|note| note.starts_with(ABSENT));
+        let sentence = |note: String| {
+            let mut letters = note.chars();
+            letters
+                .next()
+                .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        };
+        let means = std::iter::once("Means over seeds.".to_owned());
+        Ok(Paper {
+            name: "comparison".to_owned(),
+            caption: means.chain(runs).chain(notes.into_iter().map(sentence)).collect(),
+            names: std::iter::once("strategy".to_owned()).chain(keys).collect(),
+            headings: columns.all.iter().map(|column| heading(column, self.noted())).collect(),
+            rows,
+            notes: reasons
+                .into_iter()
+                .map(|note| note.trim_start_matches(ABSENT).trim().to_owned())
+                .collect(),
+        })
+    }
+
     /// The columns, of each run and of all runs together: the headline, or those that are asked for.
     fn columns(&self, names: &[String]) -> Result<Columns, String> {
         let mut together = self.runs[0].results.clone();
@@ -126,11 +173,9 @@ impl<'a> Comparison<'a> {
                     column.format(own.and_then(|own| own.mean(&cells)))
                 };
                 let values = columns.all.iter().map(value).collect();
-                found.push((
-                    is_bound(&cells),
-                    order,
-                    Line { strategy: row_name(&label, &cells), run, values },
-                ));
+                let strategy = row_name(&label, &cells);
+                let is_bound = is_bound(&cells);
+                found.push((is_bound, order, Line { strategy, is_bound, run, values }));
             }
         }
         found.sort_by_key(|(bound, order, line)| (*bound, *order, line.run));
@@ -286,7 +331,7 @@ impl<'a> Comparison<'a> {
             .map(|column| context! { title => heading(column, self.noted()), meaning => column.meaning })
             .collect();
         let page = context! {
-            style => include_str!("style.css"),
+            style => super::STYLE,
             keys => self.settings.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(),
             short_keys => if self.by_number() { Vec::new() } else { self.short_keys() },
             runs => runs,

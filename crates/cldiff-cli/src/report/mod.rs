@@ -5,11 +5,13 @@ mod bits_and_samples;
 mod charts;
 pub(crate) mod command;
 pub(crate) mod comparison;
+mod crowd;
 mod drawing;
 mod forgetting;
 mod forgetting_curves;
 mod frame;
 mod gallery;
+mod headings;
 mod heat_map;
 mod hybrid;
 mod lines;
@@ -18,12 +20,14 @@ mod looks;
 mod merge;
 mod palette;
 mod readings;
+mod results_table;
 mod scale;
 mod sections;
 mod simultaneous;
 mod small_multiples;
 mod statistics;
 mod tables;
+mod verdicts;
 mod views;
 mod words;
 
@@ -113,42 +117,57 @@ pub fn write(inputs: &[ReportInput], out: &Path) -> Result<()> {
 pub fn render(inputs: &[ReportInput]) -> Result<String> {
     let merged = merge::merge(inputs)?;
     let mut environment = Environment::new();
-    // The name's ending switches the escaping of HTML on.
-    environment
-        .add_template("report.html", include_str!("template.html"))
-        .context("the report's template")?;
-    environment
-        .add_template("readings.html", include_str!("readings/section.html"))
-        .context("the report's template")?;
+    // The names' ending switches the escaping of HTML on.
+    for (name, text) in TEMPLATES {
+        environment.add_template(name, text).context("the report's template")?;
+    }
     let template = environment.get_template("report.html").context("the report's template")?;
+    let content = merge_maps([words_and_tables(&merged), figures(&merged.results)]);
     let page = context! {
-        style => include_str!("style.css"),
-        script => include_str!("script.js"),
+        style => STYLE,
+        script => SCRIPT,
         manifests => Value::from_serialize(inputs.iter().map(|i| &i.manifest).collect::<Vec<_>>()),
         configs => Value::from_serialize(inputs.iter().map(|i| &i.config_toml).collect::<Vec<_>>()),
-        ..merge_maps([words_and_tables(&merged), figures(&merged.results)])
+        ..merge_maps([headings::Contents::of(&merged.results, &content).value(), content])
     };
     template.render(page).context("the report's template")
 }
+
+/// The page and its parts.
+const TEMPLATES: [(&str, &str); 3] = [
+    ("report.html", include_str!("template.html")),
+    ("readings.html", include_str!("readings/section.html")),
+    ("macros.html", include_str!("macros.html")),
+];
+/// The style sheets of every page.
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("layout.css"));
+/// The scripts of the report.
+const SCRIPT: &str = concat!(include_str!("script.js"), include_str!("zoom.js"));
 
 fn words_and_tables(merged: &ReportInput) -> Value {
     let results = &merged.results;
     context! {
         title => results.name,
         setting => words::setting(results),
+        cells => results.cells.len() + results.failed.len() + merged.missing.len(),
         unfinished => merged.missing,
         failed => results.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        crowd => crowd::is_crowd(results),
+        groups => crowd::groups(results),
         findings => words::findings(results),
+        first_task => words::first_task(results),
         tasks => Value::from_serialize(&results.stream.tasks),
-        columns => sections::table_header(results),
-        rows => sections::table_rows(results, false),
-        bounds => sections::table_rows(results, true),
+        tables => results_table::tables(results),
         missing => sections::missing(results),
-        standings => statistics::standing_rows(results),
-        pairs => statistics::pair_rows(results),
-        summaries => sections::summary_rows(results),
+        blocks => verdicts::blocks(results),
+        ..merge_maps([notes(results), parts(merged)])
+    }
+}
+
+/// The notes beside tables and figures.
+fn notes(results: &Results) -> Value {
+    context! {
         floor => sections::floor(results),
-        floor_row => sections::floor_row(results),
         floor_overlap => results.floor_draws_overlap,
         confusion => results.judge_confusion,
         judge_note => judge_note(results),
@@ -158,7 +177,15 @@ fn words_and_tables(merged: &ReportInput) -> Value {
         marks_seeds => FEWEST_SEEDS,
         interval_seeds => FEWEST_FOR_INTERVAL,
         features => results.features,
-        real => merged.real_grid.as_deref().map(sections::data_uri),
+    }
+}
+
+/// Samples, summaries, and the sentences of the sections.
+fn parts(merged: &ReportInput) -> Value {
+    let results = &merged.results;
+    context! {
+        summaries => sections::summary_rows(results),
+        real => merged.real_grid.as_deref().map(sections::real),
         legend => sections::legend(results),
         samples => sections::samples(merged),
         timestep_words => words::timesteps(results),

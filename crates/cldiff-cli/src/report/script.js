@@ -15,14 +15,30 @@
     if (missing(a) !== missing(b)) return missing(a) ? 1 : -1;
     return sign * a.text.localeCompare(b.text);
   };
+  // The first click sorts upwards, the second downwards, the third restores the order of the page. Families are taken apart
+  // while a table is sorted; bounds stay below.
+  const places = new Map();
   const sort = (table, header, column) => {
-    const descending = header.getAttribute("aria-sort") === "ascending";
+    const order = header.getAttribute("aria-sort");
     table.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
-    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    const body = table.tBodies[0];
-    const rows = [...body.rows].map((row) => ({ row, key: value(row, column) }));
-    rows.sort((a, b) => compare(a.key, b.key, descending ? -1 : 1));
-    body.append(...rows.map((entry) => entry.row));
+    const bodies = [...table.tBodies].filter((body) => !body.classList.contains("bounds"));
+    if (!places.has(table)) {
+      places.set(table, bodies.map((body) => [...body.rows]));
+    }
+    const groups = places.get(table);
+    table.querySelectorAll("tr.family button").forEach((button) => button.setAttribute("aria-expanded", "true"));
+    groups.flat().forEach((row) => { row.hidden = false; });
+    const isHeading = (row) => row.classList.contains("family");
+    if (order === "descending") {
+      bodies.forEach((body, i) => body.append(...groups[i]));
+      return;
+    }
+    header.setAttribute("aria-sort", order === "ascending" ? "descending" : "ascending");
+    const sign = order === "ascending" ? -1 : 1;
+    const rows = groups.flat().filter((row) => !isHeading(row)).map((row) => ({ row, key: value(row, column) }));
+    rows.sort((a, b) => compare(a.key, b.key, sign));
+    groups.flat().filter(isHeading).forEach((row) => { row.hidden = true; });
+    bodies[0].append(...rows.map((entry) => entry.row));
   };
   for (const table of document.querySelectorAll("table.sortable")) {
     [...table.tHead.rows[0].cells].forEach((header, column) => {

@@ -3,81 +3,25 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cl_metrics::summary::Direction;
 use minijinja::{Value, context};
 
-use super::{ReportInput, heat_map, looks};
+use super::{ReportInput, crowd, heat_map, looks};
 use crate::{
     quantities::{
         cells::{is_bound, mean, range, range_text, strategies},
-        columns::{Column, columns},
-        judge::heading,
-        marks::marked,
+        columns::{Column, columns as all_columns},
+        named::headline,
     },
     results::{CellResult, Results},
 };
 
-/// The table's header.
-pub(super) fn table_header(results: &Results) -> Vec<Value> {
-    let meaning = |c: &Column| match (c.quality, c.primary) {
-        (false, _) => c.meaning.clone(),
-        (true, true) => format!("{} (primary quality)", c.meaning),
-        (true, false) => format!("{} (exploratory)", c.meaning),
-    };
-    columns(results)
-        .iter()
-        .map(
-            |c| context! { title => heading(c, results), meaning => meaning(c), quality => c.quality, arrow => arrow(c) },
-        )
-        .collect()
-}
-
-fn arrow(column: &Column) -> &'static str {
-    match (column.quality, column.direction) {
-        (false, _) => "",
-        (true, Direction::HigherIsBetter) => "↑",
-        (true, Direction::LowerIsBetter) => "↓",
-    }
-}
-
-/// The rows of the table for the strategies that compete, or for the bounds. The strategies that lead in a quality are
-/// marked.
-pub(super) fn table_rows(results: &Results, bounds: bool) -> Vec<Value> {
-    let columns = columns(results);
-    let marks: Vec<Vec<String>> = columns.iter().map(|column| marked(results, column)).collect();
-    let rows = strategies(results).into_iter().filter(|(_, cells)| is_bound(cells) == bounds);
-    rows.map(|(label, cells)| {
-        let entries: Vec<Value> = columns
-            .iter()
-            .zip(&marks)
-            .map(|(column, marked)| {
-                let value = column.mean(&cells);
-                context! {
-                    text => column.format(value),
-                    sort => value,
-                    spread => spread(column, &cells),
-                    best => marked.contains(&label),
-                    quality => column.quality,
-                }
-            })
-            .collect();
-        context! { label => label, seeds => cells.len(), entries => entries }
-    })
-    .collect()
-}
-
-/// The spread behind an entry with its name: over seeds where there are several, else over samples where it is known.
-fn spread(column: &Column, cells: &[&CellResult]) -> Option<String> {
-    if let [cell] = cells {
-        return column.error_over_samples(cell).map(|error| format!("± {} se", column.format(Some(error))));
-    }
-    let deviation = column.over_seeds(cells)?.standard_deviation?;
-    Some(format!("± {} sd", column.format(Some(deviation))))
-}
-
 /// Why the table has dashes: a line for each strategy and column.
 pub(super) fn missing(results: &Results) -> Vec<String> {
-    let columns = columns(results);
+    let mut columns = headline(results);
+    let further = all_columns(results).into_iter();
+    let further: Vec<Column> =
+        further.filter(|column| columns.iter().all(|known| known.key != column.key)).collect();
+    columns.extend(further);
     let of_strategy = |(label, cells): (String, Vec<&CellResult>)| {
         let reasons =
             columns.iter().filter_map(|column| Some((column.title.as_str(), column.reason(&cells)?)));
@@ -171,20 +115,6 @@ pub(super) fn floor(results: &Results) -> Option<String> {
     Some(format!("{per_task:.2}{of_tasks} on average over tasks{pooled}"))
 }
 
-/// The row of training images in place of samples: what a model that has learned every task and forgets nothing has. None
-/// in results of older versions.
-pub(super) fn floor_row(results: &Results) -> Option<Value> {
-    let columns = columns(results);
-    let of = |column: &Column| results.floor_summary.get(&column.key).copied().flatten();
-    columns.iter().any(|column| of(column).is_some()).then(|| {
-        let entries: Vec<Value> = columns
-            .iter()
-            .map(|c| context! { text => c.format(of(c)), sort => of(c), best => false, quality => c.quality })
-            .collect();
-        context! { label => "training images as samples", seeds => 1, entries => entries }
-    })
-}
-
 /// The colours and markers of the line charts.
 pub(super) fn legend(results: &Results) -> Vec<Value> {
     let entry = |look: looks::Look| {
@@ -195,18 +125,29 @@ pub(super) fn legend(results: &Results) -> Vec<Value> {
 }
 
 /// A PNG inside the page.
-pub(super) fn data_uri(png: &[u8]) -> String {
+fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
 
-/// The sample grids of every strategy, of its first seed.
+/// The sample grids of every strategy, of its first seed. Of many strategies the matrices of classes stand collapsed.
 pub(super) fn samples(input: &ReportInput) -> Vec<Value> {
-    strategies(&input.results)
-        .iter()
-        .filter_map(|(label, cells)| {
-            let grids = input.grids.get(&(label.clone(), cells[0].seed))?;
-            let images: Vec<String> = grids.iter().map(|png| data_uri(png)).collect();
-            Some(context! { label => label, seed => cells[0].seed, images => images })
-        })
-        .collect()
+    let few = !crowd::is_crowd(&input.results);
+    let of = |(label, cells): &(String, Vec<&CellResult>)| {
+        let grids = input.grids.get(&(label.clone(), cells[0].seed));
+        let images: Vec<String> = grids.into_iter().flatten().map(|png| data_uri(png)).collect();
+        let has_classes = cells.iter().all(|cell| !cell.readings.class_confusion.is_empty());
+        let is_there = !images.is_empty() || has_classes;
+        is_there.then(|| context! { label => label, seed => cells[0].seed, images => images, open => few })
+    };
+    strategies(&input.results).iter().filter_map(of).collect()
+}
+
+/// The grid of real images, with its sides in pixels.
+pub(super) fn real(png: &[u8]) -> Value {
+    // The header of a PNG has both sides at fixed places.
+    let side = |at: usize| {
+        let bytes = png.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(1, u32::from_be_bytes).max(1)
+    };
+    context! { source => data_uri(png), width => side(16), height => side(20) }
 }

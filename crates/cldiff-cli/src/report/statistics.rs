@@ -50,7 +50,8 @@ pub(super) fn standings(results: &Results) -> Vec<Standing> {
     qualities(results).into_iter().flat_map(|column| standings_in(results, &column)).collect()
 }
 
-fn standings_in(results: &Results, column: &Column) -> Vec<Standing> {
+/// Every strategy's standing in a quality, if it has a value or a reason why there is none.
+pub(super) fn standings_in(results: &Results, column: &Column) -> Vec<Standing> {
     let competing = competitors(results);
     let ranks = compare(column, &competing).ranks();
     let rank = |label: &String| competing.iter().position(|(other, _)| other == label).and_then(|i| ranks[i]);
@@ -99,51 +100,36 @@ pub(super) fn pairs_in(results: &Results, column: &Column) -> Vec<Pair> {
     pairs
 }
 
-/// The standings as the template shows them; empty for a single seed.
-pub(super) fn standing_rows(results: &Results) -> Vec<Value> {
-    if most_seeds(results) < 2 {
-        return Vec::new();
-    }
-    let row = |standing: Standing| {
-        let Standing { column, label, is_bound, over_seeds, reason, rank } = standing;
-        let rank = match rank {
-            _ if is_bound => "bound".to_owned(),
-            Some(rank) => rank.to_string(),
-            None => "–".to_owned(),
-        };
-        context! {
-            metric => name(&column),
-            label => label,
-            rank => rank,
-            reason => reason,
-            ..numbers(&column, over_seeds.as_ref())
-        }
-    };
-    standings(results).into_iter().map(row).collect()
+/// The pairs of competing strategies in a quality.
+pub(super) fn competing_pairs_in(results: &Results, column: &Column) -> Vec<Pair> {
+    let competing = competitors(results);
+    let competes = |wanted: &String| competing.iter().any(|(label, _)| label == wanted);
+    let mut pairs = pairs_in(results, column);
+    pairs.retain(|pair| competes(&pair.a) && competes(&pair.b));
+    pairs
 }
 
-/// The pairs of competing strategies as the template shows them; empty for a single seed.
-pub(super) fn pair_rows(results: &Results) -> Vec<Value> {
-    if most_seeds(results) < 2 {
-        return Vec::new();
-    }
-    let bounds: Vec<String> = strategies(results)
-        .into_iter()
-        .filter(|(_, cells)| is_bound(cells))
-        .map(|(label, _)| label)
-        .collect();
-    let competing = |pair: &Pair| !bounds.contains(&pair.a) && !bounds.contains(&pair.b);
-    let row = |pair: Pair| {
-        let Pair { column, a, b, difference, adjusted_p, better } = pair;
-        let verdict = match (&better, adjusted_p) {
-            (Some(label), _) => format!("{label} is better"),
-            (None, Some(_)) => "not told apart".to_owned(),
-            (None, None) => "too few seeds".to_owned(),
-        };
-        let p = adjusted_p.map_or_else(|| "–".to_owned(), p_text);
-        context! { metric => name(&column), a => a, b => b, p => p, verdict => verdict, ..numbers(&column, Some(&difference)) }
+/// A standing as the template shows it.
+pub(super) fn standing_row(standing: Standing) -> Value {
+    let Standing { column, label, is_bound, over_seeds, reason, rank } = standing;
+    let rank = match rank {
+        _ if is_bound => "bound".to_owned(),
+        Some(rank) => rank.to_string(),
+        None => "–".to_owned(),
     };
-    pairs(results).into_iter().filter(competing).map(row).collect()
+    context! { label => label, rank => rank, reason => reason, ..numbers(&column, over_seeds.as_ref()) }
+}
+
+/// A pair as the template shows it.
+pub(super) fn pair_row(pair: &Pair) -> Value {
+    let verdict = match (&pair.better, pair.adjusted_p) {
+        (Some(label), _) => format!("{label} is better"),
+        (None, Some(_)) => "not told apart".to_owned(),
+        (None, None) => "too few seeds".to_owned(),
+    };
+    let p = pair.adjusted_p.map_or_else(|| "–".to_owned(), p_text);
+    let numbers = numbers(&pair.column, Some(&pair.difference));
+    context! { a => pair.a, b => pair.b, p => p, verdict => verdict, ..numbers }
 }
 
 /// A p-value as it is shown.
@@ -151,7 +137,8 @@ fn p_text(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-fn name(column: &Column) -> String {
+/// The heading of a quality, with a word for the primary one.
+pub(super) fn name(column: &Column) -> String {
     format!("{}{}", column.title, if column.primary { " (primary)" } else { "" })
 }
 

@@ -226,6 +226,40 @@ fn one_task_and_several_seeds_are_shown() {
     assert!(html.contains("21.00") && html.contains("± 1.41") && html.contains("(2 seeds)"));
 }
 
+/// Every section has its link in the bar of contents, and the bar links to nothing else.
+#[test]
+fn the_bar_of_contents_has_the_sections_of_the_page() {
+    for tasks in [1, 3] {
+        let read = CellResult { readings: every_reading(tasks), ..cell("a", 0, tasks) };
+        let html = render(&[input(vec![read, cell("b", 1, tasks), cell("b", 2, tasks)], tasks)]).unwrap();
+        let of = |begins: &str| -> Vec<String> {
+            let parts = html.split(begins).skip(1);
+            parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(of("<a href=\"#"), of("<section id=\""), "{tasks}");
+        assert_eq!(html.contains("<section id=\"timesteps\">"), tasks > 1);
+        assert!(!html.contains("<h2></h2>"));
+    }
+}
+
+/// The first table has the columns of the terminal; costs and the other qualities stand in tables of their own.
+#[test]
+fn the_first_table_has_the_headline_and_the_costs_stand_apart() {
+    let html = render(&[input(vec![cell("a", 0, 2)], 2)]).unwrap();
+    let headings = |after: &str| -> Vec<String> {
+        let head = html.split_once(after).unwrap().1.split("</thead>").next().unwrap();
+        head.split("\">").skip(2).map(|cell| cell.split("</th>").next().unwrap().trim().to_owned()).collect()
+    };
+    let first = headings("<section id=\"results\">");
+    assert!(first.ends_with(&["FID ↓", "passes ×10³"].map(str::to_owned)), "{first:?}");
+    let costs = headings("<summary>Costs</summary>");
+    assert!(
+        costs.contains(&"state kB".to_owned()) && costs.iter().all(|heading| !heading.contains("FID")),
+        "{costs:?}"
+    );
+    assert!(html.contains("<summary>All other qualities ("));
+}
+
 #[test]
 fn nothing_is_loaded_from_elsewhere() {
     let html = render(&[input(vec![cell("a", 0, 2)], 2)]).unwrap();
@@ -379,11 +413,11 @@ fn runs_that_differ_are_not_merged() {
 #[test]
 fn every_reading_has_its_section_and_absent_ones_have_none() {
     let headings = [
-        "Which class took the place of a lost one?",
-        "Are the removed classes gone?",
-        "Can a classifier learn from the samples?",
-        "Within the experiences",
-        "Drift of samples from the same noise",
+        "Classes asked for and seen: ",
+        "Removed class",
+        "A classifier that learned from samples is right on 50 % of real images",
+        "Denoising loss of task 1 within 3 experiences",
+        "Drift of samples of task 1: relative distance 0.60 at the end",
     ];
     let html = render(&[input(vec![cell("a", 0, 3)], 3)]).unwrap();
     assert!(headings.iter().all(|heading| !html.contains(heading)));

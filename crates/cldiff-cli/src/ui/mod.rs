@@ -8,6 +8,7 @@ pub mod excerpt;
 pub mod failure;
 pub mod pace;
 pub mod panics;
+pub mod paper;
 pub mod progress;
 pub mod sheet;
 pub mod short_of_memory;

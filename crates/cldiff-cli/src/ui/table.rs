@@ -72,7 +72,8 @@ pub fn forgetting(columns: &[Column]) -> String {
     })
 }
 
-fn setting(results: &Results) -> String {
+/// The samples and features behind FID, and its floor.
+pub(super) fn setting(results: &Results) -> String {
     let floor = results.floor.get("fid").and_then(|floor| mean(floor.iter().copied()));
     let n = results.floor_samples.get("fid").and_then(|n| range(n.iter().copied()));
     let n = n.map_or_else(String::new, |n| format!(" (N = {})", range_text(n)));

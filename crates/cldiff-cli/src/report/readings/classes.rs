@@ -103,6 +103,11 @@ fn differ((p, n): (f64, usize), (q, m): (f64, usize)) -> bool {
     error > 0.0 && (p - q).abs() > DOUBT * error
 }
 
+/// The number of lost classes; none where classes were not read.
+pub(super) fn lost_count(cells: &[&CellResult]) -> Option<usize> {
+    lost(cells).map(|lost| lost.len())
+}
+
 pub(super) fn lost_words(label: &str, cells: &[&CellResult]) -> Option<String> {
     let lost = lost(cells)?;
     if lost.is_empty() {

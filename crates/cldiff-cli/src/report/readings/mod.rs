@@ -2,6 +2,7 @@
 //! samples, curves within experiences, drift. Each is there if a cell has the reading.
 
 mod classes;
+pub(super) mod headings;
 mod removed;
 mod within;
 

@@ -172,3 +172,27 @@ fn the_floor_says_its_n_and_its_forgetting() {
     assert!(row.contains(">0.38</td>"), "{row}");
     assert!(html.contains("The classifier on held-out images"));
 }
+
+/// A report of many strategies has a sentence a finding, and those of single strategies where their figures are.
+#[test]
+fn many_strategies_have_short_findings() {
+    let with = |i: u64| {
+        let mut cell = cell(&format!("s{i}"), 0, 2);
+        cell.matrices.get_mut("fid").unwrap()[1][0] = Some(10.0 * (i + 1) as f64);
+        cell.summary.insert("fid.final_average".into(), Some(20.0 + i as f64));
+        cell
+    };
+    let found = |n: u64| words::findings(&input((0..n).map(with).collect(), 2).results);
+    // The doubt, both ends of FID, and a sentence for each strategy.
+    assert_eq!(found(8).len(), 2 + 8);
+    let many = found(9);
+    assert_eq!(many.len(), 3, "{many:?}");
+    assert_eq!(
+        many[2],
+        "FID on task 1 at the end, as a multiple of what it was right after the task (in one run): least under s0 (×1.00), \
+         greatest under s8 (×9.00); above 1 under 8 of 9 strategies."
+    );
+    let html = render(&[input((0..9).map(with).collect(), 2)]).unwrap();
+    assert!(html.contains("<details><summary>9 sentences on task 1, one a strategy</summary>"));
+    assert!(html.contains("s3: FID on task 1 goes from 10.00 right after it to 40.00 at the end"));
+}

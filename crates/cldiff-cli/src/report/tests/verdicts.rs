@@ -78,7 +78,7 @@ fn bounds_compete_with_nobody() {
     assert!(!html.contains("best of all is better") && !html.contains("best of all: FID on task 1 goes"));
     let (competing, bounds) = html.split_once("<tbody class=\"bounds\">").unwrap();
     let table = competing.rsplit("<tbody>").next().unwrap();
-    assert!(!table.contains("best of all") && bounds.contains("<td>best of all"));
+    assert!(!table.contains("best of all") && bounds.contains("<th scope=\"row\">best of all"));
 }
 
 /// The word of a result on a bound counts before the names that this program knows.

@@ -3,7 +3,10 @@
 use super::{one_n, reason, to};
 use crate::{
     quantities::cells::{competitors, entry, entry_error, mean, range, range_text, samples, strategies},
-    report::forgetting::{self, Loss},
+    report::{
+        crowd::listed,
+        forgetting::{self, Loss},
+    },
     results::{CellResult, Results},
 };
 
@@ -16,6 +19,21 @@ const LOST: f64 = 2.0;
 fn before_and_after(cells: &[&CellResult], metric: &str, last: usize) -> Option<(f64, f64)> {
     let average = |after: &dyn Fn(usize) -> usize| mean((0..last).map(|j| entry(cells, metric, after(j), j)));
     Some((average(&|j| j)?, average(&|_| last)?))
+}
+
+/// For each competing strategy: bits per dimension on old tasks at the end as a multiple of what they were right after
+/// each was learned, and FID likewise where it is known at one N.
+pub(in super::super) fn changes(results: &Results) -> Vec<(f64, Option<f64>)> {
+    let Some(last) = results.stream.tasks.len().checked_sub(1).filter(|last| *last > 0) else {
+        return Vec::new();
+    };
+    let ratio = |(before, after): (f64, f64)| (before > 0.0).then(|| after / before);
+    let of = |(_, cells): &(String, Vec<&CellResult>)| {
+        let bits = before_and_after(cells, "bpd", last).and_then(ratio)?;
+        let fid = before_and_after(cells, "fid", last).filter(|_| one_n(cells, &places(last)));
+        Some((bits, fid.and_then(ratio)))
+    };
+    competitors(results).iter().filter_map(of).collect()
 }
 
 /// The places of FID on old tasks that are compared with each other.
@@ -104,7 +122,7 @@ pub(super) fn disagreement(results: &Results) -> Option<String> {
             "Bits per dimension do not show the loss of samples under {}: on old tasks they rise by less than {:.0} % (upper \
              end of the 95 % interval over images) while FID is more than {LOST} times what it was (intervals over samples \
              taken into account where they are known).",
-            found.join(", "),
+            listed(&found, "strategies (see the section on bits per dimension)"),
             100.0 * SMALL_RISE
         )
     })

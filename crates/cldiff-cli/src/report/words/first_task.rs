@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::{of_runs, one_n, reason, simultaneous};
 use crate::{
     quantities::cells::{competitors, entry, entry_error, of_cell, range_text, samples, spread},
-    report::simultaneous::Family,
+    report::{simultaneous::Family, statistics::most_seeds},
     results::{CellResult, Results},
 };
 
@@ -17,6 +17,35 @@ pub(super) fn sentences(results: &Results) -> Vec<String> {
     let all = competitors(results);
     let family = Family { tests: all.len() };
     all.iter().filter_map(|(label, cells)| sentence(label, cells, last, family)).collect()
+}
+
+/// FID on task 1 at the end as a multiple of what it was right after it, for each competing strategy of which both are
+/// known at one N.
+pub(in super::super) fn factors(results: &Results) -> Vec<(String, f64)> {
+    let Some(last) = results.stream.tasks.len().checked_sub(1).filter(|last| *last > 0) else {
+        return Vec::new();
+    };
+    let factor = |cells: &[&CellResult]| {
+        let (learned, end) = (entry(cells, "fid", 0, 0)?, entry(cells, "fid", last, 0)?);
+        (learned > 0.0 && one_n(cells, &[((0, 0), (last, 0))])).then(|| end / learned)
+    };
+    let of = |(label, cells): (String, Vec<&CellResult>)| Some((label, factor(&cells)?));
+    competitors(results).into_iter().filter_map(of).collect()
+}
+
+/// One sentence for many strategies: the least and the greatest change. None where fewer than two are known.
+pub(super) fn summary(results: &Results) -> Option<String> {
+    let mut factors = factors(results);
+    factors.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let [(least, low), .., (most, high)] = &factors[..] else { return None };
+    let grown = factors.iter().filter(|(_, factor)| *factor > 1.0).count();
+    let all = competitors(results).len();
+    let seeds = of_runs(most_seeds(results));
+    Some(format!(
+        "FID on task 1 at the end, as a multiple of what it was right after the task ({seeds}): least under {least} \
+         (×{low:.2}), greatest under {most} (×{high:.2}); above 1 under {grown} of {all} strategies{}.",
+        if factors.len() < all { format!(", unknown under {}", all - factors.len()) } else { String::new() }
+    ))
 }
 
 fn sentence(label: &str, cells: &[&CellResult], last: usize, family: Family) -> Option<String> {

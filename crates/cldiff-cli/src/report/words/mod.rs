@@ -11,8 +11,15 @@ mod timesteps;
 
 use cl_metrics::summary::{ERROR_RATE, FEWEST_SEEDS, LEVEL};
 
-pub(super) use self::{bits::bits_per_dimension, hybrid::hybrid, setting::setting, timesteps::timesteps};
+pub(super) use self::{
+    bits::{bits_per_dimension, changes as bits_changes},
+    first_task::factors as first_task_factors,
+    hybrid::hybrid,
+    setting::setting,
+    timesteps::timesteps,
+};
 use super::{
+    crowd::{is_crowd, listed},
     simultaneous::Judged,
     statistics::{self, Pair},
 };
@@ -24,14 +31,24 @@ use crate::{
     results::{CellResult, Results},
 };
 
-/// The findings, a sentence each.
+/// The findings, a sentence each. Of many strategies only those at both ends have their FID on task 1 here, and
+/// [`first_task`] has the others.
 pub(super) fn findings(results: &Results) -> Vec<String> {
     let mut findings = vec![doubt(results)];
     findings.extend(best_and_worst(results));
-    findings.extend(first_task::sentences(results));
+    if is_crowd(results) {
+        findings.extend(first_task::summary(results));
+    } else {
+        findings.extend(first_task::sentences(results));
+    }
     findings.extend(bits::disagreement(results));
     findings.extend(skipped(results));
     findings
+}
+
+/// FID on task 1 of each competing strategy, where the findings do not have it.
+pub(super) fn first_task(results: &Results) -> Vec<String> {
+    if is_crowd(results) { first_task::sentences(results) } else { Vec::new() }
 }
 
 /// The trainings that left steps out.
@@ -44,7 +61,7 @@ fn skipped(results: &Results) -> Option<String> {
     (!told.is_empty()).then(|| {
         format!(
             "Steps whose loss or gradients were not finite were left out of training: {}.",
-            told.join(", ")
+            listed(&told, "cells (cost.skipped_steps of results.csv)")
         )
     })
 }
@@ -54,15 +71,7 @@ fn doubt(results: &Results) -> String {
     let most = statistics::most_seeds(results);
     let fewest = competitors(results).iter().map(|(_, cells)| cells.len()).min().unwrap_or(most);
     if most < FEWEST_SEEDS {
-        return match most {
-            0 | 1 => "One seed each: the sentences below describe these runs and claim nothing of other seeds; no strategy \
-                      is ranked or called better than another."
-                .into(),
-            n => format!(
-                "{n} seeds each, fewer than {FEWEST_SEEDS}: the sentences below describe these runs and claim nothing of \
-                 other seeds; no strategy is ranked or called better than another."
-            ),
-        };
+        return few_seeds(most, results.cells.len() == 1);
     }
     let few = if fewest < FEWEST_SEEDS {
         format!(" Strategies with fewer than {FEWEST_SEEDS} seeds have no verdict.")
@@ -87,6 +96,20 @@ fn doubt(results: &Results) -> String {
     )
 }
 
+/// The doubt of runs with fewer seeds than a verdict needs.
+fn few_seeds(most: usize, is_alone: bool) -> String {
+    let describe = if is_alone { "describe this run" } else { "describe these runs" };
+    let seeds = match (most, is_alone) {
+        (0 | 1, true) => "One seed".to_owned(),
+        (0 | 1, false) => "One seed each".to_owned(),
+        (n, _) => format!("{n} seeds each, fewer than {FEWEST_SEEDS}"),
+    };
+    format!(
+        "{seeds}: the sentences below {describe} and claim nothing of other seeds; no strategy is ranked or called better \
+         than another."
+    )
+}
+
 fn best_and_worst(results: &Results) -> Option<String> {
     let fid = qualities(results).into_iter().find(|column| column.primary)?;
     let all = competitors(results);
@@ -100,15 +123,18 @@ fn best_and_worst(results: &Results) -> Option<String> {
     } else {
         "; this difference is not tested".to_owned()
     };
-    let without: Vec<&str> = all
+    let without: Vec<String> = all
         .iter()
         .filter(|(label, _)| sorted.iter().all(|(other, _)| *other != label))
-        .map(|(label, _)| label.as_str())
+        .map(|(label, _)| label.clone())
         .collect();
     let without = if without.is_empty() {
         String::new()
     } else {
-        format!(" No final average FID: {} (the reasons are below the table).", without.join(", "))
+        format!(
+            " No final average FID: {} (the reasons are below the table).",
+            listed(&without, "strategies")
+        )
     };
     Some(format!(
         "Final average FID, {}: lowest under {best} ({least:.2}), highest under {worst} ({most:.2}){verdict}.{without}",
@@ -125,7 +151,8 @@ fn told_apart(pairs: &[Pair], best: &str) -> String {
     let other = |pair: &Pair| if pair.a == best { pair.b.clone() } else { pair.a.clone() };
     let (told, tied): (Vec<&Pair>, Vec<&Pair>) =
         pairs.iter().filter(with_best).partition(|pair| pair.better.as_deref() == Some(best));
-    let names = |pairs: Vec<&Pair>| pairs.into_iter().map(other).collect::<Vec<_>>().join(", ");
+    let names =
+        |pairs: Vec<&Pair>| listed(&pairs.into_iter().map(other).collect::<Vec<_>>(), "other strategies");
     match (told.is_empty(), tied.is_empty()) {
         (true, _) => format!("; the seeds do not tell {best} from any other"),
         (false, true) => format!("; {best} is better than {} beyond the seeds' doubt", names(told)),
