@@ -132,7 +132,9 @@ fn happen(benchmark: &Benchmark, (run, cache): (&str, &str), event: &Event) -> R
             {
                 thread::sleep(Duration::from_millis(10));
             }
-            go_on(&first);
+            if stopped {
+                go_on(&first);
+            }
             let ends = [wait(first), wait(second)];
             ends.into_iter().try_for_each(|end| check_end(&end?, faults))
         }
