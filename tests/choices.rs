@@ -107,6 +107,46 @@ fn the_doctor_says_what_is_here_and_that_it_computes_the_same() {
     assert!(text(&output.stderr).contains("--backend cuda"), "{}", text(&output.stderr));
 }
 
+/// On a CPU a resumed training is the uninterrupted one to the last bit, wherever it is interrupted.
+#[test]
+fn the_doctor_interrupts_a_training_and_it_comes_to_the_same() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.path("temporary")).unwrap();
+    let doctor = |more: &[&str]| {
+        let mut command = scratch.command();
+        command.args(["doctor", "--resume", "--backend", "flex"]).args(more);
+        command.env("TMPDIR", scratch.path("temporary")).output().unwrap()
+    };
+    let output = doctor(&["--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = json.as_array().unwrap();
+    assert_eq!(found.len(), 3, "{json}");
+    for moment in found {
+        assert_eq!((&moment["backend"], &moment["fine"]), (&"flex".into(), &true.into()), "{moment}");
+        for part in ["tensors", "numbers"] {
+            assert_eq!(
+                (moment[part]["largest"].as_f64(), moment[part]["tolerance"].as_f64()),
+                (Some(0.0), Some(0.0))
+            );
+            assert!(moment[part]["count"].as_u64().unwrap() > 10, "{moment}");
+        }
+    }
+    let told = text(&doctor(&[]).stdout);
+    assert_eq!(told.matches("the same to the last bit: fine").count(), 6, "{told}");
+    // Nothing is left, and what cannot be written is named.
+    assert_eq!(std::fs::read_dir(scratch.path("temporary")).unwrap().count(), 0);
+    std::fs::remove_dir(scratch.path("temporary")).unwrap();
+    scratch.write("temporary", "");
+    let output = doctor(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("temporary"), "{}", text(&output.stderr));
+    assert_eq!(
+        scratch.cldiff(&["doctor", "--resume", "--backend", "cuda", "--device", "99"]).status.code(),
+        Some(2)
+    );
+}
+
 #[test]
 fn threads_may_stand_before_any_command_and_other_options_may_not() {
     let scratch = Scratch::new();

@@ -9,8 +9,11 @@ use std::{
 use serde_json::Value;
 
 /// Variables by which a user changes what the program prints, or how it reaches a server.
-const USERS: [&str; 14] = [
+const USERS: [&str; 17] = [
     "CLDIFF_FAULT",
+    "CLDIFF_FAULT_TRACE",
+    "CLDIFF_HEARTBEAT",
+    "CLDIFF_NO_LOCKS",
     "CLDIFF_MORE_THREADS_THAN_CORES",
     "CLICOLOR_FORCE",
     "COLUMNS",

@@ -49,6 +49,14 @@ pub fn manifest(run: &Path) -> Result<String, String> {
     manifest.to_json().map_err(|error| error.to_string())
 }
 
+/// The end of the cell `finetune` with seed 0 in the directory of a run: its result as JSON, or the reason why it failed; none
+/// if it has neither.
+pub fn cell_end(run: &Path) -> Option<Result<String, String>> {
+    let cell = CellDirectory::of(run, "finetune", 0);
+    let result = cell.finished().and_then(|result| serde_json::to_string(&result).ok());
+    result.map(Ok).or_else(|| cell.failed().map(Err))
+}
+
 /// Adds a line to a cell's `metrics.jsonl` as a run that goes on does, and gives it.
 ///
 /// # Errors

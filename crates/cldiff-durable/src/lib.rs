@@ -21,11 +21,12 @@ mod fault;
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, Read, Write},
     path::Path,
 };
 
+use fault::{Fate, Operation};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 in hexadecimal.
@@ -47,8 +48,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(".tmp");
     let temporary = path.with_file_name(name);
     let written = write_synced(&temporary, bytes)
-        .and_then(|()| fault::before_rename())
-        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| rename(&temporary, path))
         .and_then(|()| sync_directory(parent(path)));
     if written.is_err() {
         // A full disk is emptier without it.
@@ -63,9 +63,61 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// If it cannot be written.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
-    fault::before_write(&mut file, bytes)?;
-    file.write_all(bytes)?;
+    put(Operation::Write, path, &mut file, bytes)?;
     file.sync_all()
+}
+
+/// Writes a file that its writer reads back, in a directory that gets its name by [`rename_directory`].
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(Operation::Part, path, &mut File::create(path)?, bytes)
+}
+
+/// Adds bytes to the end of a file that is open for that; a part of them may be there after an error.
+///
+/// # Errors
+/// If they cannot be written.
+pub fn append(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(Operation::Part, path, file, bytes)
+}
+
+fn put(operation: Operation, path: &Path, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let mut half = || file.write_all(&bytes[..bytes.len() / 2]).and_then(|()| file.sync_all());
+    match fault::before(operation, path)? {
+        Fate::Done | Fate::Lost => file.write_all(bytes),
+        Fate::Torn(error) => half().and(Err(error)),
+        Fate::End(end) => half().and_then(|()| Err(end())),
+    }
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// If it cannot be read, or there is no memory for it.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match fault::before(Operation::Read, path)? {
+        Fate::Done | Fate::Lost => {}
+        Fate::Torn(error) => return Err(error),
+        Fate::End(end) => return Err(end()),
+    }
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    // Whatever length the system tells, a file that is too large for the memory is an error and not the end.
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    bytes.try_reserve_exact(length).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a file of text.
+///
+/// # Errors
+/// As [`read`]; if it is not UTF-8.
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    let not_text = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    String::from_utf8(read(path)?).map_err(not_text)
 }
 
 /// Gives a directory its name, in the place of what had it, when all of its files are on the disk.
@@ -73,18 +125,54 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// If the system cannot, with its name.
 pub fn rename_directory(from: &Path, to: &Path) -> io::Result<()> {
-    let rename = || {
+    let renamed = || {
         for entry in fs::read_dir(from)? {
             // Some systems sync only what may be written.
             OpenOptions::new().write(true).open(entry?.path())?.sync_all()?;
         }
         sync_directory(from)?;
-        fault::before_rename()?;
         remove(to)?;
-        fs::rename(from, to)?;
+        rename(from, to)?;
         sync_directory(parent(to))
     };
-    rename().map_err(named(to))
+    renamed().map_err(named(to))
+}
+
+/// Gives a file or a directory another name, and looks whether it has it: a system may say so and not have done it.
+///
+/// # Errors
+/// If it cannot be renamed, or was not.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let renamed = fs::symlink_metadata(from)?;
+    match fault::before(Operation::Rename, to)? {
+        Fate::Done => fs::rename(from, to)?,
+        Fate::Lost => {}
+        Fate::Torn(error) => return Err(error),
+        Fate::End(end) => return Err(end()),
+    }
+    check_renamed(from, &renamed)
+}
+
+/// Checks that what was renamed has its old name no longer.
+fn check_renamed(from: &Path, renamed: &Metadata) -> io::Result<()> {
+    match fs::symlink_metadata(from) {
+        // Another process may have made a file of the old name since.
+        Ok(there) if is_same_file(&there, renamed) => {
+            Err(io::Error::other("the file system has not renamed it, and said that it had"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 /// Makes renames in a directory last.
@@ -103,6 +191,10 @@ fn parent(path: &Path) -> &Path {
 /// # Errors
 /// If it is there and cannot be removed.
 pub fn remove(dir: &Path) -> io::Result<()> {
+    match fault::before(Operation::Remove, dir)? {
+        Fate::End(end) => return Err(end()),
+        Fate::Done | Fate::Lost | Fate::Torn(_) => {}
+    }
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -144,6 +236,33 @@ mod tests {
         fs::create_dir(dir.path().join("result.json.tmp")).unwrap();
         assert!(write_whole(&path, b"newer").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_rename_that_was_not_done_is_found_and_one_that_was_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("new"), dir.path().join("name"));
+        fs::write(&from, "1").unwrap();
+        let file = fs::metadata(&from).unwrap();
+        assert!(check_renamed(&from, &file).unwrap_err().to_string().contains("has not renamed it"));
+        rename(&from, &to).unwrap();
+        check_renamed(&from, &file).unwrap();
+        // A file that another process begins is no sign of it.
+        fs::write(&from, "2").unwrap();
+        assert_eq!(check_renamed(&from, &file).is_err(), !cfg!(unix));
+    }
+
+    #[test]
+    fn files_are_read_as_they_were_written_and_grow() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        write(&path, b"one ").unwrap();
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        append(&mut file, &path, b"two").unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "one two");
+        assert_eq!(read(&dir.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(&path, [0xff]).unwrap();
+        assert_eq!(read_to_string(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

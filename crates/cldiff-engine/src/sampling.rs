@@ -57,7 +57,8 @@ impl Sampling {
         let path = model.join(FILE);
         let problem = |e: serde_json::Error| CoreError::Format { path: path.clone(), problem: e.to_string() };
         let text = serde_json::to_string_pretty(self).map_err(problem)? + "\n";
-        fs::write(&path, text).map_err(|source| CoreError::Io { path: path.clone(), source })?;
+        cl_strategies::durable::write(&path, text.as_bytes())
+            .map_err(|source| CoreError::Io { path: path.clone(), source })?;
         Self::read(model).map(|_| ())
     }
 

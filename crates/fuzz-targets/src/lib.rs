@@ -17,7 +17,7 @@ pub use self::{
     arrays::{arrays, npy, npz, safetensors},
     data::{archive, cifar, digits, idx, image, parquet, pickled_cifar, webdataset},
     models::{checkpoint, diffusers, pytorch, weights},
-    program::{config, events, manifest, metric, results},
+    program::{cell, config, events, manifest, metric, results},
 };
 
 /// A parser's name and its function.
@@ -30,9 +30,10 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     Target { name: "archive", run: archive },
     Target { name: "arrays", run: arrays },
+    Target { name: "cell", run: cell },
     Target { name: "checkpoint", run: checkpoint },
     Target { name: "cifar", run: cifar },
     Target { name: "config", run: config },

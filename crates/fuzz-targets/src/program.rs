@@ -8,8 +8,10 @@ use cldiff_cli::{
     results::Results,
 };
 use data_streams::{ClassIncremental, Stream, StreamBuilder, dataset::glyphs::GlyphsConfig};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::{choice, in_directory, write};
+use crate::{choice, files, in_directory, write};
 
 /// A small stream, in place of the one that a configuration asks for: its data are another parser's.
 fn stream() -> &'static Stream {
@@ -71,6 +73,35 @@ pub fn manifest(data: &[u8]) {
                 assert_eq!(input::manifest(&run).as_ref(), Ok(&text));
             }
             Err(message) => assert!(message.contains("manifest.json"), "{message}"),
+        }
+    });
+}
+
+/// A cell's `status.json` and `result.json`: a result is taken with its hash alone, and what is taken is written again and
+/// the same.
+pub fn cell(data: &[u8]) {
+    in_directory(|dir| {
+        let [status, result] = files(data);
+        let cell = dir.join("cells/finetune-0");
+        let end = |status: &[u8], result: &[u8]| {
+            write(&cell.join("status.json"), status);
+            write(&cell.join("result.json"), result);
+            input::cell_end(dir)
+        };
+        let hash = |result: &[u8]| -> String {
+            Sha256::digest(result).iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let with_hash = |result: &[u8]| {
+            format!(r#"{{"schema":1,"state":"finished","result_sha256":"{}"}}"#, hash(result))
+        };
+        if let Some(Ok(_)) = end(status, result) {
+            let status: Value = serde_json::from_slice(status).expect("a status is JSON");
+            assert_eq!(status["result_sha256"], hash(result), "a result without its hash was taken");
+        }
+        if let Some(Ok(text)) = end(with_hash(result).as_bytes(), result) {
+            assert_eq!(end(with_hash(text.as_bytes()).as_bytes(), text.as_bytes()), Some(Ok(text.clone())));
+            let other = format!("{text} ");
+            assert_eq!(end(with_hash(text.as_bytes()).as_bytes(), other.as_bytes()), None);
         }
     });
 }

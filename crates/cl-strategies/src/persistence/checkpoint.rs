@@ -154,7 +154,7 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, StrategyError> {
     if length > most {
         return Err(damaged(path.to_owned(), format!("{length} bytes, expected at most {most}")));
     }
-    fs::read(path).map_err(fail)
+    cldiff_durable::read(path).map_err(fail)
 }
 
 fn checked(dir: &Path, manifest: &Manifest, name: &str) -> Result<Vec<u8>, StrategyError> {

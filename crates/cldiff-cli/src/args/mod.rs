@@ -283,6 +283,9 @@ pub struct DoctorArgs {
     /// Device of the backend, on a GPU
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
+    /// Interrupts and resumes a small training at three moments, and compares what it comes to with an uninterrupted one
+    #[arg(long)]
+    pub resume: bool,
     /// A JSON array instead of lines
     #[arg(long)]
     pub json: bool,

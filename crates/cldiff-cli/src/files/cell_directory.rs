@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use cl_strategies::{
     Checkpoints,
-    durable::{remove, rename_directory, sha256, write_whole},
+    durable::{read, read_to_string, remove, rename_directory, sha256, write_whole},
 };
 use cldiff_engine::{EngineError, SaveModel};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ impl CellDirectory {
     pub fn finished(&self) -> Option<CellResult> {
         let Status::Finished { result_sha256 } = self.status()? else { return None };
         let path = self.root.join(RESULT);
-        let bytes = fs::read(&path).ok().filter(|bytes| sha256(bytes) == result_sha256);
+        let bytes = read(&path).ok().filter(|bytes| sha256(bytes) == result_sha256);
         let result = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if result.is_none() {
             tracing::warn!("{}: it is not as it was written; the cell is made again", path.display());
@@ -126,7 +126,7 @@ impl CellDirectory {
     }
 
     fn status(&self) -> Option<Status> {
-        let text = fs::read_to_string(self.root.join(STATUS)).ok()?;
+        let text = read_to_string(&self.root.join(STATUS)).ok()?;
         serde_json::from_str::<StatusFile>(&text)
             .ok()
             .filter(|file| file.schema == SCHEMA)

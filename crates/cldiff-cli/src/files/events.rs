@@ -5,11 +5,11 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
-use cl_strategies::durable::named;
+use cl_strategies::durable::{append, named};
 use serde_json::{Value, json};
 
 use super::machine;
@@ -87,7 +87,7 @@ impl EventLog {
     /// If it cannot be written; the next one begins a line of its own.
     pub fn add(&mut self, event: &Value) -> io::Result<()> {
         let line = format!("{}{event}\n", if self.torn { "\n" } else { "" });
-        let written = self.file.write_all(line.as_bytes());
+        let written = append(&mut self.file, &self.path, line.as_bytes());
         self.torn = written.is_err();
         written.map_err(named(&self.path))
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use cl_strategies::durable::sha256;
+use cl_strategies::durable::{read_to_string, sha256};
 use toml::{Table, Value};
 
 use super::{
@@ -104,7 +104,7 @@ fn unchanged(path: &Path, hash: &str) -> Result<String> {
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() || metadata.len() > MOST_BYTES) {
         bail!("{} is not a regular file of at most {MOST_BYTES} bytes", path.display());
     }
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     if sha256(text.as_bytes()) != hash {
         bail!(
             "{} was changed or damaged since the run wrote it: its SHA-256 is not that of the manifest",

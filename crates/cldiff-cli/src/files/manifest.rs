@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use cl_strategies::durable::{sha256, write_whole};
+use cl_strategies::durable::{read_to_string, sha256, write_whole};
 use cldiff_engine::Engine;
 use data_streams::{ClassImages, Inventory, Stream};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ impl Manifest {
         if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file() || metadata.len() > MOST_BYTES) {
             bail!("{name} is not a regular file of at most {MOST_BYTES} bytes");
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
+        let text = read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
         let Schema { schema } =
             serde_json::from_str(&text).with_context(|| format!("{name} is not a run's manifest"))?;
         match schema {

@@ -73,7 +73,7 @@ fn quoted(text: &[u8]) -> Vec<u8> {
 
 /// Writes a file that Python reads, and reads it back.
 pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), CoreError> {
-    fs::write(path, text_of(value)).map_err(CoreError::io(path))?;
+    cldiff_durable::write(path, text_of(value).as_bytes()).map_err(CoreError::io(path))?;
     if value.as_object() == Some(&read_json(path)?) {
         return Ok(());
     }

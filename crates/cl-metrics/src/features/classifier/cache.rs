@@ -120,8 +120,8 @@ fn save<B: Kernels>(path: &Path, classifier: &Classifier<B>) -> std::io::Result<
     }
     // A reader never sees half a file.
     let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, path)
+    cldiff_durable::write(&temporary, &bytes)?;
+    cldiff_durable::rename(&temporary, path)
 }
 
 #[cfg(test)]

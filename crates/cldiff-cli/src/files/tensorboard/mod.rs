@@ -10,12 +10,12 @@ mod record;
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use cl_strategies::durable::named;
+use cl_strategies::durable::{append, named};
 use image::RgbaImage;
 
 use self::message::{Content, Picture, event};
@@ -70,7 +70,7 @@ impl EventFile {
         if self.torn {
             return Ok(());
         }
-        let written = self.file.write_all(&record::framed(&event(seconds(), step, content)));
+        let written = append(&mut self.file, &self.path, &record::framed(&event(seconds(), step, content)));
         self.torn = written.is_err();
         written.map_err(named(&self.path))
     }

@@ -50,7 +50,7 @@ pub(super) fn save(tensors: HashMap<String, TensorData>, dir: &Path) -> Result<(
         .map_err(format)?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(format)?;
-    fs::write(&path, bytes).map_err(CoreError::io(&path))?;
+    cldiff_durable::write(&path, &bytes).map_err(CoreError::io(&path))?;
     let read = load_tensors(&path)?;
     let same =
         |(name, data): (&String, &TensorData)| read.get(name).is_some_and(|read| same_bits(read, data));
@@ -75,7 +75,7 @@ pub fn load_tensors(path: &Path) -> Result<HashMap<String, TensorData>, CoreErro
     if !fs::metadata(path).map_err(CoreError::io(path))?.is_file() {
         return Err(format("not a file".into()));
     }
-    let bytes = fs::read(path).map_err(CoreError::io(path))?;
+    let bytes = cldiff_durable::read(path).map_err(CoreError::io(path))?;
     let file =
         SafeTensors::deserialize(&bytes).map_err(|e| format(format!("not a safetensors file: {e}")))?;
     file.tensors()

@@ -1,4 +1,7 @@
-//! `cldiff doctor`: which backends can be used here, and whether they compute what the CPU computes.
+//! `cldiff doctor`: which backends can be used here, and whether they compute what the CPU computes; whether a training
+//! can be interrupted here.
+
+mod resume;
 
 use cldiff_engine::{Backend, Difference, Engine, Probe, Rounding, cpu_features, open};
 use serde_json::{Value, json};
@@ -18,12 +21,15 @@ struct Finding {
     differences: Vec<Difference>,
 }
 
-/// Tries each backend, or the one that is named.
+/// Tries each backend, or the one that is named; or interrupts a training on one.
 ///
 /// # Errors
 /// [`Failure::Mistake`] if the named backend cannot be used; [`Failure::Other`] if a backend computes something else than the
 /// CPU does.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+    if args.resume {
+        return resume::resume(args);
+    }
     let wanted = args.backend.map(BackendArg::name).filter(|name| *name != Backend::AUTO);
     // Burn's reference on the CPU is the last of the list.
     let mut on_cpu = Backend::all().iter().rev().filter(|backend| !backend.is_gpu);
