@@ -8,7 +8,7 @@ use minijinja::{Value, context};
 use super::{ReportInput, crowd, heat_map, looks};
 use crate::{
     quantities::{
-        cells::{is_bound, mean, range, range_text, strategies},
+        cells::{mean, range, range_text, strategies},
         columns::{Column, columns as all_columns},
         named::headline,
     },
