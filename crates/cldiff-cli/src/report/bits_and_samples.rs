@@ -32,15 +32,18 @@ pub(super) fn draw(results: &Results) -> Vec<(String, Figure)> {
     let shown: Vec<usize> = if competing.is_empty() { (0..all.len()).collect() } else { competing };
     let rows = ROWS.map(|(name, metric, kind)| Over::the_stream(results, (name, metric, kind)));
     let bars = Bars::of(results, &all);
+    let bands =
+        rows.iter().flat_map(|over| &over.lines).flat_map(|line| &line.band).any(|band| band.1.is_finite());
     let figure = |chunk: &[usize]| {
         let names: Vec<&str> = chunk.iter().map(|i| all[*i].0.as_str()).collect();
         let stream = rows.iter().enumerate().map(|(i, over)| over.row(chunk, &names, i));
         let all_rows: Vec<Row<'_>> = stream.chain(std::iter::once(bars.row(chunk))).collect();
         let title = format!("Bits per dimension and the quality of samples: {}", names.join(", "));
         let mut about = notes([bars_note(results, "samples or images"), levels_note(results)]);
+        about.extend(bands.then(|| "Bands: 95 % interval of the mean over seeds.".to_owned()));
         about.push(
-            "Bands: 95 % interval of the mean over seeds. Last row: change at the end of the stream on old tasks, with the \
-             95 % interval over images of each bin by itself (± 1.96 se)."
+            "Last row: change at the end of the stream on old tasks, with the 95 % interval over images of each bin by itself \
+             (± 1.96 se)."
                 .into(),
         );
         let keys = rows[1].behind.iter().map(|line| line.look.key()).collect();

@@ -105,19 +105,21 @@ pub(super) fn forgetting_by_timestep(results: &Results) -> Vec<Figure> {
 /// floor a line at its FID.
 pub(super) fn quality_against_cost(results: &Results) -> Vec<Figure> {
     let fid = qualities(results).into_iter().next();
-    let figure = |title: &str, x: &str, cost: fn(&CellResult) -> Option<f64>| {
+    let figure = |title: &str, x: Axis<'_>, cost: fn(&CellResult) -> Option<f64>| {
         let of = |look, cells: &[&CellResult]| of_cost(look, cells, fid.as_ref(), cost);
         let floor = On::Seen.floor(results, "fid").map(|floor| Line::level(Look::floor(), floor));
         let lines: Vec<Line> = by_strategy(results, of).into_iter().chain(floor).collect();
-        let x = Axis { name: x, kind: Kind::Linear };
         let y = Axis { name: "final FID (log)", kind: Kind::Log };
         chart(title, x, y, &lines, notes([bars_note(results, "samples"), None]))
     };
+    let passes = Axis { name: "passes of an image through the network, thousands (log)", kind: Kind::Log };
+    // Some strategies store nothing.
+    let memory = Axis { name: "stored images and parameters, kB", kind: Kind::Linear };
     vec![
-        figure("Quality against computing", "passes of an image through the network, thousands", |c| {
+        figure("Quality against computing", passes, |c| {
             c.cost.get("denoiser_evaluations").map(|passes| passes / 1e3)
         }),
-        figure("Quality against memory", "stored images and parameters, kB", |c| Some(state_bytes(c) / 1e3)),
+        figure("Quality against memory", memory, |c| Some(state_bytes(c) / 1e3)),
     ]
 }
 
@@ -169,7 +171,8 @@ pub(super) fn levels_note(results: &Results) -> Option<String> {
     any.then(|| "Training on all tasks from the start is shown at its end.".to_owned())
 }
 
-fn is_joint(cells: &[&CellResult]) -> bool {
+/// Whether a strategy is training on all tasks from the start, which is a reference at its end only.
+pub(super) fn is_joint(cells: &[&CellResult]) -> bool {
     cells.first().is_some_and(|cell| is_bound(cells) && cell.reference() == Some(ReferenceKind::Joint))
 }
 

@@ -2,7 +2,7 @@
 //! with the 95 % interval over images of every bin by itself.
 
 use super::{
-    charts::by_strategy,
+    charts::{by_strategy, is_joint},
     drawing::Figure,
     forgetting::{self, CurvePoint, Loss},
     lines::{Axis, Line},
@@ -31,15 +31,16 @@ const PANELS: [(&str, Loss, &str, &str, Place); 3] = [
         Some((p.log_snr?, p.absolute, p.margin()))
     }),
     (
-        "Change of the variational bound, by timestep",
+        "Change of the variational bound in each bin, by timestep",
         Loss::Vlb,
         "timestep t",
-        "Δ bits/dim in the bin",
+        "Δ bits/dim",
         |p| Some((p.t, p.absolute, p.margin())),
     ),
 ];
 
-/// The figures. Bounds that are no training curve stand behind every chart.
+/// The figures. Bounds stand behind every chart, but for training on all tasks from the start, whose change is that of a
+/// training and not of forgetting.
 pub(super) fn draw(results: &Results) -> Vec<Figure> {
     PANELS.into_iter().map(|panel| figure(results, panel)).collect()
 }
@@ -48,15 +49,14 @@ fn figure(results: &Results, (title, loss, x, y, place): (&str, Loss, &str, &str
     let lines = by_strategy(results, |look, cells| line(results, look, cells, (loss, place)));
     let (bounds, own): (Vec<Line>, Vec<Line>) =
         lines.into_iter().partition(|line| line.look.marker.is_none());
-    let names: Vec<String> = strategies(results).into_iter().map(|(label, _)| label).collect();
-    let charts: Vec<(&str, Vec<Line>)> = names
-        .iter()
-        .filter_map(|name| Some((name.as_str(), vec![own.iter().find(|l| l.look.label == *name)?.clone()])))
-        .collect();
+    let all = strategies(results);
+    let is_joint =
+        |line: &&Line| all.iter().any(|(label, cells)| *label == line.look.label && is_joint(cells));
+    let behind: Vec<Line> = bounds.iter().filter(|line| !is_joint(line)).cloned().collect();
     // A run of bounds alone has a chart for each of them.
-    let alone: Vec<(&str, Vec<Line>)> =
-        bounds.iter().map(|line| (line.look.label.as_str(), vec![line.clone()])).collect();
-    let (charts, behind) = if charts.is_empty() { (alone, &[][..]) } else { (charts, &bounds[..]) };
+    let (charts, behind) = if own.is_empty() { (bounds, Vec::new()) } else { (own, behind) };
+    let charts: Vec<(&str, Vec<Line>)> =
+        charts.iter().map(|line| (line.look.label.as_str(), vec![line.clone()])).collect();
     let (x, y) = (Axis { name: x, kind: Kind::Linear }, Axis { name: y, kind: Kind::WithZero });
     Figure {
         title: title.to_owned(),
@@ -64,7 +64,7 @@ fn figure(results: &Results, (title, loss, x, y, place): (&str, Loss, &str, &str
             "Mean over all tasks but the last. Bands: ± 1.96 se over images, the 95 % interval of each bin by itself.".into(),
         ],
         keys: behind.iter().map(|line| line.look.key()).collect(),
-        ..small_multiples::of_lines(x, y, &charts, behind)
+        ..small_multiples::of_lines(x, y, &charts, &behind)
     }
 }
 

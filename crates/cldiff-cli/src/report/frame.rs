@@ -1,7 +1,7 @@
 //! The frame of a chart: two scales over a rectangle, with grid, ticks and names.
 
 use super::{
-    drawing::{Anchor, Drawing, Letters, NORMAL, Point, SMALL, Stroke, width},
+    drawing::{Anchor, Drawing, Letters, NORMAL, Point, SMALL, Stroke, room},
     palette::Paint,
     scale::Scale,
 };
@@ -27,7 +27,7 @@ pub(super) struct Frame {
 /// The room to the left of a frame: the name of y and the widest of the texts.
 pub(super) fn room_left<'s>(scales: impl IntoIterator<Item = &'s Scale>) -> f64 {
     let texts = scales.into_iter().flat_map(|scale| &scale.ticks);
-    NAME + texts.map(|(_, text)| width(text, SMALL)).fold(10.0, f64::max) + GAP
+    NAME + texts.map(|(_, text)| room(text, SMALL)).fold(10.0, f64::max) + GAP
 }
 
 /// The room below a frame: the texts of the ticks, and the name of x where there is one.
@@ -64,7 +64,7 @@ impl Frame {
     pub(super) fn draw_x_ticks(&self, drawing: &mut Drawing) {
         let mut free = f64::NEG_INFINITY;
         for (value, text) in &self.x.ticks {
-            let (x, half) = (self.at(*value, 0.0).0, width(text, SMALL) / 2.0);
+            let (x, half) = (self.at(*value, 0.0).0, room(text, SMALL) / 2.0);
             if x - half >= free {
                 let letters = Letters::new(SMALL).at(Anchor::Middle);
                 drawing.words(text, (x, self.bottom + TICKS / 2.0), letters);

@@ -93,10 +93,11 @@ impl Gallery {
                 let of = heading.map_or_else(|| (i + 1).to_string(), file_name);
                 let is_alone = heading.is_none() && self.at(place).len() == 1;
                 let wanted = if is_alone { place.clone() } else { format!("{place}-{of}") };
-                let name = (1..)
-                    .map(|n| if n == 1 { wanted.clone() } else { format!("{wanted}-{n}") })
-                    .find(|name| !taken.contains(name))
-                    .unwrap_or(wanted);
+                let more = (2..=named.len() + 1).map(|n| format!("{wanted}-{n}"));
+                let mut free =
+                    std::iter::once(wanted.clone()).chain(more).filter(|name| !taken.contains(name));
+                // Of one name more than there are figures, one is free.
+                let name = free.next().unwrap_or(wanted);
                 taken.insert(name.clone());
                 named.push((name, &shown.figure));
             }

@@ -1,7 +1,7 @@
 //! Heat maps with their numbers in them.
 
 use super::{
-    drawing::{Anchor, Drawing, Figure, Letters, NORMAL, Point, SMALL, width},
+    drawing::{Anchor, Drawing, Figure, Letters, NORMAL, Point, SMALL, room},
     palette::{self, Colour, Paint},
 };
 use crate::{
@@ -41,9 +41,9 @@ impl HeatMap<'_> {
         let (w, h) = (f64::from(self.cell.0), f64::from(self.cell.1));
         let (columns, rows) = (self.column_labels.len() as f64, self.row_labels.len() as f64);
         let labels = self.row_labels.iter().map(String::as_str).chain([self.axes.1]);
-        let left = labels.map(|label| width(label, SMALL)).fold(30.0, f64::max) + 8.0;
+        let left = labels.map(|label| room(label, SMALL)).fold(30.0, f64::max) + 8.0;
         let mut drawing = Drawing::default();
-        let name = width(self.axes.0, SMALL);
+        let name = room(self.axes.0, SMALL);
         // A name that is wider than the columns begins with them.
         let middle = left + (columns * w / 2.0).max(name / 2.0);
         let centred = Letters::new(SMALL).at(Anchor::Middle);

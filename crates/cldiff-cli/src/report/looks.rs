@@ -74,6 +74,16 @@ impl Look {
         Self { label: "floor".into(), paint: Paint::INK.faint(0.8), marker: None, dash: DOTS }
     }
 
+    /// Its sign where there are letters alone.
+    pub(super) fn sign(&self) -> &'static str {
+        match (self.marker, self.dash.len()) {
+            (Some(marker), _) => marker.sign(),
+            (None, 4) => "— ·",
+            (None, _) if self.dash[0] > 6.0 => "— —",
+            (None, _) => "- - -",
+        }
+    }
+
     /// The line in this look.
     pub(super) fn stroke(&self) -> Stroke {
         Stroke { paint: self.paint, width: if self.marker.is_some() { 2.0 } else { 1.5 }, dash: self.dash }

@@ -119,7 +119,7 @@ pub(super) fn floor(results: &Results) -> Option<String> {
 pub(super) fn legend(results: &Results) -> Vec<Value> {
     let entry = |look: looks::Look| {
         let colour = look.paint.colour.map_or_else(|| "currentColor".to_owned(), |colour| colour.to_string());
-        context! { label => look.label, colour => colour, marker => look.marker.map_or("╌", looks::Marker::sign) }
+        context! { label => look.label, colour => colour, marker => look.sign() }
     };
     looks::looks(results).into_iter().map(entry).collect()
 }

@@ -10,7 +10,7 @@ use super::{
 
 /// The most charts in a row.
 pub(super) const COLUMNS: usize = 3;
-const HEIGHT: f64 = 96.0;
+const HEIGHT: f64 = 104.0;
 const HEADING: f64 = 18.0;
 const BETWEEN: f64 = 12.0;
 

@@ -41,40 +41,47 @@ fn of_letter(letter: char) -> u16 {
     let symbol = || SYMBOLS.iter().find(|(sign, ..)| *sign == letter).map(|(.., width)| *width);
     ascii.copied().or_else(symbol).unwrap_or(match letter {
         '±' | '×' => 584,
-        '…' => 1000,
         '·' => 278,
         // The letters of East Asia are as wide as they are high.
-        '\u{2e80}'.. => 1000,
+        '…' | '\u{2e80}'.. => 1000,
         _ => 556,
     })
 }
 
-/// The width of a text in letters of a size.
-pub(in crate::report) fn width(text: &str, size: f64) -> f64 {
+/// The letters of a browser may be so much wider than Helvetica's.
+const WIDER: f64 = 1.2;
+
+/// The room that a text in letters of a size needs, whichever sans-serif letters a browser has.
+pub(in crate::report) fn room(text: &str, size: f64) -> f64 {
+    WIDER * width(text, size)
+}
+
+/// The width of a text in Helvetica of a size.
+pub(super) fn width(text: &str, size: f64) -> f64 {
     text.chars().map(|letter| f64::from(of_letter(letter))).sum::<f64>() * size / 1000.0
 }
 
 /// As much of a text as has room, with a sign where the rest is left out.
-pub(in crate::report) fn fit(text: &str, size: f64, room: f64) -> String {
-    if width(text, size) <= room {
+pub(in crate::report) fn fit(text: &str, size: f64, most: f64) -> String {
+    if room(text, size) <= most {
         return text.to_owned();
     }
     let mut kept: Vec<char> = text.chars().collect();
     loop {
         kept.pop();
         let shown = kept.iter().collect::<String>() + "…";
-        if kept.is_empty() || width(&shown, size) <= room {
+        if kept.is_empty() || room(&shown, size) <= most {
             return shown;
         }
     }
 }
 
 /// The lines of a text, of at most a width; a word that is wider has a line of its own.
-pub(super) fn wrap(text: &str, size: f64, room: f64) -> Vec<String> {
+pub(super) fn wrap(text: &str, size: f64, most: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if width(&format!("{line} {word}"), size) <= room => {
+            Some(line) if room(&format!("{line} {word}"), size) <= most => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -100,14 +107,14 @@ mod tests {
     fn a_text_without_room_is_cut_and_says_so() {
         assert_eq!(fit("finetune", 10.0, 100.0), "finetune");
         let cut = fit("generative_distillation", 10.0, 60.0);
-        assert!(cut.starts_with("generat") && cut.ends_with('…'), "{cut}");
-        assert!(width(&cut, 10.0) <= 60.0 && cut.chars().count() < 23);
+        assert!(cut.starts_with("gener") && cut.ends_with('…'), "{cut}");
+        assert!(room(&cut, 10.0) <= 60.0 && cut.chars().count() < 23);
         assert_eq!(fit("wide", 10.0, 0.0), "…");
     }
 
     #[test]
     fn lines_break_between_words() {
-        assert_eq!(wrap("one two three", 10.0, width("one two", 10.0)), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 10.0, room("one two", 10.0)), ["one two", "three"]);
         assert_eq!(wrap("unbreakable a", 10.0, 1.0), ["unbreakable", "a"]);
         assert!(wrap("", 10.0, 1.0).is_empty());
     }

@@ -7,7 +7,7 @@ mod svg;
 mod tests;
 mod whole;
 
-pub(super) use letters::{fit, width};
+pub(super) use letters::{fit, room};
 #[cfg(test)]
 pub(super) use tests::well_formed;
 

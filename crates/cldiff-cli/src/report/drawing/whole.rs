@@ -33,7 +33,7 @@ impl Whole {
     pub(super) fn of(figure: &Figure) -> Self {
         let width = figure.width.max(NARROWEST);
         let mut marks = figure.drawing.clone();
-        let lines = letters::wrap(&figure.title, TITLE * 1.07, width - 2.0 * MARGIN);
+        let lines = letters::wrap(&figure.title, TITLE, width - 2.0 * MARGIN);
         let title = lines.len() as f64 * TITLE_LINE + 6.0;
         for (i, line) in lines.into_iter().enumerate() {
             let at = (MARGIN, i as f64 * TITLE_LINE - title + TITLE_LINE / 2.0);
@@ -67,7 +67,7 @@ impl Whole {
 
 /// Draws the keys in columns of one width below a height, and gives the height below them.
 fn draw_legend(figure: &Figure, marks: &mut Drawing, width: f64, top: f64) -> f64 {
-    let widest = figure.keys.iter().map(|key| letters::width(&key.label, NORMAL)).fold(0.0, f64::max);
+    let widest = figure.keys.iter().map(|key| letters::room(&key.label, NORMAL)).fold(0.0, f64::max);
     if figure.keys.is_empty() {
         return top;
     }

@@ -29,8 +29,8 @@ fn run(seeds: u64) -> ReportInput {
 }
 
 fn figures(run: &ReportInput) -> Vec<(String, Figure)> {
-    let named = Gallery::of(&run.results).named().into_iter().map(|(name, figure)| (name, figure.clone()));
-    named.collect()
+    let gallery = Gallery::of(&run.results);
+    gallery.named().into_iter().map(|(name, figure)| (name, figure.clone())).collect()
 }
 
 fn figure(run: &ReportInput, name: &str) -> Figure {
