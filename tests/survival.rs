@@ -162,7 +162,7 @@ fn several_cells_at_a_time_change_nothing() {
     let expected = results_without_cost(&scratch.path("one"));
     assert_eq!(results_without_cost(&scratch.path("three")), expected);
 
-    let output = with_fault("panic:13", "failing");
+    let output = with_fault("panic:17", "failing");
     assert!(text(&output.stderr).contains("1 of 4 cells failed"), "{}", text(&output.stderr));
     let output = with("failing", &["--resume", "--jobs", "2"]);
     assert!(output.status.success(), "{}", text(&output.stderr));

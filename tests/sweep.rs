@@ -201,7 +201,7 @@ fn a_report_can_be_made_at_any_moment_of_a_run() {
         seen[done] = true;
         assert!(table.contains(&format!("run: {done} of 2 cells are done; these are not:")), "{at}: {table}");
         assert!(table.contains("replay-1 (seed 0): "), "{at}: {table}");
-        assert!(table.contains("not begun") || table.contains("under way, "), "{at}: {table}");
+        assert!(table.contains("not begun") || table.contains("interrupted, "), "{at}: {table}");
         if done == 0 {
             assert!(table.contains("no cell has a result yet"), "{at}: {table}");
             assert!(!scratch.path("run/report.html").exists());

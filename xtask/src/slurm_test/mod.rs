@@ -22,8 +22,8 @@ pub(crate) struct SlurmTestArgs {
     /// The program; else it is built
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
-    /// Seconds that a cell takes about; a time limit is a minute at least
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    /// Seconds that a cell takes about: it must be running when its time limit has come
+    #[arg(long, value_name = "N", default_value_t = 180)]
     cell_seconds: u64,
     /// Keep the directory with the run and the logs of Slurm
     #[arg(long)]
@@ -212,14 +212,14 @@ impl Test {
         Ok(task)
     }
 
-    /// A task's time limit becomes one minute.
+    /// A task's time limit comes nearer: Slurm, which looks every half minute, has time to tell it.
     fn limit(&self, cells: &str, apart: &[usize]) -> Result<usize> {
         let (task, node) = self.in_the_middle(cells, apart)?;
         let job = format!("JobId={cells}_{task}");
         let elapsed = self.cluster.call("squeue", &["-h", "-j", &format!("{cells}_{task}"), "-o", "%M"])?;
         // `M:SS`; hours would be a mistake of this test.
         let minutes: u64 = elapsed.trim().split(':').next().unwrap_or("0").parse()?;
-        self.cluster.call("scontrol", &["update", &job, &format!("TimeLimit={}", minutes + 1)])?;
+        self.cluster.call("scontrol", &["update", &job, &format!("TimeLimit={}", minutes + 2)])?;
         self.put_back(cells, task, Duration::from_mins(4))?;
         let log = fs::read_to_string(self.dir.join(format!("run/slurm/cells-{task}.log")))?;
         if !log.contains("interrupted; nothing is lost") {

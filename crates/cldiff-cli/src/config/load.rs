@@ -309,7 +309,7 @@ mod tests {
     fn a_mistake_in_an_assignment_is_told_with_its_key_and_no_other() {
         let with = |assignments: &[&str]| {
             message(of_smoke(|args| {
-                args.changes.overrides = assignments.iter().map(ToString::to_string).collect()
+                args.changes.overrides = assignments.iter().map(ToString::to_string).collect();
             }))
         };
         let told = with(&["strategy.replay-2.replay.batch_size=1"]);

@@ -140,7 +140,7 @@ impl Drop for Claim {
 /// Writes the lease if the directory is free; else its owner, and whether that is known to live.
 fn claimed(dir: &Path, mine: &Lease, locked: bool, watch: &Watch) -> io::Result<Option<(String, bool)>> {
     let Some(text) = lease::text(dir) else {
-        return Ok(if mine.write_first(dir)? { None } else { other(dir) });
+        return Ok(if mine.write_first(dir)? { None } else { Some(other(dir)) });
     };
     let there = lease::parse(&text);
     let silence = there.as_ref().map_or_else(|| mine.silence(), Lease::silence);
@@ -163,15 +163,15 @@ fn claimed(dir: &Path, mine: &Lease, locked: bool, watch: &Watch) -> io::Result<
         // Another process may have found the same: the last to write owns it.
         thread::sleep(mine.every().mul_f64(0.2).min(Duration::from_secs(2)));
         if Lease::read(dir).is_none_or(|there| there.token != mine.token) {
-            return Ok(other(dir));
+            return Ok(Some(other(dir)));
         }
     }
     Ok(None)
 }
 
 /// The owner of a directory that was taken a moment ago.
-fn other(dir: &Path) -> Option<(String, bool)> {
-    Some((Lease::read(dir).map_or_else(|| "another process".to_owned(), |lease| lease.owner()), true))
+fn other(dir: &Path) -> (String, bool) {
+    (Lease::read(dir).map_or_else(|| "another process".to_owned(), |lease| lease.owner()), true)
 }
 
 enum Locked {

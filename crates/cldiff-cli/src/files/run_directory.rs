@@ -329,15 +329,17 @@ impl RunDirectory {
 
 /// Whether there is a sign that another process of a run goes on.
 fn lives(root: &Path, session: &Session) -> bool {
-    if session.host == machine::host() && session.process != std::process::id() {
-        if let Some(lives) = machine::lives(session.process) {
-            return lives;
-        }
+    let is_mine = session.process == std::process::id();
+    if session.host == machine::host()
+        && !is_mine
+        && let Some(lives) = machine::lives(session.process)
+    {
+        return lives;
     }
     let cells = fs::read_dir(root.join("cells")).into_iter().flatten().flatten();
     let leases = cells.filter_map(|cell| Lease::read(&cell.path()));
     let is_its = |lease: &Lease| lease.host == session.host && lease.process == session.process;
-    session.process != std::process::id() && leases.into_iter().any(|lease| is_its(&lease))
+    !is_mine && leases.into_iter().any(|lease| is_its(&lease))
 }
 
 /// Refuses a directory with something in it.

@@ -122,7 +122,7 @@ impl Runner<'_> {
                 let (label, seed) = (cell.spec.strategy.label(), cell.spec.seed);
                 match outcome {
                     Some(Outcome::Failed(reason)) => {
-                        failed.push(format!("{label} (seed {seed}) failed: {reason}"))
+                        failed.push(format!("{label} (seed {seed}) failed: {reason}"));
                     }
                     Some(Outcome::Elsewhere { owner, lives }) => {
                         if !self.waits && lives {

@@ -22,7 +22,7 @@ use crate::{
 
 /// A shared file system may show what another machine has written only after a while: a task of a batch system begins when
 /// the preparing job has ended, and looks for it so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Makes, takes up or finds finished the cells.
 ///

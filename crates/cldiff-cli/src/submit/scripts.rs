@@ -147,7 +147,7 @@ fn options(words: &[String]) -> Vec<String> {
         let word_quoted =
             if word.contains(char::is_whitespace) { format!("\"{word}\"") } else { word.clone() };
         match lines.last_mut().filter(|_| !word.starts_with('-')) {
-            Some(line) => *line += &format!(" {word_quoted}"),
+            Some(line) => line.extend([" ", &word_quoted]),
             None => lines.push(word_quoted),
         }
     }
