@@ -154,6 +154,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
         tables => results_table::tables(results),
         missing => sections::missing(results),
         blocks => verdicts::blocks(results),
+        has_verdicts => verdicts::any(results),
         ..merge_maps([notes(results), parts(merged)])
     }
 }
@@ -221,4 +222,4 @@ fn hybrids(results: &Results) -> Result<Vec<Value>> {
 #[cfg(test)]
 mod every_number;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
