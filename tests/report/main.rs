@@ -66,8 +66,9 @@ fn a_report_of_25_strategies_and_10_seeds_fits_and_stays_short() {
         html.split_once("<section id=\"findings\">").unwrap().1.split("</section>").next().unwrap();
     assert!(findings.matches("<li>").count() <= 5, "{findings}");
     let Some(browser) = Browser::find() else { return };
+    // Half of the 40,000 pixels that such a report had.
     let measured = check(&browser, &html);
-    assert!(measured.height < 16_000, "{measured:?}");
+    assert!(measured.height < 20_000, "{measured:?}");
 }
 
 /// LaTeX and Markdown go to standard output alone, and no report is written.

@@ -14,7 +14,7 @@ use super::{ReportInput, long, tables};
 use crate::{
     config::differences,
     quantities::{
-        cells::{is_bound, strategies},
+        cells::{is_bound, range, range_text, strategies},
         columns::Column,
         judge::{heading, judge_note},
         named::{self, chosen, headline},
@@ -122,15 +122,21 @@ impl<'a> Comparison<'a> {
         let (reasons, notes): (Vec<String>, Vec<String>) =
             self.notes(&columns).into_iter().partition(|note| note.starts_with(ABSENT));
         let sentence = |note: String| {
+            // The option is none of a reader's.
+            let note = note.replace(" (--columns)", "");
             let mut letters = note.chars();
             letters
                 .next()
                 .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
         };
-        let means = std::iter::once("Means over seeds.".to_owned());
         Ok(Paper {
             name: "comparison".to_owned(),
-            caption: means.chain(runs).chain(notes.into_iter().map(sentence)).collect(),
+            caption: self
+                .measured(&columns)
+                .into_iter()
+                .chain(runs)
+                .chain(notes.into_iter().map(sentence))
+                .collect(),
             names: std::iter::once("strategy".to_owned()).chain(keys).collect(),
             headings: columns.all.iter().map(|column| heading(column, self.noted())).collect(),
             rows,
@@ -139,6 +145,25 @@ impl<'a> Comparison<'a> {
                 .map(|note| note.trim_start_matches(ABSENT).trim().to_owned())
                 .collect(),
         })
+    }
+
+    /// The seeds of all runs, and the samples and features behind FID where they are the same in all.
+    fn measured(&self, columns: &Columns) -> Vec<String> {
+        let cells = self.runs.iter().flat_map(|run| strategies(&run.results));
+        let seeds = match range(cells.map(|(_, cells)| Some(cells.len()))) {
+            None | Some((1, 1)) => "One seed each.".to_owned(),
+            Some(n) => format!("Means over {} seeds.", range_text(n)),
+        };
+        let first = &self.runs[0].results;
+        let is_same = |run: &ReportInput| {
+            (&run.results.features, run.results.samples_per_task) == (&first.features, first.samples_per_task)
+        };
+        let of_fid = columns.all.iter().any(|column| column.key.starts_with("fid."));
+        let samples = (of_fid && self.runs.iter().all(is_same)).then(|| {
+            let (n, features) = (first.samples_per_task, &first.features);
+            format!("FID from {n} samples a task in the features of the {features}.")
+        });
+        std::iter::once(seeds).chain(samples).collect()
     }
 
     /// The columns, of each run and of all runs together: the headline, or those that are asked for.
@@ -447,6 +472,29 @@ mod tests {
         let features = format!("and do not compare: {one}: 8-d test features; {two}: 9-d other features");
         assert!(text.contains(&features), "{text}");
         assert!(text.contains(&format!("depends: {one}: 16; {two}: 99")), "{text}");
+    }
+
+    #[test]
+    fn a_paper_names_the_settings_seeds_and_samples_and_has_nothing_bold() {
+        let mut runs = [run("0.1", 3), run("0.5", 3)];
+        let paper = |runs: &[ReportInput]| Comparison::of(runs).unwrap().paper(&[]).unwrap();
+        let found = paper(&runs);
+        assert_eq!(found.names, ["strategy", "rehearsal_coefficient"]);
+        let names: Vec<String> = found.rows.iter().map(|row| row.names.join(" ")).collect();
+        assert_eq!(names, ["replay-1 0.1", "replay-1 0.5", "finetune 0.1", "finetune 0.5"]);
+        assert_eq!(found.rows[1].entries[0].value.as_deref(), Some("53.00"));
+        assert!(found.rows.iter().flat_map(|row| &row.entries).all(|entry| !entry.is_bold));
+        let caption = found.caption.join(" ");
+        assert!(
+            caption.starts_with("One seed each. FID from 16 samples a task in the features of the 8-d test features. No strategy"),
+            "{caption}"
+        );
+        runs[1].results.samples_per_task = 99;
+        let caption = paper(&runs).caption.join(" ");
+        assert!(
+            !caption.contains("FID from 16") && caption.contains("rehearsal_coefficient = 0.5: 99."),
+            "{caption}"
+        );
     }
 
     #[test]

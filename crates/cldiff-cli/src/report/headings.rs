@@ -49,7 +49,7 @@ impl Contents {
         add(true, "results", "Results", &table);
         add(has("blocks"), "seeds", "Seeds", &over_seeds);
         add(has("cost_charts"), "cost", "Cost", &cost);
-        add(has("samples"), "samples", "Samples", &samples);
+        add(has("samples") || reads("classes"), "samples", "Samples", &samples);
         add(measured(results, "fid"), "fid", "FID", &fid);
         add(several, "timesteps", "Timesteps", &timesteps);
         add(measured(results, "bpd"), "bits", "Bits/dim", &bits);

@@ -160,6 +160,7 @@ fn words_and_tables(merged: &ReportInput) -> Value {
         tables => results_table::tables(results),
         missing => sections::missing(results),
         blocks => verdicts::blocks(results),
+        has_verdicts => verdicts::any(results),
         ..merge_maps([notes(results), parts(merged)])
     }
 }
@@ -226,4 +227,4 @@ pub(crate) fn write_figures(inputs: &[ReportInput], directory: &Path) -> Result<
 #[cfg(test)]
 mod every_number;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use minijinja::{Value, context};
 
-use super::{ReportInput, crowd, heat_map, looks};
+use super::{ReportInput, heat_map, looks};
 use crate::{
     quantities::{
         cells::{mean, range, range_text, strategies},
@@ -129,15 +129,12 @@ fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
 
-/// The sample grids of every strategy, of its first seed. Of many strategies the matrices of classes stand collapsed.
+/// The sample grids of every strategy that has any, of its first seed.
 pub(super) fn samples(input: &ReportInput) -> Vec<Value> {
-    let few = !crowd::is_crowd(&input.results);
     let of = |(label, cells): &(String, Vec<&CellResult>)| {
-        let grids = input.grids.get(&(label.clone(), cells[0].seed));
-        let images: Vec<String> = grids.into_iter().flatten().map(|png| data_uri(png)).collect();
-        let has_classes = cells.iter().all(|cell| !cell.readings.class_confusion.is_empty());
-        let is_there = !images.is_empty() || has_classes;
-        is_there.then(|| context! { label => label, seed => cells[0].seed, images => images, open => few })
+        let grids = input.grids.get(&(label.clone(), cells[0].seed)).filter(|grids| !grids.is_empty())?;
+        let images: Vec<String> = grids.iter().map(|png| data_uri(png)).collect();
+        Some(context! { label => label, seed => cells[0].seed, images => images })
     };
     strategies(&input.results).iter().filter_map(of).collect()
 }

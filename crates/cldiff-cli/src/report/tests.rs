@@ -16,7 +16,7 @@ use crate::results::{
     TimestepResult, WithinResult, WithinSummaries, WithinSummary,
 };
 
-pub(super) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
+pub(crate) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
     let fid = |k: usize, j: usize| (j <= k).then_some(10.0 + (k - j.min(k)) as f64 * 30.0);
     let matrix = |f: &dyn Fn(usize, usize) -> Option<f64>| -> Vec<Vec<Option<f64>>> {
         (0..tasks).map(|k| (0..tasks).map(|j| f(k, j)).collect()).collect()
@@ -151,7 +151,7 @@ fn changes(tasks: usize) -> Vec<Vec<ChangeResult>> {
     (0..tasks).map(|k| vec![change.clone(); k]).collect()
 }
 
-pub(super) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
+pub(crate) fn input(cells: Vec<CellResult>, tasks: usize) -> ReportInput {
     let task = |j: usize| TaskInfo {
         name: format!("<script>alert({j})</script>"),
         classes: vec!["a&b".into()],

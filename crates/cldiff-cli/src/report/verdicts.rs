@@ -66,6 +66,14 @@ pub(super) fn blocks(results: &Results) -> Vec<Value> {
     primary.into_iter().chain(others).filter_map(|column| block(results, &column)).collect()
 }
 
+/// Whether any two strategies were tested in any quality.
+pub(super) fn any(results: &Results) -> bool {
+    let tested = |column: &Column| {
+        statistics::competing_pairs_in(results, column).iter().any(|pair| pair.adjusted_p.is_some())
+    };
+    qualities(results).iter().any(tested)
+}
+
 fn block(results: &Results, column: &Column) -> Option<Value> {
     let standings = statistics::standings_in(results, column);
     if standings.is_empty() {

@@ -71,7 +71,7 @@ fn doubt(results: &Results) -> String {
     let most = statistics::most_seeds(results);
     let fewest = competitors(results).iter().map(|(_, cells)| cells.len()).min().unwrap_or(most);
     if most < FEWEST_SEEDS {
-        return few_seeds(most, results.cells.len() == 1);
+        return few_seeds((fewest, most), results.cells.len() == 1);
     }
     let few = if fewest < FEWEST_SEEDS {
         format!(" Strategies with fewer than {FEWEST_SEEDS} seeds have no verdict.")
@@ -97,12 +97,12 @@ fn doubt(results: &Results) -> String {
 }
 
 /// The doubt of runs with fewer seeds than a verdict needs.
-fn few_seeds(most: usize, is_alone: bool) -> String {
+fn few_seeds((fewest, most): (usize, usize), is_alone: bool) -> String {
     let describe = if is_alone { "describe this run" } else { "describe these runs" };
     let seeds = match (most, is_alone) {
         (0 | 1, true) => "One seed".to_owned(),
         (0 | 1, false) => "One seed each".to_owned(),
-        (n, _) => format!("{n} seeds each, fewer than {FEWEST_SEEDS}"),
+        _ => format!("{} seeds each, fewer than {FEWEST_SEEDS}", range_text((fewest.min(most), most))),
     };
     format!(
         "{seeds}: the sentences below {describe} and claim nothing of other seeds; no strategy is ranked or called better \
