@@ -110,7 +110,7 @@ impl Left {
     }
 }
 
-/// Pictures and models below a directory. What else there is holds times, or is gone when a cell is finished.
+/// Pictures and models below a directory. Other files hold times, or are gone when a cell is finished.
 fn collect(dir: &Path, root: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

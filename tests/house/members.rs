@@ -4,7 +4,7 @@
 //! Read are the sources `crates/*/src/**/*.rs`. A file names a member if its code has the member's name, or that of one of
 //! its types, as a whole word. Messages and the help of the command line are code; comments are not, but a link in a doc
 //! comment is. Not read are tests (files `tests.rs`, folders `tests`, items under `#[cfg(test)]`), fixtures and benches.
-//! A folder is one place. What else bears the name without being about the choice is given with its reason below.
+//! A folder is one place. Other uses of the name, which are not about the choice, are listed below with their reasons.
 
 use std::collections::BTreeSet;
 

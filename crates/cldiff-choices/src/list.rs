@@ -96,7 +96,7 @@ impl<K: ?Sized + 'static> List<K> {
         entries.iter().position(|entry| entry.name == name).unwrap_or(entries.len())
     }
 
-    /// Adds a choice for the rest of the process. What was parsed before does not know of it.
+    /// Adds a choice for the rest of the process. A configuration parsed earlier does not know it.
     ///
     /// # Errors
     /// [`ListError::NameTaken`] and [`ListError::BadName`].

@@ -85,8 +85,8 @@ fn trained<B: TrainBackend>(
     process: &GaussianDiffusion,
     device: &B::Device,
 ) -> BTreeMap<String, Vec<f32>> {
-    // Adam divides a gradient by its own size. Those of the keys' biases in attention are zero but for rounding: with the
-    // usual 1e-8, they would be moved as far as the others, in directions that say nothing.
+    // Adam divides a gradient by its own size. The gradients of the keys' biases in attention are zero but for rounding:
+    // with the usual 1e-8, these biases would be moved as far as other parameters, in directions that say nothing.
     let mut optimizer = AdamW::new(AdamWConfig { epsilon: 1e-4, ..AdamWConfig::default() });
     let mut average = Ema::new(EmaConfig::default(), &unet);
     for step in 0..TRAINING_STEPS {

@@ -1,7 +1,7 @@
 //! Random flips and shifts of training images, as pure functions of a key.
 //!
 //! Padding crops (zeros around the image, then a random part of its size) and horizontal flips, as He et al. 2016
-//! (arXiv 1512.03385, section 4.2) train on CIFAR-10. What happens to an image depends on its key alone: not on the
+//! (arXiv 1512.03385, section 4.2) train on CIFAR-10. The change of an image depends on its key alone: not on the
 //! images beside it, nor on threads.
 
 use keyed_random::{Key, Purpose};

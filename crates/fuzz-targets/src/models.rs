@@ -118,7 +118,7 @@ pub fn checkpoint(data: &[u8]) {
                     assert_eq!(again.tensors[name].as_bytes(), tensor.as_bytes(), "{name}");
                 }
             }
-            // An unreadable state is told with its file.
+            // The error of an unreadable state names its file.
             None => assert!(damaged.len() == 1 && damaged[0].to_string().contains("000001")),
         }
     });

@@ -76,7 +76,7 @@ class Run:
 
     @property
     def labels(self) -> list[str]:
-        """What the strategies are called, in the order of the configuration."""
+        """The labels of the strategies, in the order of the configuration."""
         return list(dict.fromkeys(cell["label"] for cell in self.results["cells"]))
 
     @property

@@ -144,7 +144,7 @@ def _listen(stream: IO[str], said: deque[str], display: Display) -> None:
 
 
 def _message(said: Iterable[str]) -> str:
-    """What the program says of its failure: its lines from the last that begins with ``error: ``."""
+    """The error message of the program: its lines from the last that begins with ``error: ``."""
     lines = list(said)
     starts = [i for i, line in enumerate(lines) if line.startswith("error: ")]
     return "\n".join(lines[starts[-1] :]).removeprefix("error: ") if starts else "\n".join(lines)

@@ -3,7 +3,7 @@
 //! this form.
 //!
 //! A perfect model does not have the value 0: with few samples it misses frequencies by chance. Its mean is subtracted, so
-//! that a perfect model has 0 on average at any N, and single values may be below 0. Which mean that is depends on how the
+//! that a perfect model has 0 on average at any N, and single values may be below 0. That mean depends on how the
 //! classes came about:
 //! - Samples of requested classes: a perfect model shows what was asked for, so that there is no chance in it. Its value is
 //!   that of the requested classes, which is 0 or near 0 where they were asked for in the real proportions.

@@ -36,7 +36,7 @@ pub struct EvaluationMatrix {
 }
 
 impl EvaluationMatrix {
-    /// The matrix with row k "after task k" and column j "on task j". What is not finite counts as missing.
+    /// The matrix with row k "after task k" and column j "on task j". A value that is not finite counts as missing.
     ///
     /// # Panics
     /// If it is not square.

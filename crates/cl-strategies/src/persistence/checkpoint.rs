@@ -147,7 +147,7 @@ fn load(dir: &Path) -> Result<State, StrategyError> {
     Ok(State { tensors, values })
 }
 
-/// A file of at most so many bytes.
+/// Reads a file of at most `most` bytes.
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, StrategyError> {
     let fail = |error: std::io::Error| damaged(path.to_owned(), error);
     let length = fs::metadata(path).map_err(fail)?.len();

@@ -1,5 +1,5 @@
 //! GDumb (Prabhu et al. 2020): a buffer that is balanced over the classes seen, and a model that is trained on nothing
-//! else, from scratch, in every experience. What a strategy with a buffer has to beat. Optimiser and moving average start
+//! else, from scratch, in every experience. A baseline for strategies with a buffer. Optimiser and moving average start
 //! anew with each model, whatever `training.ema.at_experience` says. Where a stream removes classes, the buffer loses them.
 
 use cldiff_choices::Describe;

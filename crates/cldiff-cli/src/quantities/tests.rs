@@ -116,7 +116,7 @@ fn a_summary_has_the_direction_of_its_metric_or_its_own() {
     assert_eq!(Better::Neither.of("fid"), None);
 }
 
-/// Older versions compared with joint training on its way. What they wrote has its row, and no column.
+/// Older versions compared with joint training on its way. Their results have a row, and no column.
 #[test]
 fn a_summary_of_older_versions_is_read_and_shown_in_no_table() {
     let mut results = fixture();

@@ -38,7 +38,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
                 let switch = TimestepSwitch::new(noisy, clear, threshold);
                 self.fid_on(task, &switch, process, evaluator, observer, cost)
             };
-            // A conditional model's own samples of the task are measured already, with the same noise. Those of an
+            // A conditional model's own samples of the task are measured already, with the same noise. Samples of an
             // unconditional one are sorted by the classifier among the samples of all tasks, and are others.
             let conditional = self.spec.training.condition_on != ConditionOn::None;
             let ends = if conditional && self.spec.evaluation.metrics.contains(&SampleMetric::FID) {

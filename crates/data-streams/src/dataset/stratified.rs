@@ -152,7 +152,8 @@ mod tests {
         assert_eq!(data.stratified(20, KEY), (0..10).collect::<Vec<_>>());
     }
 
-    /// `configs/smoke.toml`: 16 of the 200 images of a task, whose five classes come in turn. Those at i * 200 / 16 are of two.
+    /// `configs/smoke.toml`: 16 of the 200 images of a task, whose five classes come in turn. The images
+    /// at i * 200 / 16 are of two classes.
     #[test]
     fn the_measured_images_of_the_smallest_configuration_have_all_classes() {
         use crate::{ClassIncremental, StreamBuilder, dataset::glyphs::GlyphsConfig};

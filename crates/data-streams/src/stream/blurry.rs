@@ -6,9 +6,9 @@
 //! else. Disjoint and blurry classes are each dealt out evenly. Of the images of the blurry classes of each experience a
 //! share (M / 100) goes into one pool, whatever their class; the pool is shuffled and dealt out over *all* experiences in
 //! equal parts, the one that an image came from included. The published files are like that: their tasks are equal, and
-//! how many images of a class move varies as it does for a draw without regard to class. What is measured against are the
-//! classes of an experience itself. Deviation: the paper's stream is seen once; here that is [`Online`](super::Online)
-//! around this one.
+//! how many images of a class move varies as it does for a draw without regard to class. The held-out images
+//! of an experience are of its own classes. Deviation: the paper's stream is seen once; here that is
+//! [`Online`](super::Online) around this one.
 //!
 //! ```toml
 //! [stream.blurry]

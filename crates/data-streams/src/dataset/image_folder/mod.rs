@@ -3,7 +3,7 @@
 //! `DIR/train/CLASS/*` and `DIR/test/CLASS/*` (`eval` or `val` will do), or `DIR/CLASS/*`, of which a share is held
 //! out. Classes are in the order of their names. As in torchvision's `ImageFolder`, pictures in directories below a
 //! class's are of the class; other than there, a picture's EXIF orientation is applied, and a file that is left out is
-//! told. Which files are read is the matter of [`files`](crate::files).
+//! told. [`files`](crate::files) decides which files are read.
 //!
 //! ```toml
 //! [data.image_folder]

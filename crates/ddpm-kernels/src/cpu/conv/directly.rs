@@ -25,7 +25,7 @@ struct Place {
     size: (usize, usize),
 }
 
-/// Cuts a phase into tiles of at most so many pixels, of sizes as even as can be.
+/// Cuts a phase into tiles of at most `pixels` pixels, as equal in size as possible.
 fn places(phase: &Phase, step: usize, pixels: usize) -> Vec<Place> {
     let (most_rows, most_columns) = match step {
         1 => ((pixels / phase.columns.max(1)).clamp(1, 3), pixels),

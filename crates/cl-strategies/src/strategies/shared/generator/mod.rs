@@ -1,7 +1,8 @@
 //! Images that a teacher draws instead of stored ones: fresh for every step, or from a pool drawn once an experience.
 //!
-//! Classes are asked for as they occurred in all past experiences. What is trained on the images sees labels dropped as often
-//! as current ones are, so that the branch without labels is rehearsed too; the images themselves are drawn with labels.
+//! Classes are asked for as they occurred in all past experiences. The model that is trained on the images
+//! sees labels dropped as often as current ones are, so that the branch without labels is rehearsed too; the images
+//! themselves are drawn with labels.
 //! Under classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598) the teacher is asked with the label and without.
 //! They are real numbers in [-1, 1], or, quantised, as images of 8 bits are.
 

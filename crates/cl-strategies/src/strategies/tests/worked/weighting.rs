@@ -273,8 +273,8 @@ fn the_bound_takes_the_variances_of_both_or_that_of_the_teacher() {
     }
 }
 
-/// Of an image of one pixel: its noise, its prediction, and the channel of the variance where that is distilled. What goes
-/// through a state is the same.
+/// Of an image of one pixel: its noise, its prediction, and the channel of the variance where that is distilled. A strategy
+/// that was saved and restored has the same values.
 #[test]
 fn stored_channels_of_the_variance_are_counted_and_restored() {
     let mut fixture = Fixture::new().of_timesteps(8);
