@@ -239,7 +239,10 @@ fn a_task_of_a_batch_system_makes_its_share_of_the_cells() {
     whole(&scratch, "one", &[]);
     prepare(&scratch, "run", &[]);
     // Repeated blindly, as the first container of each pod does.
-    prepare(&scratch, "run", &[]);
+    let before = outside_cells(&scratch.path("run"));
+    let again = prepare(&scratch, "run", &[]);
+    assert!(text(&again.stderr).contains("prepared already"), "{}", text(&again.stderr));
+    assert!(before == outside_cells(&scratch.path("run")), "a prepared run was changed");
     let task = |variable: &str, value: &str| {
         let mut command = scratch.command();
         command.args(["run", "--out", "run", "--cell", "auto", "--cells-per-task", "3", "--quiet"]);

@@ -34,8 +34,9 @@ pub(super) fn install() -> Result<(), NotHere> {
             return Err(NotHere("neither Slurm nor apt-get is here".into()));
         }
         let install = "apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge";
-        let installed = Command::new("sh")
-            .args(["-c", install])
+        // Whoever cannot have it soon goes without.
+        let installed = Command::new("timeout")
+            .args(["120", "sh", "-c", install])
             .env("DEBIAN_FRONTEND", "noninteractive")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -161,18 +162,12 @@ impl Cluster {
             daemon.kill()?;
             daemon.wait()?;
         }
-        // Jobs have their node in the environment; the process that started them has it among its arguments.
-        for entry in fs::read_dir("/proc")?.flatten() {
-            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            let has = |file: &str, text: String| {
-                fs::read(entry.path().join(file))
-                    .is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|word| word == text.as_bytes()))
-            };
-            if has("environ", format!("SLURMD_NODENAME={node}")) {
-                Command::new("kill").args(["-9", &process.to_string()]).stderr(Stdio::null()).status()?;
-            }
+        // Jobs have their node in the environment. The process that started them would tell of their end, and dies first.
+        let jobs = processes_with(&format!("SLURMD_NODENAME={node}"))?;
+        let steps =
+            jobs.iter().filter_map(|job| parent(*job)).filter(|parent| is_called(*parent, "slurmstepd"));
+        for process in steps.collect::<Vec<_>>().into_iter().chain(jobs) {
+            Command::new("kill").args(["-9", &process.to_string()]).stderr(Stdio::null()).status()?;
         }
         Ok(())
     }
@@ -205,6 +200,30 @@ impl Cluster {
         };
         Ok((value("JobState=")?, value("Restarts=")?.parse()?))
     }
+}
+
+/// Processes with an entry in their environment.
+fn processes_with(entry: &str) -> Result<Vec<u32>> {
+    let has = |process: &u32| {
+        fs::read(format!("/proc/{process}/environ"))
+            .is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|word| word == entry.as_bytes()))
+    };
+    let all = fs::read_dir("/proc")?.flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(numbers.filter(has).collect())
+}
+
+fn status_line(process: u32, key: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim().to_owned())
+}
+
+fn parent(process: u32) -> Option<u32> {
+    status_line(process, "PPid:")?.parse().ok()
+}
+
+fn is_called(process: u32, name: &str) -> bool {
+    status_line(process, "Name:").is_some_and(|found| found.starts_with(name))
 }
 
 impl Drop for Cluster {

@@ -20,7 +20,7 @@ use toml::Table;
 use super::{
     cell_directory::CellDirectory,
     claim::{Claim, Take},
-    finished_run::{CONFIG, REAL, REFERENCE, RESULTS, config_of, whole_results},
+    finished_run::{CONFIG, REAL, REFERENCE, RESULTS, config_of, reference, whole_results},
     lease::{Lease, Watch},
     machine,
     manifest::{Ending, Manifest, Session, data_hashes},
@@ -185,17 +185,10 @@ impl RunDirectory {
         let Some(root) = args.out.as_ref().filter(|root| args.resume && Manifest::is_in(root)) else {
             return Ok(None);
         };
-        // Whatever is wrong with the run is told where it is taken up.
-        let Ok(manifest) = Manifest::load(root) else { return Ok(None) };
-        let asked_for = [Backend::AUTO, manifest.backend.as_str()].contains(&args.backend.name());
-        let is_this =
-            asked_for && manifest.is_of_this_version() && manifest.data_sha256 == data_hashes(stream);
-        let (true, Ending::Finished, Ok(old)) = (is_this, manifest.last_ending(), config_of(root, &manifest))
-        else {
+        let Some(manifest) = this_run(root, args, config, stream)? else { return Ok(None) };
+        if manifest.last_ending() != Ending::Finished {
             return Ok(None);
-        };
-        let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
-        check_same(root, &old, &text)?;
+        }
         let Ok(Some(results)) = whole_results(root, &manifest) else { return Ok(None) };
         let is_done = |cell: &CellSpec| {
             let (label, seed) = (cell.strategy.label(), cell.seed);
@@ -204,6 +197,26 @@ impl RunDirectory {
         };
         let all = config.cells().iter().all(is_done);
         Ok(all.then(|| (root.clone(), results)))
+    }
+
+    /// Whether the run is there with all that its cells share: nothing is left to prepare then.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] if it is one of other settings.
+    pub fn is_prepared(
+        args: &RunArgs,
+        config: &Config,
+        stream: &Stream,
+        place: &Place,
+    ) -> Result<bool, Failure> {
+        let root = &place.root;
+        if !Manifest::is_in(root) || this_run(root, args, config, stream)?.is_none() {
+            return Ok(false);
+        }
+        let directory = Self::of(root);
+        let has_reference = reference(root).is_ok_and(|reference| reference.is_some());
+        let has_state = directory.prepared().newest().0.is_some();
+        Ok(has_reference && has_state && directory.real_images().exists())
     }
 
     /// Writes what all cells are measured against, from which a report can be made before the run ends.
@@ -325,6 +338,26 @@ impl RunDirectory {
         manifest.end_session(session, how);
         Ok(manifest.save(&self.root)?)
     }
+}
+
+/// The manifest of a run, if it is the one of these arguments and images, made by this version. Whatever else is wrong with it is
+/// told where it is taken up.
+///
+/// # Errors
+/// [`Failure::Mistake`] if it is one of other settings.
+fn this_run(
+    root: &Path,
+    args: &RunArgs,
+    config: &Config,
+    stream: &Stream,
+) -> Result<Option<Manifest>, Failure> {
+    let Ok(manifest) = Manifest::load(root) else { return Ok(None) };
+    let asked_for = [Backend::AUTO, manifest.backend.as_str()].contains(&args.backend.name());
+    let is_this = asked_for && manifest.is_of_this_version() && manifest.data_sha256 == data_hashes(stream);
+    let (true, Ok(old)) = (is_this, config_of(root, &manifest)) else { return Ok(None) };
+    let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
+    check_same(root, &old, &text)?;
+    Ok(Some(manifest))
 }
 
 /// Whether there is a sign that another process of a run goes on.

@@ -36,6 +36,13 @@ pub(super) fn alone(args: &RunArgs) -> Result<(), Failure> {
     let slow = progress.say_if_slow(format!("{}; the data are read first", opening::cells(&loaded.config)));
     let stream = build_stream(&loaded, args)?;
     loaded.resolve(&stream)?;
+    let cells = loaded.config.cells().len();
+    let told = format!("cells 0 to {} are made by cldiff run --out {root} --cell I", cells - 1);
+    if RunDirectory::is_prepared(args, &loaded.config, &stream, &place)? {
+        drop(slow);
+        progress.say(&format!("prepared already: {told}"));
+        return Ok(());
+    }
     let engines = open_all(args, loaded.config.precision)?;
     let config = &loaded.config;
     let manifest = |text: &str| Manifest::new(config, text, &stream, &engines);
@@ -50,8 +57,7 @@ pub(super) fn alone(args: &RunArgs) -> Result<(), Failure> {
         directory.leave(&failure);
         return Err(failure);
     }
-    let cells = config.cells().len();
-    progress.say(&format!("prepared: cells 0 to {} are made by cldiff run --out {root} --cell I", cells - 1));
+    progress.say(&format!("prepared: {told}"));
     progress.finish();
     Ok(())
 }

@@ -7,8 +7,10 @@ use std::{
 
 use crate::files::run_directory::SLURM;
 
-/// A script that requeued itself so often makes no way.
+/// A task that was put back so often makes no way.
 const MOST_RESTARTS: usize = 1000;
+/// One whose program is killed each time, for lack of memory for example, is given up sooner.
+const MOST_DEATHS: usize = 3;
 
 /// A job of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,12 +128,14 @@ impl Scripts {
              trap 'kill -TERM \"$program\" 2>/dev/null' TERM USR1 INT\n\
              exec_program &\n\
              program=$!\n\
+             # A signal ends the wait, not the program; waiting again for what has ended gives its status again.\n\
+             wait \"$program\"\n\
+             while kill -0 \"$program\" 2>/dev/null; do wait \"$program\"; done\n\
              wait \"$program\"; status=$?\n\
-             # A signal ends the wait, not the program.\n\
-             while kill -0 \"$program\" 2>/dev/null; do wait \"$program\"; status=$?; done\n\
              task=\"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\"\n\
+             case \"$status\" in 130) most={MOST_RESTARTS} ;; 137) most={MOST_DEATHS} ;; *) most=0 ;; esac\n\
              # A task that was cancelled is not running any more, and stays away.\n\
-             if [ \"$status\" -eq 130 ] && [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt {MOST_RESTARTS} ] &&\n  \
+             if [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt \"$most\" ] &&\n  \
              [ \"$(squeue --noheader --jobs=\"$task\" --format=%T)\" = RUNNING ]; then\n  \
              scontrol requeue \"$task\"\n\
              fi\n\
