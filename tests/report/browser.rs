@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Far more than a page takes on a slow machine beside other work.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The script of the copy. It enlarges the first sample last, so that the dialog is in no other measurement.
 const SCRIPT: &str = r##"<script>

@@ -51,9 +51,8 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("$<$"),
             '>' => out.push_str("$>$"),
             '|' => out.push_str("$|$"),
-            '"' => out.push_str("''"),
             '“' => out.push_str("``"),
-            '”' => out.push_str("''"),
+            '"' | '”' => out.push_str("''"),
             '±' => out.push_str("$\\pm$"),
             '×' => out.push_str("$\\times$"),
             '−' => out.push_str("$-$"),
@@ -65,7 +64,7 @@ fn escaped(text: &str) -> String {
             '–' => out.push_str("--"),
             '\n' => out.push(' '),
             c => match "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|power| power == c) {
-                Some(power) => out.push_str(&format!("$^{power}$")),
+                Some(power) => out.extend(["$^", &power.to_string(), "$"]),
                 None => out.push(c),
             },
         }
