@@ -287,18 +287,28 @@ fn the_second_process_is_refused_and_the_first_goes_on() {
     let long = [&FEW[..], &["run", "--set", "training.steps_per_experience=100000"]].concat();
     let mut first = scratch.command().args(&long).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
-    while !scratch.path("run/manifest.json").exists() && start.elapsed() < Duration::from_mins(1) {
+    // It is at work on its first cell.
+    let cell = scratch.path("run/cells/finetune-0");
+    while !cell.join("metrics.jsonl").exists() && start.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let second = scratch.cldiff(&[&long[..], &["--resume"]].concat());
+    let second = scratch.cldiff(&["run", "--out", "run", "--cell", "0"]);
+    let third = scratch.cldiff(&long);
     let going_on = first.try_wait().unwrap().is_none();
     first.kill().unwrap();
     first.wait().unwrap();
     let message = text(&second.stderr);
     assert!(going_on, "the first was disturbed");
-    assert_eq!(second.status.code(), Some(2), "{message}");
-    assert!(message.contains(&format!("process {}", first.id())), "{message}");
-    // Its lock is stale now.
+    // The other process may die: a retry makes sense.
+    assert_eq!(second.status.code(), Some(1), "{message}");
+    let told = format!("finetune (seed 0): process {} on ", first.id());
+    assert!(message.contains(&told) && message.contains("is making this cell"), "{message}");
+    // A new run in its directory does not.
+    let message = text(&third.stderr);
+    assert_eq!(third.status.code(), Some(2), "{message}");
+    assert!(message.contains("holds another run"), "{message}");
+    // Its lease is stale now.
+    assert!(cell.join("lease.json").exists());
     let manifest = json(&scratch.path("run/manifest.json"));
     assert_eq!(manifest["sessions"][0]["how"], "running");
 }

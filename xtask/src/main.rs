@@ -1,5 +1,5 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fault-test`, `fuzz`,
-//! `mutants`, `man`, `gpu-check`, `dist` and `wheel`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fault-test`, `slurm-test`,
+//! `fuzz`, `mutants`, `man`, `gpu-check`, `dist` and `wheel`.
 
 mod bench;
 mod build;
@@ -14,6 +14,7 @@ mod mutants;
 mod order;
 mod profile;
 mod sanitize;
+mod slurm_test;
 mod validate;
 mod wheel;
 
@@ -42,6 +43,8 @@ enum Command {
     KillTest(kill_test::KillTestArgs),
     /// A small benchmark under the schedules of faults of 1,000 seeds, that reports nothing wrong and comes to its end
     FaultTest(fault_test::FaultTestArgs),
+    /// A run on a real Slurm of this machine: preempted, at its time limit, with a dying node; the results are an ordinary run's
+    SlurmTest(slurm_test::SlurmTestArgs),
     /// The parsers against inputs that a fuzzer makes
     Fuzz(fuzz::FuzzArgs),
     /// Small changes to the code, drawn with a seed, that the tests should notice; by cargo-mutants
@@ -64,6 +67,7 @@ fn main() -> anyhow::Result<()> {
         Command::GpuCheck(args) => gpu_check::run(&args),
         Command::KillTest(args) => kill_test::run(&args),
         Command::FaultTest(args) => fault_test::run(&args),
+        Command::SlurmTest(args) => slurm_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutants(args) => mutants::run(&args),
         Command::Man(args) => man::run(&args),

@@ -5,11 +5,12 @@ use std::path::Path;
 use data_streams::Stream;
 
 use crate::{
-    args::SettingArgs,
+    args::{CellsArg, SettingArgs},
     config,
     failure::Failure,
     files::{
         cell_directory::{CellDirectory, EventLog},
+        lease,
         manifest::Manifest,
     },
     metric::set::{Content, Set},
@@ -65,6 +66,20 @@ pub fn add_event(log: &Path) -> Result<String, String> {
     let mut log = EventLog::open(log).map_err(|error| error.to_string())?;
     log.add(&event).map_err(|error| error.to_string())?;
     Ok(event.to_string())
+}
+
+/// The text of a `lease.json`, as it would be written again; none if it is no lease.
+pub fn lease(text: &str) -> Option<String> {
+    lease::parse(text).and_then(|lease| serde_json::to_string_pretty(&lease).ok())
+}
+
+/// The cells that `--cell` asks for, of so many.
+///
+/// # Errors
+/// The message that the program would print.
+pub fn cells(text: &str, of: usize, per_task: usize, task: Option<&str>) -> Result<Vec<usize>, String> {
+    let asked: CellsArg = text.parse()?;
+    asked.chosen(of, per_task, |_| task.map(str::to_owned)).map(|chosen| chosen.0)
 }
 
 fn message(failure: &Failure) -> String {

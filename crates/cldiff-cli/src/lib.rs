@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod cells;
 mod config;
 mod data;
 mod doctor;
@@ -22,6 +23,8 @@ pub mod results;
 #[cfg(test)]
 mod rooms;
 mod run;
+mod status;
+mod submit;
 mod threads;
 mod ui;
 mod weights;
@@ -31,7 +34,7 @@ use std::{io::IsTerminal, process::ExitCode, time::Instant};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    args::{Cli, Command, ConfigCommand},
+    args::{Cli, Command, ConfigCommand, SubmitCommand},
     ui::{download, failure, failure::Failure, panics, progress::AboveBar},
 };
 
@@ -97,6 +100,11 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         Some(Command::Config(ConfigCommand::Show(args))) => config::commands::show(&args),
         Some(Command::Config(ConfigCommand::Schema)) => config::commands::schema(),
         Some(Command::Report(args)) => report::command::report(&args),
+        Some(Command::Cells(args)) => cells::cells(args),
+        Some(Command::Prepare(args)) => run::prepare(args),
+        Some(Command::Merge(args)) => run::merge(&args),
+        Some(Command::Status(args)) => status::status(&args),
+        Some(Command::Submit(SubmitCommand::Slurm(args))) => submit::slurm(args),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man { dir }) => manual::pages(&dir),
     }

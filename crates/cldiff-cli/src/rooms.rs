@@ -6,8 +6,9 @@ use std::{
 };
 
 /// The modules of the subcommands.
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 14] = [
     "bench",
+    "cells",
     "config::commands",
     "data",
     "doctor",
@@ -17,6 +18,8 @@ const SUBCOMMANDS: [&str; 11] = [
     "metric",
     "report::command",
     "run",
+    "status",
+    "submit",
     "weights",
 ];
 

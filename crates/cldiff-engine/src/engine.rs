@@ -41,15 +41,17 @@ pub trait Engine: Send + Sync {
     /// For options of the network that are out of range.
     fn time_of_a_pass(&self, spec: &CellSpec, stream: &Stream) -> Result<Option<Duration>, EngineError>;
 
-    /// Makes what all cells are measured against: features of real images and the metrics' floors.
+    /// Makes what all cells are measured against: features of real images and the metrics' floors; or takes up what an
+    /// earlier process has made.
     ///
     /// # Errors
-    /// [`EngineError::Metric`] for data that the metrics cannot work with.
+    /// [`EngineError::Metric`] for data that the metrics cannot work with; [`EngineError::Strategy`] for a state of other
+    /// images, metrics or another classifier.
     fn prepare(
         &self,
         stream: &Stream,
         evaluation: &EvaluationConfig,
-        cache: Option<&Path>,
+        shared: Shared<'_>,
     ) -> Result<Reference, EngineError>;
 
     /// What gives images features, apart from any run.
@@ -119,6 +121,17 @@ pub trait Engine: Send + Sync {
         state: Option<State>,
         observer: &mut dyn CellObserver,
     ) -> Result<CellOutcome, EngineError>;
+}
+
+/// What [`Engine::prepare`] need not make anew.
+#[derive(Debug, Default)]
+pub struct Shared<'a> {
+    /// The user's directory of trained classifiers.
+    pub cache: Option<&'a Path>,
+    /// The run's, which goes before it.
+    pub own: Option<&'a Path>,
+    /// What [`Reference::state`] gave in an earlier process.
+    pub state: Option<State>,
 }
 
 /// What [`Engine::probe`] gives.

@@ -15,6 +15,7 @@ use cl_metrics::sample::{
 };
 use data_streams::{ImageDataset, Stream};
 use ddpm_core::noise::{Key, Purpose};
+use serde::{Deserialize, Serialize};
 
 use crate::{EngineError, EvaluationConfig, Reference, reference::Known};
 
@@ -25,7 +26,7 @@ type Row<T> = Vec<Option<T>>;
 
 /// Metrics of training images in place of samples. A key is the name of a metric, for the value on each task, or the name
 /// and `_pooled`, for the value over the tasks 0 to k.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Floors {
     /// The values.
     pub values: BTreeMap<String, Row<f64>>,

@@ -38,7 +38,7 @@ pub use ddpm_core::ProcessConfig;
 pub use ddpm_core::sampler::SamplerConfig;
 pub use engine::{
     CellObserver, CellOutcome, Engine, Evaluation, MakeState, Measured, Moment, Phase, Probe, SaveModel,
-    TaskValues, Tick, Workload,
+    Shared, TaskValues, Tick, Workload,
 };
 pub use error::{Asked, EngineError};
 pub use everywhere::{EveryFeatures, EveryNetwork, EverySampler, EveryStrategy, add_sampler};

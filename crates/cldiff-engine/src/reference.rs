@@ -1,10 +1,9 @@
 //! The reference that every cell is measured against, made once a run: the feature extractors, real images with all that metrics want
 //! to know of them, and the floor of each metric.
 
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+mod kept;
+
+use std::sync::{Mutex, PoisonError};
 
 use cl_metrics::{
     MetricError,
@@ -18,13 +17,15 @@ use data_streams::{DatasetPair, ImageDataset, Stream};
 use ddpm_kernels::Precision;
 
 use crate::{
-    EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, Floors, everywhere::Home,
+    EngineError, EvaluationConfig, ExtractorContext, FeaturesConfig, Floors, Shared, everywhere::Home,
     training_images::TrainingImages,
 };
 
 /// The features of the eval split of each task, and what extracts more of them.
 #[derive(Debug)]
 pub struct Reference {
+    /// Names its weights.
+    classifier_name: String,
     classifier: Extractor,
     /// In place of the classifier's.
     features: Option<Extractor>,
@@ -62,6 +63,13 @@ pub(crate) struct RealTask {
     pub(crate) gaussian: Option<Gaussian>,
 }
 
+impl RealTask {
+    fn new(eval: &ImageDataset, known: Known) -> Self {
+        let gaussian = Moments::of(&known.described.features).gaussian().ok();
+        Self { eval: eval.clone(), known, gaussian }
+    }
+}
+
 /// Images with all that is known of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
@@ -94,15 +102,20 @@ const NO_CLASSES: MetricError = MetricError::NotKnown { need: Need::ClassProbabi
 pub(crate) fn prepare<B: Home>(
     stream: &Stream,
     evaluation: &EvaluationConfig,
-    cache: Option<&Path>,
+    shared: Shared<'_>,
     device: &B::Device,
 ) -> Result<Reference, EngineError> {
     let data = DatasetPair { train: stream.all_train(), eval: stream.all_eval() };
-    let context = ExtractorContext { classifier: &evaluation.classifier, data: Some(&data), cache };
+    let Shared { cache, own, state } = shared;
+    let context = ExtractorContext { classifier: &evaluation.classifier, data: Some(&data), cache, own };
     let build = |features: &FeaturesConfig| B::features(&**features).build(&context, device);
     let others = Some(&evaluation.features).filter(|features| !features.is_classifier());
     let features = others.map(build).transpose()?;
-    Reference::new(build(&FeaturesConfig::default())?, features, stream, evaluation)
+    let classifier = build(&FeaturesConfig::default())?;
+    match state {
+        Some(state) => Reference::taken_up(classifier, features, stream, evaluation, state),
+        None => Reference::new(classifier, features, stream, evaluation),
+    }
 }
 
 impl Reference {
@@ -113,27 +126,40 @@ impl Reference {
         stream: &Stream,
         evaluation: &EvaluationConfig,
     ) -> Result<Self, EngineError> {
-        let summary = ReferenceSummary {
-            features: features.as_ref().unwrap_or(&classifier).name(),
-            floors: Floors::default(),
-            judge_confusion: Vec::new(),
-            judge: Judge { accuracy: 0.0, n: 0 },
-        };
-        let (classifier, features) = (Extractor::new(classifier), features.map(Extractor::new));
-        let classes_in_domains = stream.shares_classes_across_domains();
-        let training = TrainingImages::of(stream, &evaluation.metrics);
-        let mut reference =
-            Self { classifier, features, tasks: Vec::new(), training, classes_in_domains, summary };
+        let mut reference = Self::without_images(classifier, features, stream, evaluation);
         for experience in stream.experiences() {
             let known = reference.describe(&experience.eval)?;
-            let gaussian = Moments::of(&known.described.features).gaussian().ok();
-            reference.tasks.push(RealTask { eval: experience.eval.clone(), known, gaussian });
+            reference.tasks.push(RealTask::new(&experience.eval, known));
         }
         let known: Vec<&Known> = reference.tasks.iter().map(|task| &task.known).collect();
         reference.summary.judge = Judge::of(known.iter().map(|known| (&known.judged, &known.labels[..])));
         reference.summary.judge_confusion = reference.confusion(stream.class_names().len());
         reference.summary.floors = Floors::new(&reference, stream, evaluation)?;
         Ok(reference)
+    }
+
+    /// The extractors, before they have described anything.
+    fn without_images(
+        classifier: Box<dyn FeatureExtractor>,
+        features: Option<Box<dyn FeatureExtractor>>,
+        stream: &Stream,
+        evaluation: &EvaluationConfig,
+    ) -> Self {
+        let summary = ReferenceSummary {
+            features: features.as_ref().unwrap_or(&classifier).name(),
+            floors: Floors::default(),
+            judge_confusion: Vec::new(),
+            judge: Judge { accuracy: 0.0, n: 0 },
+        };
+        Self {
+            classifier_name: classifier.name(),
+            classifier: Extractor::new(classifier),
+            features: features.map(Extractor::new),
+            tasks: Vec::new(),
+            training: TrainingImages::of(stream, &evaluation.metrics),
+            classes_in_domains: stream.shares_classes_across_domains(),
+            summary,
+        }
     }
 
     /// Gives the reference as a report shows it.

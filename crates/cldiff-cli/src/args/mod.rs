@@ -6,13 +6,17 @@ use clap::{Args, Parser, Subcommand};
 use cldiff_engine::{PrecisionConfig, ReferenceWorkload};
 
 pub use self::{
+    cells::{CellsArg, Chosen},
     chosen::{BackendArg, FeaturesArg, SamplerArg},
+    cluster::{CellsArgs, MergeArgs, PrepareArgs, SlurmArgs, StatusArgs, SubmitCommand},
     parse::{command, parse},
-    setting::SettingArgs,
+    setting::{NamedSettingArgs, SettingArgs},
 };
 pub use crate::metric::args::MetricCommand;
 
+mod cells;
 mod chosen;
+mod cluster;
 mod parse;
 mod setting;
 
@@ -78,6 +82,17 @@ pub enum Command {
     Config(ConfigCommand),
     /// Show and write the results of runs, at any moment of their life; compare runs of different settings.
     Report(ReportArgs),
+    /// List the cells of a benchmark in their order: every strategy with every seed.
+    Cells(CellsArgs),
+    /// Make what all cells of a run share, once: configuration, classifier, features of real images, floors.
+    Prepare(PrepareArgs),
+    /// Make results and report of the cells that are there, and name those that are missing.
+    Merge(MergeArgs),
+    /// Show which cells of a run are done, running, failed or waiting.
+    Status(StatusArgs),
+    /// Hand a benchmark to a batch system.
+    #[command(subcommand)]
+    Submit(SubmitCommand),
     /// Print a shell's completions.
     Completions {
         /// The shell
@@ -361,6 +376,13 @@ pub struct RunArgs {
     /// Go on with the run in --out: finished cells are kept, and a run that is not there is started
     #[arg(long)]
     pub resume: bool,
+    /// Only these cells of the run that `cldiff prepare` made in --out, counted from 0 as `cldiff cells` lists them: 3, 0-4,
+    /// 1,7; auto: by SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX
+    #[arg(long, value_name = "I", requires = "out", conflicts_with_all = ["config", "precision", "strategy", "seeds", "overrides", "sweeps"])]
+    pub cell: Option<CellsArg>,
+    /// With --cell auto: the cells that one task makes, one after another or by --jobs
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "cell")]
+    pub cells_per_task: usize,
     /// Write event files for TensorBoard too: tensorboard --logdir DIR/cells
     #[arg(long)]
     pub tensorboard: bool,

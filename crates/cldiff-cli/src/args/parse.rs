@@ -12,7 +12,10 @@ use crate::ui::width::{of_stderr, of_stdout, wrap};
 
 /// The subcommands that compute nothing: `--threads` is accepted, since it may stand with any command, and is not in their
 /// help.
-const COMPUTE_NOTHING: [&[&str]; 8] = [
+const COMPUTE_NOTHING: [&[&str]; 11] = [
+    &["cells"],
+    &["merge"],
+    &["status"],
     &["list"],
     &["report"],
     &["weights"],

@@ -12,6 +12,25 @@ pub struct SettingArgs {
     /// The configuration: a file, or `default` or `smoke`, which are built in
     #[arg(long, value_name = "FILE", default_value = "default")]
     pub config: PathBuf,
+    /// Other values than the file's.
+    #[command(flatten)]
+    pub changes: ChangeArgs,
+}
+
+/// The same, where the configuration is named without an option.
+#[derive(Debug, Clone, Args)]
+pub struct NamedSettingArgs {
+    /// The configuration: a file, or `default` or `smoke`, which are built in
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+    /// Other values than the file's.
+    #[command(flatten)]
+    pub changes: ChangeArgs,
+}
+
+/// Other values than a configuration file's, and where the data are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChangeArgs {
     /// Number format of the inputs of matrix products, instead of the configuration's `precision`
     #[arg(long, value_enum)]
     pub precision: Option<PrecisionArg>,
@@ -36,14 +55,12 @@ pub struct SettingArgs {
 impl SettingArgs {
     /// A configuration file as it is.
     pub fn of_config(file: &Path) -> Self {
-        Self {
-            config: file.to_owned(),
-            precision: None,
-            strategy: Vec::new(),
-            seeds: Vec::new(),
-            overrides: Vec::new(),
-            data_dir: None,
-            swept: Vec::new(),
-        }
+        Self { config: file.to_owned(), changes: ChangeArgs::default() }
+    }
+}
+
+impl From<NamedSettingArgs> for SettingArgs {
+    fn from(NamedSettingArgs { config, changes }: NamedSettingArgs) -> Self {
+        Self { config, changes }
     }
 }

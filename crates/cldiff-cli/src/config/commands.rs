@@ -51,7 +51,8 @@ pub fn check(files: &[PathBuf], data_dir: Option<&Path>) -> Result<(), Failure> 
 /// [`Failure::Mistake`] for what is not right, and for data that are not there.
 pub fn show(args: &SettingArgs) -> Result<(), Failure> {
     let mut loaded = load(args)?;
-    let stream = loaded.stream(args.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))?;
+    let stream =
+        loaded.stream(args.changes.data_dir.as_deref()).map_err(|error| loaded.data_mistake(&error))?;
     loaded.resolve(&stream)?;
     print!("{}", toml::to_string_pretty(&loaded.config).map_err(|e| Failure::Other(e.into()))?);
     Ok(())

@@ -104,17 +104,17 @@ pub fn load(args: &SettingArgs) -> Result<Loaded, Failure> {
     let in_file = from_file.strategy.len();
     let (mut config, overridden) = assigned(from_file, &mut table, args)?;
     let model_keys = model_keys(&config.model, &table);
-    if let Some(precision) = args.precision {
+    if let Some(precision) = args.changes.precision {
         config.precision = precision.into();
     }
     let mut options = Vec::new();
-    if !args.seeds.is_empty() {
-        config.seeds.clone_from(&args.seeds);
+    if !args.changes.seeds.is_empty() {
+        config.seeds.clone_from(&args.changes.seeds);
         options.push(("seeds", "--seeds"));
     }
     let mut places: Vec<usize> = (0..config.strategy.len()).collect();
-    if !args.strategy.is_empty() {
-        (places, config.strategy) = chosen(&config.strategy, &args.strategy)?.into_iter().unzip();
+    if !args.changes.strategy.is_empty() {
+        (places, config.strategy) = chosen(&config.strategy, &args.changes.strategy)?.into_iter().unzip();
     }
     let loaded = Loaded { config, model_keys, places, in_file, table, name, text, overridden, options };
     match too_large(&loaded.table) {
@@ -130,10 +130,10 @@ fn assigned(
     table: &mut Table,
     args: &SettingArgs,
 ) -> Result<(Config, Vec<Assignment>), Failure> {
-    add_strategies(table, &args.strategy);
+    add_strategies(table, &args.changes.strategy);
     let file = table.clone();
-    let set = args.overrides.iter().map(|text| ("--set", text));
-    let all = set.chain(args.swept.iter().map(|text| ("--sweep", text)));
+    let set = args.changes.overrides.iter().map(|text| ("--set", text));
+    let all = set.chain(args.changes.swept.iter().map(|text| ("--sweep", text)));
     let mut overridden = Vec::new();
     for (option, text) in all {
         overridden.push(Assignment::make(table, option, text)?);
@@ -287,7 +287,8 @@ mod tests {
             "strategy.replay-0.1.replay.rehearsal_coefficient=0.25",
             "strategy.replay-1.replay.batch_size=3",
         ];
-        let loaded = of_smoke(|args| args.overrides = assignments.map(str::to_owned).to_vec()).unwrap();
+        let loaded =
+            of_smoke(|args| args.changes.overrides = assignments.map(str::to_owned).to_vec()).unwrap();
         assert_eq!(options(&loaded, "replay-0.1")["replay"]["rehearsal_coefficient"], Value::from(0.25));
         assert_eq!(options(&loaded, "replay-1")["replay"]["rehearsal_coefficient"], Value::from(1.0));
         assert_eq!(options(&loaded, "replay-1")["replay"]["batch_size"], Value::from(3));
@@ -296,8 +297,8 @@ mod tests {
     #[test]
     fn set_reaches_into_a_strategy_that_the_command_line_adds() {
         let loaded = of_smoke(|args| {
-            args.strategy = vec!["ewc".into(), "finetune".into()];
-            args.overrides = vec!["strategy.ewc.ewc.lambda=7.0".into()];
+            args.changes.strategy = vec!["ewc".into(), "finetune".into()];
+            args.changes.overrides = vec!["strategy.ewc.ewc.lambda=7.0".into()];
         });
         let loaded = loaded.unwrap();
         assert_eq!(loaded.config.strategy.len(), 2);
@@ -307,7 +308,9 @@ mod tests {
     #[test]
     fn a_mistake_in_an_assignment_is_told_with_its_key_and_no_other() {
         let with = |assignments: &[&str]| {
-            message(of_smoke(|args| args.overrides = assignments.iter().map(ToString::to_string).collect()))
+            message(of_smoke(|args| {
+                args.changes.overrides = assignments.iter().map(ToString::to_string).collect()
+            }))
         };
         let told = with(&["strategy.replay-2.replay.batch_size=1"]);
         assert!(told.starts_with("--set strategy.replay-2.replay.batch_size=1: "), "{told}");
@@ -316,7 +319,7 @@ mod tests {
         let told = with(&["training.batch_size=4", "strategy.replay-1.replay.rehearsal=1"]);
         assert!(told.starts_with("--set strategy.replay-1.replay.rehearsal=1: "), "{told}");
         assert!(!told.contains("batch_size=4"), "{told}");
-        let told = message(of_smoke(|args| args.swept = vec!["training.batch_size=many".into()]));
+        let told = message(of_smoke(|args| args.changes.swept = vec!["training.batch_size=many".into()]));
         assert!(told.starts_with("--sweep training.batch_size=many: "), "{told}");
     }
 
@@ -324,18 +327,19 @@ mod tests {
     #[test]
     fn a_value_out_of_range_is_told_with_the_label() {
         let typed = "strategy.replay-1.replay.buffer.class_balanced.per_class";
-        let mut loaded = of_smoke(|args| args.overrides = vec![format!("{typed}=0")]).unwrap();
+        let mut loaded = of_smoke(|args| args.changes.overrides = vec![format!("{typed}=0")]).unwrap();
         let Err(Failure::Mistake(told)) = loaded.check_without_data() else { panic!("it was accepted") };
         assert!(told.starts_with(&format!("--set {typed}: ")), "{told}");
         let mut loaded = of_smoke(|args| {
-            args.strategy = vec!["ewc".into()];
-            args.overrides = vec!["strategy.ewc.ewc.lambda=-1.0".into()];
+            args.changes.strategy = vec!["ewc".into()];
+            args.changes.overrides = vec!["strategy.ewc.ewc.lambda=-1.0".into()];
         });
         let Err(Failure::Mistake(told)) = loaded.as_mut().unwrap().check_without_data() else {
             panic!("it was accepted")
         };
         assert!(told.starts_with("--set strategy.ewc.ewc.lambda: "), "{told}");
-        let mut loaded = of_smoke(|args| args.overrides = vec!["training.batch_size=0".into()]).unwrap();
+        let mut loaded =
+            of_smoke(|args| args.changes.overrides = vec!["training.batch_size=0".into()]).unwrap();
         let Err(Failure::Mistake(told)) = loaded.check_without_data() else { panic!("it was accepted") };
         assert!(told.starts_with("--set training.batch_size: "), "{told}");
     }

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Result;
@@ -15,7 +15,10 @@ use cldiff_engine::{EngineError, SaveModel};
 use serde::{Deserialize, Serialize};
 
 pub use super::events::EventLog;
-use super::events::last_event;
+use super::{
+    events::last_event,
+    lease::{self, Lease},
+};
 use crate::results::CellResult;
 
 /// The schema of `status.json`.
@@ -43,6 +46,23 @@ struct StatusFile {
 enum Status {
     Finished { result_sha256: String },
     Failed { reason: String },
+}
+
+/// The process that has a cell.
+#[derive(Debug)]
+pub struct Owner {
+    /// Its lease.
+    pub lease: Lease,
+    /// The time since its last sign of life, by this machine's clock.
+    pub heard: Duration,
+    lives: Option<bool>,
+}
+
+impl Owner {
+    /// Whether it is known to live, or was heard of lately.
+    pub fn lives(&self) -> bool {
+        self.lives.unwrap_or(self.heard < self.lease.silence())
+    }
 }
 
 impl CellDirectory {
@@ -121,6 +141,26 @@ impl CellDirectory {
     /// Why the cell failed, if that is how it ended last.
     pub fn failed(&self) -> Option<String> {
         if let Status::Failed { reason } = self.status()? { Some(reason) } else { None }
+    }
+
+    /// When the cell failed, if that is how it ended last.
+    pub fn failed_at(&self) -> Option<SystemTime> {
+        self.failed()?;
+        fs::metadata(self.root.join(STATUS)).ok()?.modified().ok()
+    }
+
+    /// How far a cell is that has neither a result nor failed, of so many tasks, in a line.
+    pub fn told(&self, label: &str, seed: u64, tasks: usize) -> String {
+        let Some(progress) = self.progress(tasks) else { return format!("{label} (seed {seed}): not begun") };
+        let word = if self.owner().is_some_and(|owner| owner.lives()) { "under way" } else { "interrupted" };
+        format!("{label} (seed {seed}): {word}, {progress}")
+    }
+
+    /// The process that makes the cell, or that died over it.
+    pub fn owner(&self) -> Option<Owner> {
+        let lease = Lease::read(&self.root)?;
+        let heard = lease::age(&self.root)?;
+        Some(Owner { lives: lease.owner_lives(), lease, heard })
     }
 
     /// How far the cell has come that is neither finished nor failed, of so many tasks; none if it has not begun.

@@ -1,7 +1,7 @@
 //! `metrics.jsonl`: what happens in a cell as it happens, a JSON object a line. It only ever grows, over all sessions.
 //!
 //! The first line of a session is `begun`, with the schema, or `resumed`, with the experience and its steps that are
-//! done: what an earlier session did beyond that point was done again.
+//! done: what an earlier session did beyond that point was done again. Both have the host and the number of the process.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,6 +11,8 @@ use std::{
 
 use cl_strategies::durable::{append, named};
 use serde_json::{Value, json};
+
+use super::machine;
 
 /// The schema of the lines.
 const SCHEMA: u32 = 1;
@@ -66,7 +68,17 @@ impl EventLog {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn begun(&mut self) -> io::Result<()> {
-        self.add(&json!({"event": "begun", "schema": SCHEMA}))
+        let (host, process) = (machine::host(), std::process::id());
+        self.add(&json!({"event": "begun", "schema": SCHEMA, "host": host, "process": process}))
+    }
+
+    /// Notes that the cell goes on in a task, so many steps of which are done.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn resumed(&mut self, task: usize, steps: usize) -> io::Result<()> {
+        let (host, process) = (machine::host(), std::process::id());
+        self.add(&json!({"event": "resumed", "task": task, "step": steps, "host": host, "process": process}))
     }
 
     /// Adds a line.

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +16,7 @@ use toml::{Table, Value};
 
 use super::{
     cell_directory::CellDirectory,
+    late,
     manifest::{Ending, Manifest},
 };
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
     results::{FailedCell, Results, SCHEMA, StreamInfo},
 };
 
-pub(super) const CONFIG: &str = "config.toml";
+pub const CONFIG: &str = "config.toml";
 pub(super) const RESULTS: &str = "results.json";
 pub(super) const REFERENCE: &str = "reference.json";
 pub(super) const REAL: &str = "real.png";
@@ -51,6 +53,47 @@ pub struct FinishedRun {
 /// The resolved configuration of a run.
 pub(super) fn config_of(root: &Path, manifest: &Manifest) -> Result<String> {
     unchanged(&root.join(CONFIG), &manifest.config_sha256)
+}
+
+/// The resolved configuration of a run, found to be as it was written.
+///
+/// # Errors
+/// If the directory holds no run, or one that was changed since it was written.
+pub fn config(root: &Path) -> Result<String> {
+    config_of(root, &manifest(root)?)
+}
+
+fn manifest(root: &Path) -> Result<Manifest> {
+    if !Manifest::is_in(root) {
+        bail!("{} holds no run: it has no manifest.json", root.display());
+    }
+    Manifest::load(root)
+}
+
+/// What all cells of a run are measured against; none before it is prepared.
+///
+/// # Errors
+/// If it was changed since it was written.
+pub fn reference(root: &Path) -> Result<Option<Results>> {
+    let manifest = Manifest::load(root)?;
+    let path = root.join(REFERENCE);
+    let Some(hash) = manifest.reference_sha256 else { return Ok(None) };
+    Results::parse(&unchanged(&path, &hash)?, &path).map(Some)
+}
+
+/// The manifest of a run that is prepared, whose configuration is as it was written. A shared file system may show them
+/// late.
+///
+/// # Errors
+/// If it is not there, or not prepared, when the patience has come to its end.
+pub fn prepared(root: &Path, patience: Duration) -> Result<Manifest> {
+    late::seen(root, patience, || {
+        let manifest = manifest(root)?;
+        config_of(root, &manifest)?;
+        reference(root)?.with_context(|| format!("{}: the run is not prepared", root.display()))?;
+        Ok(manifest)
+    })
+    .map_err(|error: anyhow::Error| error.context("--cell makes cells of a run that cldiff prepare made"))
 }
 
 /// No configuration and no results are nearly as large.
@@ -93,17 +136,14 @@ pub(super) fn whole_results(root: &Path, manifest: &Manifest) -> Result<Option<R
 /// # Errors
 /// If the directory holds no run, or one that was changed since it was written.
 pub fn load(root: &Path) -> Result<FinishedRun> {
-    if !Manifest::is_in(root) {
-        bail!("{} holds no run: it has no manifest.json", root.display());
-    }
-    let manifest = Manifest::load(root)?;
+    let manifest = manifest(root)?;
     let config_toml = config_of(root, &manifest)?;
     let mut results = match whole_results(root, &manifest)? {
         Some(results) => results,
         None => written(root, REFERENCE, manifest.reference_sha256.as_ref(), &manifest)?
             .unwrap_or_else(|| nothing_measured(&config_toml)),
     };
-    let missing = add_cells(root, &manifest, &config_toml, &mut results);
+    let missing = add_cells(root, &config_toml, &mut results);
     let tasks = results.stream.tasks.len();
     let mut grids = BTreeMap::new();
     for cell in &results.cells {
@@ -145,7 +185,7 @@ fn nothing_measured(config_toml: &str) -> Results {
 }
 
 /// Adds the results of cells that are finished and not among the results, and the failures. What is known of each other cell.
-fn add_cells(root: &Path, manifest: &Manifest, config_toml: &str, results: &mut Results) -> Vec<String> {
+fn add_cells(root: &Path, config_toml: &str, results: &mut Results) -> Vec<String> {
     let cells = cells_of(config_toml);
     let tasks = results.stream.tasks.len();
     let (mut missing, mut not_begun) = (Vec::new(), Vec::new());
@@ -163,22 +203,20 @@ fn add_cells(root: &Path, manifest: &Manifest, config_toml: &str, results: &mut 
                 let (strategy, label, seed) = (strategy.clone(), label.clone(), *seed);
                 results.failed.push(FailedCell { strategy, label, seed, reason });
             }
-        } else if let Some(progress) = directory.progress(tasks) {
-            let is_running = manifest.last_ending() == Ending::Running;
-            let word = if is_running { "under way" } else { "interrupted" };
-            missing.push(format!("{label} (seed {seed}): {word}, {progress}"));
+        } else if directory.progress(tasks).is_some() {
+            missing.push(directory.told(label, *seed, tasks));
         } else {
-            not_begun.push(format!("{label} (seed {seed})"));
+            not_begun.push(directory.told(label, *seed, tasks));
         }
     }
     let place = |label: &str, seed: u64| cells.iter().position(|(l, _, s)| l == label && *s == seed);
     results.cells.sort_by_key(|cell| place(&cell.label, cell.seed).unwrap_or(cells.len()));
-    missing.extend(not_begun.into_iter().map(|cell| format!("{cell}: not begun")));
+    missing.extend(not_begun);
     missing
 }
 
 /// Label, terms and seed of each cell of a configuration, in its order. A strategy need not be known to this program.
-fn cells_of(config_toml: &str) -> Vec<(String, String, u64)> {
+pub fn cells_of(config_toml: &str) -> Vec<(String, String, u64)> {
     let table = config_toml.parse::<Table>().unwrap_or_default();
     let seeds = table.get("seeds").and_then(Value::as_array).into_iter().flatten();
     let seeds: Vec<u64> = seeds.filter_map(|seed| u64::try_from(seed.as_integer()?).ok()).collect();

@@ -13,6 +13,7 @@ use cldiff_engine::Engine;
 use data_streams::{ClassImages, Inventory, Stream};
 use serde::{Deserialize, Serialize};
 
+use super::machine;
 use crate::{config::Config, ui::class_counts::in_one_line};
 
 /// The schema that this program writes and reads.
@@ -117,9 +118,10 @@ impl Manifest {
         }
     }
 
-    /// How the last process that worked on it ended; running if nothing else is known.
+    /// How the last process that worked on it ended; running if one goes on, or if nothing else is known.
     pub fn last_ending(&self) -> Ending {
-        self.sessions.last().map_or(Ending::Running, |session| session.how)
+        let goes_on = self.sessions.iter().any(|session| session.how == Ending::Running);
+        self.sessions.last().filter(|_| !goes_on).map_or(Ending::Running, |session| session.how)
     }
 
     /// Reads that of a run.
@@ -174,26 +176,32 @@ impl Manifest {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// Notes that this process goes to work; one before it that has not said how it ended was killed.
-    pub fn begin_session(&mut self) {
-        for session in self.sessions.iter_mut().filter(|session| session.how == Ending::Running) {
-            session.how = Ending::Killed;
-        }
+    /// Notes that this process goes to work, and gives its session; one before it that has not said how it ended, and of
+    /// which there is no sign that it lives, was killed.
+    pub fn begin_session(&mut self, lives: impl Fn(&Session) -> bool) -> Session {
+        let silent =
+            self.sessions.iter_mut().filter(|session| session.how == Ending::Running && !lives(session));
+        silent.for_each(|session| session.how = Ending::Killed);
         self.end = None;
-        self.sessions.push(Session {
-            host: gethostname::gethostname().to_string_lossy().into_owned(),
+        let session = Session {
+            host: machine::host(),
             process: std::process::id(),
             commit: env!("CLDIFF_COMMIT").into(),
             threads: rayon::current_num_threads(),
             start: now(),
             end: None,
             how: Ending::Running,
-        });
+        };
+        self.sessions.push(session.clone());
+        session
     }
 
-    /// Notes how this process ended.
-    pub fn end_session(&mut self, how: Ending) {
-        if let Some(session) = self.sessions.last_mut() {
+    /// Notes how a session ended, as [`begin_session`](Self::begin_session) gave it.
+    pub fn end_session(&mut self, begun: &Session, how: Ending) {
+        let is_it = |session: &&mut Session| {
+            (&session.host, session.process, &session.start) == (&begun.host, begun.process, &begun.start)
+        };
+        if let Some(session) = self.sessions.iter_mut().rev().find(is_it) {
             (session.end, session.how) = (Some(now()), how);
         }
         if how == Ending::Finished {
@@ -317,15 +325,32 @@ mod tests {
     #[test]
     fn every_session_is_told_and_one_without_an_end_was_killed() {
         let mut manifest = manifest();
-        manifest.begin_session();
-        manifest.begin_session();
-        manifest.end_session(Ending::Interrupted);
-        manifest.begin_session();
-        manifest.end_session(Ending::Finished);
+        manifest.begin_session(|_| false);
+        let second = manifest.begin_session(|_| false);
+        manifest.end_session(&second, Ending::Interrupted);
+        let third = manifest.begin_session(|_| false);
+        manifest.end_session(&third, Ending::Finished);
         let how: Vec<Ending> = manifest.sessions.iter().map(|session| session.how).collect();
         assert_eq!(how, [Ending::Killed, Ending::Interrupted, Ending::Finished]);
         assert!(manifest.end.is_some());
         assert!(manifest.rows().contains(&("interruptions".into(), "2".into())));
+    }
+
+    #[test]
+    fn several_processes_at_a_time_end_each_on_its_own() {
+        let mut manifest = manifest();
+        let first = Session { process: 1, ..manifest.begin_session(|_| false) };
+        manifest.sessions[0] = first.clone();
+        let second = manifest.begin_session(|session| session.process == 1);
+        assert_eq!(manifest.last_ending(), Ending::Running);
+        manifest.end_session(&second, Ending::Finished);
+        assert_eq!(manifest.last_ending(), Ending::Running, "the first goes on");
+        manifest.end_session(&first, Ending::Interrupted);
+        let how: Vec<Ending> = manifest.sessions.iter().map(|session| session.how).collect();
+        assert_eq!(
+            (&how[..], manifest.last_ending()),
+            (&[Ending::Interrupted, Ending::Finished][..], Ending::Finished)
+        );
     }
 
     #[test]

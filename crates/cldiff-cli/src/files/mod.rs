@@ -4,11 +4,14 @@
 //! A file of a run is written whole or not at all, by way of a temporary file beside it.
 
 pub mod cell_directory;
+pub mod claim;
 mod events;
 pub mod finished_run;
 pub mod grid;
 pub(crate) mod hub;
-mod lock;
+mod late;
+pub mod lease;
+mod machine;
 pub mod manifest;
 pub mod output;
 mod pictures;

@@ -1,61 +1,112 @@
 //! The run directory while its run goes on: who may write to it, and what is written.
 
 use std::{
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
-use cl_strategies::durable::{sha256, write_whole};
+use cl_strategies::{
+    Checkpoints,
+    durable::{sha256, write_whole},
+};
 use cldiff_engine::{Backend, CellSpec};
 use data_streams::Stream;
 use toml::Table;
 
 use super::{
     cell_directory::CellDirectory,
+    claim::{Claim, Take},
     finished_run::{CONFIG, REAL, REFERENCE, RESULTS, config_of, whole_results},
-    lock::Lock,
-    manifest::{Ending, Manifest, data_hashes},
+    lease::{Lease, Watch},
+    machine,
+    manifest::{Ending, Manifest, Session, data_hashes},
 };
 use crate::{
     args::RunArgs,
     config::{Config, first_difference},
     results::Results,
-    ui::failure::Failure,
+    ui::{failure::Failure, progress::Progress},
 };
+
+/// What all cells share, in the directory of a run.
+const PREPARED: &str = "prepared";
+/// The scripts of `cldiff submit slurm`, which are there before the run.
+pub const SLURM: &str = "slurm";
+
+/// From one look at what another process does to the next.
+pub const LOOK: Duration = Duration::from_millis(300);
 
 /// Settings that may change from session to session of one run: they change no result.
 const FREE: [&str; 1] = ["checkpoints"];
 
-/// A run directory that belongs to this run.
+/// Where a run goes.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The run directory.
+    pub root: PathBuf,
+    /// The directory that the same command with `--resume` has to name.
+    pub asked: PathBuf,
+    /// Whether a run that is there is gone on with.
+    pub resume: bool,
+}
+
+impl Place {
+    /// As the arguments of a run have it.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] for `--resume` without a directory.
+    pub fn of(args: &RunArgs, name: &str) -> Result<Self, Failure> {
+        let root = match (&args.out, args.resume) {
+            (Some(out), _) => out.clone(),
+            (None, true) => return Err(Failure::mistake("--resume needs --out DIR, the run to go on with")),
+            (None, false) => free_directory(name),
+        };
+        let asked = args.within.clone().unwrap_or_else(|| root.clone());
+        Ok(Self { root, asked, resume: args.resume })
+    }
+
+    /// What to do to go on.
+    pub fn how_to_resume(&self) -> String {
+        how_to_resume(&self.asked)
+    }
+}
+
+fn how_to_resume(asked: &Path) -> String {
+    format!("nothing is lost: go on with the same command and --resume --out {}", asked.display())
+}
+
+/// The directory of a run that this process works on.
 #[derive(Debug)]
 pub struct RunDirectory {
     root: PathBuf,
     /// The directory that `--out` names: of the run, or of the sweep that it belongs to.
     asked: PathBuf,
-    manifest: Manifest,
-    _lock: Lock,
+    /// None for a process that makes some cells of a run.
+    session: Option<Session>,
+    watch: Watch,
 }
 
 impl RunDirectory {
     /// Makes the directory of a new run, or takes up that of an interrupted one; `manifest` makes the manifest of a new
-    /// one from the configuration's text. With `--resume` a run that is not there is a new one.
+    /// one from the configuration's text. With `--resume` a run that is not there is a new one. Nobody else prepares or
+    /// merges the run while the claim lives.
     ///
     /// # Errors
     /// [`Failure::Mistake`] for a directory that holds another run or cannot be written, and for a run to resume
     /// that another program made, with other settings or on other data.
     pub fn open(
-        args: &RunArgs,
+        place: &Place,
         config: &Config,
         manifest: impl FnOnce(&str) -> Manifest,
-    ) -> Result<Self, Failure> {
-        let root = match (&args.out, args.resume) {
-            (Some(out), _) => out.clone(),
-            (None, true) => return Err(Failure::mistake("--resume needs --out DIR, the run to go on with")),
-            (None, false) => free_directory(&config.name),
-        };
+        progress: &Progress,
+    ) -> Result<(Self, Claim), Failure> {
+        let root = place.root.clone();
         let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
-        if !args.resume {
+        if !place.resume {
             check_free(&root)?;
         }
         let unusable = |error: io::Error| {
@@ -65,20 +116,61 @@ impl RunDirectory {
             ))
         };
         fs::create_dir_all(root.join("cells")).map_err(unusable)?;
-        let lock = Lock::take(&root)?;
+        let mut directory =
+            Self { asked: place.asked.clone(), root: root.clone(), session: None, watch: Watch::default() };
+        let claim = directory.claim(progress)?;
         let mut manifest = manifest(&text);
-        if args.resume && Manifest::is_in(&root) {
+        if Manifest::is_in(&root) {
+            if !place.resume {
+                // Another process was quicker.
+                return Err(taken(&root, "holds another run"));
+            }
             manifest = taken_up(&root, &text, &manifest)?;
         } else {
-            if args.resume {
+            if place.resume {
                 check_hardly_begun(&root, &text)?;
             }
             write_whole(&root.join(CONFIG), text.as_bytes()).map_err(unusable)?;
         }
-        manifest.begin_session();
+        directory.session = Some(manifest.begin_session(|session| lives(&root, session)));
         manifest.save(&root).map_err(unusable)?;
-        let asked = args.within.clone().unwrap_or_else(|| root.clone());
-        Ok(Self { _lock: lock, root, asked, manifest })
+        Ok((directory, claim))
+    }
+
+    /// The directory of a run that is there, for cells alone or for its merging.
+    pub fn of(root: &Path) -> Self {
+        Self { root: root.to_owned(), asked: root.to_owned(), session: None, watch: Watch::default() }
+    }
+
+    /// Begins the session of a process that merges the run.
+    ///
+    /// # Errors
+    /// If the manifest cannot be read or written.
+    pub fn begin(&mut self) -> Result<()> {
+        let mut manifest = Manifest::load(&self.root)?;
+        self.session = Some(manifest.begin_session(|session| lives(&self.root, session)));
+        Ok(manifest.save(&self.root)?)
+    }
+
+    /// Waits until nobody else prepares or merges this run.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] if the directory cannot be written; [`Failure::Interrupted`] if the wait is.
+    pub fn claim(&self, progress: &Progress) -> Result<Claim, Failure> {
+        let mut told = false;
+        loop {
+            let taken = Claim::take(&self.root, &self.watch)
+                .map_err(|error| Failure::mistake(format!("--out {}: {error}", self.root.display())))?;
+            match taken {
+                Take::Mine(claim) => return Ok(claim),
+                Take::Others { owner, .. } if !told => {
+                    progress.say(&format!("waiting for {owner}, which is at work on the whole run"));
+                    told = true;
+                }
+                Take::Others { .. } => {}
+            }
+            thread::sleep(LOOK);
+        }
     }
 
     /// The results of the run to resume, if every cell of it is finished: nothing is left to do then.
@@ -118,11 +210,17 @@ impl RunDirectory {
     ///
     /// # Errors
     /// [`Failure::Other`] with the command to go on, if a file cannot be written.
-    pub fn keep_reference(&mut self, reference: &Results) -> Result<(), Failure> {
+    pub fn keep_reference(&self, reference: &Results) -> Result<(), Failure> {
         let written = reference.to_json().and_then(|text| {
+            let mut manifest = Manifest::load(&self.root)?;
+            let hash = Some(sha256(text.as_bytes()));
+            let is_there = fs::read(self.root.join(REFERENCE)).is_ok_and(|bytes| bytes == text.as_bytes());
+            if is_there && manifest.reference_sha256 == hash {
+                return Ok(());
+            }
             write_whole(&self.root.join(REFERENCE), text.as_bytes())?;
-            self.manifest.reference_sha256 = Some(sha256(text.as_bytes()));
-            Ok(self.manifest.save(&self.root)?)
+            manifest.reference_sha256 = hash;
+            Ok(manifest.save(&self.root)?)
         });
         written.map_err(|error| Failure::Other(anyhow::anyhow!("{error:#}\n{}", self.how_to_resume())))
     }
@@ -149,29 +247,97 @@ impl RunDirectory {
 
     /// What to do to go on.
     pub fn how_to_resume(&self) -> String {
-        format!("nothing is lost: go on with the same command and --resume --out {}", self.asked.display())
+        how_to_resume(&self.asked)
+    }
+
+    /// Checks that this program may make cells of the run; `here` is what its manifest would be.
+    ///
+    /// # Errors
+    /// [`Failure::Mistake`] for another backend, version or other images.
+    pub fn check_same_program(&self, there: &Manifest, here: &Manifest) -> Result<(), Failure> {
+        if let Some(obstacle) = there.obstacle(here) {
+            return Err(Failure::mistake(format!("--cell: the run in {}: {obstacle}", self.root.display())));
+        }
+        for doubt in there.doubts(here) {
+            tracing::warn!("the run in {}: {doubt}; the last digits may differ", self.root.display());
+        }
+        Ok(())
+    }
+
+    /// What all cells are measured against, as a process that prepared the run kept it.
+    pub fn prepared(&self) -> Checkpoints {
+        Checkpoints::new(self.prepared_place(), 1)
+    }
+
+    /// Where that is, with the classifier.
+    pub fn prepared_place(&self) -> PathBuf {
+        self.root.join(PREPARED)
+    }
+
+    /// Takes a cell's directory if no other process has it.
+    ///
+    /// # Errors
+    /// If its files cannot be written.
+    pub fn take(&self, cell: &CellDirectory) -> io::Result<Take> {
+        Claim::take(cell.root(), &self.watch)
     }
 
     /// Writes the results, and their hash into the manifest.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn finish(&mut self, results: &Results) -> Result<()> {
+    pub fn finish(&self, results: &Results) -> Result<()> {
         let text = results.to_json()?;
         write_whole(&self.root.join(RESULTS), text.as_bytes())?;
-        self.manifest.results_sha256 = Some(sha256(text.as_bytes()));
-        self.manifest.end_session(Ending::Finished);
-        Ok(self.manifest.save(&self.root)?)
+        let mut manifest = Manifest::load(&self.root)?;
+        manifest.results_sha256 = Some(sha256(text.as_bytes()));
+        if let Some(session) = &self.session {
+            manifest.end_session(session, Ending::Finished);
+        }
+        Ok(manifest.save(&self.root)?)
+    }
+
+    /// Notes that this process has done its part.
+    ///
+    /// # Errors
+    /// If the manifest cannot be read or written.
+    pub fn end(&self) -> Result<()> {
+        self.note(Ending::Finished)
     }
 
     /// Notes why the process ends before the run does, as far as the disk allows.
-    pub fn leave(&mut self, failure: &Failure) {
+    pub fn leave(&self, failure: &Failure) {
         let interrupted = matches!(failure, Failure::Interrupted(_));
-        self.manifest.end_session(if interrupted { Ending::Interrupted } else { Ending::Failed });
-        if let Err(error) = self.manifest.save(&self.root) {
+        // Whoever prepares or merges the run meanwhile is not waited for.
+        let claim = Claim::take(&self.root, &self.watch);
+        let noted = match &claim {
+            Ok(Take::Mine(_)) => self.note(if interrupted { Ending::Interrupted } else { Ending::Failed }),
+            _ => Ok(()),
+        };
+        if let Err(error) = noted {
             tracing::debug!("{error}");
         }
     }
+
+    fn note(&self, how: Ending) -> Result<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let mut manifest = Manifest::load(&self.root)?;
+        manifest.end_session(session, how);
+        Ok(manifest.save(&self.root)?)
+    }
+}
+
+/// Whether there is a sign that another process of a run goes on.
+fn lives(root: &Path, session: &Session) -> bool {
+    if session.host == machine::host() && session.process != std::process::id() {
+        if let Some(lives) = machine::lives(session.process) {
+            return lives;
+        }
+    }
+    let cells = fs::read_dir(root.join("cells")).into_iter().flatten().flatten();
+    let leases = cells.filter_map(|cell| Lease::read(&cell.path()));
+    let is_its = |lease: &Lease| lease.host == session.host && lease.process == session.process;
+    session.process != std::process::id() && leases.into_iter().any(|lease| is_its(&lease))
 }
 
 /// Refuses a directory with something in it.
@@ -179,15 +345,19 @@ impl RunDirectory {
 /// # Errors
 /// [`Failure::Mistake`] that says whether it is another run.
 pub fn check_free(root: &Path) -> Result<(), Failure> {
-    if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
-        let what = if root.join(CONFIG).exists() { "holds another run" } else { "is not empty" };
-        let message = format!(
-            "--out {}: the directory {what}; name another, or go on with that run by --resume",
-            root.display()
-        );
-        return Err(Failure::mistake(message));
+    let is_free = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == SLURM);
+    if fs::read_dir(root).is_ok_and(|mut entries| !entries.all(is_free)) {
+        return Err(taken(
+            root,
+            if root.join(CONFIG).exists() { "holds another run" } else { "is not empty" },
+        ));
     }
     Ok(())
+}
+
+fn taken(root: &Path, what: &str) -> Failure {
+    let (root, advice) = (root.display(), "name another, or go on with that run by --resume");
+    Failure::mistake(format!("--out {root}: the directory {what}; {advice}"))
 }
 
 /// A process that was killed at once has left no manifest, and nothing else to go on from; anything else without a
@@ -197,10 +367,11 @@ fn check_hardly_begun(root: &Path, text: &str) -> Result<(), Failure> {
     if let Some(old) = &config {
         check_same(root, old, text)?;
     }
-    let left = ["cells", "lock", CONFIG, "config.toml.tmp", "manifest.json.tmp"];
+    let left = ["cells", "lock", SLURM, CONFIG, "config.toml.tmp", "manifest.json.tmp"];
     let entries = fs::read_dir(root).into_iter().chain(fs::read_dir(root.join("cells")));
     let mut names = entries.flatten().flatten().map(|entry| entry.file_name());
-    match names.find(|name| !left.iter().any(|known| name == known)) {
+    let is_lease = |name: &OsString| name.to_string_lossy().starts_with("lease.json");
+    match names.find(|name| !left.iter().any(|known| name == known) && !is_lease(name)) {
         None => Ok(()),
         Some(name) => Err(refuse_to_resume(
             root,

@@ -165,7 +165,7 @@ fn extractor(
         .map_err(|error| Failure::of_backend(&error))?;
     let cache = ProjectDirs::from("", "", "cldiff").map(|dirs| dirs.cache_dir().to_owned());
     let classifier = &ClassifierConfig::default();
-    let context = ExtractorContext { classifier, data: data.as_ref(), cache: cache.as_deref() };
+    let context = ExtractorContext { classifier, data: data.as_ref(), cache: cache.as_deref(), own: None };
     let extractor = engine.extractor(features, &context).map_err(|error| match error {
         EngineError::Metric(error) => Failure::mistake(error),
         other => Failure::Other(other.into()),

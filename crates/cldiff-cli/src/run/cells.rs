@@ -1,30 +1,34 @@
-//! All cells of a run, one after another or several side by side. A cell that fails is noted, and the others go on.
+//! The cells of a run, one after another or several side by side, shared with whatever other processes make cells of the same
+//! run. A cell that fails is noted, and the others go on.
 
 use std::{
-    io,
     ops::ControlFlow,
     sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::SystemTime,
 };
 
-use cl_metrics::sample::shares::requested_classes;
 use cl_strategies::StrategyError;
 use cldiff_engine::{CellSpec, Engine, EngineError, Reference, Workload};
-use data_streams::{ImageDataset, Stream};
+use data_streams::Stream;
 use ddpm_core::CoreError;
 
 use super::{
     board::Board,
-    interrupt,
+    interrupt::{self, InCells},
     jobs::side_by_side,
     numbers::cell_result,
     observer::{Observer, Rate, StateKeeper},
-    reason::reason,
+    reason::{cannot_write, reason},
     title::Title,
 };
 use crate::{
     config::Config,
-    files::{cell_directory::CellDirectory, grid, run_directory::RunDirectory},
-    results::{CellResult, FailedCell},
+    files::{
+        cell_directory::CellDirectory,
+        claim::{Claim, Take},
+        run_directory::{LOOK, RunDirectory},
+    },
     ui::{failure::Failure, panics, progress::Progress, short_of_memory},
 };
 
@@ -37,7 +41,7 @@ pub struct Worker<'a> {
     pub reference: &'a Reference,
 }
 
-/// Runs the cells of a benchmark.
+/// Runs cells of a benchmark.
 pub struct Runner<'a> {
     /// Cells that are computed at a time have one each.
     pub workers: Vec<Worker<'a>>,
@@ -51,98 +55,193 @@ pub struct Runner<'a> {
     pub progress: &'a Progress,
     /// Whether cells write event files for TensorBoard.
     pub tensorboard: bool,
+    /// Whether cells that other processes make are waited for; else the first of them ends the run of these.
+    pub waits: bool,
     /// Set when the run cannot go on, for the cells that are going on.
     pub stop: AtomicBool,
 }
 
-/// What became of the cells.
-#[derive(Debug, Default)]
-pub struct Cells {
-    /// Results, in the order of the configuration.
-    pub finished: Vec<CellResult>,
-    /// Those that failed.
-    pub failed: Vec<FailedCell>,
+/// What became of a cell.
+#[derive(Debug)]
+enum Outcome {
+    /// It has a result.
+    Finished,
+    /// It has failed, and the next one has nothing to do with that.
+    Failed(String),
+    /// Another process makes it, which is known to live or not.
+    Elsewhere { owner: String, lives: bool },
+    /// The run cannot go on.
+    Stop(Failure),
 }
 
-/// Why a cell has no result.
-enum Trouble {
-    /// It has failed, and the next one has nothing to do with that.
-    Cell(String),
-    /// The run cannot go on.
-    Run(Failure),
+/// A cell that is to be made.
+struct Open<'a> {
+    spec: &'a CellSpec,
+    directory: CellDirectory,
+    title: Title,
+    /// When it failed last, before this process began.
+    failed: Option<SystemTime>,
 }
 
 impl Runner<'_> {
-    /// Runs every cell that is not finished yet; those that failed are tried again.
+    /// Makes every one of some cells (by their numbers) that is not finished yet; those that failed before this process
+    /// began are tried again. The labels, seeds and reasons of those that fail.
     ///
     /// # Errors
-    /// [`Failure::Interrupted`] and [`Failure::Other`] with the command to go on: if the run is asked to stop, or files
-    /// cannot be written.
-    pub fn run(&self) -> Result<Cells, Failure> {
-        interrupt::listen();
-        self.save_real().map_err(|error| self.cannot_write(&error))?;
+    /// [`Failure::Interrupted`] and [`Failure::Other`] with the command to go on: if the run is asked to stop, files
+    /// cannot be written, or another process makes a cell that is not waited for.
+    pub fn run(&self, which: &[usize]) -> Result<Vec<String>, Failure> {
+        let in_cells = InCells::begin();
         let cells = self.config.cells();
-        let finished: Vec<_> = cells.iter().map(|spec| self.cell_directory(spec).finished()).collect();
-        let open = cells.iter().zip(&finished).filter(|(_, result)| result.is_none());
-        self.progress.set_total(open.map(|(cell, _)| Workload::of(cell, self.stream).0).sum());
-        let outcomes = side_by_side(self.workers.len(), cells.len(), |worker, i| {
-            let outcome = match &finished[i] {
-                Some(result) => {
-                    self.leave_alone(&cells[i]);
-                    Ok(result.clone())
+        let mut open = Vec::new();
+        for &i in which {
+            let spec = &cells[i];
+            let directory = self.directory.cell(&spec.strategy.label(), spec.seed);
+            if directory.finished().is_some() {
+                self.leave_alone(spec, &directory);
+                continue;
+            }
+            let failed = directory.failed_at();
+            open.push(Open { spec, directory, title: Title::of(&cells, i), failed });
+        }
+        self.progress.set_total(open.iter().map(|cell| Workload::of(cell.spec, self.stream).0).sum());
+        let failed = self.make_all(open)?;
+        self.progress.finish();
+        drop(in_cells);
+        Ok(failed)
+    }
+
+    /// Makes cells until every one of them has an end, wherever it was made.
+    fn make_all(&self, mut open: Vec<Open<'_>>) -> Result<Vec<String>, Failure> {
+        let (mut failed, mut told) = (Vec::new(), false);
+        while !open.is_empty() {
+            let outcomes = self.make(&open)?;
+            let mut elsewhere = Vec::new();
+            let mut others = Vec::new();
+            for (cell, outcome) in open.into_iter().zip(outcomes) {
+                let (label, seed) = (cell.spec.strategy.label(), cell.spec.seed);
+                match outcome {
+                    Some(Outcome::Failed(reason)) => {
+                        failed.push(format!("{label} (seed {seed}) failed: {reason}"))
+                    }
+                    Some(Outcome::Elsewhere { owner, lives }) => {
+                        if !self.waits && lives {
+                            return Err(Failure::Other(anyhow::anyhow!(
+                                "{label} (seed {seed}): {owner} is making this cell; nothing was changed"
+                            )));
+                        }
+                        others.push(format!("{label} (seed {seed}) by {owner}"));
+                        elsewhere.push(cell);
+                    }
+                    Some(Outcome::Finished | Outcome::Stop(_)) | None => {}
                 }
-                None => self.run_cell(self.workers[worker], &cells[i], Title::of(&cells, i)),
-            };
-            if matches!(outcome, Err(Trouble::Run(_))) {
+            }
+            open = elsewhere;
+            if open.is_empty() {
+                break;
+            }
+            if !told {
+                self.progress.say(&format!("waiting for cells of other processes: {}", others.join("; ")));
+                told = true;
+            }
+            self.pause()?;
+        }
+        Ok(failed)
+    }
+
+    /// Lets other processes work for a moment.
+    fn pause(&self) -> Result<(), Failure> {
+        thread::sleep(LOOK);
+        if interrupt::asked() { Err(self.interrupted()) } else { Ok(()) }
+    }
+
+    /// Makes each cell that is free.
+    ///
+    /// # Errors
+    /// Why the run cannot go on. A cell that was stopped for the sake of another says less than that one.
+    fn make(&self, open: &[Open<'_>]) -> Result<Vec<Option<Outcome>>, Failure> {
+        let outcomes = side_by_side(self.workers.len().min(open.len()), open.len(), |worker, i| {
+            let outcome = self.run_cell(self.workers[worker], &open[i]);
+            if matches!(outcome, Outcome::Stop(_)) {
                 self.stop.store(true, Ordering::SeqCst);
                 return ControlFlow::Break(outcome);
             }
             ControlFlow::Continue(outcome)
         });
         let no_threads = |error| anyhow::anyhow!("the threads of the cells cannot be started: {error}");
-        let outcomes = outcomes.map_err(|error| Failure::Other(no_threads(error)))?;
-        self.progress.finish();
-        collect(&cells, outcomes)
-    }
-
-    fn cell_directory(&self, spec: &CellSpec) -> CellDirectory {
-        self.directory.cell(&spec.strategy.label(), spec.seed)
+        let mut outcomes = outcomes.map_err(|error| Failure::Other(no_threads(error)))?;
+        let mut interrupted = None;
+        for outcome in &mut outcomes {
+            match outcome.take() {
+                Some(Outcome::Stop(failure @ Failure::Interrupted(_))) => {
+                    interrupted.get_or_insert(failure);
+                }
+                Some(Outcome::Stop(failure)) => return Err(failure),
+                other => *outcome = other,
+            }
+        }
+        interrupted.map_or(Ok(outcomes), Err)
     }
 
     /// A cell that an earlier session finished.
-    fn leave_alone(&self, spec: &CellSpec) {
+    fn leave_alone(&self, spec: &CellSpec, directory: &CellDirectory) {
         let (label, seed) = (spec.strategy.label(), spec.seed);
         self.progress.say(&format!("{label} (seed {seed}): finished already"));
-        // A process that was killed may have left states.
-        self.cell_directory(spec).states(self.config.checkpoints.keep).clear();
+        // A process that was killed may have left states; one that goes on clears its own.
+        if let Ok(Take::Mine(_claim)) = self.directory.take(directory) {
+            directory.states(self.config.checkpoints.keep).clear();
+        }
     }
 
-    fn run_cell(&self, worker: Worker<'_>, spec: &CellSpec, title: Title) -> Result<CellResult, Trouble> {
-        let directory = self.cell_directory(spec);
+    fn run_cell(&self, worker: Worker<'_>, cell: &Open<'_>) -> Outcome {
+        let claim = match self.directory.take(&cell.directory) {
+            Ok(Take::Mine(claim)) => claim,
+            Ok(Take::Others { owner, lives }) => return Outcome::Elsewhere { owner, lives },
+            Err(error) => return Outcome::Stop(self.cannot_write(&error)),
+        };
+        if let Some(outcome) = self.made_elsewhere(cell) {
+            return outcome;
+        }
+        let Open { spec, directory, title, .. } = cell;
         if let Some(reason) = directory.failed() {
             self.progress.say(&format!("{title}  failed last time and is tried again: {reason}"));
         }
-        let attempt = panics::catch(|| self.attempt(worker, spec, &directory, title));
-        let trouble = match attempt {
-            Ok(Ok(result)) => {
+        let attempt = panics::catch(|| self.attempt(worker, spec, directory, title.clone(), &claim));
+        let outcome = match attempt {
+            Ok(Ok(())) => {
                 directory.states(self.config.checkpoints.keep).clear();
-                return Ok(result);
+                return Outcome::Finished;
             }
-            Ok(Err(error)) => self.trouble(error, &directory),
-            Err(panic) => {
-                Trouble::Cell(short_of_memory::cause().unwrap_or_else(|| format!("internal error: {panic}")))
-            }
+            Ok(Err(error)) => self.outcome(error, directory),
+            Err(panic) => Outcome::Failed(
+                short_of_memory::cause().unwrap_or_else(|| format!("internal error: {panic}")),
+            ),
         };
-        let trouble = match trouble {
-            Trouble::Cell(said) => Trouble::Cell(reason(&said, spec)),
-            of_the_run @ Trouble::Run(_) => of_the_run,
-        };
-        if let Trouble::Cell(reason) = &trouble {
-            let (label, seed) = (spec.strategy.label(), spec.seed);
-            self.progress.say(&format!("{label} (seed {seed}) failed: {reason}"));
-            directory.fail(reason).map_err(|error| Trouble::Run(self.cannot_write(&error)))?;
+        if let Some(owner) = claim.lost() {
+            self.progress.say(&format!("{title}  {owner} has taken this cell over: it is left to that one"));
+            return Outcome::Elsewhere { owner, lives: true };
         }
-        Err(trouble)
+        let Outcome::Failed(said) = outcome else { return outcome };
+        let reason = reason(&said, spec);
+        let (label, seed) = (spec.strategy.label(), spec.seed);
+        self.progress.say(&format!("{label} (seed {seed}) failed: {reason}"));
+        match directory.fail(&reason) {
+            Ok(()) => Outcome::Failed(reason),
+            Err(error) => Outcome::Stop(self.cannot_write(&error)),
+        }
+    }
+
+    /// What became of a cell that another process had a moment ago; none if it is still to be made.
+    fn made_elsewhere(&self, cell: &Open<'_>) -> Option<Outcome> {
+        let outcome = if cell.directory.has_result() && cell.directory.finished().is_some() {
+            Outcome::Finished
+        } else if cell.directory.failed_at() != cell.failed {
+            Outcome::Failed(cell.directory.failed()?)
+        } else {
+            return None;
+        };
+        self.progress.skip(Workload::of(cell.spec, self.stream).0);
+        Some(outcome)
     }
 
     fn attempt(
@@ -151,7 +250,8 @@ impl Runner<'_> {
         spec: &CellSpec,
         directory: &CellDirectory,
         title: Title,
-    ) -> Result<CellResult, EngineError> {
+        claim: &Claim,
+    ) -> Result<(), EngineError> {
         let states = directory.states(self.config.checkpoints.keep);
         let (state, damaged) = states.newest();
         for error in damaged {
@@ -168,6 +268,7 @@ impl Runner<'_> {
         }
         let mut observer = Observer {
             directory,
+            claim,
             log,
             board,
             states: StateKeeper::new(self.config.checkpoints, states),
@@ -182,72 +283,33 @@ impl Runner<'_> {
         };
         let outcome = worker.engine.run_cell(spec, self.stream, worker.reference, state, &mut observer)?;
         let result = cell_result(spec, &outcome.evaluations, &outcome.cost);
-        directory.finish(&result)?;
-        Ok(result)
+        claim.check()?;
+        Ok(directory.finish(&result)?)
     }
 
-    fn trouble(&self, error: EngineError, directory: &CellDirectory) -> Trouble {
+    fn outcome(&self, error: EngineError, directory: &CellDirectory) -> Outcome {
         match error {
             // Trying again would find the same state.
             EngineError::Strategy(error @ StrategyError::State { .. }) => {
                 let place = directory.states_place();
-                Trouble::Cell(format!("{error}; remove {} to begin the cell anew", place.display()))
+                Outcome::Failed(format!("{error}; remove {} to begin the cell anew", place.display()))
             }
-            EngineError::Interrupted => {
-                Trouble::Run(Failure::Interrupted(format!("interrupted; {}", self.directory.how_to_resume())))
-            }
-            EngineError::Output(error) => Trouble::Run(self.cannot_write(&error)),
+            EngineError::Interrupted => Outcome::Stop(self.interrupted()),
+            EngineError::Output(error) => Outcome::Stop(self.cannot_write(&error)),
             EngineError::Strategy(error @ StrategyError::Checkpoint { .. }) => {
-                Trouble::Run(self.cannot_write(&error))
+                Outcome::Stop(self.cannot_write(&error))
             }
-            EngineError::Core(error @ CoreError::Io { .. }) => Trouble::Run(self.cannot_write(&error)),
-            other => Trouble::Cell(other.to_string()),
+            EngineError::Core(error @ CoreError::Io { .. }) => Outcome::Stop(self.cannot_write(&error)),
+            other => Outcome::Failed(other.to_string()),
         }
+    }
+
+    fn interrupted(&self) -> Failure {
+        Failure::Interrupted(format!("interrupted; {}", self.directory.how_to_resume()))
     }
 
     /// A full disk, or one that may not be written any more: the next cell would fare no better.
     fn cannot_write(&self, error: &dyn std::fmt::Display) -> Failure {
-        Failure::Other(anyhow::anyhow!("{error}\n{}", self.directory.how_to_resume()))
+        Failure::Other(cannot_write(error, &self.directory.how_to_resume()))
     }
-
-    /// Real images of every task, for the eye to compare with.
-    fn save_real(&self) -> io::Result<()> {
-        let columns = self.config.evaluation.grid_columns;
-        let rows: Vec<ImageDataset> =
-            self.stream.experiences().iter().map(|e| in_turn(&e.eval, columns)).collect();
-        let picture = grid::draw(&rows, self.stream.len(), columns, self.stream.shape());
-        grid::save(&picture, &self.directory.real_images())
-    }
-}
-
-/// Results and failures in the order of the cells.
-///
-/// # Errors
-/// Why the run cannot go on. A cell that was stopped for the sake of another says less than that one.
-fn collect(cells: &[CellSpec], outcomes: Vec<Option<Result<CellResult, Trouble>>>) -> Result<Cells, Failure> {
-    let (mut all, mut stopped) = (Cells::default(), None);
-    for (spec, outcome) in cells.iter().zip(outcomes) {
-        match outcome {
-            Some(Ok(result)) => all.finished.push(result),
-            Some(Err(Trouble::Cell(reason))) => {
-                let (label, seed) = (spec.strategy.label(), spec.seed);
-                all.failed.push(FailedCell { strategy: spec.strategy.name(), label, seed, reason });
-            }
-            Some(Err(Trouble::Run(failure @ Failure::Interrupted(_)))) => {
-                stopped.get_or_insert(failure);
-            }
-            Some(Err(Trouble::Run(failure))) => return Err(failure),
-            // Not begun, since the run was stopped.
-            None => {}
-        }
-    }
-    stopped.map_or(Ok(all), Err)
-}
-
-/// Images of the classes in turn, as samples are requested; fewer, where a class has no more of them.
-fn in_turn(data: &ImageDataset, n: usize) -> ImageDataset {
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); data.class_names().len()];
-    (0..data.len()).rev().for_each(|i| members[data.label(i)].push(i));
-    let picked = requested_classes(data, n).into_iter().filter_map(|class| members[class].pop());
-    data.select(&picked.collect::<Vec<_>>())
 }

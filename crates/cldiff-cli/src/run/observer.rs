@@ -14,11 +14,17 @@ use cldiff_engine::{
 use data_streams::Stream;
 use serde_json::json;
 
-use super::{board::Board, interrupt, samples::SampleNumbers, title::Title};
+use super::{
+    board::Board,
+    interrupt::{self, Writing},
+    samples::SampleNumbers,
+    title::Title,
+};
 use crate::{
     config::CheckpointsConfig,
     files::{
         cell_directory::{CellDirectory, EventLog},
+        claim::Claim,
         grid,
     },
     ui::progress::Progress,
@@ -27,6 +33,8 @@ use crate::{
 /// The observer of one cell.
 pub struct Observer<'a> {
     pub directory: &'a CellDirectory,
+    /// Lost to another process, the cell stops and writes nothing more.
+    pub claim: &'a Claim,
     pub log: EventLog,
     /// None without event files.
     pub board: Option<Board>,
@@ -59,12 +67,12 @@ impl CellObserver for Observer<'_> {
                 let _ = board.loss(tick.experience, tick.step, loss);
             }
         }
-        let stop = interrupt::asked() || self.stop.load(Ordering::SeqCst);
+        let stop = interrupt::asked() || self.stop.load(Ordering::SeqCst) || self.claim.lost().is_some();
         if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn resumed(&mut self, experience: usize, steps: usize) -> Result<(), EngineError> {
-        self.log.add(&json!({"event": "resumed", "task": experience, "step": steps}))?;
+        self.log.resumed(experience, steps)?;
         self.board.as_mut().map_or(Ok(()), |board| board.resumed(experience, steps))?;
         // About; tasks differ.
         self.progress.skip(self.work * experience as u64 / self.stream.len() as u64);
@@ -73,11 +81,12 @@ impl CellObserver for Observer<'_> {
     }
 
     fn state(&mut self, moment: Moment, make: &MakeState<'_>) -> Result<(), EngineError> {
-        self.states.at(moment, make)
+        self.states.at(moment, self.claim, make)
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation, save: &SaveModel<'_>) -> Result<(), EngineError> {
         let k = evaluation.experience;
+        self.claim.check()?;
         self.directory.save_model(k, save)?;
         let picture = grid::draw(&evaluation.pictures, self.stream.len(), self.columns, self.stream.shape());
         grid::save(&picture, &self.directory.picture(k))?;
@@ -138,13 +147,16 @@ impl StateKeeper {
         Self { config, states, steps: 0, last: Instant::now(), took: Duration::ZERO }
     }
 
-    fn at(&mut self, moment: Moment, make: &MakeState<'_>) -> Result<(), EngineError> {
+    fn at(&mut self, moment: Moment, claim: &Claim, make: &MakeState<'_>) -> Result<(), EngineError> {
         self.steps += usize::from(moment == Moment::Step);
         if moment == Moment::Step && !self.is_time() {
             return Ok(());
         }
         let start = Instant::now();
+        claim.check()?;
+        let writing = Writing::begin();
         self.states.save(&make()?)?;
+        drop(writing);
         (self.steps, self.last, self.took) = (0, Instant::now(), start.elapsed());
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Why a cell failed, in a line, and what to do about it where that is known.
 
+use std::fmt::Display;
+
 use cldiff_engine::CellSpec;
 
 use crate::ui::short_of_memory;
@@ -21,9 +23,37 @@ pub fn reason(said: &str, spec: &CellSpec) -> String {
     )
 }
 
+/// A file that cannot be written, and how to go on. A quota is told by few systems where the free space is.
+pub fn cannot_write(error: &dyn Display, how_to_go_on: &str) -> anyhow::Error {
+    let said = error.to_string();
+    let quota = said.to_lowercase().contains("quota exceeded");
+    let advice = if quota { "; your quota on this file system is used up: make room first" } else { "" };
+    anyhow::anyhow!("{said}{advice}\n{how_to_go_on}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quota_that_is_used_up_is_told_once_with_what_to_do() {
+        let told = |kind: std::io::ErrorKind| {
+            let error =
+                std::io::Error::new(kind, format!("run/cells/a-0/state: {}", std::io::Error::from(kind)));
+            cannot_write(&error, "nothing is lost: go on").to_string()
+        };
+        let message = told(std::io::ErrorKind::QuotaExceeded);
+        assert_eq!(
+            message,
+            "run/cells/a-0/state: quota exceeded; your quota on this file system is used up: make room first\n\
+             nothing is lost: go on"
+        );
+        let message = told(std::io::ErrorKind::StorageFull);
+        assert!(!message.contains("quota") && message.ends_with("\nnothing is lost: go on"), "{message}");
+        // As Linux says it.
+        let message = cannot_write(&std::io::Error::from_raw_os_error(122), "go on").to_string();
+        assert!(!cfg!(target_os = "linux") || message.contains("make room first"), "{message}");
+    }
 
     #[test]
     fn a_line_is_kept_and_short_memory_is_explained() {

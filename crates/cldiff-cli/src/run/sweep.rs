@@ -55,7 +55,7 @@ fn part(args: &RunArgs, mut assignments: Vec<String>, name: &str, out: &Path, di
         assignments.push(format!("name={own_name}"));
     }
     let mut run = args.clone();
-    run.setting.swept = assignments;
+    run.setting.changes.swept = assignments;
     run.sweeps = Vec::new();
     run.out = Some(out.join(directory));
     run.within = Some(out.to_owned());

@@ -18,7 +18,7 @@ use ddpm_kernels::Precision;
 use crate::{
     Asked, BenchmarkJob, BitsJob, CellObserver, CellOutcome, CellSpec, Engine, EngineError, EvaluationConfig,
     ExtractorContext, FeaturesConfig, HostImages, Measurement, PrecisionConfig, PredictJob, Probe, Reference,
-    SampleJob, StrategyTerm, benchmark,
+    SampleJob, Shared, StrategyTerm, benchmark,
     cell::{Cell, Parts},
     everywhere::Home,
     generate, memory, pace, probe, reference,
@@ -111,9 +111,9 @@ impl<B: Home> Engine for BackendEngine<B> {
         &self,
         stream: &Stream,
         evaluation: &EvaluationConfig,
-        cache: Option<&Path>,
+        shared: Shared<'_>,
     ) -> Result<Reference, EngineError> {
-        self.with_default_precision(|| reference::prepare::<B>(stream, evaluation, cache, &self.device))
+        self.with_default_precision(|| reference::prepare::<B>(stream, evaluation, shared, &self.device))
     }
 
     fn extractor(

@@ -42,7 +42,8 @@ impl<B: Kernels> BuildExtractor<B> for ClassifierOptions {
     ) -> Result<Box<dyn FeatureExtractor>, EngineError> {
         let missing = MetricError::TooFew { metric: "a classifier's training", needed: 1, found: 0 };
         let data = context.data.ok_or(missing)?;
-        let cache = ClassifierCache { dir: context.cache.map(ToOwned::to_owned) };
+        let [dir, own] = [context.cache, context.own].map(|dir| dir.map(ToOwned::to_owned));
+        let cache = ClassifierCache { dir, own };
         let extractor = cache.extractor::<Autodiff<B>>(context.classifier, &data.train, device)?;
         Ok(extractor)
     }

@@ -26,6 +26,8 @@ pub struct ExtractorContext<'a> {
     pub data: Option<&'a DatasetPair>,
     /// The directory of trained classifiers; none: they are trained anew.
     pub cache: Option<&'a Path>,
+    /// A directory of trained classifiers that goes before it: that of a run.
+    pub own: Option<&'a Path>,
 }
 
 /// The options of a feature extractor.

@@ -32,10 +32,13 @@ const DIGITS: usize = 12;
 pub struct ClassifierCache {
     /// The directory.
     pub dir: Option<PathBuf>,
+    /// A directory that goes before it: of a run, whose cells share one classifier on whatever machines they are made.
+    pub own: Option<PathBuf>,
 }
 
 impl ClassifierCache {
-    /// The classifier of these options and data, from its file if there is one, else trained now.
+    /// The classifier of these options and data, from its file if there is one, else trained now. The file is in every
+    /// directory afterwards.
     ///
     /// # Errors
     /// [`MetricError::Config`] for options out of range. A file that cannot be read or written is only warned
@@ -48,21 +51,31 @@ impl ClassifierCache {
     ) -> Result<Box<dyn FeatureExtractor>, MetricError> {
         config.validate()?;
         let hash = hash(config, train_data);
-        let path = self.dir.as_ref().map(|dir| dir.join(format!("classifier-{hash}.safetensors")));
-        let cached = path.as_ref().filter(|path| path.exists()).and_then(|path| {
+        let dirs = self.own.iter().chain(&self.dir);
+        let paths: Vec<PathBuf> =
+            dirs.map(|dir| dir.join(format!("classifier-{hash}.safetensors"))).collect();
+        let read = |path: &PathBuf| {
             let blank = blank::<B::InnerBackend>(config, train_data, device);
             load(path, blank).inspect_err(|e| tracing::warn!("the cached classifier is not used: {e}")).ok()
-        });
-        let classifier = match cached {
-            Some(classifier) => classifier,
-            None => {
-                let classifier = train::<B>(config, train_data, device);
-                if let Some(Err(e)) = path.map(|path| save(&path, &classifier)) {
-                    tracing::warn!("the classifier is not cached: {e}");
-                }
+        };
+        let mut there: Vec<bool> = paths.iter().map(|path| path.exists()).collect();
+        let found = (0..paths.len()).filter(|&i| there[i]).find_map(|i| Some((i, read(&paths[i])?)));
+        let classifier = match found {
+            Some((at, classifier)) => {
+                // A file that cannot be read is written anew.
+                there[..at].fill(false);
                 classifier
             }
+            None => {
+                there.fill(false);
+                train::<B>(config, train_data, device)
+            }
         };
+        for (path, _) in paths.iter().zip(there).filter(|(_, there)| !there) {
+            if let Err(e) = save(path, &classifier) {
+                tracing::warn!("the classifier is not cached: {e}");
+            }
+        }
         let mut digits = weights_sha256(&classifier);
         digits.truncate(DIGITS);
         Ok(Box::new(ClassifierFeatures { classifier, digits, device: device.clone() }))
@@ -136,7 +149,7 @@ mod tests {
             ..Default::default()
         };
         let dir = tempfile::tempdir().unwrap();
-        let cache = ClassifierCache { dir: Some(dir.path().to_owned()) };
+        let cache = ClassifierCache { dir: Some(dir.path().to_owned()), own: None };
         let device = Default::default();
         let describe = || {
             let extractor = cache.extractor::<Autodiff<Flex>>(&config, &data.train, &device).unwrap();
@@ -149,5 +162,24 @@ mod tests {
         fs::write(&file, b"damaged").unwrap();
         assert_eq!(describe(), trained);
         assert!(fs::metadata(&file).unwrap().len() > 100);
+
+        // The classifier of a run goes before that of the cache, and is in both afterwards.
+        let (run, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let name = file.file_name().unwrap();
+        fs::copy(&file, run.path().join(name)).unwrap();
+        let both =
+            ClassifierCache { dir: Some(elsewhere.path().to_owned()), own: Some(run.path().to_owned()) };
+        let other = ClassifierConfig { epochs: 1, ..config.clone() };
+        let other = cache.extractor::<Autodiff<Flex>>(&other, &data.train, &device).unwrap();
+        assert_ne!(other.name(), trained.0);
+        // Of other weights under the same name: it is not looked at.
+        let others = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let others = others.filter(|path| path.file_name() != Some(name)).collect::<Vec<_>>();
+        fs::copy(&others[0], elsewhere.path().join(name)).unwrap();
+        let extractor = both.extractor::<Autodiff<Flex>>(&config, &data.train, &device).unwrap();
+        assert_eq!((extractor.name(), extractor.describe(&data.eval).unwrap()), trained);
+        fs::remove_file(elsewhere.path().join(name)).unwrap();
+        both.extractor::<Autodiff<Flex>>(&config, &data.train, &device).unwrap();
+        assert_eq!(fs::read(elsewhere.path().join(name)).unwrap(), fs::read(&file).unwrap());
     }
 }
