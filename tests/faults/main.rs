@@ -91,8 +91,11 @@ fn every_file_of_a_run_goes_through_the_layer_that_has_the_faults() {
         if path.ends_with("/lock") {
             continue;
         }
-        // A model's files are written before their directory gets its name.
-        let before = path.replace("/after-task-", "/unfinished-after-task-");
+        // A model's files, and a state's, are written before their directory gets its name.
+        let name = Path::new(&path).file_name().unwrap().display();
+        let parent = Path::new(&path).parent().unwrap().display().to_string();
+        let (above, directory) = parent.rsplit_once('/').unwrap_or((".", &parent));
+        let before = format!("{above}/unfinished-{directory}/{name}");
         let is_known = [path.clone(), before].iter().any(|path| trace.contains(&format!(" {path}\n")));
         assert!(is_known, "{path} was written beside crates/cldiff-durable");
     }

@@ -1,5 +1,5 @@
-//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fault-test`, `slurm-test`, `fuzz`,
-//! `mutants`, `man`, `gpu-check`, `dist` and `wheel`.
+//! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fault-test`, `slurm-test`,
+//! `fuzz`, `mutants`, `man`, `gpu-check`, `dist` and `wheel`.
 
 mod bench;
 mod build;
@@ -41,10 +41,10 @@ enum Command {
     GpuCheck(gpu_check::GpuCheckArgs),
     /// A run killed at 100 moments of its life, in each of three ways, that comes to the same results each time
     KillTest(kill_test::KillTestArgs),
-    /// A run on a real Slurm of this machine: preempted, at its time limit, with a dying node; the results are an ordinary run's
-    SlurmTest(slurm_test::SlurmTestArgs),
     /// A small benchmark under the schedules of faults of 1,000 seeds, that reports nothing wrong and comes to its end
     FaultTest(fault_test::FaultTestArgs),
+    /// A run on a real Slurm of this machine: preempted, at its time limit, with a dying node; the results are an ordinary run's
+    SlurmTest(slurm_test::SlurmTestArgs),
     /// The parsers against inputs that a fuzzer makes
     Fuzz(fuzz::FuzzArgs),
     /// Small changes to the code, drawn with a seed, that the tests should notice; by cargo-mutants
@@ -66,8 +66,8 @@ fn main() -> anyhow::Result<()> {
         Command::Sanitize(args) => sanitize::run(&args),
         Command::GpuCheck(args) => gpu_check::run(&args),
         Command::KillTest(args) => kill_test::run(&args),
-        Command::SlurmTest(args) => slurm_test::run(&args),
         Command::FaultTest(args) => fault_test::run(&args),
+        Command::SlurmTest(args) => slurm_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutants(args) => mutants::run(&args),
         Command::Man(args) => man::run(&args),

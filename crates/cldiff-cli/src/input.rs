@@ -73,12 +73,6 @@ pub fn lease(text: &str) -> Option<String> {
     lease::parse(text).and_then(|lease| serde_json::to_string_pretty(&lease).ok())
 }
 
-/// How a cell ended by its `status.json` and `result.json`: `finished`, or why it failed; none if it has not.
-pub fn ending(run: &Path, label: &str, seed: u64) -> Option<String> {
-    let cell = CellDirectory::of(run, label, seed);
-    cell.failed().or_else(|| cell.finished().map(|_| "finished".to_owned()))
-}
-
 /// The cells that `--cell` asks for, of so many.
 ///
 /// # Errors

@@ -24,6 +24,9 @@ const MANIFEST: &str = r#"{"schema":1,"version":"0.1.0","commit":"0123456","conf
 "start":"2026-11-29T00:00:00Z","end":null,"sessions":[{"host":"here","process":7,"commit":"0123456","threads":2,
 "start":"2026-11-29T00:00:00Z","end":null,"how":"killed"}],"results_sha256":null}"#;
 
+const LEASE: &str = r#"{"schema":1,"host":"node7","process":12,"machine":"boot pid:[4026531836]","token":"12-1f-0","beat":7,
+"every_seconds":10.0}"#;
+
 const EVENTS: &str =
     "{\"event\":\"begun\",\"schema\":1}\n{\"event\":\"train\",\"task\":0,\"step\":1,\"loss\":null}\n";
 
@@ -42,6 +45,9 @@ fn main() -> Outcome {
     write(out, "manifest", "finished", MANIFEST.as_bytes())?;
     write(out, "cell", "failed", br#"{"schema":1,"state":"failed","reason":"the training diverged"}"#)?;
     write(out, "cell", "finished", &finished()?)?;
+    write(out, "cells", "auto", &joined(None, &[b"\x07\x02auto", b"3"]))?;
+    write(out, "cells", "listed", b"\x07\x011,0-3,6")?;
+    write(out, "lease", "alive", LEASE.as_bytes())?;
     write(out, "events", "whole", EVENTS.as_bytes())?;
     write(out, "events", "torn", EVENTS.trim_end_matches("}\n").as_bytes())?;
     write(out, "config", "default", include_bytes!("../../../configs/smoke.toml"))?;

@@ -17,7 +17,7 @@ pub use self::{
     arrays::{arrays, npy, npz, safetensors},
     data::{archive, cifar, digits, idx, image, parquet, pickled_cifar, webdataset},
     models::{checkpoint, diffusers, pytorch, weights},
-    program::{cell, config, events, manifest, metric, results},
+    program::{cell, cells, config, events, lease, manifest, metric, results},
 };
 
 /// A parser's name and its function.
@@ -30,10 +30,11 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 24] = [
     Target { name: "archive", run: archive },
     Target { name: "arrays", run: arrays },
     Target { name: "cell", run: cell },
+    Target { name: "cells", run: cells },
     Target { name: "checkpoint", run: checkpoint },
     Target { name: "cifar", run: cifar },
     Target { name: "config", run: config },
@@ -42,6 +43,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "events", run: events },
     Target { name: "idx", run: idx },
     Target { name: "image", run: image },
+    Target { name: "lease", run: lease },
     Target { name: "manifest", run: manifest },
     Target { name: "metric", run: metric },
     Target { name: "npy", run: npy },

@@ -106,6 +106,25 @@ pub fn cell(data: &[u8]) {
     });
 }
 
+/// What `--cell` asks for, and the number that a batch system gives a task: the first byte says how many cells there are, the
+/// second how many a task makes.
+pub fn cells(data: &[u8]) {
+    let (of, rest) = choice(data);
+    let (per_task, rest) = choice(rest);
+    let (of, per_task) = (usize::from(of), usize::from(per_task));
+    let [asked, task] = files(rest).map(String::from_utf8_lossy);
+    let Ok(chosen) = input::cells(&asked, of, per_task, Some(&task)) else { return };
+    assert!(!chosen.is_empty(), "nothing was asked for");
+    assert!(chosen.windows(2).all(|two| two[0] < two[1]), "each cell once, in order: {chosen:?}");
+    assert!(chosen.iter().all(|cell| *cell < of), "{chosen:?} of {of}");
+}
+
+/// A `lease.json`: what is accepted is written again, and the same.
+pub fn lease(data: &[u8]) {
+    let Some(text) = input::lease(&String::from_utf8_lossy(data)) else { return };
+    assert_eq!(input::lease(&text).as_ref(), Some(&text));
+}
+
 /// A cell's `metrics.jsonl`, which a killed process may have left: whole lines stay, half of one is cut off, and the next
 /// line stands alone.
 pub fn events(data: &[u8]) {
