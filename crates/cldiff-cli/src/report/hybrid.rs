@@ -83,7 +83,10 @@ pub(super) fn draw(results: &Results, task: usize) -> Figure {
     let keys = [0, 1].map(look).iter().chain(behind.iter().map(|line| &line.look)).map(Look::key).collect();
     Figure {
         title: format!("Hybrid sampling of task {}", task + 1),
-        notes: several.then(|| "Bars: ± sd over seeds.".to_owned()).into_iter().collect(),
+        notes: several
+            .then(|| "Bars: ± sd over seeds. Bands: 95 % interval of the mean over seeds.".to_owned())
+            .into_iter()
+            .collect(),
         keys,
         ..small_multiples::of_lines(x, y, &charts, &behind)
     }
@@ -109,6 +112,7 @@ fn lines(cells: &[&CellResult], task: usize) -> Vec<Line> {
             let Some(over_seeds) = spread(of()) else { continue };
             let (x, mean) = (t as f64, over_seeds.mean);
             line.points.push((x, mean));
+            line.band.extend(over_seeds.interval().map(|i| (x, i.low, i.high)));
             line.bars.extend(deviation(cells, of(), || None).map(|half| (x, mean - half, mean + half)));
         }
         line
