@@ -45,7 +45,7 @@ impl Truth {
                 let result = json_if_there(&directory.join("result.json"))?;
                 match (status["state"].as_str(), result) {
                     (Some("finished"), Some(result)) => {
-                        same(&cell, &without_cost(result), &self.cells[&cell])?
+                        same(&cell, &without_cost(result), &self.cells[&cell])?;
                     }
                     // A result that is not there is not reported.
                     (Some("finished" | "failed"), _) => {}
@@ -94,7 +94,9 @@ impl Truth {
     pub fn check_done(&self, run: &Path) -> Result<(), String> {
         self.check_safe(run)?;
         let results = without_cost(json(&run.join("results.json"))?);
-        if results.to_string() != self.results.to_string() {
+        // As text, so that every digit counts.
+        let [found, known] = [&results, &self.results].map(Value::to_string);
+        if found != known {
             same("results.json", &results, &self.results)?;
             return Err("results.json has the same numbers in other words".into());
         }
