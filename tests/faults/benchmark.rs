@@ -14,8 +14,8 @@ use crate::{
     truth::Truth,
 };
 
-/// No process of this benchmark takes nearly as long, on whatever machine.
-const TOO_LONG: Duration = Duration::from_mins(3);
+/// A process that hangs. This benchmark takes less than a second of a processor, on whatever machine.
+const TOO_LONG: Duration = Duration::from_mins(30);
 
 /// The benchmark in a scratch directory, with the program as it was at the beginning.
 pub struct Benchmark {
