@@ -199,7 +199,16 @@ impl Test {
 
     fn put_back(&self, cells: &str, task: usize, most: Duration) -> Result<()> {
         let job = format!("{cells}_{task}");
-        wait(&format!("task {task} to be put back"), most, || Ok(self.cluster.state(&job)?.1 > 0))
+        let mut ended = false;
+        wait(&format!("task {task} to be put back"), most, || {
+            let (state, restarts) = self.cluster.state(&job)?;
+            ended = state == "COMPLETED" && restarts == 0;
+            Ok(ended || restarts > 0)
+        })?;
+        if ended {
+            bail!("task {task} ended before it was disturbed: --cell-seconds makes cells longer");
+        }
+        Ok(())
     }
 
     /// A job of more importance takes a task's node.
