@@ -287,6 +287,17 @@ impl RunDirectory {
         self.root.join(PREPARED)
     }
 
+    /// Removes the classifiers that killed processes were writing there: `NAME.tmp-PROCESS`. Best effort: a leftover is
+    /// never read.
+    pub fn tidy_prepared(&self) {
+        let Ok(entries) = fs::read_dir(self.prepared_place()) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().contains(".tmp-") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Takes a cell's directory if no other process has it.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ pub(super) fn alone(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the cells on each device are measured against, which is in the run's directory afterwards.
+/// Makes the references that the cells on each device are measured against, and leaves them in the run's directory.
 pub(super) fn prepare(
     benchmark: &Benchmark<'_>,
     directory: &RunDirectory,
@@ -70,6 +70,7 @@ pub(super) fn prepare(
 ) -> Result<Vec<Reference>, Failure> {
     progress.begin("training the classifier in whose features FID is measured (cached for the next run)");
     let references = references(benchmark, directory, Kept::OrMade)?;
+    directory.tidy_prepared();
     let summary = references[0].summary();
     progress.say(&format!("features: {}; the classifier is {}", summary.features, summary.judge));
     if let Some(warning) = summary.judge.warning() {
@@ -91,7 +92,7 @@ pub(super) enum Kept {
     Only,
 }
 
-/// What the cells on each device are measured against, from what is kept in the run's directory.
+/// The references that the cells on each device are measured against, from the run's directory.
 pub(super) fn references(
     benchmark: &Benchmark<'_>,
     directory: &RunDirectory,
