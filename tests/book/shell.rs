@@ -75,7 +75,10 @@ impl Shell {
 
     /// The program's options in a command, with its help asked for in place of what it does.
     pub fn help_of(&self, command: &str) -> (Option<i32>, String) {
-        self.run_with(&by_name(command), "--help")
+        let command = by_name(command);
+        // Behind `--` stand the options of another program, and the help would be asked of that.
+        let own = command.split_once(" -- ").map_or(command.as_str(), |(own, _)| own);
+        self.run_with(own, "--help")
     }
 
     fn run_with(&self, command: &str, more: &str) -> (Option<i32>, String) {

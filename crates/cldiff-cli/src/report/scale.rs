@@ -122,7 +122,7 @@ fn log_ticks(low: f64, high: f64) -> Vec<Round> {
 /// A unit for numbers up to a size, and its sign.
 fn unit(largest: f64) -> (i32, &'static str) {
     match largest {
-        l if l >= 1e7 => (6, "M"),
+        l if l >= 1e6 => (6, "M"),
         l if l >= 1e4 => (3, "k"),
         _ => (0, ""),
     }

@@ -16,10 +16,11 @@ pub(super) fn in_page(figure: &Figure, parts: Parts) -> String {
     let shown = whole.window(parts);
     let all = whole.everything().map(short).join(" ");
     format!(
-        "<svg {} data-whole=\"{all}\" {}>{}</svg>",
+        "<svg {} data-whole=\"{all}\" {}>{}{}</svg>",
         window(shown),
         described(&figure.title),
-        marks(figure, &whole, "currentColor")
+        title(figure),
+        marks(&whole, "currentColor")
     )
 }
 
@@ -29,10 +30,11 @@ pub(super) fn file(figure: &Figure) -> String {
     let [x, y, w, h] = [left, top, width, height].map(short);
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg {} xmlns=\"http://www.w3.org/2000/svg\" font-family=\"Helvetica, \
-         Arial, sans-serif\" {}><rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>{}</svg>\n",
+         Arial, sans-serif\" {}>{}<rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>{}</svg>\n",
         window(all),
         described(&figure.title),
-        marks(figure, &whole, INK)
+        title(figure),
+        marks(&whole, INK)
     )
 }
 
@@ -45,9 +47,13 @@ fn described(title: &str) -> String {
     format!("role=\"img\" aria-label=\"{}\"", escaped(title))
 }
 
-/// The title for readers who cannot see the figure, and its marks.
-fn marks(figure: &Figure, whole: &Whole, ink: &str) -> String {
-    let mut svg = format!("<title>{}</title>", escaped(&figure.title));
+/// The title for readers who cannot see the figure. It comes first, as SVG wants it.
+fn title(figure: &Figure) -> String {
+    format!("<title>{}</title>", escaped(&figure.title))
+}
+
+fn marks(whole: &Whole, ink: &str) -> String {
+    let mut svg = String::new();
     for mark in &whole.marks.marks {
         match mark {
             Mark::Line(points, stroke) => {
