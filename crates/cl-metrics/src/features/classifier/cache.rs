@@ -169,7 +169,7 @@ mod tests {
         fs::copy(&file, run.path().join(name)).unwrap();
         let both =
             ClassifierCache { dir: Some(elsewhere.path().to_owned()), own: Some(run.path().to_owned()) };
-        let other = ClassifierConfig { epochs: 1, ..config.clone() };
+        let other = ClassifierConfig { min_steps: 30, ..config.clone() };
         let other = cache.extractor::<Autodiff<Flex>>(&other, &data.train, &device).unwrap();
         assert_ne!(other.name(), trained.0);
         // Of other weights under the same name: it is not looked at.
