@@ -87,7 +87,7 @@ fn every_file_of_a_run_goes_through_the_layer_that_has_the_faults() {
     assert!(files.len() > 20);
     for file in files {
         let path = file.strip_prefix(benchmark.scratch.0.path()).unwrap().display().to_string();
-        // What says who works on a run is worth nothing after a fault.
+        // Locks and leases are worth nothing after a fault.
         if path.ends_with("/lock") {
             continue;
         }

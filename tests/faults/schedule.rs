@@ -5,7 +5,7 @@ use std::ops::Range;
 use keyed_random::{Key, Purpose};
 use rand::Rng;
 
-/// What happens to a run, from one look at it to the next.
+/// The events of a run between two looks at it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A process with faults, as `CLDIFF_FAULT` has them.

@@ -69,7 +69,7 @@ impl Truth {
         Ok(())
     }
 
-    /// What `results.json` has is true, though cells may be missing or have failed.
+    /// Checks that `results.json` says only true things. Cells may be missing or have failed.
     fn check_results(&self, path: &Path) -> Result<(), String> {
         let Some(results) = json_if_there(path)? else { return Ok(()) };
         let results = without_cost(results);

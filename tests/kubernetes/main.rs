@@ -67,7 +67,7 @@ fn the_exit_status_decides_about_a_retry() {
     assert_eq!(pod["restartPolicy"], "Never");
     for rule in rules.iter().filter(|rule| rule["onExitCodes"].is_object()) {
         let codes = &rule["onExitCodes"];
-        // Those of the container that prepares the run too.
+        // The container that prepares the run has the same.
         assert!(codes.get("containerName").is_none(), "{rule}");
         let values: Vec<u64> =
             codes["values"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();

@@ -14,7 +14,7 @@ use crate::{
     ui::{failure::Failure, width::say},
 };
 
-/// What a cell is at.
+/// The progress of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Done,

@@ -8,7 +8,7 @@
 
 use std::{io, path::Path};
 
-/// What is about to be done.
+/// The operation that is about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     /// The content of a file whose name is another's until it is synced.
@@ -23,7 +23,7 @@ pub(super) enum Operation {
     Remove,
 }
 
-/// What becomes of an operation.
+/// The outcome of an operation.
 #[derive(Debug)]
 #[cfg_attr(not(debug_assertions), allow(dead_code, reason = "no fault is asked for"))]
 pub(super) enum Fate {

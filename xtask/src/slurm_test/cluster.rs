@@ -58,7 +58,7 @@ fn is_program(name: &str) -> bool {
     std::env::split_paths(&paths).chain(usual).any(|dir| dir.join(name).is_file())
 }
 
-/// What a program prints.
+/// The output of a program.
 pub(super) fn output(program: &str, arguments: &[&str]) -> Result<String> {
     let output =
         Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
@@ -182,7 +182,7 @@ impl Cluster {
         command
     }
 
-    /// What a command of Slurm prints.
+    /// The output of a command of Slurm.
     pub(super) fn call(&self, program: &str, arguments: &[&str]) -> Result<String> {
         let output = self.command(program).args(arguments).output()?;
         if !output.status.success() {

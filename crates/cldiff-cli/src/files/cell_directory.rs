@@ -86,7 +86,7 @@ impl CellDirectory {
         &self.root
     }
 
-    /// What happens, at its end.
+    /// The log of events, at its end.
     ///
     /// # Errors
     /// If a file cannot be written.

@@ -70,7 +70,7 @@ fn manifest(root: &Path) -> Result<Manifest> {
     Manifest::load(root)
 }
 
-/// What all cells of a run are measured against; none before it is prepared.
+/// The references that all cells of a run are measured against; none before the run is prepared.
 ///
 /// # Errors
 /// If it was changed since it was written.

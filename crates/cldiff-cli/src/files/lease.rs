@@ -166,7 +166,7 @@ pub fn sweep(dir: &Path) {
     });
 }
 
-/// What was seen of leases, and since when.
+/// The leases that were seen, each with the time since which it is unchanged.
 #[derive(Debug, Default)]
 pub struct Watch(Mutex<HashMap<PathBuf, Sight>>);
 
@@ -178,7 +178,7 @@ struct Sight {
     beats: bool,
 }
 
-/// What can be said of a lease that is looked at from time to time.
+/// The verdict on a lease that is looked at from time to time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// Its number grows.

@@ -43,7 +43,7 @@ pub struct Manifest {
     pub backend: String,
     /// The device, in words.
     pub device: String,
-    /// What the processor offers to the CPU kernels.
+    /// Features of the processor that the CPU kernels can use.
     pub cpu_features: Vec<String>,
     /// The seeds.
     pub seeds: Vec<u64>,
@@ -214,7 +214,7 @@ impl Manifest {
         self.version == env!("CARGO_PKG_VERSION")
     }
 
-    /// What makes going on with this run by that program, on that data, another run.
+    /// The differences of program and data that would make a resumed run another run.
     pub fn obstacle(&self, now: &Self) -> Option<String> {
         let pairs = [("backend", &self.backend, &now.backend), ("version", &self.version, &now.version)];
         for (what, there, here) in pairs {
@@ -227,7 +227,7 @@ impl Manifest {
         Some(format!("its {part} images are others than those here"))
     }
 
-    /// What may make the numbers differ in their last digits, and is no reason to refuse.
+    /// The differences that may change the last digits of numbers. They are no reason to refuse.
     pub fn doubts(&self, now: &Self) -> Vec<String> {
         let mut doubts = Vec::new();
         if self.commit != now.commit {
@@ -239,7 +239,7 @@ impl Manifest {
         doubts
     }
 
-    /// What the report shows of it.
+    /// The entries that the report shows.
     pub fn rows(&self) -> Vec<(String, String)> {
         let interruptions = self.sessions.iter().filter(|session| session.how != Ending::Finished).count();
         let threads: Vec<String> = self.sessions.iter().map(|session| session.threads.to_string()).collect();

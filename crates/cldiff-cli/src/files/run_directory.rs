@@ -32,7 +32,7 @@ use crate::{
     ui::{failure::Failure, progress::Progress},
 };
 
-/// What all cells share, in the directory of a run.
+/// The directory within a run of everything that its cells share.
 const PREPARED: &str = "prepared";
 /// The scripts of `cldiff submit slurm`, which are there before the run.
 pub const SLURM: &str = "slurm";
@@ -69,7 +69,7 @@ impl Place {
         Ok(Self { root, asked, resume: args.resume })
     }
 
-    /// What to do to go on.
+    /// The advice on how to go on.
     pub fn how_to_resume(&self) -> String {
         how_to_resume(&self.asked)
     }
@@ -258,7 +258,7 @@ impl RunDirectory {
         self.root.join(REAL)
     }
 
-    /// What to do to go on.
+    /// The advice on how to go on.
     pub fn how_to_resume(&self) -> String {
         how_to_resume(&self.asked)
     }
@@ -277,7 +277,7 @@ impl RunDirectory {
         Ok(())
     }
 
-    /// What all cells are measured against, as a process that prepared the run kept it.
+    /// The references that all cells are measured against, as the process that prepared the run kept them.
     pub fn prepared(&self) -> Checkpoints {
         Checkpoints::new(self.prepared_place(), 1)
     }

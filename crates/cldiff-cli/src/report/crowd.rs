@@ -1,12 +1,12 @@
 //! Order in a report of many strategies: a chosen few stand open, the others stand collapsed by family.
 
 use cl_strategies::Family;
-use cldiff_engine::StrategySpec;
 use minijinja::{Value, context};
 
+use super::looks::family;
 use crate::{
     quantities::{
-        cells::{competitors, is_bound, strategies},
+        cells::{competitors, strategies},
         columns::qualities,
     },
     results::{CellResult, Results},
@@ -29,15 +29,6 @@ pub(super) struct Group {
 /// Whether a report has more strategies than it shows without grouping them.
 pub(super) fn is_crowd(results: &Results) -> bool {
     strategies(results).len() > FEW
-}
-
-/// The family of a strategy. The result decides whether it is a bound, as everywhere.
-fn family(cells: &[&CellResult]) -> Family {
-    if is_bound(cells) {
-        return Family::Bound;
-    }
-    let declared = StrategySpec::family_named(&cells[0].strategy);
-    if declared == Family::Bound { Family::Other } else { declared }
 }
 
 /// The families of some strategies, in the order of [`Family::ALL`].

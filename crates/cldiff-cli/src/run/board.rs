@@ -1,4 +1,4 @@
-//! What TensorBoard shows of a cell: the training loss by step, and after each task the metrics and the sample grid.
+//! The event files of a cell for TensorBoard: the training loss by step, and after each task the metrics and the sample grid.
 //!
 //! Steps count over all tasks: those of a task follow the planned ones of the tasks before. What is measured after a task
 //! stands at the first step that the next task could have.

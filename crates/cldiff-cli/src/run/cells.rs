@@ -51,7 +51,7 @@ pub struct Runner<'a> {
     pub config: &'a Config,
     /// Where everything goes.
     pub directory: &'a RunDirectory,
-    /// What is shown meanwhile.
+    /// The progress that is shown meanwhile.
     pub progress: &'a Progress,
     /// Whether cells write event files for TensorBoard.
     pub tensorboard: bool,
@@ -61,7 +61,7 @@ pub struct Runner<'a> {
     pub stop: AtomicBool,
 }
 
-/// What became of a cell.
+/// The outcome of a cell.
 #[derive(Debug)]
 enum Outcome {
     /// It has a result.
@@ -231,7 +231,7 @@ impl Runner<'_> {
         }
     }
 
-    /// What became of a cell that another process had a moment ago; none if it is still to be made.
+    /// The outcome of a cell that another process had a moment ago; none if it is still to be made.
     fn made_elsewhere(&self, cell: &Open<'_>) -> Option<Outcome> {
         let outcome = if cell.directory.has_result() && cell.directory.finished().is_some() {
             Outcome::Finished

@@ -14,7 +14,7 @@ use crate::ui::failure::Failure;
 static ASKED: AtomicBool = AtomicBool::new(false);
 static STATE: Mutex<State> = Mutex::new(State::new());
 
-/// What a signal finds.
+/// The state of the process when a signal comes.
 #[derive(Debug)]
 struct State {
     /// Whether cells are going on, which keep their states when they are asked to stop.
@@ -23,11 +23,11 @@ struct State {
     writing: usize,
     /// Whether the process ends when they are written.
     ending: bool,
-    /// What to do to go on.
+    /// The advice on how to go on.
     advice: String,
 }
 
-/// What a signal leads to.
+/// The reaction to a signal.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     /// The cells see it and stop.

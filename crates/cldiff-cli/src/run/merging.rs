@@ -12,7 +12,7 @@ use crate::{
     ui::{failure::Failure, progress::Progress},
 };
 
-/// What was merged.
+/// The outcome of a merge.
 #[derive(Debug)]
 pub(super) struct Merged {
     results: Results,

@@ -122,7 +122,7 @@ impl Benchmark<'_> {
         let references = preparing::prepare(self, directory, progress)?;
         drop(claim);
         let all: Vec<usize> = (0..self.loaded.config.cells().len()).collect();
-        // Which of them failed is read from their files.
+        // The files of the cells say which of them failed.
         self.runner(&references, directory, progress, true).run(&all).map(|_| ())
     }
 

@@ -137,7 +137,7 @@ pub struct StateKeeper {
     /// Steps since the last.
     steps: usize,
     last: Instant,
-    /// What the last one took.
+    /// The duration of the last one.
     took: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! What all cells of a run share: the classifier, the features of real images, the floors. Made once and kept in the run's
-//! directory, so that processes on other machines measure against the same.
+//! Prepares everything that the cells of a run share: the classifier, the features of real images and the floors. They are
+//! made once and kept in the run's directory, so that processes on other machines measure against the same.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a reference has found, as a state that other processes take up: the features of real images, what the classifier
+//! The state of a reference on disk, which other processes take up: the features of real images, what the classifier
 //! says of them, and the floors. Pixels and labels follow from the data.
 
 use burn::tensor::TensorData;
