@@ -29,7 +29,7 @@ pub(crate) struct BenchArgs {
     /// The reference workloads
     #[arg(long, value_delimiter = ',', default_value = "mnist-small,fmnist-medium,cifar-ddpm")]
     pub workload: Vec<String>,
-    /// What to measure: train (with first_step and peak_memory), forward, sample
+    /// Measurements: train (with first_step and peak_memory), forward, sample
     #[arg(long, value_delimiter = ',', default_value = "train,forward,sample")]
     what: Vec<String>,
     /// A program `cldiff` that is built already, for a machine without Rust [default: build it]
@@ -48,7 +48,7 @@ pub(crate) struct BenchArgs {
     /// Timed repetitions within a run
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
-    /// What our network multiplies: auto, f32, tf32, bf16 or f16, or several of them (PyTorch's is part of its modes)
+    /// Number formats of the inputs of cldiff's matrix products: auto, f32, tf32, bf16 or f16 (PyTorch's are part of its modes)
     #[arg(long, value_delimiter = ',', default_value = "auto")]
     pub precision: Vec<String>,
     /// Threads on both sides [default: one for each core]
@@ -60,7 +60,7 @@ pub(crate) struct BenchArgs {
     /// Measure single operations of the CPU kernels instead
     #[arg(long)]
     operations: bool,
-    /// When to stop.
+    /// The time to stop at.
     #[arg(skip)]
     pub deadline: Option<Instant>,
 }

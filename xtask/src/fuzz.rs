@@ -30,9 +30,9 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// `cargo xtask fuzz`
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArgs {
-    /// Which; all of them if none is named
+    /// Names of the targets [default: all]
     targets: Vec<String>,
-    /// Seconds for each
+    /// Seconds for each target
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
 }

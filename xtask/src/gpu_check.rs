@@ -90,7 +90,7 @@ pub(crate) fn run(args: &GpuCheckArgs) -> Result<()> {
         .map_or_else(|_| args.config.clone(), |path| path.display().to_string());
     let run = WholeRuns { config, backend, scratch: scratch.path(), cldiff: &cldiff };
     // The first run of a configuration trains its classifier and tunes kernels, which no other has to.
-    findings.add("What whole runs share, made ready", run.make_ready())?;
+    findings.add("Preparation that whole runs share", run.make_ready())?;
     let alone = run.timed(1);
     let wall = alone.as_ref().ok().copied();
     findings.add("A whole run, its cells one after another", alone.map(seconds))?;

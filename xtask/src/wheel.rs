@@ -106,7 +106,7 @@ impl Environment {
 /// Runs a program in a directory, and passes on what it prints.
 fn run_in<'a>(program: &Path, words: impl Iterator<Item = &'a OsStr>, dir: &Path) -> Result<()> {
     let mut command = Command::new(program);
-    // Whoever builds inside an environment of their own means these, all the same.
+    // A Python environment that is active around the build must not reach the command.
     command.args(words).current_dir(dir).env_remove("VIRTUAL_ENV").env_remove("PYTHONPATH");
     eprintln!("==> {command:?}");
     match command.status().with_context(|| format!("cannot run {}", program.display()))? {

@@ -27,7 +27,7 @@ pub fn diffusers(data: &[u8]) {
             assert!(!process.contains("NaN"), "{process}");
         }
         if let Ok(model) = load_diffusers::<Flex>(&dir, &Default::default()) {
-            // Whatever was accepted is no larger than what the file held.
+            // A model that was accepted is no larger than its file.
             assert!(config.least_parameters() <= weights.len());
             assert_eq!(model.scheduler, scheduler);
         }

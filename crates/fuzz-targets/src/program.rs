@@ -106,8 +106,8 @@ pub fn cell(data: &[u8]) {
     });
 }
 
-/// What `--cell` asks for, and the number that a batch system gives a task: the first byte says how many cells there are, the
-/// second how many a task makes.
+/// The argument of `--cell`, and the number that a batch system gives a task: the first byte says how many cells there are,
+/// the second how many a task makes.
 pub fn cells(data: &[u8]) {
     let (of, rest) = choice(data);
     let (per_task, rest) = choice(rest);

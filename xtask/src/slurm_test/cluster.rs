@@ -34,7 +34,7 @@ pub(super) fn install() -> Result<(), NotHere> {
             return Err(NotHere("neither Slurm nor apt-get is here".into()));
         }
         let install = "apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge";
-        // Whoever cannot have it soon goes without.
+        // The installation gets two minutes; after that the test is skipped.
         let installed = Command::new("timeout")
             .args(["120", "sh", "-c", install])
             .env("DEBIAN_FRONTEND", "noninteractive")

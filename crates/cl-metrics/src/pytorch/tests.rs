@@ -199,7 +199,7 @@ fn a_missing_or_enormous_file_is_told() {
     assert!(matches!(StateDict::read(&path), Err(StateDictError::Large { .. })));
 }
 
-/// Whatever is read of a damaged file keeps its promises.
+/// Everything read from a damaged file keeps its promises.
 fn examine(bytes: Vec<u8>) {
     let size = bytes.len();
     let Ok(state) = StateDict::parse(bytes) else { return };

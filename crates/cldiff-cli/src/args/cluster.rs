@@ -12,10 +12,10 @@ pub struct CellsArgs {
     /// The settings.
     #[command(flatten)]
     pub setting: NamedSettingArgs,
-    /// Their number alone
+    /// Print only the number of cells
     #[arg(long, conflicts_with = "json")]
     pub count: bool,
-    /// A JSON array instead of a table
+    /// Print a JSON array instead of a table
     #[arg(long)]
     pub json: bool,
 }
@@ -26,16 +26,16 @@ pub struct PrepareArgs {
     /// The settings.
     #[command(flatten)]
     pub setting: NamedSettingArgs,
-    /// Where the cells will be computed
+    /// Backend that the cells will be computed on
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
-    /// Which device of the backend
+    /// Device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
     /// The run directory, which all machines see; one that is prepared already is left as it is
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -54,7 +54,7 @@ pub struct StatusArgs {
     /// The run directory
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// A JSON array instead of lines
+    /// Print a JSON array instead of lines
     #[arg(long)]
     pub json: bool,
 }
@@ -72,7 +72,7 @@ pub struct SlurmArgs {
     /// The settings.
     #[command(flatten)]
     pub setting: NamedSettingArgs,
-    /// Where the cells will be computed
+    /// Backend that the cells will be computed on
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// The run directory, which all nodes see; the scripts go to DIR/slurm
@@ -84,7 +84,7 @@ pub struct SlurmArgs {
     /// Cells that one task makes [default: as many as take about ten minutes here, where that can be measured; else 1]
     #[arg(long, value_name = "N")]
     pub cells_per_task: Option<usize>,
-    /// Tasks that run at a time, at most
+    /// Maximum number of tasks that run at a time
     #[arg(long, value_name = "N")]
     pub at_once: Option<usize>,
     /// Show the scripts and submit nothing

@@ -65,10 +65,10 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// List what can be chosen, with options, defaults and sources.
     List {
-        /// Of what
+        /// Kind of choice to list
         #[arg(value_enum)]
         what: Listed,
-        /// A JSON array instead of a table
+        /// Print a JSON array instead of a table
         #[arg(long)]
         json: bool,
     },
@@ -127,7 +127,7 @@ pub enum Listed {
     Networks,
     /// Features in which images are compared
     Features,
-    /// Where to compute
+    /// Backends to compute on
     Backends,
     /// Measures of samples and models
     Metrics,
@@ -141,7 +141,7 @@ pub enum ConfigCommand {
         /// TOML files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Where data sets are looked for
+        /// Directory with the data set's files
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
@@ -157,7 +157,7 @@ pub struct ModelArgs {
     /// The model: a directory that diffusers' save_pretrained or a run of cldiff wrote, or hf:OWNER/NAME on the Hub
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Where to compute
+    /// Backend to compute on
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Device of the backend
@@ -171,16 +171,16 @@ pub struct SampleArgs {
     /// The model and the backend.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// How many samples [default: 16, or as many as --x-T holds]
+    /// Number of samples [default: 16, or as many as --x-T holds]
     #[arg(long, value_name = "N")]
     pub n: Option<usize>,
-    /// Their class; without it a class-conditional model gives its classes in turn
+    /// Class of the samples; without it, a class-conditional model draws its classes in turn
     #[arg(long, value_name = "C")]
     pub class: Option<usize>,
     /// The sampler [default: that of the run, for its checkpoints and their exports, with its options; else ddim]
     #[arg(long, value_enum)]
     pub sampler: Option<SamplerArg>,
-    /// How many timesteps are visited.
+    /// The number of timesteps visited.
     #[arg(long, value_name = "S", help = SamplerArg::help_on_steps())]
     pub steps: Option<usize>,
     /// The noise of ddim: 0 none, 1 that of ancestral sampling [default: as for --sampler; else 0]
@@ -196,13 +196,13 @@ pub struct SampleArgs {
     /// The initial noise: tensor `x_T` (N x C x H x W) of a safetensors file
     #[arg(long = "x-T", value_name = "FILE.safetensors")]
     pub x_t: Option<PathBuf>,
-    /// At most so many samples at a time
+    /// Maximum number of samples computed at a time
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub batch: usize,
     /// FILE.png: one picture of all; FILE.safetensors: tensor `x_0` in [-1, 1], not clipped; else a directory of PNG files
     #[arg(long, value_name = "FILE|DIR")]
     pub out: PathBuf,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -216,10 +216,10 @@ pub struct PredictArgs {
     /// Tensors `x_t` (N x C x H x W), `t` (N) and, for a class-conditional model, `y` (N)
     #[arg(long, value_name = "FILE.safetensors")]
     pub input: PathBuf,
-    /// Tensor `prediction`
+    /// File for the tensor `prediction`
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
-    /// Do not say where it was written
+    /// Do not print the path of the result
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -233,7 +233,7 @@ pub struct ExportArgs {
     /// The pipeline's directory, which must not exist yet
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Do not say where it was written
+    /// Do not print the path of the result
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -251,7 +251,7 @@ pub struct BpdArgs {
     /// The directory of the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Only N images, every class in its share
+    /// Maximum number of images; each class keeps its share
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// 1: all timesteps; K: one drawn timestep for each stratum of up to K, with the standard error that it costs
@@ -263,13 +263,13 @@ pub struct BpdArgs {
     /// The seed of noise and timesteps
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
-    /// At most so many images at a time
+    /// Maximum number of images computed at a time
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub batch: usize,
-    /// The terms and their sum
+    /// File for the terms and their sum
     #[arg(long, value_name = "FILE.json")]
     pub out: PathBuf,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -283,10 +283,10 @@ pub struct DoctorArgs {
     /// Device of the backend, on a GPU
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
-    /// Interrupts and resumes a small training at three moments, and compares what it comes to with an uninterrupted one
+    /// Interrupt and resume a small training at three moments, and compare its result with an uninterrupted one
     #[arg(long)]
     pub resume: bool,
-    /// A JSON array instead of lines
+    /// Print a JSON array instead of lines
     #[arg(long)]
     pub json: bool,
 }
@@ -297,7 +297,7 @@ pub struct BenchArgs {
     /// The network and batch
     #[arg(long, value_enum)]
     pub workload: WorkloadArg,
-    /// Where to compute
+    /// Backend to compute on
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Device of the backend
@@ -312,7 +312,7 @@ pub struct BenchArgs {
     /// Timed repetitions; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub repetitions: usize,
-    /// One JSON object a line instead of the table
+    /// Print one JSON object a line instead of the table
     #[arg(long)]
     pub json: bool,
 }
@@ -355,7 +355,7 @@ pub struct RunArgs {
     /// The settings.
     #[command(flatten)]
     pub setting: SettingArgs,
-    /// Where to compute
+    /// Backend to compute on
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Device of the backend
@@ -387,7 +387,7 @@ pub struct RunArgs {
     /// Write event files for TensorBoard too: tensorboard --logdir DIR/cells
     #[arg(long)]
     pub tensorboard: bool,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
     /// The directory of the sweep that this run belongs to.
@@ -411,7 +411,7 @@ pub struct ReportArgs {
     /// Print the table alone, as Markdown with its caption, and write no report
     #[arg(long, conflicts_with = "out")]
     pub markdown: bool,
-    /// Where to write the report; the tables go beside it [default: report.html in the first directory, comparison.html for
+    /// File of the report; the tables go beside it [default: report.html in the first directory, comparison.html for
     /// runs of different settings]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

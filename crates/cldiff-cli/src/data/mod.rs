@@ -17,10 +17,10 @@ use crate::{download::DownloadArgs, failure::Failure};
 pub enum DataCommand {
     /// The data sets, where they are read from, and whether they are there.
     List {
-        /// Where data sets are looked for [default: the cache]
+        /// Directory with the data sets' files, or with a directory for each set [default: the cache]
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
-        /// A JSON array instead of a table
+        /// Print a JSON array instead of a table
         #[arg(long)]
         json: bool,
     },
@@ -37,13 +37,13 @@ pub struct ShowArgs {
     /// of pictures a class
     #[arg(value_name = "NAME|DIR")]
     pub source: String,
-    /// Where the data set's files are looked for [default: the cache]
+    /// Directory with the data set's files, or with a directory of its name [default: the cache]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Which split; nothing is read of the other
+    /// Split to count and show; no image of the other is read
     #[arg(long, value_enum, default_value_t = SplitArg::Train)]
     pub split: SplitArg,
-    /// Images of a class in the grid
+    /// Images of each class in the grid
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub columns: usize,
     /// Pictures: resize the short side to N pixels and crop the long one, or crop to height x width [default: as they
@@ -53,10 +53,10 @@ pub struct ShowArgs {
     /// Pictures: broken ones that are left out, each with a warning; one more is an error
     #[arg(long, value_name = "N")]
     pub skip_broken: Option<usize>,
-    /// JSON instead of text
+    /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
-    /// A grid of images, one row a class
+    /// File for a grid of images, one row for each class
     #[arg(long, value_name = "FILE.png")]
     pub out: Option<PathBuf>,
 }
@@ -64,13 +64,13 @@ pub struct ShowArgs {
 /// The options of `data fetch`.
 #[derive(Debug, Args)]
 pub struct FetchArgs {
-    /// Data sets of `data list`
+    /// Names of data sets, from `cldiff data list`
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
-    /// Where to put them, in a directory of their name [default: the cache]
+    /// Parent directory: each data set gets a directory of its name in it [default: the cache]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where from.
+    /// The mirrors.
     #[command(flatten)]
     pub download: DownloadArgs,
 }
@@ -78,9 +78,9 @@ pub struct FetchArgs {
 /// `--split`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SplitArg {
-    /// What models train on
+    /// The images that models train on
     Train,
-    /// What they are measured against
+    /// The held-out images that models are measured against
     #[value(alias = "eval")]
     Test,
 }

@@ -184,7 +184,8 @@ fn nothing_measured(config_toml: &str) -> Results {
     }
 }
 
-/// Adds the results of cells that are finished and not among the results, and the failures. What is known of each other cell.
+/// Adds the results of cells that are finished and not among the results, and the failures. Returns a line on each
+/// other cell.
 fn add_cells(root: &Path, config_toml: &str, results: &mut Results) -> Vec<String> {
     let cells = cells_of(config_toml);
     let tasks = results.stream.tasks.len();

@@ -332,7 +332,7 @@ impl RunDirectory {
     /// Notes why the process ends before the run does, as far as the disk allows.
     pub fn leave(&self, failure: &Failure) {
         let interrupted = matches!(failure, Failure::Interrupted(_));
-        // Whoever prepares or merges the run meanwhile is not waited for.
+        // A process that prepares or merges the run meanwhile is not waited for.
         let claim = Claim::take(&self.root, &self.watch);
         let noted = match &claim {
             Ok(Take::Mine(_)) => self.note(if interrupted { Ending::Interrupted } else { Ending::Failed }),
@@ -351,8 +351,8 @@ impl RunDirectory {
     }
 }
 
-/// The manifest of a run, if it is the one of these arguments and images, made by this version. Whatever else is wrong with it is
-/// told where it is taken up.
+/// The manifest of a run, if it is the one of these arguments and images, made by this version. Other faults of it are
+/// reported where it is taken up.
 ///
 /// # Errors
 /// [`Failure::Mistake`] if it is one of other settings.

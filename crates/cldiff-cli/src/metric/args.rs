@@ -48,7 +48,7 @@ struct Pair {
     /// `mu`, `sigma` and `n`), an .npz (`mu` and `sigma` of pytorch-fid; or images: `images`, `arr_0`; or `features`), or
     /// a data set: NAME, NAME:test or NAME:train
     a: String,
-    /// As A
+    /// Second set, in the same forms as A
     b: String,
 }
 
@@ -57,7 +57,7 @@ struct Pair {
 struct One {
     /// Images, or a file with `probabilities`, `logits`, or `features` that are logits
     a: String,
-    /// As A; then this set is scored
+    /// Second set, as A; if given, it is scored in place of A
     b: Option<String>,
 }
 
@@ -72,7 +72,7 @@ struct HeldOut {
 /// `cldiff metric stats`
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// The set
+    /// Images or features, as the A of `cldiff metric fid`
     pub a: String,
     /// How features are found.
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub struct StatsArgs {
     /// How the set is read, and the result printed.
     #[command(flatten)]
     pub options: Options,
-    /// Tensors `mu`, `sigma` and `n`
+    /// File for the tensors `mu`, `sigma` and `n`
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
 }
@@ -95,10 +95,10 @@ pub struct FeatureOptions {
     /// Weights of the features [default: those that `weights fetch` got]
     #[arg(long, value_name = "FILE.safetensors")]
     pub weights: Option<PathBuf>,
-    /// Where to compute features
+    /// Backend that computes the features
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
-    /// Which device of the backend
+    /// Device of the backend
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub device: usize,
 }
@@ -112,7 +112,7 @@ pub struct Options {
     /// Directories of images: broken pictures of each that are left out, each with a warning; one more is an error
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip_broken: usize,
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
 }

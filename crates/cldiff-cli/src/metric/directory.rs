@@ -1,5 +1,5 @@
-//! A directory of images as a set: its pictures and those of the directories below, in the order of their paths. Which
-//! files count, and when one is broken, is the matter of [`data_streams::files`], as for training.
+//! A directory of images as a set: its pictures and those of the directories below, in the order of their paths.
+//! [`data_streams::files`] decides which files count and when one is broken, as for training.
 
 use std::path::{Path, PathBuf};
 

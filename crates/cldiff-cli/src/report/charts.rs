@@ -39,7 +39,7 @@ impl On {
         }
     }
 
-    /// Its standard error over samples or images, of one cell. Those of different tasks are independent.
+    /// Its standard error over samples or images, of one cell. The errors of different tasks are independent.
     fn error(self, cell: &CellResult, metric: &str, k: usize) -> Option<f64> {
         match self {
             Self::First => entry_error(&[cell], metric, k, 0),

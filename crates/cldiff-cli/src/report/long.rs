@@ -1,7 +1,7 @@
 //! Every number of the results as a row of one long table, which `results.csv` and `results.parquet` hold.
 //!
-//! Tasks and bins are counted from 0, as in `results.json`. What was not measured has no row; what was to be measured and
-//! has no value has a row with the reason. [`quantities`](crate::quantities)
+//! Tasks and bins are counted from 0, as in `results.json`. A metric that was not measured has no row; one that was
+//! to be measured and has no value has a row with the reason. [`quantities`](crate::quantities)
 //! declares which metrics there are, and docs/results.md lists them.
 
 use anyhow::Result;

@@ -1,6 +1,6 @@
 //! The event files of a cell for TensorBoard: the training loss by step, and after each task the metrics and the sample grid.
 //!
-//! Steps count over all tasks: those of a task follow the planned ones of the tasks before. What is measured after a task
+//! Steps count over all tasks: those of a task follow the planned ones of the tasks before. A measurement after a task
 //! stands at the first step that the next task could have.
 
 use std::{io, path::PathBuf};
@@ -84,7 +84,7 @@ impl Board {
 }
 
 /// The numbers of a line of `metrics.jsonl` by tags: `fid/task-1` for the first of the list `fid`, and `fid/tasks-seen` for
-/// `fid_pooled`. What was not measured has no tag.
+/// `fid_pooled`. A metric that was not measured has no tag.
 fn scalars(line: &Value) -> Vec<(String, f64)> {
     let mut found = Vec::new();
     for (key, value) in line.as_object().into_iter().flatten() {

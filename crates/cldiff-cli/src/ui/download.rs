@@ -9,13 +9,13 @@ use super::width::tell;
 /// The options of every `fetch`.
 #[derive(Debug, Args)]
 pub struct DownloadArgs {
-    /// Where to look for the files first: the address of a directory that holds them under their published names
+    /// URL of a directory with the files under their published names, tried before the public mirrors
     #[arg(long, value_name = "URL")]
     pub mirror: Vec<String>,
-    /// Only --mirror, none of the public mirrors
+    /// Use only --mirror, and none of the public mirrors
     #[arg(long, requires = "mirror")]
     pub only_mirror: bool,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
 }

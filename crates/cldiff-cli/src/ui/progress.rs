@@ -159,7 +159,7 @@ impl Lines {
             if self.on_terminal {
                 self.bar.println(line);
             } else {
-                // Whoever has stopped listening stops no run.
+                // A reader of the progress that has gone away stops no run.
                 let _ = writeln!(io::stderr(), "{line}");
             }
         }

@@ -16,16 +16,16 @@ use crate::ui::{download::DownloadArgs, failure::Failure, width::say};
 pub enum WeightsCommand {
     /// The weights that features take, where they would be, and whether they are there.
     List {
-        /// A JSON array instead of text
+        /// Print a JSON array instead of text
         #[arg(long)]
         json: bool,
     },
     /// Get published weights and convert them; nothing in them is run.
     Fetch {
-        /// What `weights list` names
+        /// Name of the weights, from `cldiff weights list`
         #[arg(value_name = "NAME", default_value = "inception")]
         name: String,
-        /// Where from.
+        /// The mirrors.
         #[command(flatten)]
         download: DownloadArgs,
     },

@@ -185,7 +185,7 @@ fn a_picture_that_claims_too_much_allocates_nothing() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
-    /// Whatever bytes are changed, the picture is read or refused.
+    /// With any bytes changed, the picture is read or refused.
     #[test]
     fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
         let dir = TempDir::new().unwrap();

@@ -171,7 +171,7 @@ fn every_truncation_is_an_error_and_no_panic() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
-    /// Whatever bytes are changed, the file is read or refused.
+    /// With any bytes changed, the file is read or refused.
     #[test]
     fn damage_never_panics(
         file in prop::sample::select(vec!["gzip.parquet", "names.parquet", "v2.parquet", "required.parquet"]),

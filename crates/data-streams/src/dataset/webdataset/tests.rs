@@ -110,7 +110,7 @@ fn a_label_is_an_integer_or_else_a_name() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
-    /// Whatever bytes are changed or cut off, the file is read or refused.
+    /// With any bytes changed or cut off, the file is read or refused.
     #[test]
     fn damage_never_panics(
         file in prop::sample::select(vec!["train-0.tar", "long_pax.tar", "long_gnu.tar", "json.tar.gz"]),
