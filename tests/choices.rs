@@ -89,6 +89,17 @@ fn a_reader_who_has_enough_is_no_mistake() {
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(141), ""));
 }
 
+/// As in `cldiff --config nowhere.toml 2>&1 | head -0`.
+#[cfg(unix)]
+#[test]
+fn a_mistake_that_nobody_reads_keeps_its_exit_status() {
+    let scratch = Scratch::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = scratch.command().args(["--config", "nowhere.toml"]).stderr(writer).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
+}
+
 #[test]
 fn the_doctor_says_what_is_here_and_that_it_computes_the_same() {
     let scratch = Scratch::new();

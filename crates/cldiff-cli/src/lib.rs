@@ -66,7 +66,7 @@ fn program() -> ExitCode {
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => failure.tell(),
-        Err(panic) if panics::is_unheard(&panic) => ExitCode::from(UNHEARD),
+        Err(panic) if panics::is_unheard(&panic) => ExitCode::from(EXIT_SIGPIPE),
         Err(panic) => match panics::unwritten(&panic) {
             Some(problem) => Failure::Other(anyhow::anyhow!(problem)).tell(),
             None => Failure::of_panic(&panic).tell(),
@@ -110,5 +110,5 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
     }
 }
 
-/// As a shell reports a program that SIGPIPE ended.
-const UNHEARD: u8 = 141;
+/// Exit status of a program that SIGPIPE ended, as a shell reports it.
+const EXIT_SIGPIPE: u8 = 141;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cldiff_engine::{Asked, EngineError};
 
-use super::{short_of_memory, width::tell};
+use super::{short_of_memory, width::tell_at_the_end};
 
 /// Why a backend cannot be used as it was asked for, in the words of the command line.
 pub fn backend_refusal(error: &EngineError) -> String {
@@ -53,19 +53,19 @@ impl Failure {
         })
     }
 
-    /// Says on stderr what happened, and gives the exit status.
+    /// Prints the message on stderr, and gives the exit status.
     pub fn tell(&self) -> ExitCode {
         match self {
             Self::Mistake(message) => {
-                tell(&format!("error: {message}"));
+                tell_at_the_end(&format!("error: {message}"));
                 ExitCode::from(2)
             }
             Self::Interrupted(message) => {
-                tell(message);
+                tell_at_the_end(message);
                 ExitCode::from(130)
             }
             Self::Other(error) => {
-                tell(&format!("error: {error:#}"));
+                tell_at_the_end(&format!("error: {error:#}"));
                 ExitCode::FAILURE
             }
         }

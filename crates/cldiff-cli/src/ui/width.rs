@@ -4,7 +4,7 @@
 //! A word that is wider than a line (a path, an address, a hash) is not broken. Documents that programs read (JSON, TOML,
 //! completions) are printed as they are.
 
-use std::io;
+use std::io::{self, Write};
 
 use terminal_size::{Height, Width, terminal_size_of};
 use unicode_width::UnicodeWidthChar;
@@ -43,6 +43,11 @@ pub fn say(text: &str) {
 /// Prints a text on stderr.
 pub fn tell(text: &str) {
     eprintln!("{}", wrap(text, of_stderr()));
+}
+
+/// Prints the last message of the program on stderr. A closed or full stderr is no error: the exit status says the rest.
+pub fn tell_at_the_end(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", wrap(text, of_stderr()));
 }
 
 /// The columns that a text takes on a terminal; an escape sequence that sets a colour takes none.
