@@ -87,7 +87,7 @@ pub struct SlurmArgs {
     /// Maximum number of tasks that run at a time
     #[arg(long, value_name = "N")]
     pub at_once: Option<usize>,
-    /// Show the scripts and submit nothing
+    /// Show the scripts; write and submit nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Options of sbatch for every job, as in -- --partition=gpu --time=4:00:00

@@ -89,7 +89,7 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Make results and report of the cells that are there, and name those that are missing.
     Merge(MergeArgs),
-    /// Show which cells of a run are done, running, failed or waiting.
+    /// Show which cells of a run are done, running, silent, failed or waiting.
     Status(StatusArgs),
     /// Hand a benchmark to a batch system.
     #[command(subcommand)]

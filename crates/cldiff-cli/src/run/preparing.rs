@@ -68,7 +68,7 @@ pub(super) fn prepare(
     directory: &RunDirectory,
     progress: &Progress,
 ) -> Result<Vec<Reference>, Failure> {
-    progress.begin("training the classifier in whose features FID is measured (cached for the next run)");
+    progress.begin("training the classifier in whose features FID is measured, unless the cache has it");
     let references = references(benchmark, directory, Kept::OrMade)?;
     directory.tidy_prepared();
     let summary = references[0].summary();
