@@ -44,7 +44,7 @@ impl Default for AGemConfig {
 
 impl Describe for AGemConfig {
     const NAME: &'static str = "a_gem";
-    const SUMMARY: &'static str = "Gradients without what points against the buffer's";
+    const SUMMARY: &'static str = "Gradients without their part that opposes the gradient on the buffer";
     const CITATION: &'static str = "Chaudhry et al. 2019, arXiv 1812.00420";
 }
 

@@ -72,7 +72,7 @@ impl Default for DerConfig {
 
 impl Describe for DerConfig {
     const NAME: &'static str = "der";
-    const SUMMARY: &'static str = "Stored predictions at stored images, timesteps and noise";
+    const SUMMARY: &'static str = "Distillation of stored predictions at stored images, timesteps and noise";
     const CITATION: &'static str = "Buzzega et al. 2020, arXiv 2004.07211";
 }
 

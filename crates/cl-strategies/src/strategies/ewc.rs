@@ -73,7 +73,7 @@ impl Default for EwcConfig {
 
 impl Describe for EwcConfig {
     const NAME: &'static str = "ewc";
-    const SUMMARY: &'static str = "That penalty weighted by the Fisher information";
+    const SUMMARY: &'static str = "A quadratic penalty on parameters, weighted by the Fisher information";
     const CITATION: &'static str = "Kirkpatrick et al. 2017, arXiv 1612.00796; rank 1: arXiv 2509.23593";
 }
 

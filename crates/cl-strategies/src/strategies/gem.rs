@@ -48,7 +48,7 @@ impl Default for GemConfig {
 
 impl Describe for GemConfig {
     const NAME: &'static str = "gem";
-    const SUMMARY: &'static str = "Gradients that point against no past experience's";
+    const SUMMARY: &'static str = "Gradients projected so that they oppose no past experience's gradient";
     const CITATION: &'static str = "Lopez-Paz & Ranzato 2017, arXiv 1706.08840";
 }
 

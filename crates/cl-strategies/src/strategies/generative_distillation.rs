@@ -93,7 +93,7 @@ impl GenerativeDistillationConfig {
 
 impl Describe for GenerativeDistillationConfig {
     const NAME: &'static str = "generative_distillation";
-    const SUMMARY: &'static str = "The last model's predictions at noisy images that it drew";
+    const SUMMARY: &'static str = "Distillation of the last model's predictions at noisy images that it drew";
     const CITATION: &'static str = "Masip et al. 2023, arXiv 2311.14028";
 }
 

@@ -27,7 +27,7 @@ impl Default for L2Config {
 
 impl Describe for L2Config {
     const NAME: &'static str = "l2";
-    const SUMMARY: &'static str = "A penalty on the way from the last parameters";
+    const SUMMARY: &'static str = "A penalty on the squared distance from the last experience's parameters";
     const CITATION: &'static str = "Kirkpatrick et al. 2017, arXiv 1612.00796";
 }
 

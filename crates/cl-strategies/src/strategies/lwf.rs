@@ -47,7 +47,7 @@ impl LwfConfig {
 
 impl Describe for LwfConfig {
     const NAME: &'static str = "lwf";
-    const SUMMARY: &'static str = "The last model's predictions at current noisy images";
+    const SUMMARY: &'static str = "Distillation of the last model's predictions at current noisy images";
     const CITATION: &'static str = "Li & Hoiem 2016, arXiv 1606.09282";
 }
 

@@ -37,7 +37,8 @@ impl Default for MasConfig {
 
 impl Describe for MasConfig {
     const NAME: &'static str = "mas";
-    const SUMMARY: &'static str = "That penalty weighted by the sensitivity of the output";
+    const SUMMARY: &'static str =
+        "A quadratic penalty on parameters, weighted by the sensitivity of the output";
     const CITATION: &'static str = "Aljundi et al. 2018, arXiv 1711.09601";
 }
 

@@ -48,7 +48,7 @@ impl Default for PacknetConfig {
 
 impl Describe for PacknetConfig {
     const NAME: &'static str = "packnet";
-    const SUMMARY: &'static str = "Weights of its own for each task, found by pruning";
+    const SUMMARY: &'static str = "Separate weights for each task, found by pruning";
     const CITATION: &'static str = "Mallya & Lazebnik 2018, arXiv 1711.05769";
 }
 

@@ -79,7 +79,8 @@ impl Default for PartialSamplingDistillationConfig {
 
 impl Describe for PartialSamplingDistillationConfig {
     const NAME: &'static str = "partial_sampling_distillation";
-    const SUMMARY: &'static str = "The last model's next step, somewhere along its own sampling";
+    const SUMMARY: &'static str =
+        "Distillation of the last model's sampling steps, at points of its own trajectories";
     const CITATION: &'static str = "KamilDeja/analysing_ddgm";
 }
 

@@ -52,7 +52,8 @@ impl Default for RwalkConfig {
 
 impl Describe for RwalkConfig {
     const NAME: &'static str = "rwalk";
-    const SUMMARY: &'static str = "That penalty weighted by Fisher information and path score";
+    const SUMMARY: &'static str =
+        "A quadratic penalty on parameters, weighted by Fisher information and path score";
     const CITATION: &'static str = "Chaudhry et al. 2018, arXiv 1801.10112";
 }
 

@@ -38,7 +38,8 @@ impl Default for SiConfig {
 
 impl Describe for SiConfig {
     const NAME: &'static str = "si";
-    const SUMMARY: &'static str = "That penalty weighted by path integrals of the gradient";
+    const SUMMARY: &'static str =
+        "A quadratic penalty on parameters, weighted by path integrals of the gradient";
     const CITATION: &'static str = "Zenke et al. 2017, arXiv 1703.04200";
 }
 
