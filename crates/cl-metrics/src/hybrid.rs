@@ -18,7 +18,7 @@ pub struct HybridSamplingConfig {
     /// Where the trajectory is cut, as shares of the timesteps, rising and between 0 and 1 (the ends are the two models
     /// alone, and measured anyway). Each costs two sets of samples. Empty: no hybrid sampling.
     pub thresholds: Vec<f64>,
-    /// Whose samples are looked at.
+    /// The tasks whose samples are drawn by two models.
     pub tasks: HybridTasks,
 }
 

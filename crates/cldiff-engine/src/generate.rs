@@ -38,11 +38,11 @@ pub struct HostImages {
 pub struct SampleJob {
     /// The model's directory.
     pub model: PathBuf,
-    /// How many samples.
+    /// Number of samples.
     pub count: usize,
-    /// At most so many at a time.
+    /// Maximum number of samples computed at a time.
     pub batch: usize,
-    /// Their class; a class-conditional model without it gives its classes in turn.
+    /// Class of the samples; without it, a class-conditional model draws its classes in turn.
     pub class: Option<usize>,
     /// The sampler, of which the kind counts: its options are those of the model's scheduler. None: a checkpoint of a run
     /// draws as the run did, and any other model by DDIM.
@@ -79,7 +79,7 @@ pub struct BitsJob {
     pub model: PathBuf,
     /// The images; their labels are the conditions of a class-conditional model.
     pub images: ImageDataset,
-    /// At most so many images at a time.
+    /// Maximum number of images computed at a time.
     pub batch: usize,
     /// See [`LikelihoodRequest::stride`].
     pub stride: usize,

@@ -24,7 +24,7 @@ use crate::{FeaturesConfig, ModelConfig, StrategySpec};
 pub struct EvaluationConfig {
     /// N: samples drawn for each experience seen so far, and samples behind each metric over all of them.
     pub samples_per_task: usize,
-    /// At most so many samples at a time.
+    /// Maximum number of samples computed at a time.
     pub sample_batch: usize,
     /// Samples of each experience that are kept as pictures.
     pub grid_columns: usize,

@@ -19,7 +19,8 @@ const AUGMENTING: Purpose = Purpose::tagged(*b"augments");
 pub struct Augmentation {
     /// Whether half of the images are mirrored, left and right exchanged.
     pub horizontal_flip: bool,
-    /// So many zeros on every side, then a random part of the image's own size: shifts by up to as many pixels.
+    /// Zeros added on every side, before a random part of the image's own size is cut out: a shift by up to as many
+    /// pixels.
     pub padding_crop: usize,
 }
 

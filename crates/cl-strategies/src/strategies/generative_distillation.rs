@@ -52,7 +52,7 @@ pub enum Inputs {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenerativeDistillationConfig {
-    /// At which noisy images.
+    /// The noisy images at which the teacher is asked.
     pub inputs: Inputs,
     /// Steps of a partial generation, of DDIM without noise.
     pub partial_steps: usize,

@@ -16,7 +16,7 @@ use crate::{Strategy, StrategyError, check};
 pub struct OnlineEwcConfig {
     /// The weight of the penalty.
     pub lambda: f64,
-    /// By what the Fisher information of the past is multiplied at the end of each experience.
+    /// Factor of the Fisher information of the past at the end of each experience.
     pub decay: f64,
     /// Images that it is estimated from.
     pub samples: usize,

@@ -12,11 +12,12 @@ use crate::StrategyError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Budget {
-    /// So many optimiser steps.
+    /// Number of optimiser steps.
     Steps(usize),
-    /// So many times over the images that the experience trains on; the last batch may go on into one more epoch.
+    /// Number of times that the images of the experience are trained on; the last batch may go on into one more epoch.
     Epochs(usize),
-    /// Steps until so many passes of one image through a network are made, of those counted in `cost`; at least one step.
+    /// Number of passes of one image through a network, of those counted in `cost`, with which the experience ends; at
+    /// least one step is made.
     /// An experience also pays for what its strategy did between the last step of the one before and its own first step.
     Passes(u64),
 }

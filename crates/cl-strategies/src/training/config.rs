@@ -79,7 +79,7 @@ pub struct TrainerConfig {
     pub batch_size: usize,
     /// Batches in each step, whose gradients are averaged.
     pub accumulated_batches: usize,
-    /// The loss is read, checked and reported every so many steps.
+    /// Steps from one reading of the loss to the next; a loss that is read is checked and reported.
     pub log_every: usize,
     /// The treatment of a step whose loss or gradients are not finite.
     pub on_divergence: OnDivergence,

@@ -61,7 +61,7 @@ impl ClassOrder {
 pub struct ClassIncremental {
     /// The number of experiences; it must divide the number of classes, unless `sizes` are given.
     pub experiences: usize,
-    /// How many classes each experience has, if not all as many: `[5, 2, 3]`. `experiences` does not count then.
+    /// Number of classes of each experience, if they differ: `[5, 2, 3]`. `experiences` does not count then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<usize>,
     /// The order in which classes come.
@@ -75,7 +75,7 @@ impl Default for ClassIncremental {
 }
 
 impl ClassIncremental {
-    /// How many classes each experience has.
+    /// Number of classes of each experience.
     fn sizes(&self, classes: usize, name: &str) -> Result<Vec<usize>, DataError> {
         if !self.sizes.is_empty() {
             let sum: usize = self.sizes.iter().sum();

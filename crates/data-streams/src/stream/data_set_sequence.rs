@@ -17,7 +17,7 @@ use crate::{DataError, DatasetPair, Part};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSetSequence {
-    /// Into how many experiences each data set is split by its classes; it must divide the classes of each.
+    /// Number of experiences that each data set is split into by its classes; it must divide the classes of each.
     pub experiences_per_set: usize,
     /// The order of the data sets, as they are numbered from 0: `[2, 0, 1]`; as listed, if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]

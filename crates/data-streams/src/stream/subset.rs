@@ -31,10 +31,10 @@ pub struct Subset {
     /// The classes that are kept, as the data set numbers them; all, if empty. An experience without any is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<usize>,
-    /// At most so many training images of a class in an experience, drawn by `seed`.
+    /// Maximum number of training images of a class in an experience, drawn by `seed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_per_class: Option<usize>,
-    /// At most so many evaluation images of a class in an experience, drawn by `seed`.
+    /// Maximum number of evaluation images of a class in an experience, drawn by `seed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_per_class: Option<usize>,
     /// The seed of which images of a class are kept. Files often have an order that has to do with what is in them, such

@@ -51,14 +51,14 @@ pub struct ClassifierConfig {
     pub features: usize,
     /// Passes over the training images.
     pub epochs: usize,
-    /// Training takes at least so many steps, however few the images are.
+    /// Least number of training steps, however few the images are.
     pub min_steps: usize,
     /// Images in a step.
     pub batch_size: usize,
-    /// At most so many training images are used, drawn with the classes in their proportions.
+    /// Maximum number of training images, drawn with the classes in their proportions.
     pub max_train_images: usize,
-    /// Each training image is moved by up to so many pixels to every side. It is never mirrored: a mirrored digit or letter
-    /// is another one.
+    /// Pixels that a training image is moved by, at most, to every side. It is never mirrored: a mirrored digit or
+    /// letter is another one.
     pub max_shift: usize,
     /// AdamW's learning rate at its highest, after a tenth of the steps.
     pub learning_rate: f64,

@@ -63,7 +63,7 @@ pub struct LoraConfig {
     pub attention: bool,
     /// The use of the adapters after the end of an experience.
     pub adapters: Adapters,
-    /// The start of new ones.
+    /// The initial values of new adapters.
     pub start: Start,
     /// The parameters that are trained beside the adapters.
     pub train: Trained,

@@ -17,12 +17,12 @@ use crate::{ConditionOn, Setting, StrategyError, check};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// New ones in every step.
+    /// New images in every step.
     #[default]
     Fresh,
-    /// From so many, drawn once before each experience: a tenth of the cost, but a limited choice.
+    /// Images from a pool that is drawn once before each experience: a tenth of the cost, but a limited choice.
     Pool {
-        /// How many.
+        /// Number of images in the pool.
         images: usize,
     },
 }
@@ -35,7 +35,7 @@ pub struct GeneratorConfig {
     pub source: Source,
     /// How.
     pub sampler: SamplerConfig,
-    /// At most so many at a time.
+    /// Maximum number of images drawn at a time.
     pub sample_batch: usize,
     /// The weights of the teacher: of the model that draws, and is asked for predictions.
     pub teacher: TeacherWeights,
