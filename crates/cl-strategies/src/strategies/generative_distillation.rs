@@ -5,7 +5,7 @@
 //! distil at other noisy images. Teacher and student are asked with the same label, which is dropped as often as in training,
 //! so that the branch without labels is distilled too; where timesteps are not drawn uniformly, their importance weights count.
 //! `weighting` gives each timestep the weight of the training's objective, `variance_channels` distils a learned variance; the
-//! reference code (Atenrev/difussion_continual_learning) compares predictions alone, unweighted, and has fixed variances.
+//! reference code (Atenrev/diffusion_continual_learning) compares predictions alone, unweighted, and has fixed variances.
 //! Guided by a classifier towards the current classes it is GUIDE's rehearsal with the teacher's predictions.
 
 use burn::tensor::Tensor;

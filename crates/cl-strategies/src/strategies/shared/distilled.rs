@@ -4,7 +4,7 @@
 //! 4), every timestep alike. With the objective's weighting it is the objective that the model is trained on, with the
 //! teacher's answer in the place of the truth: each timestep's error has the weight that it has there (min-SNR,
 //! Hang et al. 2023, arXiv 2303.09556), and of the variational bound it is T KL(p_teacher(x_{t-1} | x_t) || p(x_{t-1} | x_t)).
-//! Deviation from `MinSNRLoss` of Atenrev/difussion_continual_learning, where the mean weight of a batch multiplies its mean
+//! Deviation from `MinSNRLoss` of Atenrev/diffusion_continual_learning, where the mean weight of a batch multiplies its mean
 //! error: each error has its own weight.
 //!
 //! With a learned variance the network answers with further channels. They are held to the teacher's as well if

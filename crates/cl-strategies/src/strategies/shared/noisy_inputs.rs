@@ -1,5 +1,5 @@
 //! Noisy images that no image lies behind, at which a teacher is asked (Masip et al. 2023, arXiv 2311.14028; code:
-//! Atenrev/difussion_continual_learning): pure noise, noise with the symmetries of coarse images, and samples that the
+//! Atenrev/diffusion_continual_learning): pure noise, noise with the symmetries of coarse images, and samples that the
 //! teacher leaves off.
 
 use burn::tensor::{Int, Tensor, TensorData};
