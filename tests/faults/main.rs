@@ -107,7 +107,9 @@ fn disturb(benchmark: &Benchmark, run: &str, new_cache: bool, schedule: &[Event]
     let cache = if new_cache { own.as_str() } else { "cache" };
     let directory = benchmark.scratch.path(run);
     for (i, event) in schedule.iter().enumerate() {
-        let happens = happen(benchmark, (run, cache), event);
+        // A cell's reason of failure stays until the cell is tried again, so that a later process may tell it.
+        let may_panic = schedule[..=i].iter().any(|event| format!("{event:?}").contains("panic"));
+        let happens = happen(benchmark, (run, cache), event, may_panic);
         let checked = happens.and_then(|()| benchmark.truth.check_safe(&directory));
         checked.map_err(|problem| format!("not safe after event {i}: {problem}"))?;
     }
@@ -121,7 +123,13 @@ fn disturb(benchmark: &Benchmark, run: &str, new_cache: bool, schedule: &[Event]
 }
 
 /// Lets one event happen.
-fn happen(benchmark: &Benchmark, (run, cache): (&str, &str), event: &Event) -> Result<(), String> {
+fn happen(
+    benchmark: &Benchmark,
+    (run, cache): (&str, &str),
+    event: &Event,
+    may_panic: bool,
+) -> Result<(), String> {
+    let check_end = |output: &Output, faults: &str| check_end(output, faults, may_panic);
     let session = |faults, locks| Session { run, cache, faults, locks };
     match event {
         Event::Alone(faults) => check_end(&wait(benchmark.start(&session(faults, true)))?, faults),
@@ -159,7 +167,7 @@ fn happen(benchmark: &Benchmark, (run, cache): (&str, &str), event: &Event) -> R
 }
 
 /// Whether a process ended as one may: done, failed with a message, refused, interrupted, or killed by its fault.
-fn check_end(output: &Output, faults: &str) -> Result<(), String> {
+fn check_end(output: &Output, faults: &str, may_panic: bool) -> Result<(), String> {
     let said = text(&output.stderr);
     let is_expected = match output.status.code() {
         Some(0) => true,
@@ -167,7 +175,7 @@ fn check_end(output: &Output, faults: &str) -> Result<(), String> {
         Some(_) => false,
         None => faults.contains("kill"),
     };
-    let panics = said.contains("panicked") || said.contains("internal error") && !faults.contains("panic");
+    let panics = said.contains("panicked") || said.contains("internal error") && !may_panic;
     if !is_expected || panics || word_of_rust(&said).is_some() {
         return Err(format!("{faults}: {:?}: {said}", output.status));
     }

@@ -131,11 +131,31 @@ pub fn rename_directory(from: &Path, to: &Path) -> io::Result<()> {
             OpenOptions::new().write(true).open(entry?.path())?.sync_all()?;
         }
         sync_directory(from)?;
-        remove(to)?;
-        rename(from, to)?;
+        replace_directory(from, to)?;
         sync_directory(parent(to))
     };
     renamed().map_err(named(to))
+}
+
+/// Renames a directory over one that may be there. The old one stays if the new one is gone: another process that took
+/// this one for dead may have finished both.
+fn replace_directory(from: &Path, to: &Path) -> io::Result<()> {
+    let mut name = OsString::from("unfinished-old-");
+    name.push(to.file_name().unwrap_or_default());
+    let old = to.with_file_name(name);
+    // Of a process that was killed here.
+    remove(&old)?;
+    let is_there = match fs::rename(to, &old) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        moved => moved.map(|()| true)?,
+    };
+    let renamed = rename(from, to);
+    if renamed.is_err() && is_there {
+        // It fails where the other process has made one since, which is as good.
+        let _ = fs::rename(&old, to);
+    }
+    remove(&old)?;
+    renamed
 }
 
 /// Gives a file or a directory another name, and looks whether it has it: a system may say so and not have done it.
@@ -250,6 +270,24 @@ mod tests {
         // A file that another process begins is no sign of it.
         fs::write(&from, "2").unwrap();
         assert_eq!(check_renamed(&from, &file).is_err(), !cfg!(unix));
+    }
+
+    #[test]
+    fn a_directory_is_replaced_whole_and_stays_where_the_new_one_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("unfinished-model"), dir.path().join("model"));
+        for content in ["1", "2"] {
+            fs::create_dir(&from).unwrap();
+            fs::write(from.join(content), content).unwrap();
+            rename_directory(&from, &to).unwrap();
+            assert_eq!(fs::read_to_string(to.join(content)).unwrap(), content);
+            assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
+        // Between a look at the new directory and its rename, another process has renamed it.
+        assert!(replace_directory(&from, &to).is_err());
+        assert_eq!(fs::read_to_string(to.join("2")).unwrap(), "2");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

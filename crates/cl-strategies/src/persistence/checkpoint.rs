@@ -105,6 +105,15 @@ impl Checkpoints {
         (None, damaged)
     }
 
+    /// Removes the states that killed processes were writing. Best effort: such a state is never read.
+    pub fn tidy(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                let _ = remove(&entry.path());
+            }
+        }
+    }
+
     /// Removes all of them: the training is finished.
     pub fn clear(&self) {
         // They only take room.
@@ -254,6 +263,19 @@ mod tests {
         assert_eq!(newest.tensors["buffer.images"], state(11.0).tensors["buffer.images"]);
         states.clear();
         assert!(states.newest().0.is_none());
+    }
+
+    #[test]
+    fn what_a_killed_process_was_writing_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let states = Checkpoints::new(dir.path().to_owned(), 1);
+        states.save(&state(1.0)).unwrap();
+        let remains = dir.path().join("unfinished-000002");
+        fs::create_dir(&remains).unwrap();
+        fs::write(remains.join(TENSORS), "half").unwrap();
+        states.tidy();
+        assert!(!remains.exists());
+        assert_eq!(weight(&states.newest().0.unwrap()), 1.0);
     }
 
     /// Any byte of any file: the older state is found, and the message names the file.

@@ -287,9 +287,10 @@ impl RunDirectory {
         self.root.join(PREPARED)
     }
 
-    /// Removes the classifiers that killed processes were writing there: `NAME.tmp-PROCESS`. Best effort: a leftover is
-    /// never read.
+    /// Removes the states and the classifiers (`NAME.tmp-PROCESS`) that killed processes were writing there. Best effort: a
+    /// leftover is never read.
     pub fn tidy_prepared(&self) {
+        self.prepared().tidy();
         let Ok(entries) = fs::read_dir(self.prepared_place()) else { return };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().contains(".tmp-") {

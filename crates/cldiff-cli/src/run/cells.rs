@@ -187,10 +187,9 @@ impl Runner<'_> {
     fn leave_alone(&self, spec: &CellSpec, directory: &CellDirectory) {
         let (label, seed) = (spec.strategy.label(), spec.seed);
         self.progress.say(&format!("{label} (seed {seed}): finished already"));
-        // A process that was killed may have left states; one that goes on clears its own.
-        if let Ok(Take::Mine(_claim)) = self.directory.take(directory) {
-            directory.states(self.config.checkpoints.keep).clear();
-        }
+        // A process that was killed may have left states. The cell needs no claim for that: its lease may be that of a dead
+        // process as well, and an owner that still lives is about to clear the states itself.
+        directory.states(self.config.checkpoints.keep).clear();
     }
 
     fn run_cell(&self, worker: Worker<'_>, cell: &Open<'_>) -> Outcome {
