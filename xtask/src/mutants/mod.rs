@@ -54,9 +54,23 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<()> {
     let drawn: Vec<&Mutant> = places.into_iter().map(|place| &all[place]).collect();
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let out = args.out.clone().unwrap_or_else(|| Path::new(&target).join("mutants"));
-    let fates = try_out(crates, &drawn, &out)?;
+    let fates = in_two_passes(crates, &drawn, &out)?;
     print!("{}", table(crates, &fates));
     Ok(())
+}
+
+/// Tries the unit tests of the crates, which are one executable each, and then all tests on what those did not notice:
+/// most mutants never cost the build of all integration tests.
+fn in_two_passes(crates: &[&str], drawn: &[&Mutant], out: &Path) -> Result<Vec<(Mutant, Fate)>> {
+    eprintln!("==> unit tests");
+    let mut fates = try_out(crates, drawn, &out.join("unit"), &["--cargo-arg=--lib"])?;
+    let left: Vec<Mutant> =
+        fates.extract_if(.., |(_, fate)| *fate == Fate::Survived).map(|(mutant, _)| mutant).collect();
+    eprintln!("==> {} of {} are left: all tests", left.len(), drawn.len());
+    if !left.is_empty() {
+        fates.extend(try_out(crates, &left.iter().collect::<Vec<_>>(), &out.join("all"), &[])?);
+    }
+    Ok(fates)
 }
 
 /// Whether cargo-mutants is there.
@@ -81,12 +95,12 @@ fn all(crates: &[&str]) -> Result<Vec<Mutant>> {
     listed(&String::from_utf8(output.stdout)?)
 }
 
-/// Runs the tests of their crates with each mutant, and tells what became of them.
-fn try_out(crates: &[&str], drawn: &[&Mutant], out: &Path) -> Result<Vec<(Mutant, Fate)>> {
+/// Runs tests of their crates with each mutant, and tells what became of them.
+fn try_out(crates: &[&str], drawn: &[&Mutant], out: &Path, options: &[&str]) -> Result<Vec<(Mutant, Fate)>> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let mut command = command();
     command.args(["mutants", "--no-shuffle", "--gitignore", "true", "--output"]).arg(out);
-    command.args(packages(crates));
+    command.args(packages(crates)).args(options);
     for mutant in drawn {
         command.arg("--re").arg(pattern(&mutant.name));
     }
