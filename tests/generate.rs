@@ -141,6 +141,32 @@ fn samples_depend_on_seed_and_class_and_not_on_the_batch() {
     assert!(largest_difference(&guided("4"), &unguided) > 1e-3);
 }
 
+/// A run says whether its model has a class that stands for "no label".
+#[test]
+fn guidance_needs_a_model_whose_labels_were_dropped() {
+    let scratch = Scratch::new();
+    let model = scratch.path("model");
+    copy(Path::new(MODEL), &model);
+    let sample = |no_label: bool, extra: &[&str]| {
+        let text = format!(r#"{{"sampler": {{"ddim": {{"steps": 5}}}}, "no_label": {no_label}}}"#);
+        fs::write(model.join("cldiff_sampling.json"), text).unwrap();
+        let all = ["sample", "--model", "model", "--backend", "flex", "--n", "3", "--out", "x.safetensors"];
+        scratch.cldiff(&[&all, extra].concat())
+    };
+    let without = sample(false, &["--guidance", "2"]);
+    told(&without, &["--guidance 2"], &["--guidance 2", "label dropout"]);
+    // Classes in turn: of three, or of two and "no label".
+    let drawn = |no_label| {
+        let output = sample(no_label, &[]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        read(&scratch.path("x.safetensors")).remove("x_0").unwrap().bytes
+    };
+    let (of_three, of_two) = (drawn(false), drawn(true));
+    assert_eq!(of_three[..512], of_two[..512]);
+    assert_ne!(of_three[512..], of_two[512..]);
+    assert!(sample(true, &["--guidance", "2"]).status.success());
+}
+
 #[test]
 fn pictures_are_one_file_or_many() {
     let scratch = Scratch::new();

@@ -206,12 +206,12 @@ pub(crate) fn sample<B: Home>(
             return Err(misfit("x_T", x_t.shape, format!("expected {} images, as asked for", job.count)));
         }
     }
-    let (sampler, guidance) = drawn_by(job, &scheduler)?;
+    let (sampler, guidance, no_label) = drawn_by(job, &scheduler)?;
     let request = SampleRequest {
         count: job.count,
         batch: job.batch,
         shape: [shape.in_channels, h, w],
-        conditioning: conditioning(&shape, job, guidance)?,
+        conditioning: conditioning(&shape, job, guidance, no_label)?,
         key: Key::new(job.seed, SAMPLES),
     };
     sampler.check(&process)?;
@@ -231,26 +231,37 @@ pub(crate) fn sample<B: Home>(
     finite(to_host(x_0), "samples")
 }
 
-/// The sampler and the scale of guidance: those that are asked for, else those of the run that the model is from.
+/// The sampler and the scale of guidance, those that are asked for or else those of the run that the model is from; and
+/// whether the model's last condition stands for "no label", where the run says so.
 fn drawn_by(
     job: &SampleJob,
     scheduler: &SchedulerConfig,
-) -> Result<(SamplerConfig, Option<f64>), EngineError> {
-    let of_run = if job.sampler.is_none() { Sampling::read(&job.model)? } else { None };
-    if let Some(sampling) = of_run {
+) -> Result<(SamplerConfig, Option<f64>, Option<bool>), EngineError> {
+    let of_run = match (Sampling::read(&job.model), &job.sampler) {
+        (Err(error), None) => return Err(error.into()),
+        (of_run, _) => of_run.ok().flatten(),
+    };
+    let no_label = of_run.as_ref().and_then(|sampling| sampling.no_label);
+    if let Some(sampling) = of_run.filter(|_| job.sampler.is_none()) {
         let guidance = job.guidance.or(sampling.guidance);
-        return Ok((sampling.sampler(scheduler, job.steps, job.eta)?, guidance));
+        return Ok((sampling.sampler(scheduler, job.steps, job.eta)?, guidance, no_label));
     }
     let mut sampler = job.sampler.clone().unwrap_or_else(|| SamplerConfig::of(Ddim::default()));
     sampler.edit().follow(scheduler, job.steps, job.eta.unwrap_or(0.0));
-    Ok((sampler, job.guidance))
+    Ok((sampler, job.guidance, no_label))
 }
 
 fn conditioning(
     model: &NetworkShape,
     job: &SampleJob,
     guidance: Option<f64>,
+    no_label: Option<bool>,
 ) -> Result<Conditioning, EngineError> {
+    if let (Some(scale), Some(_), Some(false)) = (guidance, model.conditions, no_label) {
+        let problem =
+            "the model was trained without label dropout: none of its classes stands for \"no label\"";
+        return Err(misfit("guidance", scale, problem.into()));
+    }
     if let Some(class) = job.class {
         check_class(model, "class", class)?;
         return Ok(Conditioning::Classes(vec![class; job.count]));
@@ -264,7 +275,8 @@ fn conditioning(
             Err(misfit("guidance", scale, "the model has no class beside \"no label\"".into()))
         }
         (Some(rows), guidance) => {
-            let classes = rows - usize::from(guidance.is_some());
+            let has_no_label = no_label.unwrap_or(guidance.is_some());
+            let classes = rows - usize::from(has_no_label);
             Ok(Conditioning::Classes((0..job.count).map(|i| i % classes).collect()))
         }
     }

@@ -24,6 +24,9 @@ pub(crate) struct Sampling {
     /// The scale of classifier-free guidance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<f64>,
+    /// Whether the last condition stands for "no label": labels were dropped in training. Absent in files of old models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_label: Option<bool>,
 }
 
 impl Sampling {
@@ -31,7 +34,11 @@ impl Sampling {
     pub(crate) fn of(spec: &CellSpec) -> Self {
         let EvaluationConfig { sampler, guidance, .. } = &spec.evaluation;
         let is_conditional = spec.training.condition_on != ConditionOn::None;
-        Self { sampler: sampler.clone(), guidance: guidance.filter(|_| is_conditional) }
+        Self {
+            sampler: sampler.clone(),
+            guidance: guidance.filter(|_| is_conditional),
+            no_label: is_conditional.then_some(spec.training.label_dropout > 0.0),
+        }
     }
 
     /// Reads that of a model; none where a model has none.
@@ -126,12 +133,16 @@ mod tests {
     use super::*;
 
     fn samplings() -> [Sampling; 4] {
-        let of = |sampler, guidance| Sampling { sampler, guidance };
+        let of = |sampler, guidance, no_label| Sampling { sampler, guidance, no_label };
         [
-            of(SamplerConfig::of(Ddim { steps: 8, eta: 0.7, ..Ddim::default() }), None),
-            of(SamplerConfig::of(Ancestral { steps: Some(20), ..Ancestral::default() }), Some(2.5)),
-            of(SamplerConfig::of(DpmSolver { steps: 7, ..DpmSolver::default() }), Some(0.0)),
-            of(SamplerConfig::of(Heun::default()), None),
+            of(SamplerConfig::of(Ddim { steps: 8, eta: 0.7, ..Ddim::default() }), None, None),
+            of(
+                SamplerConfig::of(Ancestral { steps: Some(20), ..Ancestral::default() }),
+                Some(2.5),
+                Some(true),
+            ),
+            of(SamplerConfig::of(DpmSolver { steps: 7, ..DpmSolver::default() }), Some(0.0), Some(true)),
+            of(SamplerConfig::of(Heun::default()), None, Some(false)),
         ]
     }
 
@@ -163,7 +174,7 @@ mod tests {
     #[test]
     fn a_scheduler_that_was_changed_is_followed() {
         let solver = DpmSolver { steps: 7, threshold: Threshold::Clip, ..DpmSolver::default() };
-        let sampling = || Sampling { sampler: SamplerConfig::of(solver), guidance: None };
+        let sampling = || Sampling { sampler: SamplerConfig::of(solver), guidance: None, no_label: None };
         let scheduler = SchedulerConfig::of(&ProcessConfig::default()).sampled_by(&sampling().sampler);
         let same = sampling().sampler(&scheduler, None, None).unwrap();
         assert_eq!(same.get(), Some(&solver));

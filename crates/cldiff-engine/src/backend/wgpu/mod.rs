@@ -3,6 +3,10 @@
 #[cfg(feature = "wgpu")]
 mod vulkan;
 
+// Linked for the code that both share, not for a name.
+#[cfg(feature = "wgpu")]
+extern crate gpu_instances as _;
+
 use super::Backend;
 #[cfg(feature = "wgpu")]
 use super::{
