@@ -8,6 +8,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+/// The features of the workspace that leave the GPU backends out.
+pub(crate) const CPU: &[&str] =
+    &["--no-default-features", "--features", "cldiff-cli/flex,cldiff-cli/ndarray"];
+
 /// Runs `cargo` with these arguments and environment, and passes on what it prints.
 pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
