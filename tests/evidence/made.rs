@@ -127,7 +127,7 @@ impl Made {
             let mut text = String::new();
             for (with, found) in &found {
                 let name = format!("{}-{}", of.name, with.name);
-                let title = format!("{} and {}", of.title, with.title);
+                let title = correlation::title(of, with);
                 text += &self.figure(experiment, &name, &title, correlation::figure(of, with, found));
                 text.push('\n');
             }

@@ -49,17 +49,24 @@ pub fn over_tasks(parts: &[&Part], seeds: &[u64], last: usize, label: &str) -> R
     seeds.iter().map(|seed| of_seed(*seed)).collect()
 }
 
-/// The bin of the greatest mean, its timesteps, and the number of seeds in which it is that, of all seeds.
-pub fn peak(rows: &Rows, label: &str, metric: &str) -> Result<(Bin, usize, usize), String> {
+/// The bins in which the mean over the old tasks is greatest in a seed, each with the number of its seeds, the most first.
+pub fn peaks(rows: &Rows, label: &str, metric: &str) -> Result<Vec<(Bin, usize)>, String> {
     let by_bin = by_bin(rows, label, metric)?;
-    let greatest = |value: &dyn Fn(&BySeed) -> f64| {
-        let places = by_bin.iter().max_by(|a, b| value(a.1).total_cmp(&value(b.1)));
-        *places.expect("a bin").0
-    };
-    let bin = greatest(&|of| of.values().sum());
-    let seeds = rows.seeds(label);
-    let agree = seeds.iter().filter(|seed| greatest(&|of| of[seed]) == bin).count();
-    Ok((bin, agree, seeds.len()))
+    let mut counts: BTreeMap<Bin, usize> = BTreeMap::new();
+    for seed in rows.seeds(label) {
+        let greatest = by_bin.iter().max_by(|a, b| a.1[&seed].total_cmp(&b.1[&seed]));
+        *counts.entry(*greatest.ok_or("no bins")?.0).or_default() += 1;
+    }
+    let mut peaks: Vec<(Bin, usize)> = counts.into_iter().collect();
+    peaks.sort_by_key(|peak| std::cmp::Reverse(peak.1));
+    Ok(peaks)
+}
+
+/// The numbers by seed in the bin of a timestep.
+pub fn at(rows: &Rows, label: &str, metric: &str, t: usize) -> Result<BySeed, String> {
+    let mut bins = by_bin(rows, label, metric)?.into_iter();
+    let found = bins.find(|((_, low, high), _)| (*low..*high).contains(&t));
+    found.map(|(_, values)| values).ok_or_else(|| format!("{metric} has no bin of t = {t}"))
 }
 
 /// The part of the change of a loss that comes from timesteps with more signal than noise, by seed: the sum over the old
@@ -166,7 +173,9 @@ mod tests {
         let found = by_bin(&rows(None), "a", METRIC).unwrap();
         assert_eq!(found[&(0, 0, 500)], BySeed::from([(1, 10.5), (2, 20.5)]));
         assert_eq!(found[&(1, 500, 1000)], BySeed::from([(1, 110.5), (2, 120.5)]));
-        assert_eq!(peak(&rows(None), "a", METRIC), Ok(((1, 500, 1000), 2, 2)));
+        assert_eq!(peaks(&rows(None), "a", METRIC), Ok(vec![((1, 500, 1000), 2)]));
+        assert_eq!(at(&rows(None), "a", METRIC, 499), Ok(BySeed::from([(1, 10.5), (2, 20.5)])));
+        assert!(at(&rows(None), "a", METRIC, 1000).is_err());
     }
 
     #[test]

@@ -5,11 +5,11 @@ use cl_metrics::summary::{OverSeeds, over_seeds, paired_difference};
 use super::{
     correlation, curve,
     experiments::Experiments,
-    number::{fixed, with_deviation, with_interval},
+    number::{fixed, listed, with_deviation, with_interval},
     optimum::{less_at, optimum, text as optimum_text},
     rows::Rows,
     spec::{Counted, Of, Show, Spec, Value},
-    timesteps::{clear_share, peak},
+    timesteps::{at, clear_share, peaks},
     verdict::Verdicts,
 };
 
@@ -53,23 +53,42 @@ pub fn text(spec: &Spec, rows: &Rows, all: &Experiments, value: &Value) -> Resul
         Of::Count(counted) => count(spec, rows, counted).to_string(),
         Of::Optimum { curve, group, less_at } => of_optimum(spec, rows, (curve, *group), *less_at, digits)?,
         Of::Correlation { name, with } => {
-            let of = spec.correlations.iter().find(|of| of.name == *name);
-            let of = of.ok_or_else(|| format!("there is no correlation {name}"))?;
-            let with =
-                of.with.iter().find(|of| of.name == *with).ok_or_else(|| format!("{name} has no {with}"))?;
-            return Ok(correlation::found(of, with, all).map(|found| correlation::text(&found, digits)));
+            let found = correlated(spec, all, (name, with))?;
+            return Ok(found.map(|found| correlation::text(&found, digits)));
+        }
+        Of::Opposite { name, with } => {
+            let found = correlated(spec, all, (name, with))?;
+            return Ok(found.map(|found| format!("{} of {}", found.opposite().0, found.cells.len())));
         }
         Of::ClearShare { label, loss } => {
             let by_seed = clear_share(rows, label, loss)?;
             let percent = over_seeds(by_seed.into_values().map(|share| 100.0 * share));
             with_interval(&scaled(percent)?, digits)
         }
+        Of::AtTimestep { label, metric, t } => {
+            let values = at(rows, label, metric, *t)?.into_values().map(|value| value / divide_by);
+            with_interval(&scaled(over_seeds(values))?, digits)
+        }
         Of::Peak { label, metric } => {
-            let ((_, low, high), agree, seeds) = peak(rows, label, metric)?;
-            format!("t = {low} to {} in {agree} of {seeds} seeds", high - 1)
+            let seeds = rows.seeds(label).len();
+            let bin = |((_, low, high), n): &((usize, usize, usize), usize)| {
+                format!("t = {low} to {} in {n} of {seeds} seeds", high - 1)
+            };
+            listed(&peaks(rows, label, metric)?.iter().map(bin).collect::<Vec<_>>())
         }
     };
     Ok(Some(found))
+}
+
+fn correlated(
+    spec: &Spec,
+    all: &Experiments,
+    (name, with): (&str, &str),
+) -> Result<Option<correlation::Found>, String> {
+    let of = spec.correlations.iter().find(|of| of.name == name);
+    let of = of.ok_or_else(|| format!("there is no correlation {name}"))?;
+    let with = of.with.iter().find(|of| of.name == with).ok_or_else(|| format!("{name} has no {with}"))?;
+    Ok(correlation::found(of, with, all))
 }
 
 fn shown(over: &OverSeeds, show: Show, digits: usize) -> Result<String, String> {

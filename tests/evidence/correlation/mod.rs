@@ -1,7 +1,7 @@
 //! Rank correlations over cells (label and seed) between one quantity and others, with scatter plots, and the cells whose
 //! ranks differ most.
 //!
-//! Bounds are left out. A label of which a seed lacks a value is left out and named.
+//! Bounds, and the labels that `without` names, are left out. A label of which a seed lacks a value is left out and named.
 
 mod bootstrap;
 mod ranks;
@@ -36,6 +36,16 @@ pub struct Cell {
     ranks: (f64, f64),
 }
 
+impl Found {
+    /// The number of cells that are better in the one quantity and worse in the other: less than 0, and more.
+    pub fn opposite(&self) -> (usize, usize) {
+        let count = |is: fn(f64, f64) -> bool| {
+            self.cells.iter().filter(|cell| is(cell.values.0, cell.values.1)).count()
+        };
+        (count(|a, b| a < 0.0 && b > 0.0), count(|a, b| a > 0.0 && b < 0.0))
+    }
+}
+
 /// A rank correlation, with the cells behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
@@ -55,7 +65,8 @@ pub fn found(of: &Correlation, with: &With, all: &Experiments) -> Option<Found> 
     for (i, name) in of.experiments.iter().enumerate() {
         let (spec, rows) = all.get(name);
         let rows = rows?;
-        for label in rows.labels().iter().filter(|label| spec.competes(label)) {
+        let is_in = |label: &&String| spec.competes(label) && !of.without.contains(label);
+        for label in rows.labels().iter().filter(is_in) {
             let (a, b) = (rows.of(label, &of.metric), rows.of(label, &with.metric));
             if a.is_empty() || !a.keys().eq(b.keys()) {
                 left_out.push(label.clone());
@@ -96,6 +107,13 @@ fn clusters(cells: &[Cell]) -> Vec<Vec<Cluster>> {
         .collect()
 }
 
+/// The title of the scatter plot, with a capital.
+pub fn title(of: &Correlation, with: &With) -> String {
+    let text = format!("{} and {}", of.title, with.title);
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    text[..first].to_uppercase() + &text[first..]
+}
+
 /// The scatter plot: a point a cell, in the colour of its family.
 pub fn figure(of: &Correlation, with: &With, found: &Found) -> String {
     let mut families: BTreeMap<Family, Vec<(f64, f64)>> = BTreeMap::new();
@@ -109,7 +127,7 @@ pub fn figure(of: &Correlation, with: &With, found: &Found) -> String {
     let kind = Kind::WithZero;
     let (x, y) = (Axis { name: &of.title, kind }, Axis { name: &with.title, kind });
     let note = format!("A point a cell (strategy and seed). Rank correlation {}.", text(found, 2));
-    svg(&format!("{} and {}", of.title, with.title), x, y, &series.collect::<Vec<_>>(), vec![note])
+    svg(&title(of, with), x, y, &series.collect::<Vec<_>>(), vec![note])
 }
 
 #[cfg(test)]
@@ -118,7 +136,7 @@ mod tests {
     use crate::{rows::Rows, test_data::experiment};
 
     const LINES: &str = "bounds = [\"joint\"]\n[[correlation]]\nname = \"bits\"\nexperiments = [\"one\"]\nmetric = \"a\"\n\
-        title = \"bits\"\nwith = [{ name = \"fid\", metric = \"b\", title = \"FID\" }]";
+        without = [\"without\"]\ntitle = \"bits\"\nwith = [{ name = \"fid\", metric = \"b\", title = \"FID\" }]";
 
     fn experiments() -> Experiments {
         let mut rows = Rows::default();
@@ -132,7 +150,8 @@ mod tests {
             }
         };
         add("finetune", "finetune", [9.0, 8.0], [Some(90.0), Some(95.0)]);
-        add("r", "replay", [1.0, 2.0], [Some(10.0), Some(9.0)]);
+        add("r", "replay", [1.0, 2.0], [Some(10.0), Some(-9.0)]);
+        add("without", "replay", [-7.0, 0.0], [Some(0.0), Some(70.0)]);
         add("lost", "ewc", [3.0, 4.0], [Some(1.0), None]);
         add("joint", "joint", [-50.0, 50.0], [Some(50.0), Some(-50.0)]);
         Experiments::of(vec![("one".into(), experiment(LINES), Some(rows))])
@@ -148,8 +167,10 @@ mod tests {
         assert_eq!((found.cells.len(), found.left_out.as_slice()), (4, &["lost".to_owned()][..]));
         let ranks: Vec<(f64, f64)> = found.cells.iter().map(|cell| cell.ranks).collect();
         assert_eq!(ranks, [(4.0, 3.0), (3.0, 4.0), (1.0, 2.0), (2.0, 1.0)]);
+        assert_eq!(found.opposite(), (0, 1));
         let figure = figure(of, &of.with[0], &found);
         // A point a cell, and one in the legend; the first family has discs.
         assert_eq!(figure.matches("<circle").count(), 3);
+        assert!(figure.contains("<title>Bits and FID</title>"));
     }
 }

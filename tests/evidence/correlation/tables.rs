@@ -21,19 +21,28 @@ pub fn text(found: &Found, digits: usize) -> String {
 
 /// The correlations with all other quantities.
 pub fn correlations(of: &Correlation, found: &[(&With, Found)]) -> String {
-    let mut text =
-        format!("| {} with | rank correlation | cells | strategies |\n|---|---|---|---|\n", of.title);
+    let mut text = format!(
+        "| {} with | rank correlation | cells | strategies | below 0, and the other above | above 0, and the other below |\n\
+         |---|---|---|---|---|---|\n",
+        of.title
+    );
     for (with, found) in found {
         let labels =
             found.cells.chunk_by(|a, b| (a.experiment, &a.label) == (b.experiment, &b.label)).count();
         let of = self::text(found, 2);
-        writeln!(text, "| {} | {of} | {} | {labels} |", with.title, found.cells.len()).unwrap();
+        let (below, above) = found.opposite();
+        writeln!(text, "| {} | {of} | {} | {labels} | {below} | {above} |", with.title, found.cells.len())
+            .unwrap();
     }
     let mut about = "Spearman's rank correlation over cells (strategy and seed), without bounds. In parentheses: 95 % interval by a \
-        bootstrap that resamples strategies, 10,000 draws, percentiles."
+        bootstrap that resamples strategies, 10,000 draws, percentiles. The last two columns count cells; chance alone makes some of them near 0."
         .to_owned();
     if of.experiments.len() > 1 {
         about += " Values are ranked within their experiment.";
+    }
+    if !of.without.is_empty() {
+        let names: Vec<String> = of.without.iter().map(|label| format!("`{label}`")).collect();
+        write!(about, " Without {}: {}", listed(&names), of.why).unwrap();
     }
     let mut left_out: Vec<String> = found.iter().flat_map(|(_, found)| found.left_out.clone()).collect();
     left_out.dedup();
@@ -81,7 +90,7 @@ mod tests {
             values,
             ranks,
         };
-        let cells = vec![cell("near", 0, (0.1, 1.0), (1.0, 2.0)), cell("far", 7, (0.2, 0.5), (2.5, 1.0))];
+        let cells = vec![cell("near", 0, (-0.1, 1.0), (1.0, 2.0)), cell("far", 7, (0.2, 0.5), (2.5, 1.0))];
         Found {
             correlation: 0.5,
             interval: Interval { low: -0.25, high: 0.75 },
@@ -98,13 +107,13 @@ mod tests {
         .unwrap();
         let found = [(&of.with[0], found())];
         let table = correlations(&of, &found);
-        assert!(table.contains("| FID | 0.50 (-0.25 to 0.75) | 2 | 2 |"), "{table}");
+        assert!(table.contains("| FID | 0.50 (-0.25 to 0.75) | 2 | 2 | 1 | 0 |"), "{table}");
         assert!(table.contains("no value: lost."), "{table}");
         let table = disagreements(&of, &found);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(
             lines[2..4],
-            ["| `far` | 7 | 0.200 | 2.5 | 0.500 | 1 |", "| `near` | 0 | 0.100 | 1 | 1.000 | 2 |"]
+            ["| `far` | 7 | 0.200 | 2.5 | 0.500 | 1 |", "| `near` | 0 | -0.100 | 1 | 1.000 | 2 |"]
         );
     }
 }

@@ -97,6 +97,12 @@ pub struct Correlation {
     pub name: String,
     /// The experiments whose cells they are.
     pub experiments: Vec<String>,
+    /// Labels that are left out, beside bounds.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// Why they are, as a sentence.
+    #[serde(default)]
+    pub why: String,
     /// The quantity.
     pub metric: String,
     /// What it is called, as in "the rise of bits/dim".

@@ -90,7 +90,23 @@ pub enum Of {
         /// `denoising_loss` or `vlb`.
         loss: String,
     },
-    /// The bin in which a quantity of the timesteps is greatest, and in how many seeds it is.
+    /// The number of cells whose quantity is better at the end, and whose other quantity is worse, of all cells.
+    Opposite {
+        /// The correlation.
+        name: String,
+        /// The other quantity, by its name there.
+        with: String,
+    },
+    /// A quantity of the timesteps in the bin of one of them, averaged over the old tasks.
+    AtTimestep {
+        /// The label.
+        label: String,
+        /// The quantity.
+        metric: String,
+        /// A timestep of the bin.
+        t: usize,
+    },
+    /// The bins in which a quantity of the timesteps is greatest, each with the number of seeds.
     Peak {
         /// The label.
         label: String,
