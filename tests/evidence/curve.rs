@@ -11,6 +11,9 @@ use super::{
     spec::{Curve, Scale},
 };
 
+/// The marker at 0, which no group of fewer than six has.
+const RING: usize = 5;
+
 /// A point of a curve: the values of a label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
@@ -102,7 +105,8 @@ fn zero(curve: &Curve, point: &Point) -> Series {
     let interval = over.and_then(|over| over.interval());
     let bars = interval.iter().map(|of| (0.0, of.low, of.high)).collect();
     let label = format!("{} at 0", curve.zero.as_deref().unwrap_or_default());
-    Series { bars, form: Form::Scattered, ..Series::joined(label, Hue::Family(Family::Baseline), 0, points) }
+    let hue = Hue::Family(Family::Baseline);
+    Series { bars, form: Form::Scattered, ..Series::joined(label, hue, RING, points) }
 }
 
 fn over(point: &Point) -> Option<OverSeeds> {

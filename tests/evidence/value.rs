@@ -60,6 +60,13 @@ pub fn text(spec: &Spec, rows: &Rows, all: &Experiments, value: &Value) -> Resul
             let found = correlated(spec, all, (name, with))?;
             return Ok(found.map(|found| format!("{} of {}", found.opposite().0, found.cells.len())));
         }
+        Of::OppositeLabels { name, with } => {
+            let found = correlated(spec, all, (name, with))?;
+            let text = |found: correlation::Found| {
+                format!("{} of {}", found.opposite_labels().len(), found.labels().count())
+            };
+            return Ok(found.map(text));
+        }
         Of::ClearShare { label, loss } => {
             let by_seed = clear_share(rows, label, loss)?;
             let percent = over_seeds(by_seed.into_values().map(|share| 100.0 * share));

@@ -9,7 +9,7 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-use cl_metrics::summary::Interval;
+use cl_metrics::summary::{Interval, over_seeds};
 use cl_strategies::Family;
 use cldiff_cli::report::plot::{Axis, Form, Hue, Kind, Series, svg};
 use cldiff_engine::StrategySpec;
@@ -43,6 +43,22 @@ impl Found {
             self.cells.iter().filter(|cell| is(cell.values.0, cell.values.1)).count()
         };
         (count(|a, b| a < 0.0 && b > 0.0), count(|a, b| a > 0.0 && b < 0.0))
+    }
+
+    /// The labels whose 95 % t intervals over the seeds say so: that of the one quantity is below 0, and that of the other above.
+    pub fn opposite_labels(&self) -> Vec<String> {
+        let is_opposite = |cells: &&[Cell]| {
+            let interval =
+                |of: fn(&Cell) -> f64| over_seeds(cells.iter().map(of)).and_then(|over| over.interval());
+            let (a, b) = (interval(|cell| cell.values.0), interval(|cell| cell.values.1));
+            a.is_some_and(|a| a.high < 0.0) && b.is_some_and(|b| b.low > 0.0)
+        };
+        self.labels().filter(is_opposite).map(|cells| cells[0].label.clone()).collect()
+    }
+
+    /// The cells label by label.
+    pub fn labels(&self) -> impl Iterator<Item = &[Cell]> {
+        self.cells.chunk_by(|a, b| (a.experiment, &a.label) == (b.experiment, &b.label))
     }
 }
 
@@ -137,6 +153,26 @@ mod tests {
 
     const LINES: &str = "bounds = [\"joint\"]\n[[correlation]]\nname = \"bits\"\nexperiments = [\"one\"]\nmetric = \"a\"\n\
         without = [\"without\"]\ntitle = \"bits\"\nwith = [{ name = \"fid\", metric = \"b\", title = \"FID\" }]";
+
+    #[test]
+    fn a_label_is_opposite_if_both_intervals_say_so() {
+        let label = |label: &str, values: [(f64, f64); 3]| {
+            let cell = |(seed, values): (u64, (f64, f64))| {
+                let (label, family) = (label.to_owned(), Family::Other);
+                Cell { experiment: 0, label, family, seed, values, ranks: (0.0, 0.0) }
+            };
+            (0..).zip(values).map(cell).collect::<Vec<_>>()
+        };
+        let cells = [
+            label("opposite", [(-1.0, 2.0), (-1.1, 2.1), (-0.9, 1.9)]),
+            label("in doubt", [(-1.0, 2.0), (-9.0, 2.1), (-0.1, 1.9)]),
+            label("alike", [(1.0, 2.0), (1.1, 2.1), (0.9, 1.9)]),
+        ];
+        let interval = Interval { low: 0.0, high: 0.0 };
+        let found = Found { correlation: 0.0, interval, cells: cells.concat(), left_out: Vec::new() };
+        assert_eq!(found.opposite_labels(), ["opposite"]);
+        assert_eq!(found.opposite(), (6, 0));
+    }
 
     fn experiments() -> Experiments {
         let mut rows = Rows::default();

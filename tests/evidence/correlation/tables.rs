@@ -27,8 +27,7 @@ pub fn correlations(of: &Correlation, found: &[(&With, Found)]) -> String {
         of.title
     );
     for (with, found) in found {
-        let labels =
-            found.cells.chunk_by(|a, b| (a.experiment, &a.label) == (b.experiment, &b.label)).count();
+        let labels = found.labels().count();
         let of = self::text(found, 2);
         let (below, above) = found.opposite();
         writeln!(text, "| {} | {of} | {} | {labels} | {below} | {above} |", with.title, found.cells.len())

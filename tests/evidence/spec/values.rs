@@ -97,6 +97,13 @@ pub enum Of {
         /// The other quantity, by its name there.
         with: String,
     },
+    /// The number of labels of which the 95 % t intervals over the seeds say the same, of all labels.
+    OppositeLabels {
+        /// The correlation.
+        name: String,
+        /// The other quantity, by its name there.
+        with: String,
+    },
     /// A quantity of the timesteps in the bin of one of them, averaged over the old tasks.
     AtTimestep {
         /// The label.
