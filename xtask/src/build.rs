@@ -52,7 +52,9 @@ pub(crate) fn command() -> Command {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
     let of_package = |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(of_package).for_each(|name| drop(command.env_remove(name)));
+    for name in names.filter(of_package) {
+        command.env_remove(name);
+    }
     command
 }
 
