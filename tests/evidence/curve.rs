@@ -77,7 +77,7 @@ pub fn figure(curve: &Curve, rows: &Rows) -> String {
     }
     let floor = rows.of_run(&format!("floor.{}", curve.metric)).filter(|_| curve.floor);
     series.extend(floor.map(|y| Series::level("training images in place of samples", Form::Floor, y)));
-    let mut notes = vec![format!("Mean over {} seeds; bands and bars: 95 % t interval.", seeds(&groups))];
+    let mut notes = vec![format!("Mean over {}; bands and bars: 95 % t interval.", seeds(&groups))];
     if cut(curve, &mut series) {
         notes.push("Intervals that reach below the axis are cut there.".into());
     }
@@ -133,7 +133,8 @@ fn seeds(groups: &[Group]) -> String {
     numbers.retain(|number| *number > 0);
     numbers.sort_unstable();
     numbers.dedup();
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+    let word = if numbers == [1] { "seed" } else { "seeds" };
+    format!("{} {word}", numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "))
 }
 
 /// Labels that have no mean because a seed has no value.

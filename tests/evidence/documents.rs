@@ -55,7 +55,7 @@ fn figures_from(document: &Path) -> String {
 /// Fills in the marks of a document, and notes their names.
 ///
 /// # Errors
-/// If a mark is not closed, or nothing of its name is made.
+/// If a mark is not closed, if a value begins a line, or if nothing of its name is made.
 pub fn filled(
     document: &Path,
     text: &str,
@@ -78,6 +78,12 @@ pub fn filled(
             made.values.get(name).cloned()
         };
         let content = content.ok_or_else(|| format!("nothing is made for the mark {open}{name}{CLOSED}"))?;
+        let before = rest[..at].rsplit('\n').next().unwrap_or_default();
+        if !is_block && before.trim().is_empty() {
+            return Err(format!(
+                "the mark of {name} begins a line, which Markdown would take for a block of HTML"
+            ));
+        }
         names.insert(name.to_owned());
         found.extend([&rest[..begin], &content, &end]);
         rest = &rest[begin + length + end.len()..];
@@ -120,10 +126,11 @@ mod tests {
     #[test]
     fn a_mark_without_a_value_or_an_end_is_a_mistake() {
         for (text, part) in [
-            ("<!-- = e/w -->1<!-- / -->", "nothing is made for the mark <!-- = e/w -->"),
+            ("a <!-- = e/w -->1<!-- / -->", "nothing is made for the mark <!-- = e/w -->"),
             ("<!-- = e/v -->1", "the mark of e/v has no end"),
             ("<!-- evidence: e/t -->\n<!-- end of e/s -->", "the mark of e/t has no end"),
             ("<!-- = e/v", "is not closed"),
+            ("a\n  <!-- = e/v -->1<!-- / -->", "begins a line"),
         ] {
             let error = fill("README.md", text).unwrap_err();
             assert!(error.contains(part), "{error}");
