@@ -1,6 +1,6 @@
 //! The text of a value that stands in a sentence.
 
-use cl_metrics::summary::{OverSeeds, over_seeds, paired_difference};
+use cl_metrics::summary::{BySeed, OverSeeds, over_seeds, paired_difference};
 
 use super::{
     correlation, curve,
@@ -18,73 +18,93 @@ use super::{
 /// # Errors
 /// If the files have no such value.
 pub fn text(spec: &Spec, rows: &Rows, all: &Experiments, value: &Value) -> Result<Option<String>, String> {
-    let Value { digits, divide_by, of, .. } = value;
-    let (digits, divide_by) = (*digits, *divide_by);
-    let scaled = |over: Option<OverSeeds>| over.ok_or("a seed, or the label, has no value".to_owned());
-    let mean = |label: &str, metric: &str| {
-        scaled(over_seeds(rows.of(label, metric).into_values().map(|value| value / divide_by)))
+    let (name, with) = match &value.of {
+        Of::Correlation { name, with } | Of::Opposite { name, with } | Of::OppositeLabels { name, with } => {
+            (name, with)
+        }
+        of => return of_rows(spec, rows, value, of).map(Some),
     };
-    let found = match of {
-        Of::Mean { label, metric, show } => shown(&mean(label, metric)?, *show, digits)?,
-        Of::Ratio { label, to, metric } => fixed(mean(label, metric)?.mean / mean(to, metric)?.mean, digits),
+    let text = |found: correlation::Found| match &value.of {
+        Of::Opposite { .. } => format!("{} of {}", found.opposite().0, found.cells.len()),
+        Of::OppositeLabels { .. } => {
+            format!("{} of {}", found.opposite_labels().len(), found.labels().count())
+        }
+        _ => correlation::text(&found, value.digits),
+    };
+    Ok(correlated(spec, all, (name, with))?.map(text))
+}
+
+/// The text of a value of one experiment.
+fn of_rows(spec: &Spec, rows: &Rows, value: &Value, of: &Of) -> Result<String, String> {
+    let Value { digits, divide_by, .. } = *value;
+    let over = |values: BySeed| {
+        let scaled = over_seeds(values.into_values().map(|value| value / divide_by));
+        scaled.ok_or_else(|| "a seed, or the label, has no value".to_owned())
+    };
+    let mean = |label: &str, metric: &str| over(rows.of(label, metric));
+    match of {
+        Of::Mean { label, metric, show } => shown(&mean(label, metric)?, *show, digits),
+        Of::Ratio { label, to, metric } => {
+            Ok(fixed(mean(label, metric)?.mean / mean(to, metric)?.mean, digits))
+        }
         Of::Range { labels, metric } => {
-            let means = labels.iter().map(|label| Ok(mean(label, metric)?.mean));
-            let means: Vec<f64> = means.collect::<Result<_, String>>()?;
-            let (least, most) =
-                means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
-            format!("{} to {}", fixed(least, digits), fixed(most, digits))
+            let means: Vec<f64> =
+                labels.iter().map(|label| Ok(mean(label, metric)?.mean)).collect::<Result<_, String>>()?;
+            Ok(range(&means, digits))
         }
         Of::Run { metric } => {
             let value = rows.of_run(metric).ok_or_else(|| format!("the run has no {metric}"))?;
-            fixed(value / divide_by, digits)
+            Ok(fixed(value / divide_by, digits))
         }
         Of::Difference { label, less, metric, show } => {
-            let by = |label: &str| {
-                rows.of(label, metric).into_iter().map(|(seed, value)| (seed, value / divide_by)).collect()
-            };
-            let over = scaled(paired_difference(&by(label), &by(less)))?;
-            let verdict = || verdict(spec, rows, metric, (label, less));
-            if *show == Show::Verdict {
-                with_interval_and(&over, digits, verdict()?)
-            } else {
-                shown(&over, *show, digits)?
-            }
+            difference(spec, rows, value, (label, less, metric), *show)
         }
-        Of::Count(counted) => count(spec, rows, counted).to_string(),
-        Of::Optimum { curve, group, less_at } => of_optimum(spec, rows, (curve, *group), *less_at, digits)?,
-        Of::Correlation { name, with } => {
-            let found = correlated(spec, all, (name, with))?;
-            return Ok(found.map(|found| correlation::text(&found, digits)));
-        }
-        Of::Opposite { name, with } => {
-            let found = correlated(spec, all, (name, with))?;
-            return Ok(found.map(|found| format!("{} of {}", found.opposite().0, found.cells.len())));
-        }
-        Of::OppositeLabels { name, with } => {
-            let found = correlated(spec, all, (name, with))?;
-            let text = |found: correlation::Found| {
-                format!("{} of {}", found.opposite_labels().len(), found.labels().count())
-            };
-            return Ok(found.map(text));
-        }
+        Of::Count(counted) => Ok(count(spec, rows, counted).to_string()),
+        Of::Optimum { curve, group, less_at } => of_optimum(spec, rows, (curve, *group), *less_at, digits),
         Of::ClearShare { label, loss } => {
-            let by_seed = clear_share(rows, label, loss)?;
-            let percent = over_seeds(by_seed.into_values().map(|share| 100.0 * share));
-            with_interval(&scaled(percent)?, digits)
+            let percent =
+                clear_share(rows, label, loss)?.into_iter().map(|(seed, share)| (seed, 100.0 * share));
+            Ok(with_interval(&over(percent.collect())?, digits))
         }
         Of::AtTimestep { label, metric, t } => {
-            let values = at(rows, label, metric, *t)?.into_values().map(|value| value / divide_by);
-            with_interval(&scaled(over_seeds(values))?, digits)
+            Ok(with_interval(&over(at(rows, label, metric, *t)?)?, digits))
         }
-        Of::Peak { label, metric } => {
-            let seeds = rows.seeds(label).len();
-            let bin = |((_, low, high), n): &((usize, usize, usize), usize)| {
-                format!("t = {low} to {} in {n} of {seeds} seeds", high - 1)
-            };
-            listed(&peaks(rows, label, metric)?.iter().map(bin).collect::<Vec<_>>())
+        Of::Peak { label, metric } => peak_bins(rows, label, metric),
+        Of::Correlation { .. } | Of::Opposite { .. } | Of::OppositeLabels { .. } => {
+            Err("a correlation".into())
         }
+    }
+}
+
+fn range(means: &[f64], digits: usize) -> String {
+    let ends = means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    format!("{} to {}", fixed(ends.0, digits), fixed(ends.1, digits))
+}
+
+fn difference(
+    spec: &Spec,
+    rows: &Rows,
+    value: &Value,
+    (label, less, metric): (&str, &str, &str),
+    show: Show,
+) -> Result<String, String> {
+    let by = |label: &str| -> BySeed {
+        rows.of(label, metric).into_iter().map(|(seed, of)| (seed, of / value.divide_by)).collect()
     };
-    Ok(Some(found))
+    let over = paired_difference(&by(label), &by(less));
+    let over = over.ok_or_else(|| format!("{label} and {less} have no seeds in common"))?;
+    if show == Show::Verdict {
+        return Ok(with_interval_and(&over, value.digits, verdict(spec, rows, metric, (label, less))?));
+    }
+    shown(&over, show, value.digits)
+}
+
+fn peak_bins(rows: &Rows, label: &str, metric: &str) -> Result<String, String> {
+    let seeds = rows.seeds(label).len();
+    let bin = |((_, low, high), n): &((usize, usize, usize), usize)| {
+        format!("t = {low} to {} in {n} of {seeds} seeds", high - 1)
+    };
+    Ok(listed(&peaks(rows, label, metric)?.iter().map(bin).collect::<Vec<_>>()))
 }
 
 fn correlated(
