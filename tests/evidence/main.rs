@@ -1,77 +1,125 @@
-//! Tables of measured results. Each table in the documents is what its files under `evidence/` give:
-//! `CLDIFF_WRITE_DOCS=1 cargo test -p cldiff-cli --test evidence` writes them, and without it the test fails if a document
-//! and the files differ.
+//! Measured results in the documents. Each table, figure and number between marks is what the files under `evidence/` give:
+//! `cargo xtask evidence` writes them (by `CLDIFF_WRITE_DOCS=1`), and without it the test fails if a document or a figure and
+//! the files differ.
 
+mod correlation;
+mod curve;
+mod documents;
+mod experiments;
+mod law;
+mod made;
+mod number;
+mod optimum;
+mod parity;
+mod pattern;
 mod rows;
+mod source;
 mod spec;
 mod table;
+mod test_data;
+mod timesteps;
+mod value;
+mod verdict;
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
-use rows::Rows;
-use spec::Spec;
+use documents::{FOLDER, documents, filled};
+use experiments::Experiments;
+use made::Made;
+use spec::State;
+
+/// The most that the files under `evidence/` may have.
+const MOST_BYTES: u64 = 40_000_000;
+
+static EXPERIMENTS: LazyLock<Experiments> = LazyLock::new(Experiments::read);
 
 fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// The experiments, in the order of their names.
-fn experiments() -> Vec<(String, Spec, Rows)> {
-    let entries = fs::read_dir(repository().join("evidence")).expect("evidence/");
-    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|p| p.is_dir()).collect();
-    folders.sort();
-    let experiment = |folder: &std::path::PathBuf| {
-        let text = fs::read_to_string(folder.join("tables.toml")).expect("tables.toml");
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let spec: Spec = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        (name, spec, Rows::read(&folder.join("results.parquet")))
-    };
-    folders.iter().map(experiment).collect()
+/// The documents and figures as they should be, by their paths from the root of the repository.
+fn expected(made: &Made, problems: &mut Vec<String>) -> BTreeMap<PathBuf, String> {
+    let mut files = BTreeMap::new();
+    let mut marked = BTreeSet::new();
+    for path in documents() {
+        let text = fs::read_to_string(repository().join(&path)).unwrap();
+        match filled(&path, &text, made, &mut marked) {
+            Ok(text) => drop(files.insert(path, text)),
+            Err(problem) => problems.push(format!("{}: {problem}", path.display())),
+        }
+    }
+    for name in made.blocks.keys().chain(made.values.keys()).filter(|name| !marked.contains(*name)) {
+        problems.push(format!("{name} is made, and no document has a mark for it"));
+    }
+    let figures = made.figures.iter();
+    files.extend(figures.map(|(name, svg)| (Path::new(FOLDER).join(name), svg.clone())));
+    files
 }
 
-/// A document with the text between a table's marks replaced.
-fn replaced(document: &str, name: &str, table: &str) -> String {
-    let (begin, end) = (format!("<!-- evidence: {name} -->\n"), format!("<!-- end of {name} -->"));
-    let Some((before, rest)) = document.split_once(&begin) else { panic!("no mark {begin}") };
-    let Some((_, after)) = rest.split_once(&end) else { panic!("no mark {end}") };
-    format!("{before}{begin}{table}{end}{after}")
+/// The figures that are there and are not made.
+fn left_over(files: &BTreeMap<PathBuf, String>) -> Vec<PathBuf> {
+    let entries = fs::read_dir(repository().join(FOLDER)).into_iter().flatten();
+    let paths = entries.map(|entry| Path::new(FOLDER).join(entry.unwrap().file_name()));
+    paths.filter(|path| !files.contains_key(path)).collect()
 }
 
 #[test]
-fn every_table_is_what_its_files_give() {
-    let mut wrong = Vec::new();
-    for (experiment, spec, rows) in experiments() {
-        for table in &spec.tables {
-            let path = repository().join(&table.into);
-            let found = fs::read_to_string(&path).unwrap();
-            let name = format!("{experiment}/{}", table.name);
-            let expected = replaced(&found, &name, &table::markdown(&spec, table, &rows));
-            if found == expected {
-                continue;
-            }
-            if std::env::var_os("CLDIFF_WRITE_DOCS").is_some() {
-                fs::write(&path, expected).unwrap();
-            } else {
-                wrong.push(format!("{} in {}", name, table.into));
-            }
+fn documents_and_figures_are_what_the_files_give() {
+    let mut problems = Vec::new();
+    let files = expected(&Made::of(&EXPERIMENTS), &mut problems);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    let writes = std::env::var_os("CLDIFF_WRITE_DOCS").is_some();
+    for (path, text) in &files {
+        let whole = repository().join(path);
+        if fs::read_to_string(&whole).ok().as_ref() == Some(text) {
+            continue;
+        }
+        if writes {
+            fs::create_dir_all(whole.parent().unwrap()).unwrap();
+            fs::write(&whole, text).unwrap();
+        } else {
+            problems.push(path.display().to_string());
         }
     }
-    assert!(wrong.is_empty(), "written by CLDIFF_WRITE_DOCS=1, these differ: {wrong:?}");
+    for path in left_over(&files) {
+        if writes {
+            fs::remove_file(repository().join(&path)).unwrap();
+        } else {
+            problems.push(format!("{} (of no figure)", path.display()));
+        }
+    }
+    assert!(problems.is_empty(), "written by `cargo xtask evidence`, these differ:\n{}", problems.join("\n"));
 }
 
 /// An experiment says how it was made, by a configuration that is in the repository and is still read.
 #[test]
 fn every_experiment_says_how_it_was_made() {
-    for (experiment, spec, rows) in experiments() {
+    for (experiment, spec, rows) in EXPERIMENTS.iter() {
         let config = spec.command.split_whitespace().skip_while(|word| *word != "--config").nth(1);
         let config = config.unwrap_or_else(|| panic!("{experiment}: no --config in {}", spec.command));
         assert!(repository().join(config).is_file(), "{experiment}: {config} is not there");
-        assert!(!spec.machine.is_empty() && !spec.commit.is_empty() && !spec.date.is_empty(), "{experiment}");
+        assert!(!spec.machine.is_empty(), "{experiment}");
+        let Some(rows) = rows else { continue };
+        assert!(!spec.commit.is_empty() && !spec.date.is_empty(), "{experiment}: commit and date");
+        assert_eq!(spec.state, State::Done);
         assert!(!rows.labels().is_empty(), "{experiment} has no cells");
-        for table in &spec.tables {
-            for label in &table.rows {
-                assert!(rows.labels().contains(label), "{experiment}/{}: no cell {label}", table.name);
-            }
+        let named = spec.tables.iter().flat_map(|table| &table.rows);
+        let named = named.chain(spec.curves.iter().flat_map(|curve| curve.zero.iter().chain(&curve.levels)));
+        for label in named.chain(spec.timesteps.iter().flat_map(|of| &of.labels)).chain(&spec.bounds) {
+            assert!(rows.labels().contains(label), "{experiment}: no cell {label}");
         }
     }
+}
+
+#[test]
+fn the_files_are_small() {
+    let folders = fs::read_dir(repository().join("evidence")).unwrap();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).into_iter().flatten());
+    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes < MOST_BYTES, "evidence/ has {bytes} bytes");
 }

@@ -1,6 +1,10 @@
-//! The numbers of single cells in a long table (`results.parquet`).
+//! The numbers in a long table (`results.parquet`): of the run, of single cells, and of the cells' timesteps.
 
-use std::{collections::BTreeMap, fs::File, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::Path,
+};
 
 use cl_metrics::summary::BySeed;
 use parquet::{
@@ -8,18 +12,42 @@ use parquet::{
     record::{Field, Row},
 };
 
+/// The columns that say of which part of a cell a number is.
+const PLACES: [&str; 9] =
+    ["after_task", "on_task", "bin", "t_low", "threshold", "block", "class", "step", "other"];
+
+/// A number of the timesteps of a cell: in a bin, or over all of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// The seed.
+    pub seed: u64,
+    /// After which task, from 0.
+    pub after_task: usize,
+    /// On which task, from 0.
+    pub on_task: usize,
+    /// The bin, its first timestep and one more than its last; none of all timesteps together.
+    pub bin: Option<(usize, usize, usize)>,
+    /// The number.
+    pub value: Option<f64>,
+}
+
 /// Values by label and quantity, and the labels in the order of the file.
+#[derive(Debug, Default)]
 pub struct Rows {
     labels: Vec<String>,
+    strategies: BTreeMap<String, String>,
+    run: BTreeMap<String, f64>,
     values: BTreeMap<(String, String), BTreeMap<u64, Option<f64>>>,
+    parts: BTreeMap<(String, String), Vec<Part>>,
+    log_snr: BTreeMap<usize, f64>,
 }
 
 impl Rows {
-    /// Reads the rows that are of a whole cell: those with a seed and without a task, class, timestep and so on.
+    /// Reads a file.
     pub fn read(path: &Path) -> Self {
         let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let reader = SerializedFileReader::new(file).unwrap();
-        let mut rows = Self { labels: Vec::new(), values: BTreeMap::new() };
+        let mut rows = Self::default();
         for row in reader.get_row_iter(None).unwrap() {
             rows.add(&row.unwrap());
         }
@@ -27,36 +55,73 @@ impl Rows {
     }
 
     fn add(&mut self, row: &Row) {
-        let field = |name: &str| row.get_column_iter().find(|(key, _)| *key == name).map(|(_, field)| field);
-        let text = |name: &str| match field(name) {
-            Some(Field::Str(text)) => Some(text.clone()),
-            _ => None,
-        };
-        let places =
-            ["after_task", "on_task", "bin", "t_low", "threshold", "block", "class", "step", "other"];
-        let is_whole = places.iter().all(|name| matches!(field(name), None | Some(Field::Null)));
-        let (Some(label), Some(metric), true) = (text("label"), text("metric"), is_whole) else { return };
-        let seed = match field("seed") {
-            Some(Field::Long(seed)) => u64::try_from(*seed).unwrap(),
-            Some(Field::ULong(seed)) => *seed,
-            _ => return,
-        };
-        if text("statistic").as_deref() != Some("value") {
+        if text(row, "statistic").as_deref() != Some("value") {
             return;
         }
-        if !self.labels.contains(&label) {
-            self.labels.push(label.clone());
-        }
-        let value = match field("value") {
+        let Some(metric) = text(row, "metric") else { return };
+        let is_whole = PLACES.iter().all(|name| field(row, name).is_none());
+        let value = match field(row, "value") {
             Some(Field::Double(value)) => Some(*value),
             _ => None,
         };
+        let (Some(label), Some(seed)) = (text(row, "label"), number(row, "seed")) else {
+            if let Some(value) = value.filter(|_| is_whole) {
+                self.run.insert(metric, value);
+            }
+            return;
+        };
+        let seed = seed as u64;
+        if is_whole {
+            self.add_value(label, text(row, "strategy"), metric, seed, value);
+        } else if metric == "timestep.log_snr" {
+            self.log_snr.extend(number(row, "t_low").zip(value));
+        } else if metric.starts_with("timestep_forgetting.") {
+            self.add_part(label, metric, seed, value, row);
+        }
+    }
+
+    /// Adds a value of a whole cell.
+    pub fn add_value(
+        &mut self,
+        label: String,
+        strategy: Option<String>,
+        metric: String,
+        seed: u64,
+        value: Option<f64>,
+    ) {
+        if !self.labels.contains(&label) {
+            self.labels.push(label.clone());
+        }
+        self.strategies.extend(strategy.map(|strategy| (label.clone(), strategy)));
         self.values.entry((label, metric)).or_default().insert(seed, value);
+    }
+
+    fn add_part(&mut self, label: String, metric: String, seed: u64, value: Option<f64>, row: &Row) {
+        let place = |name| number(row, name);
+        let (Some(after_task), Some(on_task)) = (place("after_task"), place("on_task")) else { return };
+        let bin =
+            place("bin").zip(place("t_low").zip(place("t_high"))).map(|(bin, (low, high))| (bin, low, high));
+        self.push_part(label, metric, Part { seed, after_task, on_task, bin, value });
+    }
+
+    /// Adds a number of the timesteps.
+    pub fn push_part(&mut self, label: String, metric: String, part: Part) {
+        self.parts.entry((label, metric)).or_default().push(part);
     }
 
     /// The labels, in the order of the results.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// The terms of a label's strategy.
+    pub fn strategy(&self, label: &str) -> &str {
+        self.strategies.get(label).map_or("", String::as_str)
+    }
+
+    /// A quantity of the run.
+    pub fn of_run(&self, metric: &str) -> Option<f64> {
+        self.run.get(metric).copied()
     }
 
     /// A quantity of a label, by seed; nothing if any seed has none, so that no average leaves a lost cell out.
@@ -66,12 +131,46 @@ impl Rows {
         whole.into_iter().flatten().filter_map(|(seed, value)| Some((*seed, (*value)?))).collect()
     }
 
-    /// How many seeds a label has.
+    /// The seeds of a label.
     pub fn seeds(&self, label: &str) -> Vec<u64> {
         let of_label = self.values.iter().filter(|((of, _), _)| of == label);
-        let mut seeds: Vec<u64> = of_label.flat_map(|(_, values)| values.keys().copied()).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
-        seeds
+        let seeds: BTreeSet<u64> = of_label.flat_map(|(_, values)| values.keys().copied()).collect();
+        seeds.into_iter().collect()
+    }
+
+    /// The numbers of a label in a quantity of the timesteps.
+    pub fn parts(&self, label: &str, metric: &str) -> &[Part] {
+        self.parts.get(&(label.to_owned(), metric.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// All numbers of a quantity of the timesteps.
+    pub fn all_parts<'r>(&'r self, metric: &'r str) -> impl Iterator<Item = &'r Part> {
+        self.parts.iter().filter(move |((_, of), _)| of == metric).flat_map(|(_, parts)| parts)
+    }
+
+    /// The log of the signal-to-noise ratio at a timestep that is the edge of a bin.
+    pub fn log_snr(&self, t: usize) -> Option<f64> {
+        self.log_snr.get(&t).copied().filter(|value| value.is_finite())
+    }
+}
+
+fn field<'r>(row: &'r Row, name: &str) -> Option<&'r Field> {
+    let found = row.get_column_iter().find(|(key, _)| *key == name).map(|(_, field)| field);
+    found.filter(|field| **field != Field::Null)
+}
+
+fn text(row: &Row, name: &str) -> Option<String> {
+    match field(row, name) {
+        Some(Field::Str(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn number(row: &Row, name: &str) -> Option<usize> {
+    match field(row, name) {
+        Some(Field::Long(number)) => usize::try_from(*number).ok(),
+        Some(Field::ULong(number)) => usize::try_from(*number).ok(),
+        Some(Field::Int(number)) => usize::try_from(*number).ok(),
+        _ => None,
     }
 }

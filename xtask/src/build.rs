@@ -8,6 +8,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+/// The features of the workspace that leave the GPU backends out.
+pub(crate) const CPU: &[&str] =
+    &["--no-default-features", "--features", "cldiff-cli/flex,cldiff-cli/ndarray"];
+
 /// Runs `cargo` with these arguments and environment, and passes on what it prints.
 pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
@@ -42,6 +46,31 @@ pub(crate) fn executable(command: &mut Command) -> Result<PathBuf> {
         .context("cargo named no executable")
 }
 
+/// Cargo, without the variables by which `cargo run` describes this package to it: build scripts that look at them (ring's)
+/// would run again, and everything above them would be built again.
 pub(crate) fn command() -> Command {
-    Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+    let of_package = |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(of_package) {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cargo sets these for a test as for a run.
+    #[test]
+    fn a_call_of_cargo_does_not_inherit_this_package() {
+        let command = command();
+        let removed: Vec<&std::ffi::OsStr> =
+            command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        for name in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_MANIFEST_DIR"] {
+            assert!(removed.contains(&std::ffi::OsStr::new(name)), "{name}");
+        }
+        assert!(!removed.contains(&std::ffi::OsStr::new("PATH")));
+    }
 }

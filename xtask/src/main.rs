@@ -1,10 +1,11 @@
 //! The project's own chores: `cargo xtask validate`, `bench`, `profile`, `sanitize`, `kill-test`, `fault-test`, `slurm-test`,
-//! `fuzz`, `mutants`, `man`, `gpu-check`, `dist` and `wheel`.
+//! `fuzz`, `mutants`, `evidence`, `man`, `gpu-check`, `dist` and `wheel`.
 
 mod bench;
 mod build;
 mod child;
 mod dist;
+mod evidence;
 mod fault_test;
 mod fuzz;
 mod gpu_check;
@@ -49,6 +50,8 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Small changes to the code, drawn with a seed, that the tests should notice; by cargo-mutants
     Mutants(mutants::MutantsArgs),
+    /// Tables, figures and numbers of the documents from the files under evidence/; with --check a comparison alone
+    Evidence(evidence::EvidenceArgs),
     /// Man pages of the program, a page for each subcommand
     Man(man::ManArgs),
     /// Where the time of a training step goes, kernel by kernel
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Command::SlurmTest(args) => slurm_test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutants(args) => mutants::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Dist(args) => dist::run(&args),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::build::{cargo, command};
+use crate::build::{CPU, cargo, command};
 
 /// The options of `cargo xtask validate`.
 #[derive(Debug, clap::Args)]
@@ -23,9 +23,6 @@ pub(crate) struct ValidateArgs {
     #[command(flatten)]
     alone: alone::AloneArgs,
 }
-
-/// The features that leave the GPU backends out.
-const CPU: &[&str] = &["--no-default-features", "--features", "cldiff-cli/flex,cldiff-cli/ndarray"];
 
 /// Runs every check, and stops at the first that fails; with `--repeat` runs only the tests, with
 /// `--alone` only the crates by themselves.

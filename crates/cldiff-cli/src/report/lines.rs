@@ -24,12 +24,14 @@ pub(super) struct Line {
     pub bars: Vec<(f64, f64, f64)>,
     /// Whether it is a level from one side to the other, at the value of its only point.
     pub is_level: bool,
+    /// Whether its points stand by themselves, with no line through them.
+    pub is_scattered: bool,
 }
 
 impl Line {
     /// A line without any uncertainty.
     pub(super) fn new(look: Look, points: Vec<(f64, f64)>) -> Self {
-        Self { look, points, band: Vec::new(), bars: Vec::new(), is_level: false }
+        Self { look, points, band: Vec::new(), bars: Vec::new(), is_level: false, is_scattered: false }
     }
 
     /// A level from one side of the figure to the other.
@@ -46,9 +48,10 @@ impl Line {
 
 /// An axis.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Axis<'a> {
+pub struct Axis<'a> {
     /// The name, with a unit where there is one.
     pub name: &'a str,
+    /// The kind of its scale.
     pub kind: Kind,
 }
 
@@ -115,10 +118,12 @@ fn draw_line(drawing: &mut Drawing, frame: &Frame, line: &Line) {
             drawing.line([(x - BAR, y), (x + BAR, y)], bar);
         }
     }
-    for part in line.points.split(|point| point.1.is_nan()) {
+    let joined: &[(f64, f64)] = if line.is_scattered { &[] } else { &line.points };
+    for part in joined.split(|point| point.1.is_nan()) {
         drawing.line(part.iter().map(|(x, y)| at(*x, *y)), line.look.stroke());
     }
-    let Some(marker) = line.look.marker.filter(|_| line.points.len() <= MOST_MARKERS) else { return };
+    let is_marked = line.is_scattered || line.points.len() <= MOST_MARKERS;
+    let Some(marker) = line.look.marker.filter(|_| is_marked) else { return };
     let places = line.points.iter().filter(|point| !point.1.is_nan()).map(|(x, y)| at(*x, *y));
     places.collect::<Vec<Point>>().into_iter().for_each(|place| marker.draw(drawing, place, paint));
 }

@@ -19,6 +19,7 @@ pub mod long;
 mod looks;
 mod merge;
 mod palette;
+pub mod plot;
 mod readings;
 mod results_table;
 mod scale;

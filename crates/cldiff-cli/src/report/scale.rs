@@ -9,15 +9,20 @@ const MOST_TICKS: usize = 6;
 /// Tenths of a decade's end at which a logarithmic scale may have its ticks, the most first.
 const FACTORS: [&[i64]; 4] = [&[10, 15, 20, 30, 40, 50, 70], &[10, 20, 50], &[10, 30], &[10]];
 
+/// The room between 0 and the least value above it where 0 stands apart, as a share of the range and in decades at least.
+const APART: (f64, f64) = (0.15, 0.3);
+
 /// The kind of a scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Equal differences have equal lengths.
     Linear,
     /// The same, with 0 in it.
     WithZero,
     /// Equal ratios have equal lengths.
     Log,
+    /// The same, with 0 apart at its low end.
+    LogAndZero,
     /// Whole numbers from 1: tasks.
     Count,
 }
@@ -29,6 +34,8 @@ pub(super) struct Scale {
     low: f64,
     high: f64,
     is_log: bool,
+    /// The place of 0 where it stands apart, between the ends.
+    zero: Option<f64>,
     /// Values with their texts.
     pub ticks: Vec<(f64, String)>,
 }
@@ -36,9 +43,10 @@ pub(super) struct Scale {
 impl Scale {
     /// The scale of a kind for some values; numbers that are not finite are in no range.
     pub(super) fn of(kind: Kind, values: impl IntoIterator<Item = f64>) -> Self {
-        let is_log = kind == Kind::Log;
+        let (is_log, is_apart) = (matches!(kind, Kind::Log | Kind::LogAndZero), kind == Kind::LogAndZero);
         let zero = (kind == Kind::WithZero).then_some(0.0);
-        let values = values.into_iter().chain(zero).filter(|value| value.is_finite());
+        let is_on = |value: &f64| value.is_finite() && (!is_apart || *value > 0.0);
+        let values = values.into_iter().chain(zero).filter(is_on);
         let measured = values.map(|value| if is_log { value.max(LEAST).log10() } else { value });
         let ends = measured.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
         let (least, most) = if ends.0 > ends.1 { (0.0, 1.0) } else { ends };
@@ -51,12 +59,21 @@ impl Scale {
         };
         let (low, high) = (least - margin, most + margin);
         let ticks = match kind {
-            Kind::Log => log_ticks(low, high),
+            Kind::Log | Kind::LogAndZero => log_ticks(low, high),
             // There is no task 0.
             Kind::Count => linear_ticks(low.max(0.5), high, MOST_TICKS, 1.0),
             Kind::Linear | Kind::WithZero => linear_ticks(low, high, MOST_TICKS, 0.0),
         };
-        Self { low, high, is_log, ticks: if is_log { one_by_one(&ticks) } else { in_one_unit(&ticks) } }
+        let ticks = if is_log { one_by_one(&ticks) } else { in_one_unit(&ticks) };
+        let scale = Self { low, high, is_log, zero: None, ticks };
+        if is_apart { scale.with_zero_apart(least, most) } else { scale }
+    }
+
+    /// A logarithmic scale with 0 below the least of its values.
+    fn with_zero_apart(self, least: f64, most: f64) -> Self {
+        let zero = least - ((most - least) * APART.0).max(APART.1);
+        let ticks = std::iter::once((0.0, "0".to_owned())).chain(self.ticks).collect();
+        Self { low: zero - (self.high - most), zero: Some(zero), ticks, ..self }
     }
 
     /// The scale of the places of things that are counted from 0, with room for half a one on both sides, and names at every
@@ -65,12 +82,16 @@ impl Scale {
         let every = names.len().div_ceil(most.max(1)).max(1);
         let ticks = names.iter().enumerate().step_by(every).map(|(i, name)| (i as f64, name.clone()));
         let high = names.len().max(1) as f64 - 0.4;
-        Self { low: -0.6, high, is_log: false, ticks: ticks.collect() }
+        Self { low: -0.6, high, is_log: false, zero: None, ticks: ticks.collect() }
     }
 
     /// The place of a value between the ends, from 0 to 1; that of an end for a value beyond it.
     pub(super) fn share(&self, value: f64) -> f64 {
-        let measure = if self.is_log { value.max(LEAST).log10() } else { value };
+        let measure = match self.zero {
+            Some(zero) if value <= 0.0 => zero,
+            _ if self.is_log => value.max(LEAST).log10(),
+            _ => value,
+        };
         ((measure - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 }
@@ -183,8 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn zero_stands_apart_on_a_logarithmic_scale() {
+        assert_eq!(texts(Kind::LogAndZero, &[0.0, 0.01, 3.0]), ["0", "0.01", "0.03", "0.1", "0.3", "1", "3"]);
+        let scale = Scale::of(Kind::LogAndZero, [0.0, 0.01, 1.0]);
+        let [zero, least, middle, most] = [0.0, 0.01, 0.1, 1.0].map(|value| scale.share(value));
+        // 0.12 of a decade at both ends, 0.3 decades to the left of 0.01, and two decades.
+        let all = 0.12 + 0.3 + 2.0 + 0.12;
+        assert!((zero - 0.12 / all).abs() < 1e-12 && (least - 0.42 / all).abs() < 1e-12);
+        assert!((middle - 1.42 / all).abs() < 1e-12 && (most - 2.42 / all).abs() < 1e-12);
+    }
+
+    #[test]
     fn nothing_and_one_value_have_a_scale() {
-        for kind in [Kind::Linear, Kind::WithZero, Kind::Log, Kind::Count] {
+        for kind in [Kind::Linear, Kind::WithZero, Kind::Log, Kind::LogAndZero, Kind::Count] {
             for values in [&[][..], &[7.0], &[0.0], &[f64::NAN, f64::INFINITY]] {
                 let scale = Scale::of(kind, values.iter().copied());
                 assert!(scale.share(7.0).is_finite() && scale.share(f64::MAX) == 1.0, "{kind:?} {values:?}");

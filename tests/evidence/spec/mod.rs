@@ -1,35 +1,70 @@
-//! `evidence/NAME/tables.toml`: where the results come from, and which tables are made of them.
+//! `evidence/NAME/tables.toml`: where the results come from, and which tables, figures and values are made of them.
+
+mod figures;
+mod values;
 
 use serde::Deserialize;
+
+pub use figures::{Correlation, Curve, Law, Scale, Timesteps, With};
+pub use values::{Counted, Of, Show, Value};
 
 /// An experiment.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The command that made the results.
+    /// The command that makes the results.
     pub command: String,
-    /// The machine that it ran on.
+    /// The machine that it runs on.
     pub machine: String,
     /// The commit of the program.
+    #[serde(default)]
     pub commit: String,
     /// The day it ended.
+    #[serde(default)]
     pub date: String,
+    /// Whether its results are there.
+    #[serde(default)]
+    pub state: State,
     /// Strategies that bound the others and compete with none.
     #[serde(default)]
     pub bounds: Vec<String>,
     /// The tables.
-    #[serde(rename = "table")]
+    #[serde(rename = "table", default)]
     pub tables: Vec<Table>,
+    /// The values in sentences.
+    #[serde(rename = "value", default)]
+    pub values: Vec<Value>,
+    /// Quantities over a number that labels have.
+    #[serde(rename = "curve", default)]
+    pub curves: Vec<Curve>,
+    /// Optima of curves over their groups.
+    #[serde(rename = "law", default)]
+    pub laws: Vec<Law>,
+    /// Forgetting along the timesteps.
+    #[serde(default)]
+    pub timesteps: Vec<Timesteps>,
+    /// Rank correlations between quantities.
+    #[serde(rename = "correlation", default)]
+    pub correlations: Vec<Correlation>,
 }
 
-/// A table in a document.
+/// How far an experiment is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// `results.parquet` is there.
+    #[default]
+    Done,
+    /// `results.parquet` is not there yet: the documents say so at every mark.
+    Running,
+}
+
+/// A table.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// Its name in the document's marks.
+    /// Its name in the documents' marks.
     pub name: String,
-    /// The document, from the root of the repository.
-    pub into: String,
     /// The labels of its rows; all, in the order of the results, if there are none.
     #[serde(default)]
     pub rows: Vec<String>,
@@ -68,6 +103,13 @@ pub enum Better {
     Lower,
     /// Higher.
     Higher,
+}
+
+impl Spec {
+    /// Whether a label competes with others.
+    pub fn competes(&self, label: &str) -> bool {
+        self.bounds.iter().all(|bound| bound != label)
+    }
 }
 
 fn one() -> f64 {

@@ -1,0 +1,42 @@
+"""Spearman's rank correlation and Student's t interval from scipy, for tests/evidence/parity.rs: values with and
+without ties, and values of a few seeds."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import scipy
+from scipy import stats
+
+ROOT = Path(__file__).parents[2]
+OUT = ROOT / "tests/evidence/scipy.json"
+rng = np.random.default_rng(0)
+
+
+def pairs():
+    for n, strength, digits in [(5, 1.0, 6), (12, 0.0, 6), (40, 0.7, 0), (60, -0.5, 1), (30, 0.3, 6)]:
+        a = rng.standard_normal(n)
+        b = strength * a + rng.standard_normal(n)
+        yield a.round(digits), b.round(digits)
+
+
+def seeds():
+    for n, scale in [(3, 1.0), (5, 10.0), (5, 0.01), (10, 3.0), (25, 1.0)]:
+        yield 20 + scale * rng.standard_normal(n)
+
+
+def correlation(a, b):
+    return {"a": a.tolist(), "b": b.tolist(), "spearman": float(stats.spearmanr(a, b).statistic)}
+
+
+def interval(values):
+    ends = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+    return {"values": values.tolist(), "ends": [float(end) for end in ends]}
+
+
+fixture = {
+    "made_with": f"scipy {scipy.__version__}, numpy {np.__version__}",
+    "correlations": [correlation(a, b) for a, b in pairs()],
+    "intervals": [interval(values) for values in seeds()],
+}
+OUT.write_text(json.dumps(fixture, indent=1) + "\n")
