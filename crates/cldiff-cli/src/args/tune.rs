@@ -95,7 +95,7 @@ impl TuneArgs {
         run.jobs = self.jobs;
         run.quiet = self.quiet;
         run.resume = true;
-        run.within = self.out.clone();
+        run.within.clone_from(&self.out);
         run.out = Some(out);
         run.part = Some(go_on);
         run

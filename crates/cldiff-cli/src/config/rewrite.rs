@@ -55,7 +55,7 @@ mod tests {
         // The model's size is left to the data, as it was.
         assert!(table["model"].get("sample_size").is_none());
         let config: Config = table.try_into().unwrap();
-        let labels: Vec<String> = config.strategy.iter().map(|strategy| strategy.label()).collect();
+        let labels: Vec<String> = config.strategy.iter().map(cldiff_engine::StrategySpec::label).collect();
         assert_eq!(labels, ["replay-0.1", "ewc", "finetune"]);
         let json = serde_json::to_value(&config.strategy).unwrap();
         assert_eq!(json[0]["replay"]["rehearsal_coefficient"], 0.3);

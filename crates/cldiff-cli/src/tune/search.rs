@@ -39,6 +39,7 @@ pub fn run(prepared: &Prepared, args: &TuneArgs, runs: &Runs, root: &Path) -> Re
         searching.keep()?;
         for rung in 0..prepared.rungs.len() {
             let run = searching.made(rung)?;
+            rung::remove_models(&prepared.directory(root, rung));
             searching.note(rung, &run);
             searching.keep()?;
         }
@@ -110,7 +111,7 @@ impl Searching<'_> {
         if there.is_some_and(|there| decided(&there) > decided(&self.search) || there == self.search) {
             return Ok(());
         }
-        self.search.write(self.root).map_err(|error| self.cannot_write(&error))
+        self.search.write(self.root).map_err(|error| cannot_write(&error))
     }
 
     /// Writes a file, if it is not there as it is.
@@ -119,11 +120,7 @@ impl Searching<'_> {
         if fs::read_to_string(path).is_ok_and(|there| there == text) {
             return Ok(());
         }
-        write_whole(path, text.as_bytes()).map_err(|error| self.cannot_write(&error))
-    }
-
-    fn cannot_write(&self, error: &dyn std::fmt::Display) -> Failure {
-        Failure::Other(anyhow::anyhow!("{error:#}\nnothing is lost: {GO_ON}"))
+        write_whole(path, text.as_bytes()).map_err(|error| cannot_write(&error))
     }
 
     /// Makes the run of a rung, from 0, if it is not there.
@@ -154,7 +151,6 @@ impl Searching<'_> {
                         "rung {number}: {failed} of {cells} cells failed, and their candidates come last"
                     ));
                 }
-                rung::remove_models(&directory);
                 Ok(run)
             }
             (_, Err(failure)) => Err(failure),
@@ -204,6 +200,10 @@ impl Searching<'_> {
             }
         }
     }
+}
+
+fn cannot_write(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Other(anyhow::anyhow!("{error:#}\nnothing is lost: {GO_ON}"))
 }
 
 /// The best candidate of the last rung on which any has a score; the configuration's own setting if there is none.

@@ -57,7 +57,7 @@ fn head(prepared: &Prepared) {
             ));
         }
         ClassOrder::OfConfiguration { reason } => {
-            say(&format!("classes: as in the configuration, since {reason}"))
+            say(&format!("classes: as in the configuration, since {reason}"));
         }
     }
     not_searched(prepared);
