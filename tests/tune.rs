@@ -324,6 +324,7 @@ fn mistakes_are_told_before_anything_is_written() {
         (&["--metric", "cost.train_seconds"], "expected one of:"),
         (&["--budget", "400"], "--budget 400: expected at least 960"),
         (&["--seeds", "7,1"], "--seeds: 1 is a seed of the configuration"),
+        (&["--search-seed", "18446744073709551615"], "--search-seed 18446744073709551615: expected at most"),
         (&["--eta", "1"], "--eta 1: expected at least 2"),
         (&["--rungs", "9"], "--rungs 9: expected 1 to 8"),
         (&["--strategy", "finetune"], "nothing is to be tuned"),

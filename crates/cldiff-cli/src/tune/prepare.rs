@@ -91,6 +91,7 @@ impl Prepared {
     /// # Errors
     /// [`Failure::Mistake`] for arguments, a configuration or data that cannot work.
     pub fn of(args: &TuneArgs) -> Result<Self, Failure> {
+        check_integers(args)?;
         let data_dir = args.data_dir.as_deref();
         let mut loaded = load(&args.setting())?;
         let own = loaded.stream(data_dir).map_err(|error| loaded.data_mistake(&error))?;
@@ -149,6 +150,17 @@ impl Prepared {
     /// The directory of a rung, from 0.
     pub fn directory(&self, root: &Path, rung: usize) -> std::path::PathBuf {
         root.join(&self.plan.rungs[rung].directory)
+    }
+}
+
+/// Numbers of the plan are written as TOML, whose integers have a sign.
+fn check_integers(args: &TuneArgs) -> Result<(), Failure> {
+    let numbers = [("--budget", args.budget), ("--eta", args.eta), ("--search-seed", args.search_seed)];
+    match numbers.into_iter().find(|(_, number)| i64::try_from(*number).is_err()) {
+        Some((option, number)) => {
+            Err(Failure::mistake(format!("{option} {number}: expected at most {}", i64::MAX)))
+        }
+        None => Ok(()),
     }
 }
 
