@@ -166,11 +166,13 @@ fn a_search_spends_one_budget_on_each_strategy_and_takes_the_best() {
     assert_eq!(toml_of(&scratch.path("search/tuned.toml")), tuned);
 
     // Another search does not go on with this one.
-    let other = tune(&scratch, &["--out", "search", "--set", "training.batch_size=16"]);
+    let other = tune(&scratch, &["--out", "search", "--set", "training.log_every=5"]);
     assert_eq!(other.status.code(), Some(2));
     let told = text(&other.stderr);
     assert!(
-        told.contains("the directory holds another search: `") && told.contains("name another"),
+        told.contains(
+            "the directory holds another search: `configuration.training.log_every` is 20 there and 5 here"
+        ) && told.contains("name another"),
         "{told}"
     );
 }
@@ -328,7 +330,7 @@ fn mistakes_are_told_before_anything_is_written() {
         (&["--eta", "1"], "--eta 1: expected at least 2"),
         (&["--rungs", "9"], "--rungs 9: expected 1 to 8"),
         (&["--strategy", "finetune"], "nothing is to be tuned"),
-        (&["--strategy", "replay-1", "--set", online], "every image comes once"),
+        (&["--strategy", "finetune", "--set", online], "every image comes once"),
         (&["--set", "training.batch_size=0"], "training.batch_size"),
     ] {
         // The last of two options counts nowhere: a search has each once.
