@@ -99,17 +99,7 @@ fn a_search_spends_one_budget_on_each_strategy_and_takes_the_best() {
     let own = |i: usize| spaces[i]["candidates"][0].clone();
     assert_eq!(own(0), serde_json::json!({ "replay.rehearsal_coefficient": 1.0 }));
     assert_eq!(own(1), serde_json::json!({ "l2.lambda": 0.5, "lwf.lambda": 1.0 }));
-    for space in spaces {
-        assert_eq!(array(&space["candidates"]).len(), 6);
-        for option in array(&space["options"]) {
-            let (low, high) = (option["low"].as_f64().unwrap(), option["high"].as_f64().unwrap());
-            let key = option["key"].as_str().unwrap();
-            let values = array(&space["candidates"]).iter().map(|values| values[key].as_f64().unwrap());
-            assert!(values.clone().all(|value| (low..=high).contains(&value)), "{key}");
-            let distinct: BTreeSet<u64> = values.map(f64::to_bits).collect();
-            assert_eq!(distinct.len(), 6, "{key}");
-        }
-    }
+    values_are_in_their_ranges(spaces);
 
     // Seeds and classes are none of the comparison's, and the lengths are those of the plan.
     for (rung, passes, warmup) in [(1, 40, 2), (2, 120, 6)] {
@@ -175,6 +165,21 @@ fn a_search_spends_one_budget_on_each_strategy_and_takes_the_best() {
         ) && told.contains("name another"),
         "{told}"
     );
+}
+
+/// Six values of each option, unlike each other.
+fn values_are_in_their_ranges(spaces: &[Value]) {
+    for space in spaces {
+        assert_eq!(array(&space["candidates"]).len(), 6);
+        for option in array(&space["options"]) {
+            let (low, high) = (option["low"].as_f64().unwrap(), option["high"].as_f64().unwrap());
+            let key = option["key"].as_str().unwrap();
+            let values = array(&space["candidates"]).iter().map(|values| values[key].as_f64().unwrap());
+            assert!(values.clone().all(|value| (low..=high).contains(&value)), "{key}");
+            let distinct: BTreeSet<u64> = values.map(f64::to_bits).collect();
+            assert_eq!(distinct.len(), 6, "{key}");
+        }
+    }
 }
 
 /// Each strategy takes what its rungs have, and at most the rest of a step more in each experience of each candidate.

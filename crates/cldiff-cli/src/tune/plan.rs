@@ -5,8 +5,8 @@
 //! experience on the first of K rungs, of which each next rung keeps the best of eta. Two candidates at least reach the last
 //! rung, or nothing would be chosen there. A budget that does not pay for that has shorter trainings on every rung.
 
-/// Steps of the shortest training, in each experience, at least; a configuration that is shorter itself goes below.
-const LEAST_STEPS: u64 = 5;
+/// Steps of the shortest training, in each experience and as finetuning takes them, at least; a configuration that is shorter itself goes below.
+const LEAST_STEPS: u64 = 10;
 /// Candidates that reach the last rung, at least.
 const LEAST_LAST: u64 = 2;
 /// Rungs, unless another number is asked for: the first trains a ninth of the last with eta = 3. A shorter training says
@@ -103,6 +103,13 @@ impl Halving {
         length / self.longer(rungs)
     }
 
+    /// A length in steps that take two passes for each image, as those of most strategies do: no step begins that the
+    /// length does not pay for. Short lengths, and that of the configuration, are as they are.
+    fn in_steps(&self, length: u64) -> u64 {
+        let is_short = length < LEAST_STEPS.saturating_mul(self.step);
+        if is_short || length == self.whole { length } else { length - length % (2 * self.step) }
+    }
+
     /// Whether the shortest training of whole ones is long enough.
     fn is_long(&self, rungs: usize) -> bool {
         self.shortest(rungs, self.whole) >= LEAST_STEPS.saturating_mul(self.step)
@@ -118,7 +125,7 @@ impl Halving {
         let most = MOST_CANDIDATES.max(LEAST_LAST.saturating_mul(self.longer(rungs)));
         let mut made: Vec<Rung> = Vec::new();
         for rung in (1..=rungs).rev() {
-            let passes = self.shortest(rung, length);
+            let passes = self.in_steps(self.shortest(rung, length));
             let paid = self.last(rungs, passes);
             let kept = made.last().map_or(most, |before| before.candidates / self.eta);
             made.push(Rung { candidates: paid.min(kept), passes });
@@ -153,33 +160,33 @@ mod tests {
     }
 
     /// One whole training of a candidate is 4 x 640 = 2560 passes. Four of them: two rungs of 5120, in which 2 train 640
-    /// and 5120 / (4 x 213) = 6 train 213 passes.
+    /// passes. A third is 213, or six steps of two batches; 5120 / (4 x 192) = 6.7 train so long.
     #[test]
     fn a_rung_has_its_part_of_the_budget() {
         let four = Halving { budget: 4 * 2560, ..ASKED };
-        assert_eq!(rungs(four), [(6, 213), (2, 640)]);
-        assert_eq!(spent(&four), 6 * 213 * 4 + 2 * 2560);
-        // A ninth of 640 is 71, less than five steps of 16: no third rung, however much there is.
+        assert_eq!(rungs(four), [(6, 192), (2, 640)]);
+        assert_eq!(spent(&four), 6 * 192 * 4 + 2 * 2560);
+        // A ninth of 640 is 71, less than ten steps of 16: no third rung, however much there is.
         let much = Halving { budget: 20 * 2560, ..ASKED };
-        assert_eq!(rungs(much), [(30, 213), (10, 640)]);
-        // Of a longer training there are three: 2 x 3 x 3 = 18, 6 and 2.
+        assert_eq!(rungs(much), [(33, 192), (10, 640)]);
+        // Of a longer training there are three: 2 x 3 x 3 = 18, 6 and 2, with 711 and 2133 in steps of 32.
         let long = Halving { whole: 6400, budget: 6 * 25600, ..ASKED };
-        assert_eq!(rungs(long), [(18, 711), (6, 2133), (2, 6400)]);
-        // What is too little for another last candidate is spent where it is enough: 7.5 / 3 x 9 = 22.5.
+        assert_eq!(rungs(long), [(18, 704), (6, 2112), (2, 6400)]);
+        // What is too little for another last candidate is spent where it is enough: 64000 / (4 x 704) = 22.7.
         let more = Halving { budget: 15 * 12800, ..long };
-        assert_eq!(rungs(more), [(22, 711), (7, 2133), (2, 6400)]);
+        assert_eq!(rungs(more), [(22, 704), (7, 2112), (2, 6400)]);
     }
 
     /// 2 rungs x 2 candidates x 4 trainings of r passes in the budget.
     #[test]
     fn a_small_budget_trains_shorter_and_the_least_is_told() {
-        let small = Halving { budget: 16 * 300, ..ASKED };
-        assert_eq!(rungs(small), [(6, 100), (2, 300)]);
-        // Five steps of 16 images on the first rung: 240 on the last.
-        let least = Halving { budget: 16 * 240, ..ASKED };
-        assert_eq!(rungs(least), [(6, 80), (2, 240)]);
-        let message = Halving { budget: 16 * 240 - 1, ..ASKED }.plan().unwrap_err();
-        assert!(message.starts_with("--budget 3839: expected at least 3840, "), "{message}");
+        let small = Halving { budget: 16 * 520, ..ASKED };
+        assert_eq!(rungs(small), [(6, 160), (2, 512)]);
+        // Ten steps of 16 images on the first rung: 480 on the last.
+        let least = Halving { budget: 16 * 480, ..ASKED };
+        assert_eq!(rungs(least), [(6, 160), (2, 480)]);
+        let message = Halving { budget: 16 * 480 - 1, ..ASKED }.plan().unwrap_err();
+        assert!(message.starts_with("--budget 7679: expected at least 7680, "), "{message}");
         assert!(Halving { budget: 0, ..ASKED }.plan().is_err());
         // A configuration of two steps is as short as it is.
         let short = Halving { whole: 32, budget: 16 * 32, ..ASKED };

@@ -101,14 +101,12 @@ fn shown(value: &Value) -> String {
 /// Prints the outcome.
 pub fn outcome(prepared: &Prepared, search: &Search, root: &Path) {
     println!("{}", chosen(prepared, search));
-    let metric = &prepared.plan.metric;
+    let plan = &prepared.plan;
+    let seeds =
+        if plan.seeds.len() == 1 { "the seed".to_owned() } else { format!("the {} seeds", plan.seeds.len()) };
     say(&format!(
-        "from and chosen have {metric} on one rung, the last that both were on, as means over {} that no comparison uses",
-        if search.plan.seeds.len() == 1 {
-            "a seed".to_owned()
-        } else {
-            format!("{} seeds", search.plan.seeds.len())
-        }
+        "scores: {} on the last rung that both settings were on, the mean over {seeds} of the search",
+        plan.metric
     ));
     for (strategy, searched) in prepared.strategies.iter().zip(&search.strategies) {
         for line in notes(strategy, searched, search) {
@@ -129,10 +127,10 @@ fn chosen(prepared: &Prepared, search: &Search) -> String {
     let headings = [
         "strategy",
         "option",
-        "from",
+        "before",
         "chosen",
         "rung",
-        "score from",
+        "score before",
         "score chosen",
         "passes an experience",
     ];
@@ -171,7 +169,7 @@ fn score(score: Option<f64>) -> String {
 fn notes(strategy: &Searchable, searched: &Searched, search: &Search) -> Vec<String> {
     let label = &searched.label;
     let mut lines = vec![format!(
-        "{label}: {} candidates, {} of {} passes",
+        "{label}: {} candidates, {} passes of a budget of {}",
         strategy.candidates.len(),
         searched.spent,
         search.plan.budget
