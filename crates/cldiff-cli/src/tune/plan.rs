@@ -235,7 +235,7 @@ mod tests {
                 }
             }
         }
-        assert!(planned > 300, "{planned}");
+        assert!(planned > 250, "{planned}");
     }
 
     #[test]
