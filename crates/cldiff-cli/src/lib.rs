@@ -26,6 +26,7 @@ mod run;
 mod status;
 mod submit;
 mod threads;
+mod tune;
 mod ui;
 mod weights;
 
@@ -103,6 +104,9 @@ fn run_command(cli: Cli, started: Instant) -> Result<(), Failure> {
         Some(Command::Cells(args)) => cells::cells(args),
         Some(Command::Prepare(args)) => run::prepare(args),
         Some(Command::Merge(args)) => run::merge(&args),
+        Some(Command::Tune(args)) => {
+            tune::tune(&args, &tune::Runs { listen: run::interrupt::listen, run: run::run })
+        }
         Some(Command::Status(args)) => status::status(&args),
         Some(Command::Submit(SubmitCommand::Slurm(args))) => submit::slurm(args),
         Some(Command::Completions { shell }) => manual::completions(shell),

@@ -1,7 +1,7 @@
 //! `cldiff list`: what can be chosen, with options, defaults and sources, from the definitions that parse a configuration.
 
 use cl_metrics::sample::SampleMetric;
-use cl_strategies::buffer::BufferConfig;
+use cl_strategies::{Tunable, buffer::BufferConfig};
 use cldiff_choices::{Entry, List};
 use cldiff_engine::{Backend, FeaturesConfig, NetworkConfig, SamplerConfig, StrategySpec, StrategyTerm};
 use data_streams::{DataConfig, StreamConfig};
@@ -33,6 +33,10 @@ pub struct Choice {
     /// For a strategy: its family, by which reports colour strategies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
+    /// For a strategy: the options that `cldiff tune` chooses values of, with their ranges, where the others are as by
+    /// default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tunables: Vec<Tunable>,
 }
 
 /// An option of a [`Choice`].
@@ -89,10 +93,12 @@ fn shown(choice: &Choice, width: usize) -> String {
         default => format!("{}={default}", option.name),
     };
     let options: Vec<String> = choice.options.iter().map(option).collect();
+    let tunables: Vec<String> = choice.tunables.iter().map(ToString::to_string).collect();
     let lines = [
         ("", choice.summary.clone()),
         ("family: ", choice.family.clone().unwrap_or_default()),
         ("options: ", options.join(", ")),
+        ("to tune: ", tunables.join("; ")),
         ("source: ", choice.citation.clone()),
     ];
     let lines = lines.into_iter().filter(|(_, text)| !text.is_empty());
@@ -100,11 +106,12 @@ fn shown(choice: &Choice, width: usize) -> String {
     std::iter::once(choice.name.clone()).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-/// Strategies, with their families and whether they are bounds.
+/// Strategies, with their families, whether they are bounds, and what can be tuned.
 fn strategies() -> Vec<Choice> {
     let with_family = |choice: Choice| Choice {
         bound: Some(StrategySpec::is_bound_named(&choice.name)),
         family: Some(StrategySpec::family_named(&choice.name).to_string()),
+        tunables: StrategyTerm::named(&choice.name).map_or_else(Vec::new, |term| term.tunables().to_vec()),
         ..choice
     };
     of_list(StrategyTerm::list()).into_iter().map(with_family).collect()
@@ -120,6 +127,7 @@ fn backends() -> Vec<Choice> {
             options: Vec::new(),
             bound: None,
             family: None,
+            tunables: Vec::new(),
         }
     };
     Backend::all().iter().map(choice).collect()
@@ -134,6 +142,7 @@ fn metrics() -> Vec<Choice> {
         options: Vec::new(),
         bound: None,
         family: None,
+        tunables: Vec::new(),
     };
     let mut metrics: Vec<Choice> = SampleMetric::all()
         .into_iter()
@@ -228,6 +237,7 @@ fn of_list<K: ?Sized>(list: &List<K>) -> Vec<Choice> {
         options: schema.options(options),
         bound: None,
         family: None,
+        tunables: Vec::new(),
     };
     entries.into_iter().zip(&schemas).map(choice).collect()
 }
@@ -273,6 +283,18 @@ mod tests {
         assert_eq!(bounds, ["joint", "cumulative", "ensemble"]);
         let json = serde_json::to_value(choices(Listed::Samplers)).unwrap();
         assert!(json[0]["bound"].is_null() && json[0]["family"].is_null() && json[0]["name"].is_string());
+        assert!(json[0]["tunables"].is_null());
+    }
+
+    #[test]
+    fn strategies_say_what_can_be_tuned() {
+        let json = serde_json::to_value(choices(Listed::Strategies)).unwrap();
+        let of = |name: &str| json.as_array().unwrap().iter().find(|choice| choice["name"] == name).unwrap();
+        let expected = json!([{ "key": "lambda", "low": 1.0, "high": 1e6, "scale": "log" }]);
+        assert_eq!(of("ewc")["tunables"], expected);
+        assert!(of("joint")["tunables"].is_null());
+        let ewc = choices(Listed::Strategies).into_iter().find(|choice| choice.name == "ewc").unwrap();
+        assert!(shown(&ewc, 80).contains("\n    to tune: lambda: 1 to 1000000 (log)\n"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The modules of the subcommands.
-const SUBCOMMANDS: [&str; 14] = [
+const SUBCOMMANDS: [&str; 15] = [
     "bench",
     "cells",
     "config::commands",
@@ -20,6 +20,7 @@ const SUBCOMMANDS: [&str; 14] = [
     "run",
     "status",
     "submit",
+    "tune",
     "weights",
 ];
 

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, DerPlusPlusConfig, Family, Needs, Setting, StrategyOptions,
+    BuildStrategy, DerPlusPlusConfig, Family, Needs, Setting, StrategyOptions, Tunable,
     shared::{
         dark::{DarkNoise, Target},
         distilled::{Distillation, DistillationWeighting},
@@ -79,6 +79,11 @@ impl Describe for DerConfig {
 impl StrategyOptions for DerConfig {
     fn family(&self) -> Family {
         Family::Rehearsal
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        // Buzzega et al. chose 0.1 to 1.
+        const { &[Tunable::log("alpha", 0.05, 5.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Der, Family, Needs, Setting, StrategyOptions,
+    BuildStrategy, Der, Family, Needs, Setting, StrategyOptions, Tunable,
     shared::{
         dark::DarkNoise,
         distilled::{Distillation, DistillationWeighting},
@@ -68,6 +68,11 @@ impl Describe for DerPlusPlusConfig {
 impl StrategyOptions for DerPlusPlusConfig {
     fn family(&self) -> Family {
         Family::Rehearsal
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        // Buzzega et al. chose alpha from 0.1 to 1 and beta from 0.5 to 1.
+        const { &[Tunable::log("alpha", 0.05, 5.0), Tunable::log("beta", 0.05, 5.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

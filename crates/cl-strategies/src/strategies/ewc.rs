@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions, Tunable,
     shared::{
         fisher::Samples,
         penalty::{self, Quadratic},
@@ -80,6 +80,10 @@ impl Describe for EwcConfig {
 impl StrategyOptions for EwcConfig {
     fn family(&self) -> Family {
         Family::Penalty
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("lambda", 1.0, 1e6)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

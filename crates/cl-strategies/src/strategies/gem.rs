@@ -19,7 +19,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Family, Needs, StrategyOptions};
+use super::{BuildStrategy, Family, Needs, StrategyOptions, Tunable};
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, buffer, check};
 
 const MEMORY: Purpose = Purpose::named("episodic memory");
@@ -55,6 +55,10 @@ impl Describe for GemConfig {
 impl StrategyOptions for GemConfig {
     fn family(&self) -> Family {
         Family::Gradient
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::linear("margin", 0.0, 1.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions, Tunable,
     shared::{
         distilled::{Distillation, DistillationWeighting},
         generator::{Generator, GeneratorConfig},
@@ -100,6 +100,10 @@ impl Describe for GenerativeDistillationConfig {
 impl StrategyOptions for GenerativeDistillationConfig {
     fn family(&self) -> Family {
         Family::Generative
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("distillation_coefficient", 0.1, 10.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

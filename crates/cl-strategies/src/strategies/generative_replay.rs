@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions, Tunable,
     shared::{
         generator::{Generator, GeneratorConfig},
         mixing::Mixing,
@@ -54,6 +54,10 @@ impl Describe for GenerativeReplayConfig {
 impl StrategyOptions for GenerativeReplayConfig {
     fn family(&self) -> Family {
         Family::Generative
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("rehearsal_coefficient", 0.1, 10.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -8,7 +8,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser, parameters::ParameterVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Family, Needs, StrategyOptions, shared::penalty};
+use super::{BuildStrategy, Family, Needs, StrategyOptions, Tunable, shared::penalty};
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, check};
 
 /// The options of L2.
@@ -34,6 +34,10 @@ impl Describe for L2Config {
 impl StrategyOptions for L2Config {
     fn family(&self) -> Family {
         Family::Penalty
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("lambda", 1e-4, 10.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions, Tunable,
     shared::{
         distilled::{Distillation, DistillationWeighting},
         teacher::{Teacher, TeacherWeights},
@@ -54,6 +54,10 @@ impl Describe for LwfConfig {
 impl StrategyOptions for LwfConfig {
     fn family(&self) -> Family {
         Family::Generative
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("lambda", 0.03, 30.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

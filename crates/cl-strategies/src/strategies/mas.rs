@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions, Tunable,
     shared::penalty::{self, Quadratic},
 };
 use crate::{Boundary, HeldMemory, Pass, Restore, State, Step, Strategy, StrategyError, check};
@@ -45,6 +45,10 @@ impl Describe for MasConfig {
 impl StrategyOptions for MasConfig {
     fn family(&self) -> Family {
         Family::Penalty
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("lambda", 1e-4, 10.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -33,6 +33,7 @@ mod selective_amnesia;
 mod shared;
 mod si;
 mod timestep_replay;
+mod tunable;
 
 pub use a_gem::*;
 pub use cumulative::*;
@@ -70,6 +71,7 @@ pub use shared::{
 };
 pub use si::*;
 pub use timestep_replay::*;
+pub use tunable::{Scale, Tunable, Values};
 
 /// Hands the option types of the built-in strategies to another macro, in the order in which the terms of a composition
 /// are applied: `callback! { { context } FirstConfig, SecondConfig, … }`.

@@ -7,7 +7,7 @@ use ddpm_core::{TrainBackend, TrainableDenoiser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Ewc, EwcConfig, Family, Fisher, Needs, StrategyOptions};
+use super::{BuildStrategy, Ewc, EwcConfig, Family, Fisher, Needs, StrategyOptions, Tunable};
 use crate::{Strategy, StrategyError, check};
 
 /// The options of online EWC.
@@ -39,6 +39,10 @@ impl Describe for OnlineEwcConfig {
 impl StrategyOptions for OnlineEwcConfig {
     fn family(&self) -> Family {
         Family::Penalty
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("lambda", 1.0, 1e6), Tunable::linear("decay", 0.5, 1.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -4,7 +4,7 @@ use cldiff_choices::Options;
 use data_streams::Stream;
 use ddpm_core::{ProcessConfig, TrainBackend, TrainableDenoiser};
 
-use super::{family::Family, needs::Needs, reference::ReferenceKind};
+use super::{family::Family, needs::Needs, reference::ReferenceKind, tunable::Tunable};
 use crate::{Strategy, StrategyError, TrainerConfig};
 
 /// The training that a strategy is to be part of.
@@ -43,6 +43,13 @@ pub trait StrategyOptions: Options {
     /// The means against forgetting, by which reports group and colour strategies.
     fn family(&self) -> Family {
         if self.is_bound() { Family::Bound } else { Family::Other }
+    }
+
+    /// The options that a search for good values (`cldiff tune`) may change, with the ranges that it draws from: what a
+    /// paper would tune, such as weights, shares and ranks. Not what decides how much is stored or computed. A bound and a
+    /// baseline have none.
+    fn tunables(&self) -> &'static [Tunable] {
+        &[]
     }
 
     /// Checks the options against a training, beyond the [needs](Self::needs).

@@ -24,7 +24,9 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Family, Needs, Setting, StrategyOptions, shared::parts::is_class_embedding};
+use super::{
+    BuildStrategy, Family, Needs, Setting, StrategyOptions, Tunable, shared::parts::is_class_embedding,
+};
 use crate::{Boundary, HeldMemory, Restore, State, Step, Strategy, StrategyError, TrainerConfig, check};
 
 /// The owner of weights that no experience has taken.
@@ -55,6 +57,11 @@ impl Describe for PacknetConfig {
 impl StrategyOptions for PacknetConfig {
     fn family(&self) -> Family {
         Family::Parameters
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        // Mallya & Lazebnik prune 0.5 and 0.75 of the weights.
+        const { &[Tunable::linear("prune_share", 0.3, 0.9), Tunable::linear("retrain_share", 0.1, 0.5)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

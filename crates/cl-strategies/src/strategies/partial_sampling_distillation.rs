@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions, Tunable,
     shared::{
         distilled::with_variance_of_first,
         generator::{Generator, GeneratorConfig},
@@ -87,6 +87,10 @@ impl Describe for PartialSamplingDistillationConfig {
 impl StrategyOptions for PartialSamplingDistillationConfig {
     fn family(&self) -> Family {
         Family::Generative
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("distillation_coefficient", 0.01, 100.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -14,7 +14,7 @@ use ddpm_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Family, Needs, StrategyOptions, shared::mixing::Mixing};
+use super::{BuildStrategy, Family, Needs, StrategyOptions, Tunable, shared::mixing::Mixing};
 use crate::{
     AddedLoss, Boundary, HeldMemory, Observer, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
@@ -57,6 +57,10 @@ impl Describe for ReplayConfig {
 impl StrategyOptions for ReplayConfig {
     fn family(&self) -> Family {
         Family::Rehearsal
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("rehearsal_coefficient", 0.01, 3.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions, Tunable,
     shared::penalty::{self, Quadratic},
 };
 use crate::{Boundary, HeldMemory, PathIntegral, Restore, State, Step, Strategy, StrategyError, check};
@@ -60,6 +60,10 @@ impl Describe for RwalkConfig {
 impl StrategyOptions for RwalkConfig {
     fn family(&self) -> Family {
         Family::Penalty
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("lambda", 0.01, 100.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

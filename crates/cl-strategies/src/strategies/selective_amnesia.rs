@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, Setting, StrategyOptions,
+    BuildStrategy, Family, Needs, Setting, StrategyOptions, Tunable,
     shared::{
         generator::{Generator, GeneratorConfig},
         penalty::{self, Quadratic},
@@ -79,6 +79,10 @@ impl Describe for SelectiveAmnesiaConfig {
 impl StrategyOptions for SelectiveAmnesiaConfig {
     fn family(&self) -> Family {
         Family::Generative
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const { &[Tunable::log("lambda", 0.1, 1000.0), Tunable::log("gamma", 0.1, 10.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildStrategy, Family, Needs, StrategyOptions,
+    BuildStrategy, Family, Needs, StrategyOptions, Tunable,
     shared::penalty::{self, Quadratic},
 };
 use crate::{Boundary, HeldMemory, PathIntegral, Restore, State, Step, Strategy, StrategyError, check};
@@ -46,6 +46,11 @@ impl Describe for SiConfig {
 impl StrategyOptions for SiConfig {
     fn family(&self) -> Family {
         Family::Penalty
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        // xi is a constant of the method.
+        const { &[Tunable::log("c", 1e-3, 10.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -70,6 +70,59 @@ fn all() -> Vec<(&'static str, Needs, Box<dyn Strategy<B, Model>>)> {
     crate::built_in_strategies!(all! {})
 }
 
+/// Each option that a search may change is one of the defaults, which are in its range, and both ends of the range work.
+fn tunables<T: Listed>() -> (&'static str, Vec<&'static str>) {
+    let options = T::default();
+    let keys = tunables_of(&options);
+    if options.is_bound() || options.family() == Family::Baseline {
+        assert!(keys.is_empty(), "{}: a bound or a baseline has nothing to be tuned", T::NAME);
+    }
+    (T::NAME, keys)
+}
+
+fn tunables_of<T: Listed>(options: &T) -> Vec<&'static str> {
+    let json = serde_json::to_value(options).unwrap();
+    let check = |tunable: &Tunable| {
+        let (name, key) = (T::NAME, tunable.key);
+        let place = format!("/{}", key.replace('.', "/"));
+        let value = json.pointer(&place).unwrap_or_else(|| panic!("{name} has no option {key}"));
+        assert!(tunable.contains(value), "{name}.{tunable}, and {value} by default");
+        if let Values::Numbers { low, scale: Scale::Log, .. } = tunable.values {
+            assert!(low > 0.0, "{name}.{tunable}");
+        }
+        for share in [0.0, 0.5, 1.0] {
+            let mut changed = json.clone();
+            *changed.pointer_mut(&place).unwrap() = tunable.at(share);
+            let changed: T = serde_json::from_value(changed).unwrap_or_else(|e| panic!("{name}.{key}: {e}"));
+            changed.validate().unwrap_or_else(|error| panic!("{name}.{tunable}: {error}"));
+        }
+        assert_ne!(tunable.at(0.0), tunable.at(1.0), "{name}.{tunable}");
+        key
+    };
+    options.tunables().iter().map(check).collect()
+}
+
+macro_rules! all_tunables {
+    ({} $($Config:ty),*) => { vec![$(tunables::<$Config>()),*] };
+}
+
+#[test]
+fn what_a_search_may_change_is_there_and_works_at_the_ends_of_its_range() {
+    let all = crate::built_in_strategies!(all_tunables! {});
+    let without: Vec<&str> = all.iter().filter(|(_, keys)| keys.is_empty()).map(|(name, _)| *name).collect();
+    assert_eq!(without, ["joint", "cumulative", "ensemble", "finetune", "gdumb", "a_gem"]);
+    let of = |name| all.iter().find(|(known, _)| *known == name).map(|(_, keys)| keys.join(" ")).unwrap();
+    assert_eq!(of("lora"), "rank alpha");
+    assert_eq!(of("timestep_replay"), "rehearsal_coefficient emphasis.forgetting.floor");
+    // Other options are in question where others are chosen.
+    let emphasis = Emphasis::Power { exponent: 0.0 };
+    let keys = tunables_of(&TimestepReplayConfig { emphasis, ..Default::default() });
+    assert_eq!(keys, ["rehearsal_coefficient", "emphasis.power.exponent"]);
+    let penalised = LoraConfig { overlap_penalty: 1e6, ..LoraConfig::default() };
+    assert_eq!(tunables_of(&penalised), ["rank", "alpha", "overlap_penalty"]);
+    assert!(LoraConfig { rank: 0, ..LoraConfig::default() }.tunables().is_empty());
+}
+
 #[test]
 fn every_strategy_is_built_from_its_defaults() {
     let names: Vec<&str> = all().iter().map(|(name, ..)| *name).collect();

@@ -16,7 +16,7 @@ use rand::{Rng, distr::Distribution, distr::weighted::WeightedIndex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildStrategy, Family, Needs, StrategyOptions};
+use super::{BuildStrategy, Family, Needs, StrategyOptions, Tunable};
 use crate::{
     AddedLoss, Boundary, HeldMemory, Observer, Pass, Restore, State, Step, Strategy, StrategyError,
     buffer::{self, Buffer, BufferConfig, ClassBalanced},
@@ -90,6 +90,18 @@ impl Describe for TimestepReplayConfig {
 impl StrategyOptions for TimestepReplayConfig {
     fn family(&self) -> Family {
         Family::Rehearsal
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const COEFFICIENT: Tunable = Tunable::log("rehearsal_coefficient", 0.01, 3.0);
+        match self.emphasis {
+            Emphasis::Power { .. } => {
+                const { &[COEFFICIENT, Tunable::linear("emphasis.power.exponent", -0.8, 3.0)] }
+            }
+            Emphasis::Forgetting { .. } => {
+                const { &[COEFFICIENT, Tunable::log("emphasis.forgetting.floor", 0.01, 1.0)] }
+            }
+        }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -10,7 +10,8 @@ pub use self::{
     chosen::{BackendArg, FeaturesArg, SamplerArg},
     cluster::{CellsArgs, MergeArgs, PrepareArgs, SlurmArgs, StatusArgs, SubmitCommand},
     parse::{command, parse},
-    setting::{NamedSettingArgs, SettingArgs},
+    setting::{ChangeArgs, NamedSettingArgs, SettingArgs},
+    tune::TuneArgs,
 };
 pub use crate::metric::args::MetricCommand;
 use crate::ui::paper::Form;
@@ -20,6 +21,7 @@ mod chosen;
 mod cluster;
 mod parse;
 mod setting;
+mod tune;
 
 /// Train a diffusion model on a stream of tasks with several continual-learning strategies, and measure what it
 /// forgets, where along the timesteps, and at what cost.
@@ -91,6 +93,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Show which cells of a run are done, running, silent, failed or waiting.
     Status(StatusArgs),
+    /// Choose options of strategies on seeds that the comparison never uses, with the same passes for each strategy.
+    Tune(TuneArgs),
     /// Hand a benchmark to a batch system.
     #[command(subcommand)]
     Submit(SubmitCommand),
@@ -393,6 +397,31 @@ pub struct RunArgs {
     /// The directory of the sweep that this run belongs to.
     #[arg(skip)]
     pub within: Option<PathBuf>,
+    /// How to go on, if the run is a part of what another command makes: its results are not shown then.
+    #[arg(skip)]
+    pub part: Option<&'static str>,
+}
+
+impl RunArgs {
+    /// Nothing but the default configuration.
+    pub fn of_config() -> Self {
+        Self {
+            setting: SettingArgs::of_config("default".as_ref()),
+            backend: BackendArg::AUTO,
+            device: 0,
+            devices: Vec::new(),
+            jobs: None,
+            out: None,
+            sweeps: Vec::new(),
+            resume: false,
+            cell: None,
+            cells_per_task: 1,
+            tensorboard: false,
+            quiet: false,
+            within: None,
+            part: None,
+        }
+    }
 }
 
 /// The options of `report`.

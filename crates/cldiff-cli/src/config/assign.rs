@@ -78,7 +78,7 @@ fn assign_in_strategy(table: &mut Table, inner: &str, value: Value) -> Result<St
     Ok(format!("{STRATEGY}.{place}.{rest}"))
 }
 
-fn assign(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
+pub(super) fn assign(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
     let mut parts: Vec<&str> = key.split('.').collect();
     let last = parts.pop().unwrap_or_default();
     let mut place = table;

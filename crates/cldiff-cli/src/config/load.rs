@@ -35,11 +35,11 @@ pub struct Loaded {
     /// The keys of the network that were given; the others follow from the data.
     pub model_keys: BTreeSet<String>,
     /// Where each strategy stands among those of `table`.
-    places: Vec<usize>,
+    pub(super) places: Vec<usize>,
     /// How many of these stand in the file; the command line alone names the others.
     in_file: usize,
     /// The file with the settings of the command line.
-    table: Table,
+    pub(super) table: Table,
     name: String,
     text: String,
     overridden: Vec<Assignment>,

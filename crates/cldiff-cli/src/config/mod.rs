@@ -10,6 +10,7 @@ mod load;
 mod locate;
 mod names;
 mod resolve;
+mod rewrite;
 mod sweep;
 
 use cl_strategies::TrainerConfig;

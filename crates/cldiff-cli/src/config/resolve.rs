@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::{ConditionOn, Setting, StrategyError};
 use cldiff_engine::{Misfit, StrategyTerm};
-use data_streams::{DataError, Inventory, Stream};
+use data_streams::{DataError, Inventory, Stream, StreamConfig};
 use ddpm_core::{CoreError, diffusion::Variance, network::Fit};
 
 use super::{
@@ -55,8 +55,16 @@ impl Loaded {
     /// # Errors
     /// [`DataError`] for files that are missing or damaged, and for options out of range.
     pub fn stream(&self, data_dir: Option<&Path>) -> Result<Stream, DataError> {
+        self.other_stream(&self.config.stream, data_dir)
+    }
+
+    /// As [`stream`](Self::stream), of other options.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn other_stream(&self, stream: &StreamConfig, data_dir: Option<&Path>) -> Result<Stream, DataError> {
         let data = self.config.data.build(&places(data_dir)).map_err(|error| error.at("data"))?;
-        self.config.stream.build(data).map_err(|error| error.at("stream"))
+        stream.build(data).map_err(|error| error.at("stream"))
     }
 
     /// A mistake that the data have shown, named with its place.

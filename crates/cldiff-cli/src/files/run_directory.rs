@@ -52,6 +52,8 @@ pub struct Place {
     pub asked: PathBuf,
     /// Whether a run that is there is gone on with.
     pub resume: bool,
+    /// How to go on, where another command than `run` makes it.
+    part: Option<&'static str>,
 }
 
 impl Place {
@@ -66,17 +68,18 @@ impl Place {
             (None, false) => free_directory(name),
         };
         let asked = args.within.clone().unwrap_or_else(|| root.clone());
-        Ok(Self { root, asked, resume: args.resume })
+        Ok(Self { root, asked, resume: args.resume, part: args.part })
     }
 
     /// The advice on how to go on.
     pub fn how_to_resume(&self) -> String {
-        how_to_resume(&self.asked)
+        how_to_resume(&self.asked, self.part)
     }
 }
 
-fn how_to_resume(asked: &Path) -> String {
-    format!("nothing is lost: go on with the same command and --resume --out {}", asked.display())
+fn how_to_resume(asked: &Path, part: Option<&str>) -> String {
+    let again = || format!("go on with the same command and --resume --out {}", asked.display());
+    format!("nothing is lost: {}", part.map_or_else(again, str::to_owned))
 }
 
 /// The directory of a run that this process works on.
@@ -85,6 +88,8 @@ pub struct RunDirectory {
     root: PathBuf,
     /// The directory that `--out` names: of the run, or of the sweep that it belongs to.
     asked: PathBuf,
+    /// How to go on, where another command than `run` makes it.
+    part: Option<&'static str>,
     /// None for a process that makes some cells of a run.
     session: Option<Session>,
     watch: Watch,
@@ -116,8 +121,8 @@ impl RunDirectory {
             ))
         };
         fs::create_dir_all(root.join("cells")).map_err(unusable)?;
-        let mut directory =
-            Self { asked: place.asked.clone(), root: root.clone(), session: None, watch: Watch::default() };
+        let (asked, watch) = (place.asked.clone(), Watch::default());
+        let mut directory = Self { asked, root: root.clone(), part: place.part, session: None, watch };
         let claim = directory.claim(progress)?;
         let mut manifest = manifest(&text);
         if Manifest::is_in(&root) {
@@ -139,7 +144,8 @@ impl RunDirectory {
 
     /// The directory of a run that is there, for cells alone or for its merging.
     pub fn of(root: &Path) -> Self {
-        Self { root: root.to_owned(), asked: root.to_owned(), session: None, watch: Watch::default() }
+        let watch = Watch::default();
+        Self { root: root.to_owned(), asked: root.to_owned(), part: None, session: None, watch }
     }
 
     /// Begins the session of a process that merges the run.
@@ -260,7 +266,7 @@ impl RunDirectory {
 
     /// The advice on how to go on.
     pub fn how_to_resume(&self) -> String {
-        how_to_resume(&self.asked)
+        how_to_resume(&self.asked, self.part)
     }
 
     /// Checks that this program may make cells of the run; `here` is what its manifest would be.

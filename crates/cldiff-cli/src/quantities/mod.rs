@@ -6,7 +6,7 @@
 //! - [`references`] holds the summaries that compare cells with a reference.
 //! - [`declared`] lists these and the rest as places in `results.json`; [`walk`] finds the quantity of every number.
 //! - [`columns`] chooses what the tables for the eye show, and [`marks`] what they mark. [`named`] has the headline of five
-//!   columns, and any column by its name in the long table.
+//!   columns, and any column by its name in the long table; [`ranking`] the quantities that rank models.
 //!
 //! The long table (`results.csv`, `results.parquet`), the tables and the reference in docs/results.md follow from the
 //! declarations. A test fails where a number has none.
@@ -19,6 +19,7 @@ pub mod losses;
 pub mod marks;
 pub mod named;
 pub mod place;
+pub mod ranking;
 mod readings;
 #[cfg(test)]
 mod reference;

@@ -115,6 +115,13 @@ impl Place {
         }
     }
 
+    /// Whether a cell has one number there.
+    pub fn is_of_a_cell(&self) -> bool {
+        let indices =
+            self.0.iter().filter_map(|step| if let Step::Index(index) = step { Some(*index) } else { None });
+        indices.eq([Index::Cell])
+    }
+
     /// The number of steps.
     pub fn depth(&self) -> usize {
         self.0.len()

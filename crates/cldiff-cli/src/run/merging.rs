@@ -35,7 +35,7 @@ pub(super) fn alone(root: &Path) -> Result<(), Failure> {
         directory.end()?;
     }
     drop(claim);
-    shown(&directory, merged?)
+    shown(&directory, merged?, true)
 }
 
 /// Collects the cells' results and writes those of the run. The run must be this process's to merge.
@@ -68,15 +68,17 @@ pub(super) fn merge(directory: &RunDirectory, config: &Config) -> Result<Merged,
     Ok(Merged { results, missing })
 }
 
-/// Writes and shows the report.
+/// Writes the report, and shows it if asked to.
 ///
 /// # Errors
 /// [`Failure::Other`] that names cells which failed or are missing.
-pub(super) fn shown(directory: &RunDirectory, merged: Merged) -> Result<(), Failure> {
+pub(super) fn shown(directory: &RunDirectory, merged: Merged, show: bool) -> Result<(), Failure> {
     let Merged { results, missing } = merged;
     if !results.cells.is_empty() {
         report::write_of(directory.root())?;
-        report::of_whole_run(directory.root(), &results)?;
+        if show {
+            report::of_whole_run(directory.root(), &results)?;
+        }
     }
     let (finished, failed) = (results.cells.len(), &results.failed);
     let all = finished + failed.len() + missing.len();

@@ -3,7 +3,7 @@
 mod board;
 mod cells;
 mod chosen;
-mod interrupt;
+pub mod interrupt;
 mod jobs;
 mod merging;
 mod numbers;
@@ -23,7 +23,7 @@ use data_streams::Stream;
 
 use self::cells::{Runner, Worker};
 use crate::{
-    args::{MergeArgs, PrepareArgs, RunArgs, SettingArgs},
+    args::{MergeArgs, PrepareArgs, RunArgs},
     config::{Loaded, load},
     files::{
         claim::Claim,
@@ -35,7 +35,8 @@ use crate::{
     ui::{failure::Failure, progress::Progress},
 };
 
-/// Runs a benchmark, or one for each value of a sweep, or some cells of a prepared one.
+/// Runs a benchmark, or one for each value of a sweep, or some cells of a prepared one. The results of a run that is a part
+/// of what another command makes are not shown.
 ///
 /// # Errors
 /// [`Failure::Mistake`] for arguments, configuration or data that cannot work, before anything is written;
@@ -89,7 +90,7 @@ fn one(args: &RunArgs) -> Result<(), Failure> {
         drop(slow);
         progress.say(&format!("all cells are done ({cells} of {cells}): nothing is left to compute"));
         progress.finish();
-        return report::of_whole_run(&root, &results);
+        return if args.part.is_some() { Ok(()) } else { report::of_whole_run(&root, &results) };
     }
     let engines = open_all(args, loaded.config.precision)?;
     let config = &loaded.config;
@@ -105,7 +106,7 @@ fn one(args: &RunArgs) -> Result<(), Failure> {
     let claim = directory.claim(&progress)?;
     let merged = merging::merge(&directory, config);
     drop(claim);
-    merging::shown(&directory, merged?)
+    merging::shown(&directory, merged?, args.part.is_none())
 }
 
 /// All that cells are computed from.
@@ -147,27 +148,6 @@ impl Benchmark<'_> {
             tensorboard: self.args.tensorboard,
             waits,
             stop: AtomicBool::new(false),
-        }
-    }
-}
-
-impl RunArgs {
-    /// Nothing but the default configuration.
-    fn of_config() -> Self {
-        Self {
-            setting: SettingArgs::of_config("default".as_ref()),
-            backend: crate::args::BackendArg::AUTO,
-            device: 0,
-            devices: Vec::new(),
-            jobs: None,
-            out: None,
-            sweeps: Vec::new(),
-            resume: false,
-            cell: None,
-            cells_per_task: 1,
-            tensorboard: false,
-            quiet: false,
-            within: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{BuildStrategy, Family, Needs, Setting, StrategyOptions},
+    super::{BuildStrategy, Family, Needs, Scale, Setting, StrategyOptions, Tunable},
     Lora,
 };
 use crate::{ConditionOn, Strategy, StrategyError, check};
@@ -97,6 +97,17 @@ impl Describe for LoraConfig {
 impl StrategyOptions for LoraConfig {
     fn family(&self) -> Family {
         Family::Parameters
+    }
+
+    fn tunables(&self) -> &'static [Tunable] {
+        const RANK: Tunable = Tunable::whole("rank", 2, 64, Scale::Log);
+        const ALPHA: Tunable = Tunable::log("alpha", 1.0, 64.0);
+        match (self.rank, self.overlap_penalty > 0.0) {
+            // Embeddings alone are trained.
+            (0, _) => &[],
+            (_, false) => const { &[RANK, ALPHA] },
+            (_, true) => const { &[RANK, ALPHA, Tunable::log("overlap_penalty", 1e2, 1e9)] },
+        }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {
