@@ -62,13 +62,14 @@ pub(crate) fn command() -> Command {
 mod tests {
     use super::*;
 
-    /// Cargo sets these for a test as for a run.
+    /// Cargo sets these for a test as for a run; an executable that is started by hand may have none.
     #[test]
     fn a_call_of_cargo_does_not_inherit_this_package() {
         let command = command();
         let removed: Vec<&std::ffi::OsStr> =
             command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
-        for name in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_MANIFEST_DIR"] {
+        let names = ["CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_MANIFEST_DIR"];
+        for name in names.into_iter().filter(|name| std::env::var_os(name).is_some()) {
             assert!(removed.contains(&std::ffi::OsStr::new(name)), "{name}");
         }
         assert!(!removed.contains(&std::ffi::OsStr::new("PATH")));
