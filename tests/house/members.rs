@@ -81,7 +81,10 @@ const MEMBERS: [Member; 11] = [
         recipe: "A backend",
         file: "wgpu",
         words: &["wgpu", "Wgpu"],
-        apart: &[(KERNELS, "the kernels that are written for the backend, and its type")],
+        apart: &[
+            (KERNELS, "the kernels that are written for the backend, and its type"),
+            ("crates/gpu-instances/src/", "the same kernels, compiled once"),
+        ],
     },
 ];
 

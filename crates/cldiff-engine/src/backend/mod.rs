@@ -1,6 +1,6 @@
 //! Backends: one file or folder each, with how it is found and what is made on it, and their list.
 //!
-//! This module and `ddpm-kernels` are all that names concrete backends.
+//! This module, `ddpm-kernels` and `gpu-instances`, which compiles its kernels, are all that names concrete backends.
 
 #[cfg(feature = "gpu")]
 mod cubecl_setup;
