@@ -17,7 +17,7 @@ pub const FIGURES: &str = "{figures}";
 /// The word at the marks of an experiment that is running.
 const UNFINISHED: &str = "not finished";
 
-/// What is made of the experiments.
+/// Everything that is made of the experiments.
 #[derive(Debug, Default)]
 pub struct Made {
     /// Markdown by `EXPERIMENT/NAME`.

@@ -149,13 +149,14 @@ fn replace_directory(from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         moved => moved.map(|()| true)?,
     };
-    let renamed = rename(from, to);
-    if renamed.is_err() && is_there {
-        // It fails where the other process has made one since, which is as good.
-        let _ = fs::rename(&old, to);
+    if let Err(error) = rename(from, to) {
+        // Where the other process has made one since, that one stays; elsewhere the old one does, under one name or the other.
+        if is_there && fs::rename(&old, to).is_err() && to.exists() {
+            remove(&old)?;
+        }
+        return Err(error);
     }
-    remove(&old)?;
-    renamed
+    remove(&old)
 }
 
 /// Gives a file or a directory another name, and looks whether it has it: a system may say so and not have done it.

@@ -105,7 +105,7 @@ pub struct Correlation {
     pub why: String,
     /// The quantity.
     pub metric: String,
-    /// What it is called, as in "the rise of bits/dim".
+    /// Its name in sentences, as in "the rise of bits/dim".
     pub title: String,
     /// The other quantities.
     pub with: Vec<With>,
@@ -119,6 +119,6 @@ pub struct With {
     pub name: String,
     /// The quantity.
     pub metric: String,
-    /// What it is called.
+    /// Its name in sentences.
     pub title: String,
 }

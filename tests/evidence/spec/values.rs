@@ -28,7 +28,7 @@ pub enum Of {
         label: String,
         /// The quantity.
         metric: String,
-        /// What is shown beside the mean.
+        /// The measure of spread beside the mean.
         #[serde(default)]
         show: Show,
     },
@@ -61,7 +61,7 @@ pub enum Of {
         less: String,
         /// The quantity.
         metric: String,
-        /// What is shown beside the mean.
+        /// The measure of spread beside the mean.
         #[serde(default)]
         show: Show,
     },
@@ -122,7 +122,7 @@ pub enum Of {
     },
 }
 
-/// What is shown beside a mean.
+/// The measure of spread beside a mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Show {

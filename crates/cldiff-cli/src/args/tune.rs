@@ -50,7 +50,7 @@ pub struct TuneArgs {
     /// The directory of the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where to compute
+    /// Backend to compute on
     #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
     pub backend: BackendArg,
     /// Device of the backend
@@ -62,7 +62,7 @@ pub struct TuneArgs {
     /// Cells that are computed at a time [default: one for each device]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
 }

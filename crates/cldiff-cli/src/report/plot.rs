@@ -49,7 +49,7 @@ pub struct Series {
     pub hue: Hue,
     /// Its form.
     pub form: Form,
-    /// Which of the markers it has: series of one colour are told apart by them.
+    /// The number of its marker: markers tell series of one colour apart.
     pub marker: usize,
     /// x and y. Where y is not a number, a line has a gap.
     pub points: Vec<(f64, f64)>,
