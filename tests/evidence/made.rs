@@ -59,7 +59,7 @@ impl Made {
     }
 
     fn block(&mut self, experiment: &str, name: &str, text: Option<String>) {
-        let unfinished = || format!("*Not finished: the run of `{experiment}` is under way.*\n");
+        let unfinished = || format!("*Not finished: the run of `{experiment}` has not ended.*\n");
         let text = text.unwrap_or_else(unfinished);
         let is_first = self.blocks.insert(format!("{experiment}/{name}"), text).is_none();
         assert!(is_first, "{experiment}/{name} is there twice");
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::test_data::experiment;
 
-    /// A run that is under way has all its marks and none of its figures.
+    /// A run that has not ended has all its marks and none of its figures.
     #[test]
     fn a_running_experiment_is_told_to_be_one() {
         let spec = experiment(
@@ -157,7 +157,7 @@ mod tests {
         let made = Made::of(&Experiments::of(vec![("e".into(), spec, None)]));
         let names: Vec<&str> = made.blocks.keys().map(String::as_str).collect();
         assert_eq!(names, ["e/c", "e/c-optima", "e/f", "e/l", "e/r", "e/r-cells", "e/t"]);
-        assert!(made.blocks.values().all(|text| text == "*Not finished: the run of `e` is under way.*\n"));
+        assert!(made.blocks.values().all(|text| text == "*Not finished: the run of `e` has not ended.*\n"));
         assert_eq!(made.values["e/v"], "not finished");
         assert!(made.figures.is_empty());
     }
