@@ -1,6 +1,9 @@
 //! The experiments under `evidence/`: what is asked of each, and its numbers where the run has ended.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     repository,
@@ -50,12 +53,25 @@ fn experiment(folder: &Path) -> (String, Spec, Option<Rows>) {
     let text =
         fs::read_to_string(folder.join("tables.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
     let spec: Spec = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let results = folder.join("results.parquet");
+    let results = results(folder);
+    let are_there = !results.is_empty();
     match spec.state {
-        State::Done => (name, spec, Some(Rows::read(&results))),
+        State::Done => {
+            assert!(are_there, "{name}: no file of results");
+            (name, spec, Some(Rows::read(&results)))
+        }
         State::Running => {
-            assert!(!results.exists(), "{name}: the results are there: take `state = \"running\"` away");
+            assert!(!are_there, "{name}: the results are there: take `state = \"running\"` away");
             (name, spec, None)
         }
     }
+}
+
+/// The long tables of an experiment, a file for each of its runs.
+fn results(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "parquet")).collect();
+    paths.sort();
+    paths
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     correlation, curve,
     experiments::Experiments,
-    law, optimum,
+    law, optimum, pareto,
     rows::Rows,
     source::source,
     spec::{Correlation, Spec, Timesteps, With},
@@ -42,6 +42,7 @@ impl Made {
                 let figure = law::figure(law, all);
                 made.figure_block(name, &law.name, (&law.title, spec), figure);
             }
+            made.paretos(name, spec, rows);
             spec.timesteps.iter().for_each(|of| made.timesteps(name, (spec, of), rows));
             spec.correlations.iter().for_each(|of| made.correlation(name, (spec, of), all));
             for value in &spec.values {
@@ -103,6 +104,19 @@ impl Made {
         }
     }
 
+    fn paretos(&mut self, experiment: &str, spec: &Spec, rows: Option<&Rows>) {
+        for of in &spec.paretos {
+            let text = rows.map(|rows| {
+                let found = pareto::front(spec, of, rows);
+                let found =
+                    found.unwrap_or_else(|| panic!("{experiment}/{}: fewer than two strategies", of.name));
+                let picture = self.figure(experiment, &of.name, &of.title, pareto::figure(of, &found));
+                format!("{picture}\n{} {}*\n", pareto::table(of, &found), source(spec))
+            });
+            self.block(experiment, &of.name, text);
+        }
+    }
+
     fn timesteps(&mut self, experiment: &str, (spec, of): (&Spec, &Timesteps), rows: Option<&Rows>) {
         let text = rows.map(|rows| {
             let (figures, gaps) = timesteps::figures(of, rows);
@@ -150,13 +164,13 @@ mod tests {
             "state = \"running\"\n[[table]]\nname = \"t\"\ncolumn = []\n[[value]]\nname = \"v\"\nof = { count = \"cells\" }\n\
              [[curve]]\nname = \"c\"\ntitle = \"\"\nmetric = \"m\"\nlabels = \"{group}-{x}\"\nx = \"\"\ny = \"\"\n\
              scale = \"log\"\ngroup = \"\"\noptima = 2\n[[law]]\nname = \"l\"\ntitle = \"\"\nx = \"\"\ny = \"\"\n\
-             curves = [[\"e/c\", \"\"]]\n[[timesteps]]\nname = \"f\"\ntitle = \"\"\nmetric = \"\"\ny = \"\"\nlabels = []\n\
+             curves = [[\"e/c\", \"\"]]\n[[pareto]]\nname = \"p\"\ntitle = \"\"\nmetric = \"m\"\ny = \"\"\nscale = \"log\"\ndigits = 1\ncost = {}\nx = \"\"\ncost_digits = 0\n[[timesteps]]\nname = \"f\"\ntitle = \"\"\nmetric = \"\"\ny = \"\"\nlabels = []\n\
              [[correlation]]\nname = \"r\"\nexperiments = [\"e\"]\nmetric = \"m\"\ntitle = \"\"\n\
              with = [{ name = \"w\", metric = \"m\", title = \"\" }]",
         );
         let made = Made::of(&Experiments::of(vec![("e".into(), spec, None)]));
         let names: Vec<&str> = made.blocks.keys().map(String::as_str).collect();
-        assert_eq!(names, ["e/c", "e/c-optima", "e/f", "e/l", "e/r", "e/r-cells", "e/t"]);
+        assert_eq!(names, ["e/c", "e/c-optima", "e/f", "e/l", "e/p", "e/r", "e/r-cells", "e/t"]);
         assert!(made.blocks.values().all(|text| text == "*Not finished: the run of `e` has not ended.*\n"));
         assert_eq!(made.values["e/v"], "not finished");
         assert!(made.figures.is_empty());

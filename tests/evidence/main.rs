@@ -10,6 +10,7 @@ mod law;
 mod made;
 mod number;
 mod optimum;
+mod pareto;
 mod parity;
 mod pattern;
 mod rows;

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    path::Path,
+    path::PathBuf,
 };
 
 use cl_metrics::summary::BySeed;
@@ -36,20 +36,32 @@ pub struct Part {
 pub struct Rows {
     labels: Vec<String>,
     strategies: BTreeMap<String, String>,
-    run: BTreeMap<String, f64>,
+    run: BTreeMap<String, Vec<f64>>,
     values: BTreeMap<(String, String), BTreeMap<u64, Option<f64>>>,
     parts: BTreeMap<(String, String), Vec<Part>>,
     log_snr: BTreeMap<usize, f64>,
 }
 
 impl Rows {
-    /// Reads a file.
-    pub fn read(path: &Path) -> Self {
-        let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let reader = SerializedFileReader::new(file).unwrap();
+    /// Reads the files of an experiment: one run, or several with other seeds.
+    ///
+    /// # Panics
+    /// For a file that cannot be read, and for a cell that is in two files.
+    pub fn read(paths: &[PathBuf]) -> Self {
         let mut rows = Self::default();
-        for row in reader.get_row_iter(None).unwrap() {
-            rows.add(&row.unwrap());
+        let mut cells = BTreeSet::new();
+        for path in paths {
+            let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let reader = SerializedFileReader::new(file).unwrap();
+            let mut here = BTreeSet::new();
+            for row in reader.get_row_iter(None).unwrap() {
+                let row = row.unwrap();
+                here.extend(text(&row, "label").zip(number(&row, "seed")));
+                rows.add(&row);
+            }
+            let twice = cells.intersection(&here).next();
+            assert!(twice.is_none(), "{}: {twice:?} is in another file too", path.display());
+            cells.extend(here);
         }
         rows
     }
@@ -66,7 +78,7 @@ impl Rows {
         };
         let (Some(label), Some(seed)) = (text(row, "label"), number(row, "seed")) else {
             if let Some(value) = value.filter(|_| is_whole) {
-                self.run.insert(metric, value);
+                self.run.entry(metric).or_default().push(value);
             }
             return;
         };
@@ -119,9 +131,10 @@ impl Rows {
         self.strategies.get(label).map_or("", String::as_str)
     }
 
-    /// A quantity of the run.
+    /// A quantity of the run; the mean over the runs, if there are several.
     pub fn of_run(&self, metric: &str) -> Option<f64> {
-        self.run.get(metric).copied()
+        let values = self.run.get(metric)?;
+        Some(values.iter().sum::<f64>() / values.len() as f64)
     }
 
     /// A quantity of a label, by seed; nothing if any seed has none, so that no average leaves a lost cell out.

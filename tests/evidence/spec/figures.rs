@@ -1,5 +1,7 @@
 //! Figures in `tables.toml`.
 
+use std::collections::BTreeMap;
+
 use cldiff_cli::report::plot::Kind;
 use serde::Deserialize;
 
@@ -71,6 +73,30 @@ pub struct Law {
     pub y: String,
     /// The curves, as `EXPERIMENT/CURVE`, with their names in the legend.
     pub curves: Vec<(String, String)>,
+}
+
+/// The strategies that no other one beats in both a quantity and a cost, of which less is better.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pareto {
+    /// Its name in marks, and in the name of its file.
+    pub name: String,
+    /// The title of the figure.
+    pub title: String,
+    /// The quantity.
+    pub metric: String,
+    /// The name of the quantity.
+    pub y: String,
+    /// The scale of the quantity.
+    pub scale: Scale,
+    /// Digits of the quantity in the table.
+    pub digits: usize,
+    /// The quantities that the cost is a sum of, each with its weight.
+    pub cost: BTreeMap<String, f64>,
+    /// The name of the cost.
+    pub x: String,
+    /// Digits of the cost in the table.
+    pub cost_digits: usize,
 }
 
 /// Forgetting along the timesteps, a line for each label.

@@ -5,7 +5,7 @@ mod values;
 
 use serde::Deserialize;
 
-pub use figures::{Correlation, Curve, Law, Scale, Timesteps, With};
+pub use figures::{Correlation, Curve, Law, Pareto, Scale, Timesteps, With};
 pub use values::{Counted, Of, Show, Value};
 
 /// An experiment.
@@ -40,6 +40,9 @@ pub struct Spec {
     /// Optima of curves over their groups.
     #[serde(rename = "law", default)]
     pub laws: Vec<Law>,
+    /// Fronts of a quantity against a cost.
+    #[serde(rename = "pareto", default)]
+    pub paretos: Vec<Pareto>,
     /// Forgetting along the timesteps.
     #[serde(default)]
     pub timesteps: Vec<Timesteps>,

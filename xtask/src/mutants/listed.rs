@@ -23,6 +23,11 @@ impl Mutant {
         };
         Ok(Self { package: text("package")?, name: text("name")? })
     }
+
+    /// The path of the changed file, from the root of the workspace.
+    pub fn file(&self) -> &str {
+        self.name.split(':').next().unwrap_or_default()
+    }
 }
 
 /// The mutants of `cargo mutants --list --json`, in the order of their crates and names, each once.
