@@ -17,7 +17,7 @@ use super::{
     rows::Rows,
     source::source,
     spec::{Curve, Spec},
-    verdict::Verdicts,
+    verdict::AgainstReferences,
 };
 
 /// The number of resamples.
@@ -85,17 +85,18 @@ pub fn less_at(group: &Group, found: &Optimum, x: f64) -> Option<OverSeeds> {
 
 /// The table of the optima of a curve, with a text that says what the sets and the intervals are.
 pub fn table(spec: &Spec, curve: &Curve, rows: &Rows, digits: usize) -> String {
-    let verdicts = Verdicts::of(spec, rows, &curve.metric);
     let others = [1.0, 0.0];
+    let groups = curve::groups(curve, rows);
+    let verdicts = others.map(|x| against_all(&groups, curve, rows, x));
     let headings = others.map(|x| format!("{} there less that at {}", curve.y, short(x)));
     let mut text = format!("| | best {} | {} |\n|---|---|---|---|\n", curve.x, headings.join(" | "));
-    for group in curve::groups(curve, rows) {
+    for group in groups {
         let name = curve::name(curve, group.number);
         let Some(found) = optimum(&group.points) else {
             writeln!(text, "| {name} | none: a seed has no value | | |").unwrap();
             continue;
         };
-        let cells = others.map(|x| against(&group, &found, &verdicts, x, digits));
+        let cells = [0, 1].map(|i| against(&group, &found, &verdicts[i], others[i], digits));
         writeln!(text, "| {name} | {} | {} |", self::text(&group, &found), cells.join(" | ")).unwrap();
     }
     format!("{text}\n*{ABOUT} {}*\n", source(spec))
@@ -105,14 +106,26 @@ const ABOUT: &str = "The best value of the grid has the lowest mean over the see
     lowest mean in at least 5 % of 10,000 resamples of the seeds. This set shows how far the choice hangs on the seeds; it \
     is no confidence interval. Differences are paired by seed, with their 95 % t interval. The best value is chosen by the \
     same seeds, which favours it in these intervals. ★: told apart by the paired t test with Holm's correction over all \
-    pairs of strategies, which no choice favours.";
+    comparisons of the column that could have been made, of each coefficient in each row, which no choice favours.";
 
-fn against(group: &Group, found: &Optimum, verdicts: &Verdicts, x: f64, digits: usize) -> String {
+/// Every point of every group against the point of its group at x: the best one may be any of them.
+fn against_all(groups: &[Group], curve: &Curve, rows: &Rows, x: f64) -> AgainstReferences {
+    let of_group = |group: &'_ Group| -> Vec<(String, String)> {
+        let reference = group.points.iter().find(|point| point.x == x);
+        let labels = group.points.iter().map(|point| point.label.clone());
+        reference.map(|of| labels.map(|label| (label, of.label.clone())).collect()).unwrap_or_default()
+    };
+    let family: Vec<(String, String)> = groups.iter().flat_map(of_group).collect();
+    let family = family.iter().map(|(label, reference)| (label.as_str(), reference.as_str()));
+    AgainstReferences::of(rows, &curve.metric, family)
+}
+
+fn against(group: &Group, found: &Optimum, verdicts: &AgainstReferences, x: f64, digits: usize) -> String {
     if group.points[found.best].x == x {
         return "it is the best".into();
     }
     let Some(other) = group.points.iter().find(|point| point.x == x) else { return String::new() };
-    let is_told = verdicts.tells(&group.points[found.best].label, &other.label) == Some(true);
+    let is_told = verdicts.tells(&group.points[found.best].label, &other.label);
     let star = if is_told { " ★" } else { "" };
     less_at(group, found, x).map_or(String::new(), |over| with_interval(&over, digits) + star)
 }

@@ -9,7 +9,7 @@ use super::{
     rows::Rows,
     source::source,
     spec::{Column, Spec, Table},
-    verdict::Verdicts,
+    verdict::AgainstReferences,
 };
 
 /// The table with a line that says where it comes from.
@@ -17,11 +17,15 @@ pub fn markdown(spec: &Spec, table: &Table, rows: &Rows) -> String {
     let labels = if table.rows.is_empty() { rows.labels() } else { &table.rows };
     let titles: Vec<&str> = table.columns.iter().map(|column| column.title.as_str()).collect();
     let mut text = format!("| strategy | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
-    let verdicts: Vec<Option<Verdicts>> = table
-        .columns
-        .iter()
-        .map(|column| column.better.map(|_| Verdicts::of(spec, rows, &column.metric)))
-        .collect();
+    let verdicts = |column: &Column| match (column.better, &column.less) {
+        (Some(_), Some(less)) => {
+            let of_table = labels.iter().filter(|label| spec.competes(label));
+            let family = of_table.map(|label| (label.as_str(), less.as_str()));
+            Some(AgainstReferences::of(rows, &column.metric, family))
+        }
+        _ => None,
+    };
+    let verdicts: Vec<Option<AgainstReferences>> = table.columns.iter().map(verdicts).collect();
     for label in labels {
         let cells = table.columns.iter().zip(&verdicts);
         let cells: Vec<String> =
@@ -41,12 +45,13 @@ fn about(spec: &Spec, table: &Table, labels: &[String], rows: &Rows) -> String {
         several => format!("Mean ± standard deviation over {several} seeds."),
     };
     if table.columns.iter().any(|column| column.better.is_some()) {
-        text += " ★: told apart by the paired t test with Holm's correction over all pairs of strategies in the column.";
+        text += " ★: told apart by the paired t test with Holm's correction over the comparisons of the column. Bounds are not \
+                 compared.";
     }
     format!("*{text} {}*\n", source(spec))
 }
 
-fn cell(column: &Column, verdicts: Option<&Verdicts>, label: &str, rows: &Rows) -> String {
+fn cell(column: &Column, verdicts: Option<&AgainstReferences>, label: &str, rows: &Rows) -> String {
     let values = rows.of(label, &column.metric);
     if values.is_empty() {
         return "none".into();
@@ -57,7 +62,7 @@ fn cell(column: &Column, verdicts: Option<&Verdicts>, label: &str, rows: &Rows) 
     }
     let others = rows.of(other, &column.metric);
     let differences = values.iter().filter_map(|(seed, value)| Some(value - others.get(seed)?));
-    let star = if verdicts.and_then(|of| of.tells(label, other)) == Some(true) { " ★" } else { "" };
+    let star = if verdicts.is_some_and(|of| of.tells(label, other)) { " ★" } else { "" };
     shown(column, differences) + star
 }
 

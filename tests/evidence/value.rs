@@ -10,7 +10,7 @@ use super::{
     rows::Rows,
     spec::{Counted, Of, Show, Spec, Value},
     timesteps::{at, clear_share, peaks},
-    verdict::Verdicts,
+    verdict::{AgainstReferences, Verdicts},
 };
 
 /// The text of a value; none while an experiment of it is running.
@@ -150,7 +150,13 @@ fn count(spec: &Spec, rows: &Rows, counted: &Counted) -> usize {
         Counted::Cells => rows.labels().iter().map(|label| rows.seeds(label).len()).sum(),
         Counted::Competing => rows.labels().iter().filter(|label| spec.competes(label)).count(),
         Counted::Pairs { metric } => Verdicts::of(spec, rows, metric).pairs(),
-        Counted::Told { metric, from } => Verdicts::of(spec, rows, metric).told(from.as_deref()),
+        Counted::Told { metric, from: None } => Verdicts::of(spec, rows, metric).told(),
+        Counted::Told { metric, from: Some(label) } => {
+            AgainstReferences::all(spec, rows, metric, label).told()
+        }
+        Counted::Against { metric, reference } => {
+            AgainstReferences::all(spec, rows, metric, reference).tested()
+        }
     }
 }
 
@@ -223,6 +229,7 @@ mod tests {
             ("of = { count = \"competing\" }", "4"),
             ("of = { count = { pairs = { metric = \"m\" } } }", "3"),
             ("of = { count = { told = { metric = \"m\", from = \"a\" } } }", "1"),
+            ("of = { count = { against = { metric = \"m\", reference = \"a\" } } }", "2"),
             ("of = { optimum = { curve = \"c\", group = 5.0 } }", "0.1 (no other)"),
             ("of = { optimum = { curve = \"c\", group = 5.0, less_at = 0.1 } }", "0: it is the best"),
             ("of = { optimum = { curve = \"c\", group = 5.0, less_at = 1.0 } }", "-10.00 (-10.20 to -9.80)"),

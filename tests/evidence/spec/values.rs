@@ -150,12 +150,19 @@ pub enum Counted {
         /// The quantity.
         metric: String,
     },
-    /// Pairs that the verdict tells apart.
+    /// Pairs that the verdict tells apart, of all pairs.
     Told {
         /// The quantity.
         metric: String,
-        /// A label: pairs with it alone.
+        /// A reference: instead, labels that are told from it, of the comparisons with it alone.
         from: Option<String>,
+    },
+    /// Comparisons with a reference.
+    Against {
+        /// The quantity.
+        metric: String,
+        /// The reference.
+        reference: String,
     },
 }
 
