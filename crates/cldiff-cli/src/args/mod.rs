@@ -9,6 +9,7 @@ pub use self::{
     cells::{CellsArg, Chosen},
     chosen::{BackendArg, FeaturesArg, SamplerArg},
     cluster::{CellsArgs, MergeArgs, PrepareArgs, SlurmArgs, StatusArgs, SubmitCommand},
+    compute::ComputeArgs,
     parse::{command, parse},
     setting::{ChangeArgs, NamedSettingArgs, SettingArgs},
     tune::TuneArgs,
@@ -19,6 +20,7 @@ use crate::ui::paper::Form;
 mod cells;
 mod chosen;
 mod cluster;
+mod compute;
 mod parse;
 mod setting;
 mod tune;
@@ -359,19 +361,9 @@ pub struct RunArgs {
     /// The settings.
     #[command(flatten)]
     pub setting: SettingArgs,
-    /// Backend to compute on
-    #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
-    pub backend: BackendArg,
-    /// Device of the backend
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub device: usize,
-    /// Several devices of the backend: the cells are spread over them
-    #[arg(long, value_name = "0,1", value_delimiter = ',', conflicts_with = "device")]
-    pub devices: Vec<usize>,
-    /// Cells that are computed at a time, which share the devices and the CPU's threads: small models do not fill a large
-    /// GPU. Results do not depend on it [default: one for each device]
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<usize>,
+    /// Where the cells are computed.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// The run directory [default: runs/NAME, or the first of runs/NAME-2, -3, .. that is free]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -407,10 +399,7 @@ impl RunArgs {
     pub fn of_config() -> Self {
         Self {
             setting: SettingArgs::of_config("default".as_ref()),
-            backend: BackendArg::AUTO,
-            device: 0,
-            devices: Vec::new(),
-            jobs: None,
+            compute: ComputeArgs::default(),
             out: None,
             sweeps: Vec::new(),
             resume: false,

@@ -31,8 +31,18 @@ const WIDEST: usize = 100;
 
 /// The command line with its help, in lines of at most `width` columns.
 pub fn command(width: usize) -> clap::Command {
-    let whole = Cli::command().term_width(width);
+    let whole = with_negative_numbers(Cli::command().term_width(width));
     COMPUTE_NOTHING.iter().fold(whole, |command, path| without_threads(command, path))
+}
+
+/// Takes `-1` behind an option for its value everywhere: the error then names the option. No option is a digit.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            let takes = argument.get_action().takes_values();
+            if takes { argument.allow_negative_numbers(true) } else { argument }
+        })
+        .mut_subcommands(with_negative_numbers)
 }
 
 /// Hides `--threads` in the help of a subcommand, and of those below it.
@@ -149,6 +159,21 @@ mod tests {
         assert!(shown.contains("--set"));
         for option in ["--resume", "--jobs", "--out", "--quiet", "--backend", "--device", "--sweep"] {
             assert!(help("cldiff run").contains(option) && !shown.contains(option), "{option}");
+        }
+    }
+
+    #[test]
+    fn a_negative_number_is_refused_by_the_name_of_its_option() {
+        for (words, option) in [
+            ("--seeds -1", "--seeds <0,1>"),
+            ("--device -2", "--device <N>"),
+            ("tune smoke --budget 10 --dry-run --eta -1", "--eta <N>"),
+            ("sample --model m --out o -n -3", "--n <N>"),
+            ("metric kid a b --subsets -1", "--subsets <N>"),
+        ] {
+            let words = std::iter::once("cldiff").chain(words.split(' '));
+            let error = command(80).try_get_matches_from(words).unwrap_err().to_string();
+            assert!(error.contains("invalid value '-") && error.contains(option), "{error}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{BackendArg, ChangeArgs, PrecisionArg, RunArgs, SettingArgs};
+use super::{ChangeArgs, ComputeArgs, PrecisionArg, RunArgs, SettingArgs};
 
 /// The options of `tune`.
 #[derive(Debug, Clone, Args)]
@@ -50,18 +50,9 @@ pub struct TuneArgs {
     /// The directory of the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Backend to compute on
-    #[arg(long, value_enum, default_value_t = BackendArg::AUTO)]
-    pub backend: BackendArg,
-    /// Device of the backend
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub device: usize,
-    /// Several devices of the backend: the cells are spread over them
-    #[arg(long, value_name = "0,1", value_delimiter = ',', conflicts_with = "device")]
-    pub devices: Vec<usize>,
-    /// Cells that are computed at a time [default: one for each device]
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<usize>,
+    /// Where the cells are computed.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Show no progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
@@ -89,10 +80,7 @@ impl TuneArgs {
             config,
             changes: ChangeArgs { data_dir: self.data_dir.clone(), ..ChangeArgs::default() },
         };
-        run.backend.clone_from(&self.backend);
-        run.device = self.device;
-        run.devices.clone_from(&self.devices);
-        run.jobs = self.jobs;
+        run.compute.clone_from(&self.compute);
         run.quiet = self.quiet;
         run.resume = true;
         run.within.clone_from(&self.out);

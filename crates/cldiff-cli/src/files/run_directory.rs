@@ -370,7 +370,7 @@ fn this_run(
     stream: &Stream,
 ) -> Result<Option<Manifest>, Failure> {
     let Ok(manifest) = Manifest::load(root) else { return Ok(None) };
-    let asked_for = [Backend::AUTO, manifest.backend.as_str()].contains(&args.backend.name());
+    let asked_for = [Backend::AUTO, manifest.backend.as_str()].contains(&args.compute.backend.name());
     let is_this = asked_for && manifest.is_of_this_version() && manifest.data_sha256 == data_hashes(stream);
     let (true, Ok(old)) = (is_this, config_of(root, &manifest)) else { return Ok(None) };
     let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;

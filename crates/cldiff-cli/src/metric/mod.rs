@@ -9,7 +9,10 @@ mod npz;
 pub(crate) mod set;
 mod stats;
 
-use cl_metrics::sample::{Compared, ComparedSet, Takes};
+use cl_metrics::{
+    MetricError,
+    sample::{Compared, ComparedSet, Takes},
+};
 use serde_json::{Map, Value, json};
 
 use self::{
@@ -17,7 +20,10 @@ use self::{
     features::Found,
     set::{Described, Set},
 };
-use crate::{failure::Failure, ui::width::say};
+use crate::{
+    failure::Failure,
+    ui::{number::fixed, width::say},
+};
 
 /// The features of sets that do not say which they have.
 const UNNAMED: &str = "those of the files";
@@ -56,9 +62,19 @@ fn compare(asked: &Comparing) -> Result<(), Failure> {
     let third = held_out.as_ref().map(described);
     let held_out = third.as_ref().map(|set| set as &dyn ComparedSet);
     let sets = Compared { a: &first, b: &second, held_out };
-    let found = (asked.comparison.compare)(&sets, &asked.arguments).map_err(Failure::mistake)?;
+    let found = (asked.comparison.compare)(&sets, &asked.arguments).map_err(mistake)?;
     let features = features.as_deref().unwrap_or(UNNAMED);
     tell(&found, &counts, features, options.json)
+}
+
+/// A metric's options are options of the command.
+fn mistake(error: MetricError) -> Failure {
+    match error {
+        MetricError::Config { key, value, expected } => {
+            Failure::mistake(format!("--{} {value}: {expected}", key.replace('_', "-")))
+        }
+        other => Failure::mistake(other),
+    }
 }
 
 /// Prints what was found, of how many images and in which features. JSON has no NaN, and neither has the text.
@@ -84,7 +100,7 @@ fn tell(
     // One column for the names, as wide as the longest.
     let width = found.iter().map(|(name, _)| name.len()).fold(20, usize::max);
     for (name, value) in found {
-        println!("{name:<width$} {value:.6}");
+        println!("{name:<width$} {}", fixed(*value, 6));
     }
     for (name, count) in counts {
         println!("{name:<width$} {}", count.map_or("unknown".to_owned(), |count| count.to_string()));

@@ -16,7 +16,10 @@ use super::{
     references::{COMPARISONS, shown_for},
     summaries::{SUMMARIES, Summary},
 };
-use crate::results::{CellResult, Results};
+use crate::{
+    results::{CellResult, Results},
+    ui::number::fixed,
+};
 
 /// A column of a table.
 #[derive(Debug, Clone)]
@@ -162,7 +165,7 @@ impl Column {
 
     /// A value as it is shown.
     pub fn format(&self, value: Option<f64>) -> String {
-        value.map_or_else(|| "–".into(), |v| format!("{v:.*}", self.decimals))
+        value.map_or_else(|| "–".into(), |v| fixed(v, self.decimals))
     }
 }
 

@@ -48,8 +48,8 @@ pub(super) fn run(args: &RunArgs, cells: &CellsArg) -> Result<(), Failure> {
     }
     let stream = build_stream(&loaded, &of_run)?;
     loaded.resolve(&stream)?;
-    let is_auto = args.backend.name() == Backend::AUTO;
-    let backend = if is_auto { manifest.backend.as_str() } else { args.backend.name() };
+    let is_auto = args.compute.backend.name() == Backend::AUTO;
+    let backend = if is_auto { manifest.backend.as_str() } else { args.compute.backend.name() };
     let engines = open_named(args, backend, loaded.config.precision)?;
     let here = Manifest::new(&loaded.config, "", &stream, &engines);
     directory.check_same_program(&manifest, &here)?;

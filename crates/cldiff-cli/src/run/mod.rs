@@ -23,7 +23,7 @@ use data_streams::Stream;
 
 use self::cells::{Runner, Worker};
 use crate::{
-    args::{MergeArgs, PrepareArgs, RunArgs},
+    args::{ComputeArgs, MergeArgs, PrepareArgs, RunArgs},
     config::{Loaded, load},
     files::{
         claim::Claim,
@@ -57,8 +57,7 @@ pub fn prepare(args: PrepareArgs) -> Result<(), Failure> {
     let PrepareArgs { setting, backend, device, out, quiet } = args;
     let run = RunArgs {
         setting: setting.into(),
-        backend,
-        device,
+        compute: ComputeArgs { backend, device, ..ComputeArgs::default() },
         out: Some(out),
         quiet,
         // A run that is there is looked at, and what is missing in it is made.
@@ -138,7 +137,7 @@ impl Benchmark<'_> {
         let of_each = self.engines.iter().zip(references);
         let of_each = of_each.map(|(engine, reference)| Worker { engine: &**engine, reference });
         let is_gpu = Backend::named(self.engines[0].backend()).is_some_and(|backend| backend.is_gpu);
-        let jobs = cells_at_a_time(self.args.jobs.unwrap_or(self.engines.len()), is_gpu);
+        let jobs = cells_at_a_time(self.args.compute.jobs.unwrap_or(self.engines.len()), is_gpu);
         Runner {
             workers: of_each.cycle().take(jobs.min(config.cells().len())).collect(),
             stream: self.stream,
@@ -159,7 +158,7 @@ fn build_stream(loaded: &Loaded, args: &RunArgs) -> Result<Stream, Failure> {
 
 /// The backend on each device that is asked for.
 fn open_all(args: &RunArgs, precision: PrecisionConfig) -> Result<Vec<Box<dyn Engine>>, Failure> {
-    open_named(args, args.backend.name(), precision)
+    open_named(args, args.compute.backend.name(), precision)
 }
 
 /// A backend on each device that is asked for.
@@ -168,10 +167,11 @@ fn open_named(
     backend: &str,
     precision: PrecisionConfig,
 ) -> Result<Vec<Box<dyn Engine>>, Failure> {
-    if args.jobs == Some(0) {
+    if args.compute.jobs == Some(0) {
         return Err(Failure::mistake("--jobs 0: expected at least 1"));
     }
-    let devices = if args.devices.is_empty() { vec![args.device] } else { args.devices.clone() };
+    let ComputeArgs { device, devices, .. } = &args.compute;
+    let devices = if devices.is_empty() { vec![*device] } else { devices.clone() };
     if let Some(twice) = (1..devices.len()).find(|&i| devices[..i].contains(&devices[i])) {
         let device = devices[twice];
         return Err(Failure::mistake(format!(

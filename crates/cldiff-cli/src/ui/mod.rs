@@ -6,6 +6,7 @@ pub mod class_counts;
 pub mod download;
 pub mod excerpt;
 pub mod failure;
+pub mod number;
 pub mod pace;
 pub mod panics;
 pub mod paper;
