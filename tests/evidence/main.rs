@@ -97,6 +97,14 @@ fn documents_and_figures_are_what_the_files_give() {
     assert!(problems.is_empty(), "written by `cargo xtask evidence`, these differ:\n{}", problems.join("\n"));
 }
 
+/// The seeds of a configuration.
+fn seeds(config: &str) -> Vec<u64> {
+    let text = fs::read_to_string(repository().join(config)).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let seeds = table.get("seeds").map_or(&[][..], |seeds| seeds.as_array().unwrap());
+    seeds.iter().map(|seed| u64::try_from(seed.as_integer().unwrap()).unwrap()).collect()
+}
+
 /// An experiment says how it was made, by a configuration that is in the repository and is still read.
 #[test]
 fn every_experiment_says_how_it_was_made() {
@@ -109,6 +117,10 @@ fn every_experiment_says_how_it_was_made() {
         assert!(!spec.commit.is_empty() && !spec.date.is_empty(), "{experiment}: commit and date");
         assert_eq!(spec.state, State::Done);
         assert!(!rows.labels().is_empty(), "{experiment} has no cells");
+        // A seed that is not there may have failed: the others are no sample of all.
+        for label in rows.labels() {
+            assert_eq!(rows.seeds(label), seeds(config), "{experiment}: the seeds of {label}");
+        }
         let named = spec.tables.iter().flat_map(|table| &table.rows);
         let named = named.chain(spec.curves.iter().flat_map(|curve| curve.zero.iter().chain(&curve.levels)));
         for label in named.chain(spec.timesteps.iter().flat_map(|of| &of.labels)).chain(&spec.bounds) {

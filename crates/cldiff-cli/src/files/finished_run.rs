@@ -202,7 +202,7 @@ fn add_cells(root: &Path, config_toml: &str, results: &mut Results) -> Vec<Strin
         } else if let Some(reason) = directory.failed() {
             if !results.failed.iter().any(is_it) {
                 let (strategy, label, seed) = (strategy.clone(), label.clone(), *seed);
-                results.failed.push(FailedCell { strategy, label, seed, reason });
+                results.failed.push(FailedCell::new(strategy, label, seed, reason));
             }
         } else if directory.progress(tasks).is_some() {
             missing.push(directory.told(label, *seed, tasks));

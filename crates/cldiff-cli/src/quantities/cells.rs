@@ -6,13 +6,22 @@ use cl_metrics::summary::{OverSeeds, over_seeds};
 
 use crate::results::{CellResult, Matrix, Results};
 
-/// The cells of each strategy, in the order in which strategies first occur.
+/// The cells of each strategy, in the order in which strategies first occur. A cell that failed stands behind the others of
+/// its strategy, without a number: a mean over its seeds is none. A strategy of which all failed is not there.
 pub fn strategies(results: &Results) -> Vec<(String, Vec<&CellResult>)> {
     let mut strategies: Vec<(String, Vec<&CellResult>)> = Vec::new();
     for cell in &results.cells {
         match strategies.iter_mut().find(|(label, _)| *label == cell.label) {
             Some((_, cells)) => cells.push(cell),
             None => strategies.push((cell.label.clone(), vec![cell])),
+        }
+    }
+    for failed in &results.failed {
+        let Some((_, cells)) = strategies.iter_mut().find(|(label, _)| *label == failed.label) else {
+            continue;
+        };
+        if cells.iter().all(|cell| cell.seed != failed.seed) {
+            cells.push(failed.as_result());
         }
     }
     strategies

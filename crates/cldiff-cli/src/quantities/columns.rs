@@ -101,8 +101,13 @@ impl Column {
 
     /// Why a strategy has no value, seed by seed; none if it has one, or if no seed has one and no reason was kept.
     pub fn reason(&self, cells: &[&CellResult]) -> Option<String> {
-        let Value::Summary = self.value else { return None };
-        let kept = |cell: &CellResult| cell.summary_missing.get(&self.key).cloned();
+        let is_summary = matches!(self.value, Value::Summary);
+        let of_summary =
+            |cell: &CellResult| cell.summary_missing.get(&self.key).filter(|_| is_summary).cloned();
+        let kept = |cell: &CellResult| cell.failed.clone().or_else(|| of_summary(cell));
+        if !is_summary && cells.iter().all(|cell| cell.failed.is_none()) {
+            return None;
+        }
         let lost: Vec<&CellResult> = cells.iter().copied().filter(|cell| self.of(cell).is_none()).collect();
         let some_have_it = lost.len() < cells.len();
         if lost.is_empty() || !(some_have_it || lost.iter().any(|cell| kept(cell).is_some())) {

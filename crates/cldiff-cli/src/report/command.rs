@@ -120,8 +120,7 @@ mod tests {
         let mut run = input(vec![cell("a", 0, 2)], 2);
         assert_eq!(state(&run), None);
         run.missing = vec!["b (seed 0): under way, task 1 of 2, step 30".into()];
-        let failed =
-            FailedCell { strategy: "c".into(), label: "c".into(), seed: 1, reason: "it diverged".into() };
+        let failed = FailedCell::new("c".into(), "c".into(), 1, "it diverged".into());
         run.results.failed.push(failed);
         let told = state(&run).unwrap();
         assert!(told.starts_with("runs/made-up: 1 of 3 cells are done; these are not:\n"), "{told}");

@@ -1,8 +1,10 @@
 //! Every number of the results as a row of one long table, which `results.csv` and `results.parquet` hold.
 //!
 //! Tasks and bins are counted from 0, as in `results.json`. A metric that was not measured has no row; one that was
-//! to be measured and has no value has a row with the reason. [`quantities`](crate::quantities)
+//! to be measured and has no value has a row with the reason, and so has each quantity of a cell that failed. [`quantities`](crate::quantities)
 //! declares which metrics there are, and docs/results.md lists them.
+
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use cl_metrics::summary::OverSeeds;
@@ -13,7 +15,7 @@ use crate::{
         place::Index,
         walk::{Number, numbers},
     },
-    results::{CellResult, Results},
+    results::{CellResult, FailedCell, Results},
 };
 
 /// A number with all that says what it is.
@@ -70,6 +72,7 @@ pub fn rows(runs: &[&Results], merged: &Results) -> Result<Vec<Row>> {
         if !found.undeclared.is_empty() {
             tracing::warn!("numbers of \"{}\" that no row has: {}", run.name, found.undeclared.join(", "));
         }
+        table.rows.extend(run.failed.iter().flat_map(|failed| lost(run, failed, &found.values)));
         table.rows.extend(found.values.into_iter().map(|number| row(run, number)));
         table.rows.extend(run.cells.iter().flat_map(|cell| missing(run, cell)));
     }
@@ -100,6 +103,25 @@ fn row(run: &Results, number: Number) -> Row {
         in_cell(&mut row, cell, &number);
     }
     row
+}
+
+/// The rows of a cell that failed: one without a number for each quantity that whole cells of the run have, so that nobody
+/// takes the other seeds for all.
+fn lost<'a>(run: &'a Results, failed: &'a FailedCell, found: &'a [Number]) -> impl Iterator<Item = Row> + 'a {
+    let is_whole = |number: &&Number| {
+        number.statistic == "value" && matches!(number.indices.as_slice(), [(Index::Cell, _)])
+    };
+    let names: BTreeSet<&String> = found.iter().filter(is_whole).map(|number| &number.name).collect();
+    names.into_iter().map(|name| Row {
+        run: run.name.clone(),
+        label: Some(failed.label.clone()),
+        strategy: Some(failed.strategy.clone()),
+        seed: Some(failed.seed),
+        metric: name.clone(),
+        statistic: "value",
+        reason: failed.as_result().failed.clone(),
+        ..Row::default()
+    })
 }
 
 /// The rows of a cell's entries and summaries that have a reason instead of a value.

@@ -1,5 +1,6 @@
 //! The report on made-up results.
 
+mod failed;
 mod figures;
 mod no_false_claims;
 mod sentences;
@@ -25,6 +26,7 @@ pub(crate) fn cell(label: &str, seed: u64, tasks: usize) -> CellResult {
     let row = |k: usize| vec![vec![0.1 * 2.0_f64.powi(k as i32), 0.2]; tasks];
     let bins: Vec<Vec<Vec<f64>>> = (0..tasks).map(row).collect();
     CellResult {
+        failed: None,
         strategy: "finetune".into(),
         label: label.into(),
         seed,
@@ -374,7 +376,7 @@ fn results_of_the_first_version_are_still_read() {
 fn cells_that_failed_are_told() {
     let mut input = input(vec![cell("a", 0, 3)], 3);
     let reason = "it <i>diverged</i>".to_owned();
-    let failed = FailedCell { strategy: "ewc".into(), label: "b".into(), seed: 4, reason };
+    let failed = FailedCell::new("ewc".into(), "b".into(), 4, reason);
     input.results.failed.push(failed);
     input.results.cells[0].cost = Costs::of(&Cost { skipped_steps: 7, ..Cost::default() });
     let html = render(&[input]).unwrap();

@@ -4,10 +4,11 @@
 //! is indexed `[k][j][bin]`. `null` is also a number that is not finite. [`crate::quantities`] says of each number which quantity it is. All but `cost` are the same, to the byte, for two runs of one configuration on a CPU.
 
 mod costs;
+mod failed;
 mod not_finite;
 mod readings;
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, bail};
 use cl_metrics::features::Judge;
@@ -15,6 +16,7 @@ use cldiff_engine::StrategySpec;
 use serde::{Deserialize, Serialize};
 
 pub use costs::Costs;
+pub use failed::FailedCell;
 pub use readings::{
     CasResult, DriftResult, MissingClass, Readings, RemovedResult, WithinResult, WithinSummaries,
     WithinSummary,
@@ -81,25 +83,6 @@ pub struct JudgeResult {
 impl From<Judge> for JudgeResult {
     fn from(Judge { accuracy, n }: Judge) -> Self {
         Self { accuracy, n }
-    }
-}
-
-/// A cell that gave no result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailedCell {
-    /// The terms of the strategy.
-    pub strategy: String,
-    /// The label of the strategy in this run.
-    pub label: String,
-    /// The seed.
-    pub seed: u64,
-    /// Why.
-    pub reason: String,
-}
-
-impl fmt::Display for FailedCell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (seed {}) failed: {}", self.label, self.seed, self.reason)
     }
 }
 
@@ -185,6 +168,9 @@ pub struct CellResult {
     pub summary_missing: BTreeMap<String, String>,
     /// The cost of the cell.
     pub cost: Costs,
+    /// Why the cell has no numbers at all: it stands for one that failed, among the cells of its strategy.
+    #[serde(skip)]
+    pub failed: Option<String>,
 }
 
 impl CellResult {

@@ -57,7 +57,7 @@ pub(super) fn merge(directory: &RunDirectory, config: &Config) -> Result<Merged,
         if let Some(result) = cell.finished() {
             finished.push(result);
         } else if let Some(reason) = cell.failed() {
-            failed.push(FailedCell { strategy: spec.strategy.name(), label, seed, reason });
+            failed.push(FailedCell::new(spec.strategy.name(), label, seed, reason));
         } else {
             missing.push(cell.told(&label, seed, reference.stream.tasks.len()));
         }

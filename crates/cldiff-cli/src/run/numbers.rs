@@ -31,6 +31,7 @@ pub(super) fn cell_result(spec: &CellSpec, evaluations: &[Evaluation], cost: &Co
     let missing = [samples.missing, missing_losses(evaluations)].concat();
     let summaries = summarise(&matrices, &samples.pooled, &untrained, &missing);
     CellResult {
+        failed: None,
         strategy: spec.strategy.name(),
         label: spec.strategy.label(),
         seed: spec.seed,

@@ -161,11 +161,8 @@ mod tests {
             cell
         };
         results.cells = cells.iter().map(cell).collect();
-        let failure = |(label, seed, reason): &(&str, u64, &str)| FailedCell {
-            strategy: "replay".into(),
-            label: (*label).to_owned(),
-            seed: *seed,
-            reason: (*reason).to_owned(),
+        let failure = |(label, seed, reason): &(&str, u64, &str)| {
+            FailedCell::new("replay".into(), (*label).to_owned(), *seed, (*reason).to_owned())
         };
         results.failed = failed.iter().map(failure).collect();
         FinishedRun {
