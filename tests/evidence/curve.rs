@@ -71,9 +71,12 @@ pub fn figure(curve: &Curve, rows: &Rows) -> String {
         groups.iter().enumerate().map(|(i, group)| line(curve, group, (shade(i), i))).collect();
     // All groups have the point at 0 in common.
     series.extend(curve.zero.as_ref().map(|label| zero(curve, &point(curve, rows, label, 0.0))));
+    let mut lost = Vec::new();
     for label in &curve.levels {
-        let mean = over_seeds(rows.of(label, &curve.metric).into_values()).map(|over| over.mean);
-        series.extend(mean.map(|y| Series::level(label, Form::Level, y)));
+        match over_seeds(rows.of(label, &curve.metric).into_values()) {
+            Some(over) => series.push(Series::level(label, Form::Level, over.mean)),
+            None => lost.push(label.clone()),
+        }
     }
     let floor = rows.of_run(&format!("floor.{}", curve.metric)).filter(|_| curve.floor);
     series.extend(floor.map(|y| Series::level("training images in place of samples", Form::Floor, y)));
@@ -81,7 +84,7 @@ pub fn figure(curve: &Curve, rows: &Rows) -> String {
     if cut(curve, &mut series) {
         notes.push("Intervals that reach below the axis are cut there.".into());
     }
-    notes.extend(gaps(&groups));
+    notes.extend(gaps(&groups, lost));
     let kind = if curve.zero.is_some() { Kind::LogAndZero } else { Kind::Log };
     let (x, y) = (Axis { name: &curve.x, kind }, Axis { name: &curve.y, kind: curve.scale.into() });
     svg(&curve.title, x, y, &series, notes)
@@ -138,13 +141,14 @@ fn seeds(groups: &[Group]) -> String {
 }
 
 /// Labels that have no mean because a seed has no value.
-fn gaps(groups: &[Group]) -> Option<String> {
+fn gaps(groups: &[Group], levels: Vec<String>) -> Option<String> {
     let points = groups.iter().flat_map(|group| &group.points);
-    let mut labels: Vec<String> =
-        points.filter(|point| point.values.is_empty()).map(|point| point.label.clone()).collect();
+    let lost = points.filter(|point| point.values.is_empty()).map(|point| point.label.clone());
+    let mut labels: Vec<String> = lost.chain(levels).collect();
+    labels.sort_unstable();
     labels.dedup();
     let names = super::number::listed(&labels);
-    (!labels.is_empty()).then(|| format!("Without a point, since a seed has no value: {names}."))
+    (!labels.is_empty()).then(|| format!("Not drawn, since a seed has no value: {names}."))
 }
 
 #[cfg(test)]
@@ -187,7 +191,8 @@ mod tests {
     fn a_label_with_a_lost_seed_has_no_point_and_is_named() {
         let mut rows = rows(&[("none", vec![9.0; 3]), ("s-5-1", vec![1.0; 3])]);
         rows.add_value("s-5-3".into(), None, "m".into(), 0, None);
+        rows.add_value("joint".into(), None, "m".into(), 0, None);
         let figure = figure(&experiment(CURVE).curves[0], &rows);
-        assert!(figure.contains("no value: s-5-3."));
+        assert!(figure.contains("no value: joint and s-5-3."));
     }
 }

@@ -3,7 +3,12 @@
 use cl_strategies::Family;
 use cldiff_cli::report::plot::{Axis, Hue, Kind, Series, svg};
 
-use super::{curve, experiments::Experiments, optimum::optimum, spec::Law};
+use super::{
+    curve,
+    experiments::Experiments,
+    optimum::{optimum, why_none},
+    spec::Law,
+};
 
 /// The colours of the lines.
 const HUES: [Hue; 3] =
@@ -13,7 +18,7 @@ const ASIDE: f64 = 1.06;
 
 /// The figure; none while an experiment of its curves is running.
 pub fn figure(law: &Law, all: &Experiments) -> Option<String> {
-    let mut series = Vec::new();
+    let (mut series, mut lost) = (Vec::new(), Vec::new());
     for (i, (place, label)) in law.curves.iter().enumerate() {
         let (experiment, name) =
             place.split_once('/').unwrap_or_else(|| panic!("{place}: not EXPERIMENT/CURVE"));
@@ -22,7 +27,11 @@ pub fn figure(law: &Law, all: &Experiments) -> Option<String> {
         let curve = curve.unwrap_or_else(|| panic!("there is no curve {place}"));
         let mut line = Series::joined(label, HUES[i % HUES.len()], i, Vec::new());
         for group in curve::groups(curve, rows?) {
-            let Some(found) = optimum(&group.points) else { continue };
+            let Some(found) = optimum(&group.points) else {
+                let name = curve::name(curve, group.number);
+                lost.push(format!("{label}, {name}: {}", why_none(&group.points)));
+                continue;
+            };
             let x = group.number * ASIDE.powi(i as i32);
             let of = |place: usize| group.points[place].x;
             line.points.push((x, of(found.best)));
@@ -36,6 +45,10 @@ pub fn figure(law: &Law, all: &Experiments) -> Option<String> {
         Axis { name: &law.y, kind: if has_zero { Kind::LogAndZero } else { Kind::Log } },
     );
     let notes = "Points: the value of the grid with the lowest mean. Bars: from the least to the greatest value that has the \
-                 lowest mean in at least 5 % of 10,000 resamples of the seeds.";
-    Some(svg(&law.title, x, y, &series, vec![notes.into()]))
+                 lowest mean in at least 5 % of 10,000 resamples of the seeds; not every value between need do so.";
+    let mut notes = vec![notes.to_owned()];
+    if !lost.is_empty() {
+        notes.push(format!("Not drawn: {}.", lost.join("; ")));
+    }
+    Some(svg(&law.title, x, y, &series, notes))
 }

@@ -2,6 +2,7 @@
 //! `cargo xtask evidence` writes them (by `CLDIFF_WRITE_DOCS=1`), and without it the test fails if a document or a figure and
 //! the files differ.
 
+mod clear_share;
 mod correlation;
 mod curve;
 mod documents;

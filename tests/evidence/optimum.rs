@@ -25,7 +25,7 @@ const DRAWS: u64 = 10_000;
 /// An x that is best in at least this share of the resamples belongs to the set.
 const SHARE: f64 = 0.05;
 /// The fewest seeds of which a bootstrap says anything.
-const FEWEST: usize = 3;
+pub const FEWEST: usize = 3;
 
 /// The optimum of one group.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,17 @@ pub fn optimum(points: &[Point]) -> Option<Optimum> {
     let best = lowest(&values, &all);
     let is_likely = |place: &usize| *place == best || counts[*place] as f64 >= SHARE * DRAWS as f64;
     Some(Optimum { best, likely: (0..points.len()).filter(is_likely).collect() })
+}
+
+/// Why a group has no optimum.
+pub fn why_none(points: &[Point]) -> &'static str {
+    if points.iter().any(|point| point.values.is_empty()) {
+        "a seed has no value"
+    } else if points.iter().any(|point| point.values.len() < FEWEST) {
+        "fewer than three seeds"
+    } else {
+        "the values have different seeds"
+    }
 }
 
 /// The place of the lowest mean over some seeds; of equal means, the first.
@@ -87,16 +98,16 @@ pub fn less_at(group: &Group, found: &Optimum, x: f64) -> Option<OverSeeds> {
 pub fn table(spec: &Spec, curve: &Curve, rows: &Rows, digits: usize) -> String {
     let others = [1.0, 0.0];
     let groups = curve::groups(curve, rows);
-    let verdicts = others.map(|x| against_all(&groups, curve, rows, x));
+    let verdicts = against_all(&groups, curve, rows, &others);
     let headings = others.map(|x| format!("{} there less that at {}", curve.y, short(x)));
     let mut text = format!("| | best {} | {} |\n|---|---|---|---|\n", curve.x, headings.join(" | "));
     for group in groups {
         let name = curve::name(curve, group.number);
         let Some(found) = optimum(&group.points) else {
-            writeln!(text, "| {name} | none: a seed has no value | | |").unwrap();
+            writeln!(text, "| {name} | none: {} | | |", why_none(&group.points)).unwrap();
             continue;
         };
-        let cells = [0, 1].map(|i| against(&group, &found, &verdicts[i], others[i], digits));
+        let cells = others.map(|x| against(&group, &found, &verdicts, x, digits));
         writeln!(text, "| {name} | {} | {} |", self::text(&group, &found), cells.join(" | ")).unwrap();
     }
     format!("{text}\n*{ABOUT} {}*\n", source(spec))
@@ -106,17 +117,16 @@ const ABOUT: &str = "The best value of the grid has the lowest mean over the see
     lowest mean in at least 5 % of 10,000 resamples of the seeds. This set shows how far the choice hangs on the seeds; it \
     is no confidence interval. Differences are paired by seed, with their 95 % t interval. The best value is chosen by the \
     same seeds, which favours it in these intervals. ★: told apart by the paired t test with Holm's correction over all \
-    comparisons of the column that could have been made, of each coefficient in each row, which no choice favours.";
+    comparisons that the table could have made, of each value in each row, which no choice favours.";
 
-/// Every point of every group against the point of its group at x: the best one may be any of them.
-fn against_all(groups: &[Group], curve: &Curve, rows: &Rows, x: f64) -> AgainstReferences {
-    let of_group = |group: &'_ Group| -> Vec<(String, String)> {
-        let reference = group.points.iter().find(|point| point.x == x);
-        let labels = group.points.iter().map(|point| point.label.clone());
-        reference.map(|of| labels.map(|label| (label, of.label.clone())).collect()).unwrap_or_default()
-    };
-    let family: Vec<(String, String)> = groups.iter().flat_map(of_group).collect();
-    let family = family.iter().map(|(label, reference)| (label.as_str(), reference.as_str()));
+/// Every point of every group against the points of its group at some x: the best one may be any of them.
+fn against_all(groups: &[Group], curve: &Curve, rows: &Rows, others: &[f64]) -> AgainstReferences {
+    let mut family: Vec<(&str, &str)> = Vec::new();
+    for group in groups {
+        for reference in group.points.iter().filter(|point| others.contains(&point.x)) {
+            family.extend(group.points.iter().map(|point| (point.label.as_str(), reference.label.as_str())));
+        }
+    }
     AgainstReferences::of(rows, &curve.metric, family)
 }
 
@@ -180,6 +190,14 @@ mod tests {
     fn two_seeds_and_a_lost_one_have_no_optimum() {
         assert_eq!(optimum(&group(&[(0.1, &[1.0, 2.0]), (1.0, &[2.0, 3.0])]).points), None);
         assert_eq!(optimum(&group(&[(0.1, &[1.0, 2.0, 3.0]), (1.0, &[2.0, 3.0])]).points), None);
+    }
+
+    #[test]
+    fn a_group_without_an_optimum_says_why() {
+        let why = |values: &[(f64, &[f64])]| why_none(&group(values).points);
+        assert_eq!(why(&[(0.1, &[1.0; 3]), (1.0, &[])]), "a seed has no value");
+        assert_eq!(why(&[(0.1, &[1.0; 2]), (1.0, &[1.0; 2])]), "fewer than three seeds");
+        assert_eq!(why(&[(0.1, &[1.0; 3]), (1.0, &[1.0; 4])]), "the values have different seeds");
     }
 
     #[test]

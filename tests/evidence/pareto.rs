@@ -16,7 +16,7 @@ use rand::Rng;
 use super::{
     number::{fixed, listed, with_interval},
     rows::Rows,
-    spec::{Pareto, Spec},
+    spec::{Pareto, Scale, Spec},
 };
 
 const DRAWS: u64 = 10_000;
@@ -32,27 +32,36 @@ struct Member {
     quantity: Vec<f64>,
 }
 
+/// The fewest seeds of which a bootstrap says anything.
+const FEWEST: usize = crate::optimum::FEWEST;
+
 /// The competing strategies, the fronts, and what is left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Front {
     members: Vec<Member>,
     /// Whether each is on the front of the means.
     is_on: Vec<bool>,
-    /// The share of the draws in which each is.
+    /// The share of the draws in which each is; nothing for fewer than three seeds.
     share: Vec<f64>,
-    /// Labels of which a seed lacks a number.
+    /// Labels that are left out, each with the reason.
     left_out: Vec<String>,
 }
 
-/// The front; none where no two labels have the same seeds.
+/// The front; none where no two labels have values for the same seeds. The seeds are those that most labels have.
 pub fn front(spec: &Spec, of: &Pareto, rows: &Rows) -> Option<Front> {
     let labels: Vec<&String> = rows.labels().iter().filter(|label| spec.competes(label)).collect();
-    let seeds = labels.iter().map(|label| rows.seeds(label)).max_by_key(Vec::len)?;
+    let mut counts: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
+    labels.iter().for_each(|label| *counts.entry(rows.seeds(label)).or_default() += 1);
+    let (seeds, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
     let (mut members, mut left_out) = (Vec::new(), Vec::new());
     for label in labels {
+        if rows.seeds(label) != seeds {
+            left_out.push(format!("`{label}` (other seeds)"));
+            continue;
+        }
         match member(of, rows, label, &seeds) {
             Some(member) => members.push(member),
-            None => left_out.push(label.clone()),
+            None => left_out.push(format!("`{label}` (a seed has no value)")),
         }
     }
     if members.len() < 2 {
@@ -60,8 +69,8 @@ pub fn front(spec: &Spec, of: &Pareto, rows: &Rows) -> Option<Front> {
     }
     let all: Vec<usize> = (0..seeds.len()).collect();
     let key = Key::new(0, Purpose::named("resamples of the seeds of a front"));
-    let mut counts = vec![0_u64; members.len()];
-    for draw in 0..DRAWS {
+    let mut counts = vec![0_u64; if seeds.len() < FEWEST { 0 } else { members.len() }];
+    for draw in 0..if counts.is_empty() { 0 } else { DRAWS } {
         let mut rng = key.rng(draw);
         let drawn: Vec<usize> = all.iter().map(|_| rng.random_range(0..seeds.len())).collect();
         for (count, is_on) in counts.iter_mut().zip(unbeaten(&members, &drawn)) {
@@ -130,10 +139,18 @@ pub fn figure(of: &Pareto, found: &Front) -> String {
         beaten.entry(member.family).or_default().push((found.cost(place), found.mean(place)));
     }
     let mut series: Vec<Series> = Vec::new();
+    // A logarithmic axis has no room below.
+    let least = (0..found.members.len())
+        .map(|place| found.mean(place))
+        .filter(|mean| *mean > 0.0)
+        .fold(f64::INFINITY, f64::min);
+    let lowest = if of.scale == Scale::Log { least / 2.0 } else { f64::NEG_INFINITY };
+    let mut is_cut = false;
     for (marker, place) in found.on().into_iter().enumerate() {
         let Member { label, family, quantity, .. } = &found.members[place];
         let interval = over_seeds(quantity.iter().copied()).and_then(|over| over.interval());
-        let bars = interval.iter().map(|of| (found.cost(place), of.low, of.high)).collect();
+        let bars = interval.iter().map(|of| (found.cost(place), of.low.max(lowest), of.high)).collect();
+        is_cut |= interval.is_some_and(|of| of.low < lowest);
         let points = vec![(found.cost(place), found.mean(place))];
         let line = Series::joined(label, Hue::Family(*family), marker, points);
         series.push(Series { bars, ..line });
@@ -145,18 +162,27 @@ pub fn figure(of: &Pareto, found: &Front) -> String {
     let has_zero = (0..found.members.len()).any(|place| found.cost(place) == 0.0);
     let kind = if has_zero { Kind::LogAndZero } else { Kind::Log };
     let (x, y) = (Axis { name: &of.x, kind }, Axis { name: &of.y, kind: of.scale.into() });
-    let notes =
-        "Means over the seeds; bars: 95 % t interval. By name: those that no other strategy beats in both.";
-    svg(&of.title, x, y, &series, vec![notes.into()])
+    let mut notes =
+        "Means over the seeds; bars: 95 % t interval. By name: the strategies on the front.".to_owned();
+    if is_cut {
+        notes += " Intervals that reach below the axis are cut there.";
+    }
+    svg(&of.title, x, y, &series, vec![notes])
 }
 
 /// The marker of those that are beaten.
 const BEATEN: usize = 5;
 
+const ABOUT: &str = "In bold, on the front: no other strategy has means as low in both and lower in one. The last column is the \
+    share of 10,000 resamples of the seeds in which that is so. It shows how far the front hangs on the seeds; it is no \
+    probability, and with few seeds it is too close to 0 or 100 %.";
+
 /// The table of those that are on the front in at least 5 % of the draws.
 pub fn table(of: &Pareto, found: &Front) -> String {
     let mut text = format!("| strategy | {} | {} | on the front in |\n|---|---|---|---|\n", of.x, of.y);
-    for place in found.by_cost(|place| found.is_on[place] || found.share[place] >= SHARE) {
+    let share = |place: usize| found.share.get(place).copied();
+    for place in found.by_cost(|place| found.is_on[place] || share(place).is_some_and(|share| share >= SHARE))
+    {
         let member = &found.members[place];
         let quantity = over_seeds(member.quantity.iter().copied());
         let quantity = quantity.map_or(String::new(), |over| with_interval(&over, of.digits));
@@ -165,14 +191,14 @@ pub fn table(of: &Pareto, found: &Front) -> String {
         } else {
             format!("`{}`", member.label)
         };
-        let (cost, share) = (fixed(found.cost(place), of.cost_digits), fixed(100.0 * found.share[place], 0));
-        writeln!(text, "| {label} | {cost} | {quantity} | {share} % |").unwrap();
+        let cost = fixed(found.cost(place), of.cost_digits);
+        let share =
+            share(place).map_or_else(|| "too few seeds".into(), |share| fixed(100.0 * share, 0) + " %");
+        writeln!(text, "| {label} | {cost} | {quantity} | {share} |").unwrap();
     }
-    let mut about = "In bold: no other strategy has means as low in both. The last column: the share of 10,000 resamples of \
-                     the seeds in which that is so."
-        .to_owned();
+    let mut about = ABOUT.to_owned();
     if !found.left_out.is_empty() {
-        write!(about, " Left out, since a seed has no value: {}.", listed(&found.left_out)).unwrap();
+        write!(about, " Left out: {}.", listed(&found.left_out)).unwrap();
     }
     format!("{text}\n*{about}")
 }
@@ -206,15 +232,32 @@ mod tests {
         // Better than "dear" at more cost by the first seed alone: in 1 - 0.8^5 = 67 % of the draws.
         add("perhaps", 20.0, 0.0, &of([0.0, 1.0, 1.0, 1.0, 1.0]));
         add("lost", 1.0, 0.0, &[Some(1.0), None, Some(1.0), Some(1.0), Some(1.0)]);
+        add("more", 1.0, 0.0, &[Some(0.1); 6]);
         let spec = experiment(LINES);
         front(&spec, &spec.paretos[0], &rows).unwrap()
+    }
+
+    #[test]
+    fn two_seeds_have_a_front_and_no_share() {
+        let mut rows = Rows::default();
+        for (label, cost) in [("a", 1.0), ("b", 2.0)] {
+            for seed in [0, 1] {
+                for (metric, value) in [("a", cost), ("b", 0.0), ("m", 3.0 - cost)] {
+                    rows.add_value(label.into(), None, metric.into(), seed, Some(value));
+                }
+            }
+        }
+        let spec = experiment(LINES);
+        let found = front(&spec, &spec.paretos[0], &rows).unwrap();
+        assert_eq!(found.labels(), ["a", "b"]);
+        assert!(table(&spec.paretos[0], &found).contains("| too few seeds |"));
     }
 
     #[test]
     fn the_front_has_those_that_no_other_beats_in_both() {
         let found = found();
         assert_eq!(found.labels(), ["cheap", "dear", "perhaps"]);
-        assert_eq!(found.left_out, ["lost"]);
+        assert_eq!(found.left_out, ["`lost` (a seed has no value)", "`more` (other seeds)"]);
         let share = |label: &str| found.share[found.members.iter().position(|of| of.label == label).unwrap()];
         assert_eq!((share("cheap"), share("beaten"), share("dear")), (1.0, 0.0, 1.0));
         assert!((share("perhaps") - 0.672).abs() < 0.02, "{}", share("perhaps"));
@@ -230,7 +273,10 @@ mod tests {
         ] {
             assert!(table.contains(line), "{table}");
         }
-        assert!(table.contains("| **`dear`** | 10 |") && table.contains("no value: lost."), "{table}");
+        assert!(
+            table.contains("| **`dear`** | 10 |") && table.contains("`lost` (a seed has no value)"),
+            "{table}"
+        );
         assert!(!table.contains("beaten") && !table.contains("joint"), "{table}");
         let figure = figure(&spec.paretos[0], &found);
         for word in ["cheap", "dear", "rehearsal of stored images, not on the front"] {

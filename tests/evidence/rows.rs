@@ -59,6 +59,7 @@ impl Rows {
                 here.extend(text(&row, "label").zip(number(&row, "seed")));
                 rows.add(&row);
             }
+            rows.add_method_passes();
             let twice = cells.intersection(&here).next();
             assert!(twice.is_none(), "{}: {twice:?} is in another file too", path.display());
             cells.extend(here);
@@ -106,6 +107,26 @@ impl Rows {
         }
         self.strategies.extend(strategy.map(|strategy| (label.clone(), strategy)));
         self.values.entry((label, metric)).or_default().insert(seed, value);
+    }
+
+    /// Adds `cost.method_passes` to every cell: all passes but those of the evaluation, which every strategy has alike and
+    /// which would hide the cost of the cheap ones.
+    fn add_method_passes(&mut self) {
+        let of = |metric: &str, found: &BTreeMap<(String, String), BTreeMap<u64, Option<f64>>>| {
+            let found = found.iter().filter(|((_, name), _)| name == metric);
+            found.map(|((label, _), values)| (label.clone(), values.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let [all, sampling, evaluation] = ["denoiser_evaluations", "sampling_passes", "evaluation_passes"]
+            .map(|name| of(&format!("cost.{name}"), &self.values));
+        for (label, values) in all {
+            for (seed, value) in values {
+                let part = |of: &BTreeMap<String, BTreeMap<u64, Option<f64>>>| {
+                    of.get(&label)?.get(&seed).copied()?
+                };
+                let passes = (|| Some(value? - part(&sampling)? - part(&evaluation)?))();
+                self.add_value(label.clone(), None, "cost.method_passes".into(), seed, passes);
+            }
+        }
     }
 
     fn add_part(&mut self, label: String, metric: String, seed: u64, value: Option<f64>, row: &Row) {

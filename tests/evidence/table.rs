@@ -17,15 +17,8 @@ pub fn markdown(spec: &Spec, table: &Table, rows: &Rows) -> String {
     let labels = if table.rows.is_empty() { rows.labels() } else { &table.rows };
     let titles: Vec<&str> = table.columns.iter().map(|column| column.title.as_str()).collect();
     let mut text = format!("| strategy | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
-    let verdicts = |column: &Column| match (column.better, &column.less) {
-        (Some(_), Some(less)) => {
-            let of_table = labels.iter().filter(|label| spec.competes(label));
-            let family = of_table.map(|label| (label.as_str(), less.as_str()));
-            Some(AgainstReferences::of(rows, &column.metric, family))
-        }
-        _ => None,
-    };
-    let verdicts: Vec<Option<AgainstReferences>> = table.columns.iter().map(verdicts).collect();
+    let verdicts: Vec<Option<AgainstReferences>> =
+        table.columns.iter().map(|column| verdicts(spec, table, labels, rows, column)).collect();
     for label in labels {
         let cells = table.columns.iter().zip(&verdicts);
         let cells: Vec<String> =
@@ -33,6 +26,23 @@ pub fn markdown(spec: &Spec, table: &Table, rows: &Rows) -> String {
         writeln!(text, "| `{label}` | {} |", cells.join(" | ")).unwrap();
     }
     text + "\n" + &about(spec, table, labels, rows)
+}
+
+/// The verdicts of a column, with a correction over all comparisons that the table makes in its quantity.
+fn verdicts(
+    spec: &Spec,
+    table: &Table,
+    labels: &[String],
+    rows: &Rows,
+    column: &Column,
+) -> Option<AgainstReferences> {
+    column.better?;
+    let of_quantity = |other: &&Column| other.better.is_some() && other.metric == column.metric;
+    let references = table.columns.iter().filter(of_quantity).filter_map(|other| other.less.as_deref());
+    let references: Vec<&str> = references.collect();
+    let competing = labels.iter().filter(|label| spec.competes(label));
+    let family = competing.flat_map(|label| references.iter().map(|reference| (label.as_str(), *reference)));
+    Some(AgainstReferences::of(rows, &column.metric, family))
 }
 
 fn about(spec: &Spec, table: &Table, labels: &[String], rows: &Rows) -> String {
@@ -45,8 +55,8 @@ fn about(spec: &Spec, table: &Table, labels: &[String], rows: &Rows) -> String {
         several => format!("Mean ± standard deviation over {several} seeds."),
     };
     if table.columns.iter().any(|column| column.better.is_some()) {
-        text += " ★: told apart by the paired t test with Holm's correction over the comparisons of the column. Bounds are not \
-                 compared.";
+        text += " ★: told apart by the paired t test with Holm's correction over all comparisons of the table in the \
+                 quantity: an error rate of 5 % for the table. Bounds are not compared.";
     }
     format!("*{text} {}*\n", source(spec))
 }
@@ -63,7 +73,13 @@ fn cell(column: &Column, verdicts: Option<&AgainstReferences>, label: &str, rows
     let others = rows.of(other, &column.metric);
     let differences = values.iter().filter_map(|(seed, value)| Some(value - others.get(seed)?));
     let star = if verdicts.is_some_and(|of| of.tells(label, other)) { " ★" } else { "" };
-    shown(column, differences) + star
+    let differences: Vec<f64> = differences.collect();
+    let some = if differences.len() == values.len() {
+        String::new()
+    } else {
+        format!(" (n = {})", differences.len())
+    };
+    shown(column, differences.into_iter()) + &some + star
 }
 
 fn shown(column: &Column, values: impl Iterator<Item = f64>) -> String {

@@ -69,21 +69,6 @@ pub fn at(rows: &Rows, label: &str, metric: &str, t: usize) -> Result<BySeed, St
     found.map(|(_, values)| values).ok_or_else(|| format!("{metric} has no bin of t = {t}"))
 }
 
-/// The part of the change of a loss that comes from timesteps with more signal than noise, by seed: the sum over the old
-/// tasks of the one by that of the other.
-pub fn clear_share(rows: &Rows, label: &str, loss: &str) -> Result<BySeed, String> {
-    let of = |name: &str| {
-        let metric = format!("timestep_forgetting.{loss}.{name}");
-        let last = rows.all_parts(&metric).map(|part| part.after_task).max();
-        let last = last.ok_or_else(|| format!("there is no {metric}"))?;
-        let parts: Vec<&Part> =
-            rows.parts(label, &metric).iter().filter(|part| part.after_task == last).collect();
-        over_tasks(&parts, &rows.seeds(label), last, label)
-    };
-    let (clear, total) = (of("clear")?, of("total")?);
-    Ok(clear.into_iter().map(|(seed, clear)| (seed, clear / total[&seed])).collect())
-}
-
 /// The axes of the figures: the name in the file, that in the figure, and whether x is the log of the signal-to-noise ratio.
 const AXES: [(&str, &str, bool); 2] =
     [("t", "timestep t", false), ("snr", "log of the signal-to-noise ratio", true)];
@@ -189,23 +174,5 @@ mod tests {
         let (figures, gaps) = figures(&of, &rows);
         assert_eq!(gaps.len(), 1);
         assert!(figures[0].1.contains("Not drawn: a has no value with seed 2 on task 2."));
-    }
-
-    #[test]
-    fn the_clear_part_is_of_the_sums_over_the_tasks() {
-        let mut rows = Rows::default();
-        rows.add_value("a".into(), None, "m".into(), 0, Some(0.0));
-        for (name, values) in [("clear", [1.0, 2.0]), ("total", [4.0, 8.0])] {
-            for (on_task, value) in values.into_iter().enumerate() {
-                let metric = format!("timestep_forgetting.vlb.{name}");
-                let value = Some(value);
-                rows.push_part(
-                    "a".into(),
-                    metric,
-                    Part { seed: 0, after_task: 2, on_task, bin: None, value },
-                );
-            }
-        }
-        assert_eq!(clear_share(&rows, "a", "vlb"), Ok(BySeed::from([(0, 0.25)])));
     }
 }

@@ -3,13 +3,13 @@
 use cl_metrics::summary::{BySeed, OverSeeds, over_seeds, paired_difference};
 
 use super::{
-    correlation, curve,
+    clear_share, correlation, curve,
     experiments::Experiments,
     number::{fixed, listed, with_deviation, with_interval},
     optimum::{less_at, optimum, text as optimum_text},
     rows::Rows,
     spec::{Counted, Of, Show, Spec, Value},
-    timesteps::{at, clear_share, peaks},
+    timesteps::{at, peaks},
     verdict::{AgainstReferences, Verdicts},
 };
 
@@ -19,16 +19,23 @@ use super::{
 /// If the files have no such value.
 pub fn text(spec: &Spec, rows: &Rows, all: &Experiments, value: &Value) -> Result<Option<String>, String> {
     let (name, with) = match &value.of {
-        Of::Correlation { name, with } | Of::Opposite { name, with } | Of::OppositeLabels { name, with } => {
-            (name, with)
-        }
+        Of::Correlation { name, with }
+        | Of::CorrelationOfMeans { name, with }
+        | Of::Opposite { name, with }
+        | Of::OppositeBySeed { name, with }
+        | Of::OppositeLabels { name, with } => (name, with),
         of => return of_rows(spec, rows, value, of).map(Some),
     };
     let text = |found: correlation::Found| match &value.of {
         Of::Opposite { .. } => format!("{} of {}", found.opposite().0, found.cells.len()),
+        Of::OppositeBySeed { .. } => {
+            let counts: Vec<String> = found.opposite_by_seed().iter().map(ToString::to_string).collect();
+            listed(&counts)
+        }
         Of::OppositeLabels { .. } => {
             format!("{} of {}", found.opposite_labels().len(), found.labels().count())
         }
+        Of::CorrelationOfMeans { .. } => correlation::text_of_means(&found, value.digits),
         _ => correlation::text(&found, value.digits),
     };
     Ok(correlated(spec, all, (name, with))?.map(text))
@@ -61,18 +68,18 @@ fn of_rows(spec: &Spec, rows: &Rows, value: &Value, of: &Of) -> Result<String, S
         }
         Of::Count(counted) => Ok(count(spec, rows, counted).to_string()),
         Of::Optimum { curve, group, less_at } => of_optimum(spec, rows, (curve, *group), *less_at, digits),
-        Of::ClearShare { label, loss } => {
-            let percent =
-                clear_share(rows, label, loss)?.into_iter().map(|(seed, share)| (seed, 100.0 * share));
-            Ok(with_interval(&over(percent.collect())?, digits))
-        }
+        Of::ClearShare { label, loss } => clear_share::text(rows, label, loss, digits),
+        Of::Change { label, loss } => Ok(with_interval(&clear_share::change(rows, label, loss)?, digits)),
+        Of::Contrast { first, second, metric } => contrast(rows, metric, [first, second], digits),
         Of::AtTimestep { label, metric, t } => {
             Ok(with_interval(&over(at(rows, label, metric, *t)?)?, digits))
         }
         Of::Peak { label, metric } => peak_bins(rows, label, metric),
-        Of::Correlation { .. } | Of::Opposite { .. } | Of::OppositeLabels { .. } => {
-            Err("a correlation".into())
-        }
+        Of::Correlation { .. }
+        | Of::CorrelationOfMeans { .. }
+        | Of::Opposite { .. }
+        | Of::OppositeBySeed { .. }
+        | Of::OppositeLabels { .. } => Err("a correlation".into()),
     }
 }
 
@@ -97,6 +104,23 @@ fn difference(
         return Ok(with_interval_and(&over, value.digits, verdict(spec, rows, metric, (label, less))?));
     }
     shown(&over, show, value.digits)
+}
+
+/// The first difference less the second.
+fn contrast(
+    rows: &Rows,
+    metric: &str,
+    pairs: [&(String, String); 2],
+    digits: usize,
+) -> Result<String, String> {
+    let difference = |(label, less): &(String, String)| -> BySeed {
+        let others = rows.of(less, metric);
+        let values = rows.of(label, metric).into_iter();
+        values.filter_map(|(seed, value)| Some((seed, value - others.get(&seed)?))).collect()
+    };
+    let [first, second] = pairs.map(difference);
+    let over = paired_difference(&first, &second).ok_or("a label has no value")?;
+    Ok(with_interval(&over, digits))
 }
 
 fn peak_bins(rows: &Rows, label: &str, metric: &str) -> Result<String, String> {
@@ -150,6 +174,7 @@ fn count(spec: &Spec, rows: &Rows, counted: &Counted) -> usize {
         Counted::Cells => rows.labels().iter().map(|label| rows.seeds(label).len()).sum(),
         Counted::Competing => rows.labels().iter().filter(|label| spec.competes(label)).count(),
         Counted::Pairs { metric } => Verdicts::of(spec, rows, metric).pairs(),
+        Counted::ToldOfPairs { metric, with } => Verdicts::of(spec, rows, metric).told_with(with),
         Counted::Told { metric, from: None } => Verdicts::of(spec, rows, metric).told(),
         Counted::Told { metric, from: Some(label) } => {
             AgainstReferences::all(spec, rows, metric, label).told()
@@ -229,6 +254,11 @@ mod tests {
             ("of = { count = \"competing\" }", "4"),
             ("of = { count = { pairs = { metric = \"m\" } } }", "3"),
             ("of = { count = { told = { metric = \"m\", from = \"a\" } } }", "1"),
+            (
+                "of = { contrast = { first = [\"s-5-1\", \"a\"], second = [\"s-5-0.1\", \"a\"], metric = \"m\" } }",
+                "10.00 (9.80 to 10.20)",
+            ),
+            ("of = { count = { told_of_pairs = { metric = \"m\", with = \"a\" } } }", "1"),
             ("of = { count = { against = { metric = \"m\", reference = \"a\" } } }", "2"),
             ("of = { optimum = { curve = \"c\", group = 5.0 } }", "0.1 (no other)"),
             ("of = { optimum = { curve = \"c\", group = 5.0, less_at = 0.1 } }", "0: it is the best"),

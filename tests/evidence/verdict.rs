@@ -34,6 +34,12 @@ impl<'r> Verdicts<'r> {
         self.found.pairs().iter().filter(|pair| self.found.better(pair).is_some()).count()
     }
 
+    /// The number of pairs with a label that are told apart.
+    pub fn told_with(&self, label: &str) -> usize {
+        let others = self.labels.iter().filter(|other| **other != label);
+        others.filter(|other| self.tells(label, other) == Some(true)).count()
+    }
+
     /// Whether two labels are told apart; none where one of them competes with nobody, or has too few seeds.
     pub fn tells(&self, label: &str, other: &str) -> Option<bool> {
         let place = |label: &str| self.labels.iter().position(|of| *of == label);
@@ -122,7 +128,7 @@ mod tests {
         let rows = rows(&[("a", of(0.0)), ("b", of(5.0)), ("joint", of(9.0)), ("few", vec![1.0, 2.0])]);
         let spec = experiment("bounds = [\"joint\"]");
         let verdicts = Verdicts::of(&spec, &rows, "m");
-        assert_eq!((verdicts.pairs(), verdicts.told()), (3, 1));
+        assert_eq!((verdicts.pairs(), verdicts.told(), verdicts.told_with("few")), (3, 1, 0));
         assert_eq!(verdicts.tells("b", "a"), Some(true));
         assert_eq!((verdicts.tells("a", "joint"), verdicts.tells("a", "few")), (None, None));
     }

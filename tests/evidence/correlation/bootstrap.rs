@@ -51,6 +51,9 @@ pub fn interval(experiments: &[Vec<Cluster>]) -> Interval {
     };
     let mut drawn: Vec<f64> =
         (0..DRAWS).into_par_iter().map(draw).filter(|drawn| drawn.is_finite()).collect();
+    if drawn.is_empty() {
+        return Interval { low: f64::NAN, high: f64::NAN };
+    }
     drawn.sort_by(f64::total_cmp);
     Interval { low: percentile(&drawn, 2.5), high: percentile(&drawn, 97.5) }
 }

@@ -23,7 +23,7 @@ use ranks::average_ranks;
 
 #[cfg(test)]
 pub use ranks::spearman;
-pub use tables::{correlations, disagreements, text};
+pub use tables::{correlations, disagreements, text, text_of_means};
 
 /// A cell with its two values, and their ranks among the cells of its experiment.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,29 @@ impl Found {
             self.cells.iter().filter(|cell| is(cell.values.0, cell.values.1)).count()
         };
         (count(|a, b| a < 0.0 && b > 0.0), count(|a, b| a > 0.0 && b < 0.0))
+    }
+
+    /// The numbers of cells that are better in the one quantity and worse in the other, seed by seed.
+    pub fn opposite_by_seed(&self) -> Vec<usize> {
+        let mut counts: BTreeMap<(usize, u64), usize> = BTreeMap::new();
+        for cell in &self.cells {
+            let is_opposite = cell.values.0 < 0.0 && cell.values.1 > 0.0;
+            *counts.entry((cell.experiment, cell.seed)).or_default() += usize::from(is_opposite);
+        }
+        counts.into_values().collect()
+    }
+
+    /// The rank correlation of the labels' means over their seeds, with its interval by the same bootstrap. The noise of single
+    /// seeds is less in it.
+    pub fn of_means(&self) -> (f64, Interval) {
+        let experiments = self.cells.chunk_by(|a, b| a.experiment == b.experiment);
+        let mean =
+            |cells: &[Cell], of: fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>() / cells.len() as f64;
+        let one =
+            |cells: &[Cell]| vec![(mean(cells, |cell| cell.values.0), mean(cells, |cell| cell.values.1))];
+        let clusters: Vec<Vec<Cluster>> =
+            experiments.map(|cells| cells.chunk_by(|a, b| a.label == b.label).map(one).collect()).collect();
+        (correlation_of(&clusters), interval(&clusters))
     }
 
     /// The labels whose 95 % t intervals over the seeds say so: that of the one quantity is below 0, and that of the other above.
@@ -172,6 +195,7 @@ mod tests {
         let found = Found { correlation: 0.0, interval, cells: cells.concat(), left_out: Vec::new() };
         assert_eq!(found.opposite_labels(), ["opposite"]);
         assert_eq!(found.opposite(), (6, 0));
+        assert_eq!(found.opposite_by_seed(), [2, 2, 2]);
     }
 
     fn experiments() -> Experiments {
@@ -203,7 +227,9 @@ mod tests {
         assert_eq!((found.cells.len(), found.left_out.as_slice()), (4, &["lost".to_owned()][..]));
         let ranks: Vec<(f64, f64)> = found.cells.iter().map(|cell| cell.ranks).collect();
         assert_eq!(ranks, [(4.0, 3.0), (3.0, 4.0), (1.0, 2.0), (2.0, 1.0)]);
-        assert_eq!(found.opposite(), (0, 1));
+        assert_eq!((found.opposite(), found.opposite_by_seed()), ((0, 1), vec![0, 0]));
+        // The means are (8.5, 92.5) and (1.5, 0.5).
+        assert!((found.of_means().0 - 1.0).abs() < 1e-12);
         let figure = figure(of, &of.with[0], &found);
         // A point a cell, and one in the legend; the first family has discs.
         assert_eq!(figure.matches("<circle").count(), 3);

@@ -19,6 +19,12 @@ pub fn text(found: &Found, digits: usize) -> String {
     format!("{} ({} to {})", fixed(found.correlation, digits), fixed(low, digits), fixed(high, digits))
 }
 
+/// The correlation of the labels' means with its interval.
+pub fn text_of_means(found: &Found, digits: usize) -> String {
+    let (correlation, Interval { low, high }) = found.of_means();
+    format!("{} ({} to {})", fixed(correlation, digits), fixed(low, digits), fixed(high, digits))
+}
+
 /// The correlations with all other quantities.
 pub fn correlations(of: &Correlation, found: &[(&With, Found)]) -> String {
     let mut text = format!(
@@ -44,6 +50,7 @@ pub fn correlations(of: &Correlation, found: &[(&With, Found)]) -> String {
         write!(about, " Without {}: {}", listed(&names), of.why).unwrap();
     }
     let mut left_out: Vec<String> = found.iter().flat_map(|(_, found)| found.left_out.clone()).collect();
+    left_out.sort_unstable();
     left_out.dedup();
     if !left_out.is_empty() {
         write!(about, " Left out, since a seed has no value: {}.", listed(&left_out)).unwrap();

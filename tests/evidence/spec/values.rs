@@ -65,6 +65,36 @@ pub enum Of {
         #[serde(default)]
         show: Show,
     },
+    /// The difference of two differences, paired by seed: how much the effect of a choice depends on another.
+    Contrast {
+        /// The first difference: a label, and the label that is taken off.
+        first: (String, String),
+        /// The difference that is taken off it.
+        second: (String, String),
+        /// The quantity.
+        metric: String,
+    },
+    /// The mean over the seeds of the change of a loss over all timesteps, averaged over the old tasks.
+    Change {
+        /// The label.
+        label: String,
+        /// `denoising_loss` or `vlb`.
+        loss: String,
+    },
+    /// The rank correlation between the means of the labels.
+    CorrelationOfMeans {
+        /// The correlation.
+        name: String,
+        /// The other quantity, by its name there.
+        with: String,
+    },
+    /// The numbers of cells of [`Of::Opposite`], seed by seed.
+    OppositeBySeed {
+        /// The correlation.
+        name: String,
+        /// The other quantity, by its name there.
+        with: String,
+    },
     /// A number of things.
     Count(Counted),
     /// The x of the lowest mean of a curve's group, with the values of the grid that are best in at least 5 % of resamples.
@@ -83,7 +113,7 @@ pub enum Of {
         /// The other quantity, by its name there.
         with: String,
     },
-    /// The part, in percent, of the change of a loss that comes from timesteps with more signal than noise.
+    /// The part, in percent, of the mean change of a loss that comes from timesteps with more signal than noise.
     ClearShare {
         /// The label.
         label: String,
@@ -149,6 +179,13 @@ pub enum Counted {
     Pairs {
         /// The quantity.
         metric: String,
+    },
+    /// Pairs with a label that the verdict tells apart with the correction over all pairs.
+    ToldOfPairs {
+        /// The quantity.
+        metric: String,
+        /// The label.
+        with: String,
     },
     /// Pairs that the verdict tells apart, of all pairs.
     Told {
