@@ -168,7 +168,7 @@ mod tests {
             ("--seeds -1", "--seeds <0,1>"),
             ("--device -2", "--device <N>"),
             ("tune smoke --budget 10 --dry-run --eta -1", "--eta <N>"),
-            ("sample --model m --out o -n -3", "--n <N>"),
+            ("sample --model m --out o --n -3", "--n <N>"),
             ("metric kid a b --subsets -1", "--subsets <N>"),
         ] {
             let words = std::iter::once("cldiff").chain(words.split(' '));

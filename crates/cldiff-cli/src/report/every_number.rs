@@ -84,8 +84,10 @@ fn skipped_steps_have_a_row() {
     let results = made_up();
     let rows = rows(&[&results], &results).unwrap();
     let skipped: Vec<_> = rows.iter().filter(|row| row.metric == "cost.skipped_steps").collect();
-    assert_eq!(skipped.len(), 3);
-    assert!(skipped.iter().all(|row| row.value == Some(7.0) && row.statistic == "value"));
+    assert_eq!(skipped.len(), 4);
+    assert!(skipped[..3].iter().all(|row| row.value == Some(7.0) && row.statistic == "value"));
+    // Of the cell that failed.
+    assert_eq!((skipped[3].seed, skipped[3].value), (Some(6), None));
     assert_eq!((skipped[1].label.as_deref(), skipped[1].seed), (Some("a"), Some(5)));
 }
 

@@ -72,9 +72,10 @@ pub fn rows(runs: &[&Results], merged: &Results) -> Result<Vec<Row>> {
         if !found.undeclared.is_empty() {
             tracing::warn!("numbers of \"{}\" that no row has: {}", run.name, found.undeclared.join(", "));
         }
-        table.rows.extend(run.failed.iter().flat_map(|failed| lost(run, failed, &found.values)));
+        let lost: Vec<Row> = run.failed.iter().flat_map(|failed| lost(run, failed, &found.values)).collect();
         table.rows.extend(found.values.into_iter().map(|number| row(run, number)));
         table.rows.extend(run.cells.iter().flat_map(|cell| missing(run, cell)));
+        table.rows.extend(lost);
     }
     table.over_seeds(merged);
     Ok(table.rows)

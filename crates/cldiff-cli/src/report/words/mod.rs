@@ -145,23 +145,32 @@ fn best_and_worst(results: &Results) -> Option<String> {
     ))
 }
 
-/// The strategies that the best is told from, and those that it is not told from.
+/// The strategies that the best is told from, those that it is not told from, and those that are better on the seeds that both
+/// have: the means are over all seeds of each.
 fn told_apart(pairs: &[Pair], best: &str) -> String {
     let with_best = |pair: &&Pair| (pair.a == best || pair.b == best) && pair.adjusted_p.is_some();
     let other = |pair: &Pair| if pair.a == best { pair.b.clone() } else { pair.a.clone() };
-    let (told, tied): (Vec<&Pair>, Vec<&Pair>) =
-        pairs.iter().filter(with_best).partition(|pair| pair.better.as_deref() == Some(best));
-    let names =
-        |pairs: Vec<&Pair>| listed(&pairs.into_iter().map(other).collect::<Vec<_>>(), "other strategies");
-    match (told.is_empty(), tied.is_empty()) {
-        (true, _) => format!("; the seeds do not tell {best} from any other"),
-        (false, true) => format!("; {best} is better than {} beyond the seeds' doubt", names(told)),
-        (false, false) => format!(
-            "; {best} is better than {} beyond the seeds' doubt, and not told apart from {}",
-            names(told),
-            names(tied)
-        ),
-    }
+    let names = |is_in: &dyn Fn(&Pair) -> bool| -> Option<String> {
+        let names: Vec<String> =
+            pairs.iter().filter(with_best).filter(|pair| is_in(pair)).map(other).collect();
+        (!names.is_empty()).then(|| listed(&names, "other strategies"))
+    };
+    let told = names(&|pair| pair.better.as_deref() == Some(best));
+    let tied = names(&|pair| pair.better.is_none());
+    let beaten = names(&|pair| pair.better.as_deref().is_some_and(|better| better != best));
+    let beaten = beaten.map_or_else(String::new, |names| {
+        format!("; on the seeds that both have, better than {best}: {names}")
+    });
+    let told = match (told, tied) {
+        (None, None) => String::new(),
+        (None, Some(_)) if beaten.is_empty() => format!("; the seeds do not tell {best} from any other"),
+        (None, Some(tied)) => format!("; the seeds do not tell {best} from {tied}"),
+        (Some(told), None) => format!("; {best} is better than {told} beyond the seeds' doubt"),
+        (Some(told), Some(tied)) => {
+            format!("; {best} is better than {told} beyond the seeds' doubt, and not told apart from {tied}")
+        }
+    };
+    told + &beaten
 }
 
 /// The runs that a number describes.

@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 
 use cl_metrics::summary::{BySeed, FEWEST_SEEDS, paired_difference};
 
-use super::{simultaneous, to};
+use super::simultaneous;
 use crate::{
     quantities::cells::{samples, spread, strategies},
     report::{
-        forgetting::{self, CurvePoint, Loss},
+        forgetting::{self, CurvePoint, Estimate, Loss},
         simultaneous::{Family, Judged},
     },
     results::{CellResult, Results},
@@ -18,10 +18,13 @@ use crate::{
 /// Degrees of freedom of a standard error whose number of images is not known (results of older versions).
 const UNKNOWN: f64 = 1000.0;
 
-/// A sentence for each strategy. For each of them a family has every bin, and every two bins.
+/// The losses whose change over all timesteps is told.
+const WHOLE: [(Loss, &str); 2] = [(Loss::Denoising, "the denoising loss"), (Loss::Vlb, "bits per dimension")];
+
+/// A sentence for each strategy. For each of them a family has every bin, every two bins, and the whole change of two losses.
 pub(in super::super) fn timesteps(results: &Results) -> Vec<String> {
     let (all, bins) = (strategies(results), forgetting::bins(results));
-    let family = Family { tests: all.len() * (bins + bins * bins.saturating_sub(1) / 2) };
+    let family = Family { tests: all.len() * (bins + bins * bins.saturating_sub(1) / 2 + WHOLE.len()) };
     all.iter().filter_map(|(label, cells)| sentence(results, label, cells, family)).collect()
 }
 
@@ -55,7 +58,13 @@ impl Changes {
         if self.by_seed.is_empty() { "images" } else { "seeds" }
     }
 
-    /// The change in a bin; none where its error is not known.
+    /// The change in a bin: over five seeds and more the mean of the seeds' own, which its interval is of.
+    fn value(&self, bin: usize) -> f64 {
+        let of_seeds = self.by_seed.get(bin).and_then(|values| spread(values.values().copied().map(Some)));
+        of_seeds.map_or(self.points[bin].1, |over| over.mean)
+    }
+
+    /// The change in a bin with its interval; none where its error is not known.
     fn rise(&self, bin: usize) -> Option<Judged> {
         match self.by_seed.get(bin) {
             Some(values) => self.family.over_seeds(&spread(values.values().copied().map(Some))?),
@@ -91,12 +100,12 @@ fn degrees(results: &Results, cells: &[&CellResult]) -> f64 {
 fn sentence(results: &Results, label: &str, cells: &[&CellResult], family: Family) -> Option<String> {
     let changes = Changes::of(results, cells, family)?;
     let bins = 0..changes.points.len();
-    let peak = bins.clone().max_by(|&a, &b| changes.points[a].1.total_cmp(&changes.points[b].1))?;
+    let peak = bins.clone().max_by(|&a, &b| changes.value(a).total_cmp(&changes.value(b)))?;
     let names = |bins: &[usize]| {
         let name = |&bin: &usize| forgetting::bin_name(results, changes.points[bin].0.bin);
         bins.iter().map(name).collect::<Vec<_>>().join(", ")
     };
-    let (percent, at) = (100.0 * changes.points[peak].1, names(&[peak]));
+    let (percent, at) = (100.0 * changes.value(peak), names(&[peak]));
     let Some(rise) = changes.rise(peak) else {
         return Some(format!(
             "{label}: the change of the denoising loss on old tasks is highest at t = {at}, {percent:+.0} %; its error is \
@@ -124,32 +133,37 @@ fn sentence(results: &Results, label: &str, cells: &[&CellResult], family: Famil
             names(&tied)
         ),
     };
-    let parts = [(Loss::Denoising, "the denoising loss"), (Loss::Vlb, "bits per dimension")];
-    let parts = parts.map(|(loss, name)| part(cells, loss, name)).concat();
+    let parts = WHOLE.map(|(loss, name)| part(&changes, cells, loss, name)).concat();
     Some(format!("{label}: {found}{parts}"))
 }
 
 /// How much of the change over all timesteps comes from those with more signal than noise, over all old tasks and seeds.
 /// The share is given where the whole is told from 0.
-fn part(cells: &[&CellResult], loss: Loss, name: &str) -> String {
+fn part(changes: &Changes, cells: &[&CellResult], loss: Loss, name: &str) -> String {
     let (Some(total), Some(clear)) = (forgetting::total(cells, loss), forgetting::clear(cells, loss)) else {
         return String::new();
     };
-    let Some(ends) = total.interval() else { return String::new() };
+    let Some(whole) = whole(changes, cells, loss, &total) else { return String::new() };
     let decimals = |value: f64| (2.0 - value.abs().max(1e-6).log10().floor()).clamp(2.0, 6.0) as usize;
     let digits = decimals(total.value);
-    let of = clear.interval().map_or_else(String::new, |ends| format!(" ({})", to(ends, digits)));
-    let share = if ends.0 > 0.0 || ends.1 < 0.0 {
-        format!(", {:.0} %,", 100.0 * clear.value / total.value)
-    } else {
-        String::new()
+    let (share, untold) = match whole.sign {
+        Ordering::Equal => (String::new(), "; the whole is not told from 0"),
+        _ => (format!(", {:.0} %,", 100.0 * clear.value / total.value), ""),
     };
-    let untold = if share.is_empty() { "; the whole is not told from 0" } else { "" };
     format!(
-        " Of the change of {name} over all timesteps, {:+.digits$} (95 % interval over images {}), {:+.digits$}{of}{share} \
-         comes from timesteps with more signal than noise{untold}.",
+        " Of the change of {name} over all timesteps, {:+.digits$} ({}), {:+.digits$}{share} comes from timesteps with more \
+         signal than noise{untold}.",
         total.value,
-        to(ends, digits),
+        simultaneous(&whole, changes.over(), digits),
         clear.value,
     )
+}
+
+/// The change over all timesteps, judged as the bins are.
+fn whole(changes: &Changes, cells: &[&CellResult], loss: Loss, total: &Estimate) -> Option<Judged> {
+    if changes.by_seed.is_empty() {
+        return Some(changes.family.over_images(total.value, total.error?, changes.degrees));
+    }
+    let of_seeds = cells.iter().map(|cell| Some(forgetting::total(&[*cell], loss)?.value));
+    changes.family.over_seeds(&spread(of_seeds)?)
 }
