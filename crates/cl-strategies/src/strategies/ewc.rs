@@ -83,7 +83,13 @@ impl StrategyOptions for EwcConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::log("lambda", 1.0, 1e6)] }
+        // van de Ven & Tolias search 1 to 1e13 (`compare_hyperParams.py`); CLoG has 5e4 for `batch_mean`, 1e5 here. Of 1e2 to
+        // 1e6, 1e5 was the best here, and 1e3 for rank 1 (evidence/effects-grid). Means of minibatches are smaller.
+        match self.fisher {
+            Fisher::PerSample => const { &[Tunable::log("lambda", 1e2, 1e7)] },
+            Fisher::BatchMean => const { &[Tunable::log("lambda", 1e2, 1e8)] },
+            Fisher::RankOne => const { &[Tunable::log("lambda", 10.0, 1e5)] },
+        }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

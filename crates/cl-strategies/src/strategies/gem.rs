@@ -58,7 +58,8 @@ impl StrategyOptions for GemConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::linear("margin", 0.0, 1.0)] }
+        // The authors' `run_experiments.sh` has 0.5, Mammoth (`utils/best_args.py`) 0.5 and 1.
+        const { &[Tunable::linear("margin", 0.0, 2.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -42,7 +42,8 @@ impl StrategyOptions for OnlineEwcConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::log("lambda", 1.0, 1e6), Tunable::linear("decay", 0.5, 1.0)] }
+        // lambda as for EWC; Mammoth (`utils/best_args.py`) has a decay of 1 everywhere.
+        const { &[Tunable::log("lambda", 1e2, 1e7), Tunable::linear("decay", 0.5, 1.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -82,7 +82,9 @@ impl StrategyOptions for SelectiveAmnesiaConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::log("lambda", 0.1, 1000.0), Tunable::log("gamma", 0.1, 10.0)] }
+        // The authors' code has 10, to remove a class; on an ordinary stream that learns little (evidence/effects). gamma is a
+        // constant there, 1.
+        const { &[Tunable::log("lambda", 1e-4, 1e3)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {
