@@ -34,7 +34,7 @@ pub enum Fisher {
     /// Its diagonal: the mean over single samples of the squared gradient, as it is defined.
     #[default]
     PerSample,
-    /// The mean over minibatches of the square of a minibatch's mean gradient, as in Avalanche and CLoG: with B
+    /// The mean over minibatches of the square of a minibatch's mean gradient, after Avalanche and CLoG: with B
     /// images a minibatch, `F = E[g]^2 + Var[g] / B`, smaller than the Fisher information by up to a factor of B.
     BatchMean,
     /// c times the outer product of the mean gradient with itself, `(lambda / 2) c (mu . (theta - theta*))^2`: in

@@ -6,7 +6,8 @@
 //! and is solved on the host.
 //!
 //! As in the reference code (facebookresearch/GradientEpisodicMemory), each gradient is that on the whole memory of its
-//! experience, and v >= margin; `batch_size` draws some images of it in each step instead.
+//! experience, and v >= margin; `batch_size` draws some images of it in each step instead. Deviation: nothing is added to the
+//! diagonal of G G^T, where the code adds 1e-3.
 
 use burn::{optim::GradientsParams, tensor::backend::Backend};
 use cldiff_choices::Describe;

@@ -166,7 +166,7 @@ impl<I: Backend> Packnet<I> {
                 Part::First => 0.0,
                 Part::Each => 1.0,
             };
-            // As in the reference code (`prune.py`), whose language rounds halves to even numbers.
+            // As in the reference code (`prune.py`): Python 3 rounds halves to even numbers.
             ranked.truncate(ranked.len() - (ranked.len() as f64 * given_up).round_ties_even() as usize);
             ranked.into_iter().for_each(|i| owners[i] = k as u8);
         }
