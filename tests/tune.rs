@@ -306,9 +306,9 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
         "seeds: 5,",
         "no search for finetune: none of its terms names an option",
         "replay-1: 6 candidates, 960 passes",
-        "replay.rehearsal_coefficient: 0.01 to 3 (log)",
-        "l2.lambda: 0.0001 to 10 (log)",
-        "lwf.lambda: 0.03 to 30 (log)",
+        "replay.rehearsal_coefficient: 0.03 to 10 (log)",
+        "l2.lambda: 0.00001 to 1 (log)",
+        "lwf.lambda: 0.003 to 3 (log)",
     ] {
         assert!(shown.contains(told), "{told}\n{shown}");
     }

@@ -290,11 +290,11 @@ mod tests {
     fn strategies_say_what_can_be_tuned() {
         let json = serde_json::to_value(choices(Listed::Strategies)).unwrap();
         let of = |name: &str| json.as_array().unwrap().iter().find(|choice| choice["name"] == name).unwrap();
-        let expected = json!([{ "key": "lambda", "low": 1.0, "high": 1e6, "scale": "log" }]);
+        let expected = json!([{ "key": "lambda", "low": 1e2, "high": 1e7, "scale": "log" }]);
         assert_eq!(of("ewc")["tunables"], expected);
         assert!(of("joint")["tunables"].is_null());
         let ewc = choices(Listed::Strategies).into_iter().find(|choice| choice.name == "ewc").unwrap();
-        assert!(shown(&ewc, 80).contains("\n    to tune: lambda: 1 to 1000000 (log)\n"));
+        assert!(shown(&ewc, 80).contains("\n    to tune: lambda: 100 to 10000000 (log)\n"));
     }
 
     #[test]

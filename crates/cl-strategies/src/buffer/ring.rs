@@ -1,6 +1,7 @@
-//! A ring for each experience (Lopez-Paz & Ranzato 2017; Chaudhry et al. 2019): first in, first out, so that its last
-//! images stay. The papers' images arrive in a random order; here the images of an experience are there as a file or a
-//! folder lists them, often class after class, and are put into a random order first.
+//! A ring for each experience (Lopez-Paz & Ranzato 2017): first in, first out, so that its last images stay. The paper's
+//! images arrive in a random order; here the images of an experience are there as a file or a folder lists them, often class
+//! after class, and are put into a random order first. Deviation from the code of Chaudhry et al. 2019 (facebookresearch/agem,
+//! `conv_split_cifar.py`): it has a ring for each class.
 
 use cldiff_choices::Describe;
 use data_streams::ImageDataset;
@@ -25,8 +26,7 @@ pub struct Ring {
 impl Describe for Ring {
     const NAME: &'static str = "ring";
     const SUMMARY: &'static str = "The last images of each experience, in a random order of arrival";
-    const CITATION: &'static str =
-        "Lopez-Paz & Ranzato 2017, arXiv 1706.08840; Chaudhry et al. 2019, arXiv 1902.10486";
+    const CITATION: &'static str = "Lopez-Paz & Ranzato 2017, arXiv 1706.08840";
 }
 
 impl BufferOptions for Ring {

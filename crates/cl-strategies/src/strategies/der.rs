@@ -82,7 +82,8 @@ impl StrategyOptions for DerConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        // Buzzega et al. chose 0.1 to 1.
+        // Buzzega et al. chose 0.1 to 1 (Mammoth, `utils/best_args.py`). From there on little changed here
+        // (evidence/effects-grid).
         const { &[Tunable::log("alpha", 0.05, 5.0)] }
     }
 

@@ -71,7 +71,7 @@ impl StrategyOptions for DerPlusPlusConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        // Buzzega et al. chose alpha from 0.1 to 1 and beta from 0.5 to 1.
+        // Buzzega et al. chose alpha from 0.1 to 1 and beta from 0.5 to 1 (Mammoth, `utils/best_args.py`).
         const { &[Tunable::log("alpha", 0.05, 5.0), Tunable::log("beta", 0.05, 5.0)] }
     }
 

@@ -34,7 +34,7 @@ pub enum Fisher {
     /// Its diagonal: the mean over single samples of the squared gradient, as it is defined.
     #[default]
     PerSample,
-    /// The mean over minibatches of the square of a minibatch's mean gradient, as in Avalanche and CLoG: with B
+    /// The mean over minibatches of the square of a minibatch's mean gradient, after Avalanche and CLoG: with B
     /// images a minibatch, `F = E[g]^2 + Var[g] / B`, smaller than the Fisher information by up to a factor of B.
     BatchMean,
     /// c times the outer product of the mean gradient with itself, `(lambda / 2) c (mu . (theta - theta*))^2`: in
@@ -83,7 +83,13 @@ impl StrategyOptions for EwcConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::log("lambda", 1.0, 1e6)] }
+        // van de Ven & Tolias search 1 to 1e13 (`compare_hyperParams.py`); CLoG has 5e4 for `batch_mean`, 1e5 here. Of 1e2 to
+        // 1e6, 1e5 was the best here, and 1e3 for rank 1 (evidence/effects-grid). Means of minibatches are smaller.
+        match self.fisher {
+            Fisher::PerSample => const { &[Tunable::log("lambda", 1e2, 1e7)] },
+            Fisher::BatchMean => const { &[Tunable::log("lambda", 1e2, 1e8)] },
+            Fisher::RankOne => const { &[Tunable::log("lambda", 10.0, 1e5)] },
+        }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

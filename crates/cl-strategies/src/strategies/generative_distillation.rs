@@ -103,7 +103,17 @@ impl StrategyOptions for GenerativeDistillationConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::log("distillation_coefficient", 0.1, 10.0)] }
+        // Masip et al.'s launch scripts: 1 to 28 at pure noise, 0.1 to 1.75 at current images, 0.1 to 8 at generated images, 1 to
+        // 8 at partial generations.
+        match self.inputs {
+            Inputs::Gaussian | Inputs::SymmetricGaussian => {
+                const { &[Tunable::log("distillation_coefficient", 0.3, 30.0)] }
+            }
+            Inputs::Lwf => const { &[Tunable::log("distillation_coefficient", 0.03, 3.0)] },
+            Inputs::Generated | Inputs::PartialGeneration => {
+                const { &[Tunable::log("distillation_coefficient", 0.1, 10.0)] }
+            }
+        }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

@@ -57,6 +57,7 @@ impl StrategyOptions for GenerativeReplayConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
+        // A decade to either side of 1, the weight in CLoG and in Masip et al.'s replay, which search none.
         const { &[Tunable::log("rehearsal_coefficient", 0.1, 10.0)] }
     }
 

@@ -1,5 +1,7 @@
 //! Online EWC (Schwarz et al. 2018, arXiv 1805.06370, section 3.2): EWC with one Fisher information, to which each
 //! experience adds its own after `decay` was applied, around the last parameters. Labels are dropped as in training.
+//! Deviations: the paper scales each Fisher information to one norm, and its penalty has `decay` times that of the past,
+//! where the penalty here has it as it is, as in Avalanche.
 
 use burn::tensor::backend::Backend;
 use cldiff_choices::Describe;
@@ -42,7 +44,8 @@ impl StrategyOptions for OnlineEwcConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::log("lambda", 1.0, 1e6), Tunable::linear("decay", 0.5, 1.0)] }
+        // lambda as for EWC; Mammoth (`utils/best_args.py`) has a decay of 1 everywhere.
+        const { &[Tunable::log("lambda", 1e2, 1e7), Tunable::linear("decay", 0.5, 1.0)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

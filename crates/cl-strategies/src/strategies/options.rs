@@ -46,8 +46,8 @@ pub trait StrategyOptions: Options {
     }
 
     /// The options that a search for good values (`cldiff tune`) may change, with the ranges that it draws from: what a
-    /// paper would tune, such as weights, shares and ranks. Not what decides how much is stored or computed. A bound and a
-    /// baseline have none.
+    /// paper would tune, such as weights and shares, by the options beside them. Not what decides how much is stored or
+    /// computed. A bound and a baseline have none.
     fn tunables(&self) -> &'static [Tunable] {
         &[]
     }

@@ -3,14 +3,16 @@
 //! Two importances. A running Fisher information, every so many steps F <- (1 - alpha) F + alpha mean(g^2) over these steps:
 //! alpha weighs the *new* one. And a score: the loss that a parameter saved over these steps, -sum g_i delta_i if above 0,
 //! divided by half of F_i Delta_i^2, with F of before the update and Delta the way in all these steps: how much it saved
-//! for how far it moved in the space of distributions. At the end of an experience both are scaled to at most 1 and the score
-//! is averaged with that of the past. L + lambda sum_i (F_i + s_i) (theta_i - theta*_i)^2. The gradient is that of the loss on
-//! the current batch alone, also where a composition adds other losses.
+//! for how far it moved in the space of distributions. At the end of an experience the score is averaged with that of the
+//! past, as in Avalanche, and then both are scaled to at most 1. L + lambda sum_i (F_i + s_i) (theta_i - theta*_i)^2. The
+//! gradient is that of the loss on the current batch alone, also where a composition adds other losses.
 //!
 //! Deviations: F is of the batch's gradient, as in the code; F begins as that of the first steps, where the code begins with
-//! 0; steps at the end of an experience that are too few count as well, where the code drops them; scaling divides by the
-//! largest number, where the code subtracts the smallest first; the divisor has the half of the paper, which the code
-//! leaves out, and a smaller epsilon, since gradients of mean losses are small.
+//! 0; the mean of g^2 is over the steps since the last update, where the code never sets its sum (`tmp_fisher`) to 0 within a
+//! task, so that it is over all steps of the task so far, divided by the steps of one update; the past score becomes the
+//! average, where the code adds the average to it; steps at the end of an experience that are too few count as well, where
+//! the code drops them; scaling divides by the largest number, where the code subtracts the smallest first; the divisor has
+//! the half of the paper, which the code leaves out, and a smaller epsilon, since gradients of mean losses are small.
 
 use burn::{
     optim::GradientsParams,
@@ -29,6 +31,9 @@ use super::{
     shared::penalty::{self, Quadratic},
 };
 use crate::{Boundary, HeldMemory, PathIntegral, Restore, State, Step, Strategy, StrategyError, check};
+
+/// The score of past experiences in a state. Earlier versions had it as `past_score`, scaled to at most 1.
+const PAST_SCORE: &str = "past_raw_score";
 
 /// The options of RWalk.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +68,7 @@ impl StrategyOptions for RwalkConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
+        // facebookresearch/agem searches 0.1 to 100. Of these, 1 was the best here (evidence/effects-grid).
         const { &[Tunable::log("lambda", 0.01, 100.0)] }
     }
 
@@ -90,6 +96,7 @@ pub struct Rwalk<I: Backend> {
     config: RwalkConfig,
     fisher: Option<ParameterVector<I>>,
     score: Option<ParameterVector<I>>,
+    /// The average over past experiences, not scaled.
     past_score: Option<ParameterVector<I>>,
     /// The steps since the last update.
     walk: Option<Walk<I>>,
@@ -201,12 +208,11 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Rwalk<B::Inner
         let theta = ParameterVector::of(&boundary.model.valid());
         self.update(theta.clone());
         let (Some(score), Some(fisher)) = (self.score.take(), self.fisher.clone()) else { return Ok(()) };
-        let score = to_unit(score);
         let score = match self.past_score.take() {
             None => score,
             Some(past) => score.plus(past, 1.0).map(|sum| sum.div_scalar(2.0)),
         };
-        let importance = to_unit(fisher).plus(score.clone(), 1.0);
+        let importance = to_unit(fisher).plus(to_unit(score.clone()), 1.0);
         self.past_score = Some(score);
         self.past = Some(Quadratic::new(importance, theta));
         Ok(())
@@ -224,7 +230,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Rwalk<B::Inner
     fn save(&self, state: &mut State) {
         state.put_vector("fisher", self.fisher.as_ref());
         state.put_vector("score", self.score.as_ref());
-        state.put_vector("past_score", self.past_score.as_ref());
+        state.put_vector(PAST_SCORE, self.past_score.as_ref());
         let walk = self.walk.as_ref();
         state.put("walk_steps", walk.map(|walk| walk.steps));
         state.put_vector("walk_from", walk.map(|walk| &walk.from));
@@ -234,9 +240,13 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Rwalk<B::Inner
     }
 
     fn restore(&mut self, state: &mut State, context: &Restore<'_, B, D>) -> Result<(), StrategyError> {
+        if state.has("past_score") {
+            let problem = "an earlier version scaled it to at most 1, where it is averaged unscaled now";
+            return Err(StrategyError::state("past_score", problem));
+        }
         self.fisher = context.vector(state, "fisher")?;
         self.score = context.vector(state, "score")?;
-        self.past_score = context.vector(state, "past_score")?;
+        self.past_score = context.vector(state, PAST_SCORE)?;
         let steps: Option<usize> = state.take("walk_steps")?;
         let from = context.vector(state, "walk_from")?;
         let squares = context.vector(state, "walk_squares")?;

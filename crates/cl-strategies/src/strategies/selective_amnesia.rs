@@ -5,7 +5,8 @@
 //! L(current) + gamma L(generated) + lambda sum_i F_i (theta_i - theta*_i)^2, without a half. The images are of the classes
 //! that are kept, drawn from the model at the end of the last experience; F is [that of whole
 //! images](super::shared::trajectory_fisher), of images that the model drew of every class that it knew then. On an experience
-//! that removes nothing it is the same loss, EWC beside generative replay.
+//! that removes nothing it is the same loss, EWC beside generative replay. The steps of a removal drop no label, as the code's
+//! (`cond_drop_prob = 0`).
 //!
 //! The code sums a loss over the D numbers of an image and squares gradients of such sums; losses here are means, so that the
 //! penalty has the factor D: lambda stands in the same proportion to the losses as there. Deviations: images are drawn anew
@@ -82,7 +83,9 @@ impl StrategyOptions for SelectiveAmnesiaConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const { &[Tunable::log("lambda", 0.1, 1000.0), Tunable::log("gamma", 0.1, 10.0)] }
+        // The authors' code has 10, to remove a class; on an ordinary stream that learns little (evidence/effects). gamma is a
+        // constant there, 1.
+        const { &[Tunable::log("lambda", 1e-4, 1e3)] }
     }
 
     fn validate(&self) -> Result<(), StrategyError> {

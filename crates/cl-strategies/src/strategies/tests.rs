@@ -112,15 +112,55 @@ fn what_a_search_may_change_is_there_and_works_at_the_ends_of_its_range() {
     let without: Vec<&str> = all.iter().filter(|(_, keys)| keys.is_empty()).map(|(name, _)| *name).collect();
     assert_eq!(without, ["joint", "cumulative", "ensemble", "finetune", "gdumb", "a_gem"]);
     let of = |name| all.iter().find(|(known, _)| *known == name).map(|(_, keys)| keys.join(" ")).unwrap();
-    assert_eq!(of("lora"), "rank alpha");
+    assert_eq!(of("lora"), "alpha");
+    assert_eq!(of("selective_amnesia"), "lambda");
     assert_eq!(of("timestep_replay"), "rehearsal_coefficient emphasis.forgetting.floor");
     // Other options are in question where others are chosen.
     let emphasis = Emphasis::Power { exponent: 0.0 };
     let keys = tunables_of(&TimestepReplayConfig { emphasis, ..Default::default() });
     assert_eq!(keys, ["rehearsal_coefficient", "emphasis.power.exponent"]);
     let penalised = LoraConfig { overlap_penalty: 1e6, ..LoraConfig::default() };
-    assert_eq!(tunables_of(&penalised), ["rank", "alpha", "overlap_penalty"]);
+    assert_eq!(tunables_of(&penalised), ["alpha", "overlap_penalty"]);
     assert!(LoraConfig { rank: 0, ..LoraConfig::default() }.tunables().is_empty());
+}
+
+/// A rank is in question where it decides nothing of what is stored: adapters are merged, and none starts from past ones.
+#[test]
+fn the_rank_of_adapters_is_tuned_where_none_is_stored() {
+    let merged = LoraConfig { adapters: Adapters::Merged, ..LoraConfig::default() };
+    assert_eq!(tunables_of(&merged), ["rank", "alpha"]);
+    let penalised = LoraConfig { overlap_penalty: 1e6, ..merged };
+    assert_eq!(tunables_of(&penalised), ["rank", "alpha", "overlap_penalty"]);
+    assert_eq!(tunables_of(&LoraConfig { start: Start::Orthogonal, ..merged }), ["alpha"]);
+    for adapters in [Adapters::Selected, Adapters::Largest, Adapters::Continued] {
+        assert_eq!(tunables_of(&LoraConfig { adapters, ..merged }), ["alpha"]);
+    }
+}
+
+/// The range of a weight is that of its scale: Fisher information of each kind, and images of each kind.
+#[test]
+fn the_range_of_a_weight_depends_on_the_options_beside_it() {
+    let shown = |options: &dyn StrategyOptions| options.tunables()[0].to_string();
+    for (fisher, range) in [
+        (Fisher::PerSample, "lambda: 100 to 10000000 (log)"),
+        (Fisher::BatchMean, "lambda: 100 to 100000000 (log)"),
+        (Fisher::RankOne, "lambda: 10 to 100000 (log)"),
+    ] {
+        let options = EwcConfig { fisher, ..EwcConfig::default() };
+        assert_eq!((tunables_of(&options), shown(&options)), (vec!["lambda"], range.to_owned()));
+    }
+    assert_eq!(shown(&OnlineEwcConfig::default()), "lambda: 100 to 10000000 (log)");
+    for (inputs, range) in [
+        (Inputs::Generated, "0.1 to 10"),
+        (Inputs::PartialGeneration, "0.1 to 10"),
+        (Inputs::Gaussian, "0.3 to 30"),
+        (Inputs::SymmetricGaussian, "0.3 to 30"),
+        (Inputs::Lwf, "0.03 to 3"),
+    ] {
+        let options = GenerativeDistillationConfig { inputs, ..Default::default() };
+        assert_eq!(tunables_of(&options), ["distillation_coefficient"]);
+        assert_eq!(shown(&options), format!("distillation_coefficient: {range} (log)"));
+    }
 }
 
 #[test]

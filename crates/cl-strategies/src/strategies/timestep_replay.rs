@@ -93,7 +93,8 @@ impl StrategyOptions for TimestepReplayConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
-        const COEFFICIENT: Tunable = Tunable::log("rehearsal_coefficient", 0.01, 3.0);
+        // As for replay; the ranges of the emphasis are this project's.
+        const COEFFICIENT: Tunable = Tunable::log("rehearsal_coefficient", 0.03, 10.0);
         match self.emphasis {
             Emphasis::Power { .. } => {
                 const { &[COEFFICIENT, Tunable::linear("emphasis.power.exponent", -0.8, 3.0)] }

@@ -5,8 +5,9 @@
 //!
 //! let options = EwcConfig::default();
 //! let [lambda] = options.tunables() else { panic!("one option") };
-//! assert_eq!((lambda.key, lambda.to_string()), ("lambda", "lambda: 1 to 1000000 (log)".to_owned()));
-//! assert_eq!(lambda.at(0.5), 1000.0);
+//! assert_eq!((lambda.key, lambda.to_string()), ("lambda", "lambda: 100 to 10000000 (log)".to_owned()));
+//! // 10^4.5, to three digits.
+//! assert_eq!(lambda.at(0.5), 31600.0);
 //! ```
 
 use std::fmt;

@@ -100,13 +100,20 @@ impl StrategyOptions for LoraConfig {
     }
 
     fn tunables(&self) -> &'static [Tunable] {
+        // Staniszewski et al. have rank 64 = alpha; C-LoRA's weight is not known here.
         const RANK: Tunable = Tunable::whole("rank", 2, 64, Scale::Log);
         const ALPHA: Tunable = Tunable::log("alpha", 1.0, 64.0);
-        match (self.rank, self.overlap_penalty > 0.0) {
+        const OVERLAP: Tunable = Tunable::log("overlap_penalty", 1e2, 1e9);
+        if self.rank == 0 {
             // Embeddings alone are trained.
-            (0, _) => &[],
-            (_, false) => const { &[RANK, ALPHA] },
-            (_, true) => const { &[RANK, ALPHA, Tunable::log("overlap_penalty", 1e2, 1e9)] },
+            return &[];
+        }
+        match (self.keeps_no_adapter(), self.overlap_penalty > 0.0) {
+            (true, false) => const { &[RANK, ALPHA] },
+            (true, true) => const { &[RANK, ALPHA, OVERLAP] },
+            // The rank decides what is stored.
+            (false, false) => const { &[ALPHA] },
+            (false, true) => const { &[ALPHA, OVERLAP] },
         }
     }
 
@@ -162,6 +169,12 @@ impl LoraConfig {
             return Err(StrategyError::config("train", self.train, expected));
         }
         Ok(())
+    }
+
+    /// Whether the memory is that of another rank: adapters become weights, and none of their `down` is kept for an
+    /// orthogonal start.
+    fn keeps_no_adapter(&self) -> bool {
+        self.adapters == Adapters::Merged && self.start == Start::Uniform
     }
 
     /// The factor of `up down`.

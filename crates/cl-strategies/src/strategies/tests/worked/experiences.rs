@@ -4,7 +4,7 @@ use burn_flex::Flex;
 
 use super::{assert_all_near, end, pull};
 use crate::{
-    L2, L2Config, Rwalk, RwalkConfig, Si, SiConfig, Strategy,
+    L2, L2Config, Restore, Rwalk, RwalkConfig, Si, SiConfig, State, Strategy,
     test_support::{B, Fixture, Line, gradients, lines},
 };
 
@@ -62,16 +62,49 @@ fn riemannian_walk_over_three_experiences() {
     let w = walk(&mut rwalk, &fixture, &[1.0, 1.0], &steps);
     assert_all_near(&pulls(&mut rwalk, &fixture, &w), &[1.75, 2.0 * 1.1], "the first");
     // Saved (0.4, -0.1), way (-0.4, -0.3), F of before: score 0.4 / (0.8 + 1) and 0. F = 3/4 (10, 1) + 1/4 (1, 5) =
-    // (7.75, 2). Scaled: F (1, 2 / 7.75), score ((3/4 + 1) / 2, (1 + 0) / 2).
+    // (7.75, 2). The average score ((1/2 + 2/9) / 2, (2/3 + 0) / 2) = (13/36, 12/36). Scaled: F (1, 2 / 7.75), score (1, 12/13).
     let steps = [[[1.0, 3.0], [-0.1, 0.2]], [[1.0, 1.0], [-0.3, -0.5]]];
     let w = walk(&mut rwalk, &fixture, &w, &steps);
-    assert_all_near(&pulls(&mut rwalk, &fixture, &w), &[1.875, 2.0 * 0.758_064_516], "the second");
+    assert_all_near(&pulls(&mut rwalk, &fixture, &w), &[2.0, 2.0 * 1.181_141_44], "the second");
     // Two steps: saved (2, 2), way (-1, -1): score 2 / (3.875 + 1), 2 / (1 + 1). F = 3/4 (7.75, 2) + 1/4 (2, 2) =
     // (6.3125, 2). A last one: saved (0.5, 0.5), way (-0.5, -0.5): 0.5 / (0.789 + 1), 0.5 / (0.25 + 1) more.
-    // F = 3/4 (6.3125, 2) + 1/4 (1, 1) = (4.984, 1.75). Scaled: F (1, 0.351), score ((0.493 + 0.875) / 2, (1 + 0.5) / 2).
+    // F = 3/4 (6.3125, 2) + 1/4 (1, 1) = (4.984, 1.75). The average score ((0.361 + 0.690) / 2, (0.333 + 1.4) / 2) =
+    // (0.525, 0.867). Scaled: F (1, 0.351), score (0.606, 1).
     let steps = [[[2.0, 0.0], [-1.0, 0.0]], [[0.0, 2.0], [0.0, -1.0]], [[1.0, 1.0], [-0.5, -0.5]]];
     let w = walk(&mut rwalk, &fixture, &w, &steps);
-    assert_all_near(&pulls(&mut rwalk, &fixture, &w), &[1.683_833, 2.0 * 1.101_097_18], "the third");
+    assert_all_near(&pulls(&mut rwalk, &fixture, &w), &[1.606_255_868, 2.0 * 1.351_097_18], "the third");
+}
+
+/// A state has the score as it is averaged. One of before, where it was scaled first, is refused and says why.
+#[test]
+fn a_state_whose_past_score_was_scaled_is_refused() {
+    let fixture = Fixture::new();
+    let new = || Rwalk::<Flex>::new(RwalkConfig { epsilon: 1.0, ..RwalkConfig::default() }).unwrap();
+    let (mut rwalk, steps) = (new(), [[[2.0, 1.0], [-0.5, -1.0]]]);
+    let w = walk(&mut rwalk, &fixture, &[1.0, 1.0], &steps);
+    let mut state = State::default();
+    Strategy::<B, Line<B>>::save(&rwalk, &mut state);
+    let model = lines(&w);
+    let context = Restore {
+        model: &model,
+        training: &fixture.training,
+        data: &fixture.experience.train,
+        device: &Default::default(),
+    };
+    let mut old = state.clone();
+    // Saved (1, 1), way (-0.5, -1), F (4, 1): 1 / (1/2 + 1) and 1 / (1/2 + 1).
+    let score: Vec<f64> = state.tensors["past_raw_score"].iter::<f64>().collect();
+    assert_all_near(&score, &[2.0 / 3.0, 2.0 / 3.0], "the score");
+    let mut restored = new();
+    restored.restore(&mut state, &context).unwrap();
+    state.finish().unwrap();
+    let steps = [[[1.0, 3.0], [-0.1, 0.2]]];
+    let (end, other) = (walk(&mut rwalk, &fixture, &w, &steps), walk(&mut restored, &fixture, &w, &steps));
+    assert_eq!(pulls(&mut restored, &fixture, &other), pulls(&mut rwalk, &fixture, &end));
+    let score = old.tensors.remove("past_raw_score").unwrap();
+    old.tensors.insert("past_score".into(), score);
+    let refused = new().restore(&mut old, &context).unwrap_err().to_string();
+    assert!(refused.contains("`past_score`, but an earlier version scaled it"), "{refused}");
 }
 
 #[test]
