@@ -61,6 +61,8 @@ fn every_pass_has_a_name_and_the_sum_has_all() {
         }
         let sum: u64 = parts.iter().map(|name| passes(&cell, name)).sum();
         assert_eq!(passes(&cell, "denoiser_evaluations"), sum, "{strategy}");
+        let of_evaluation = passes(&cell, "sampling_passes") + passes(&cell, "evaluation_passes");
+        assert_eq!(passes(&cell, "method_evaluations"), sum - of_evaluation, "{strategy}");
         assert!(passes(&cell, "evaluation_passes") > 0);
     }
 }

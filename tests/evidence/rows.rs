@@ -59,11 +59,11 @@ impl Rows {
                 here.extend(text(&row, "label").zip(number(&row, "seed")));
                 rows.add(&row);
             }
-            rows.add_method_passes();
             let twice = cells.intersection(&here).next();
             assert!(twice.is_none(), "{}: {twice:?} is in another file too", path.display());
             cells.extend(here);
         }
+        rows.add_method_evaluations();
         rows
     }
 
@@ -109,23 +109,29 @@ impl Rows {
         self.values.entry((label, metric)).or_default().insert(seed, value);
     }
 
-    /// Adds `cost.method_passes` to every cell: all passes but those of the evaluation, which every strategy has alike and
-    /// which would hide the cost of the cheap ones.
-    fn add_method_passes(&mut self) {
-        let of = |metric: &str, found: &BTreeMap<(String, String), BTreeMap<u64, Option<f64>>>| {
-            let found = found.iter().filter(|((_, name), _)| name == metric);
-            found.map(|((label, _), values)| (label.clone(), values.clone())).collect::<BTreeMap<_, _>>()
+    /// Adds `cost.method_evaluations` to cells of earlier versions, which have what it follows from.
+    fn add_method_evaluations(&mut self) {
+        const NAME: &str = "cost.method_evaluations";
+        let value = |label: &str, name: &str, seed: u64| {
+            let found = self.values.get(&(label.to_owned(), format!("cost.{name}")))?;
+            found.get(&seed).copied()?
         };
-        let [all, sampling, evaluation] = ["denoiser_evaluations", "sampling_passes", "evaluation_passes"]
-            .map(|name| of(&format!("cost.{name}"), &self.values));
-        for (label, values) in all {
-            for (seed, value) in values {
-                let part = |of: &BTreeMap<String, BTreeMap<u64, Option<f64>>>| {
-                    of.get(&label)?.get(&seed).copied()?
-                };
-                let passes = (|| Some(value? - part(&sampling)? - part(&evaluation)?))();
-                self.add_value(label.clone(), None, "cost.method_passes".into(), seed, passes);
+        let mut added = Vec::new();
+        for label in &self.labels {
+            for seed in self
+                .seeds(label)
+                .into_iter()
+                .filter(|seed| value(label, "method_evaluations", *seed).is_none())
+            {
+                let of = |name: &str| value(label, name, seed);
+                let passes = (|| {
+                    Some(of("denoiser_evaluations")? - of("sampling_passes")? - of("evaluation_passes")?)
+                })();
+                added.push((label.clone(), seed, passes));
             }
+        }
+        for (label, seed, passes) in added {
+            self.add_value(label, None, NAME.into(), seed, passes);
         }
     }
 

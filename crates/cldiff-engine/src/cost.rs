@@ -36,6 +36,11 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// The passes of one image through a network that the method takes: all but those of the evaluation.
+    pub fn method_evaluations(&self) -> u64 {
+        self.passes.total()
+    }
+
     /// All passes of one image through a network.
     pub fn denoiser_evaluations(&self) -> u64 {
         self.passes.total() + self.sampling_passes + self.evaluation_passes
@@ -100,7 +105,7 @@ const fn passes(name: &'static str, meaning: &'static str, of: fn(&Cost) -> Opti
 }
 
 /// Every cost, in the order of `results.json`.
-pub const COSTS: [CostQuantity; 18] = [
+pub const COSTS: [CostQuantity; 19] = [
     CostQuantity {
         name: "train_seconds",
         unit: "s",
@@ -138,8 +143,16 @@ pub const COSTS: [CostQuantity; 18] = [
         unit: "passes",
         direction: Direction::LowerIsBetter,
         meaning: "forward passes of one image through a network, whatever they are for: the sum of the passes below",
-        shown: Some(shown("passes ×10³", 1e3)),
+        shown: None,
         of: |cost| Some(Amount::Whole(cost.denoiser_evaluations())),
+    },
+    CostQuantity {
+        name: "method_evaluations",
+        unit: "passes",
+        direction: Direction::LowerIsBetter,
+        meaning: "those of them that the method takes: all but `sampling_passes` and `evaluation_passes`, which all strategies have",
+        shown: Some(shown("passes ×10³", 1e3)),
+        of: |cost| Some(Amount::Whole(cost.method_evaluations())),
     },
     passes(
         "training_passes",
@@ -240,8 +253,9 @@ mod tests {
         let parts = COSTS.iter().filter(|cost| cost.name.ends_with("_passes"));
         let parts: Vec<f64> = parts.map(|cost| (cost.of)(&counts).unwrap().value()).collect();
         assert_eq!(parts, (0..9).map(|i| f64::from(1 << i)).collect::<Vec<_>>());
-        let sum = COSTS.iter().find(|cost| cost.name == "denoiser_evaluations").unwrap();
-        assert_eq!((sum.of)(&counts), Some(Amount::Whole(511)));
+        let sum = |name: &str| (COSTS.iter().find(|cost| cost.name == name).unwrap().of)(&counts);
+        assert_eq!(sum("denoiser_evaluations"), Some(Amount::Whole(511)));
+        assert_eq!(sum("method_evaluations"), Some(Amount::Whole(127)));
     }
 
     #[test]

@@ -20,14 +20,14 @@ const HEADLINE: [(&str, &str); 5] = [
     ("fid.forgetting", "FID forgetting"),
     ("bpd.final_average", "bits/dim"),
     ("accuracy.final_average", "accuracy"),
-    ("denoiser_evaluations", "passes ×10³"),
+    ("method_evaluations", "passes ×10³"),
 ];
 
 /// The word for all names.
 pub const ALL: &str = "all";
 
 /// FID, its forgetting, bits per dimension, the share of samples in which the classifier sees the class that was asked for,
-/// and the passes through a network. A quality that no cell measured is left out.
+/// and the passes of the method through a network. A quality that no cell measured is left out.
 pub fn headline(results: &Results) -> Vec<Column> {
     let declared = columns(results);
     let column = |(key, title): &(&str, &str)| {

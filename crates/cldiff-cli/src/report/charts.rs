@@ -112,12 +112,12 @@ pub(super) fn quality_against_cost(results: &Results) -> Vec<Figure> {
         let y = Axis { name: "final FID (log)", kind: Kind::Log };
         chart(title, x, y, &lines, notes([bars_note(results, "samples"), None]))
     };
-    let passes = Axis { name: "passes of an image through the network, thousands (log)", kind: Kind::Log };
+    let passes = Axis { name: "passes of an image that the method takes, thousands (log)", kind: Kind::Log };
     // Some strategies store nothing.
     let memory = Axis { name: "stored images and parameters, kB", kind: Kind::Linear };
     vec![
         figure("Quality against computing", passes, |c| {
-            c.cost.get("denoiser_evaluations").map(|passes| passes / 1e3)
+            c.cost.get("method_evaluations").map(|passes| passes / 1e3)
         }),
         figure("Quality against memory", memory, |c| Some(state_bytes(c) / 1e3)),
     ]

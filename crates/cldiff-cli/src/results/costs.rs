@@ -19,7 +19,14 @@ impl Costs {
     /// A cost by its declared name.
     pub fn get(&self, name: &str) -> Option<f64> {
         debug_assert!(COSTS.iter().any(|cost| cost.name == name), "no cost is called {name}");
-        self.0.iter().find(|(known, _)| *known == name).and_then(|(_, amount)| amount.map(Amount::value))
+        let kept = |name: &str| self.0.iter().find(|(known, _)| *known == name)?.1.map(Amount::value);
+        match kept(name) {
+            // Files of earlier versions have what it follows from.
+            None if name == "method_evaluations" => {
+                Some(kept("denoiser_evaluations")? - kept("sampling_passes")? - kept("evaluation_passes")?)
+            }
+            found => found,
+        }
     }
 }
 
@@ -63,6 +70,9 @@ mod tests {
         let old: Costs = serde_json::from_str(r#"{"parameter_bytes":0,"train_seconds":2.5}"#).unwrap();
         assert_eq!((old.get("train_seconds"), old.get("skipped_steps")), (Some(2.5), None));
         assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"train_seconds":2.5}"#);
+        let old = r#"{"denoiser_evaluations":1000,"sampling_passes":300,"evaluation_passes":50}"#;
+        let old: Costs = serde_json::from_str(old).unwrap();
+        assert_eq!(old.get("method_evaluations"), Some(650.0));
         let refused = serde_json::from_str::<Costs>(r#"{"buffer_bytes":"3"}"#).unwrap_err().to_string();
         assert!(refused.contains("cost `buffer_bytes`: expected a number"), "{refused}");
     }

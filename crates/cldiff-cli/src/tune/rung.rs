@@ -115,11 +115,9 @@ fn scored(
     Scored { candidate, label: label.to_owned(), score, by_seed, reason, passes }
 }
 
-/// Passes of a cell that are not its evaluation's.
+/// Passes of a cell that are not its evaluation's: whole numbers far below 2^53.
 fn training_passes(cell: &CellResult) -> u64 {
-    let cost = |name| cell.cost.get(name).unwrap_or(0.0);
-    // Counts are whole numbers far below 2^53.
-    (cost("denoiser_evaluations") - cost("sampling_passes") - cost("evaluation_passes")) as u64
+    cell.cost.get("method_evaluations").unwrap_or(0.0) as u64
 }
 
 /// Removes the models that a decided rung has left: nothing reads them any more. Best effort.
@@ -218,12 +216,8 @@ mod tests {
     fn passes_are_those_of_the_training_alone() {
         let mut run = run(&[("r.0", 7, Some(1.0)), ("r.0", 8, Some(1.0))], &[]);
         for cell in &mut run.results.cells {
-            let costs =
-                [("denoiser_evaluations", 1000.0), ("sampling_passes", 300.0), ("evaluation_passes", 50.0)];
             let mut json = serde_json::to_value(&*cell).unwrap();
-            for (name, value) in costs {
-                json["cost"][name] = value.into();
-            }
+            json["cost"]["method_evaluations"] = 650.0.into();
             *cell = serde_json::from_value(json).unwrap();
         }
         assert_eq!(scores(&run, &numbered(&["r.0"]), &[7, 8], &fid())[0].passes, 2 * 650);
