@@ -432,7 +432,11 @@ fn too_few_images_are_told() {
         &["kid", "a.safetensors", "b.safetensors", "--subset-size", "91"],
         &["at least 91 images, got 90"],
     );
-    refused(&scratch, &["kid", "a.safetensors", "b.safetensors", "--subset-size", "0"], &["--subset-size 0:"]);
+    refused(
+        &scratch,
+        &["kid", "a.safetensors", "b.safetensors", "--subset-size", "0"],
+        &["--subset-size 0:"],
+    );
     refused(&scratch, &["fid-infinity", "a.safetensors", "3.safetensors"], &["at least 16"]);
     refused(&scratch, &["inception-score", "3.safetensors"], &["at least 10"]);
 }

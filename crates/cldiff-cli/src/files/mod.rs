@@ -14,6 +14,7 @@ pub mod lease;
 mod machine;
 pub mod manifest;
 pub mod output;
+mod parts;
 mod pictures;
 pub(crate) mod published;
 pub mod run_directory;
