@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::{ConditionOn, Setting, StrategyError};
-use cldiff_engine::{Misfit, StrategyTerm};
+use cldiff_engine::{EvaluationConfig, Misfit, StrategyTerm};
 use data_streams::{DataError, Inventory, Stream, StreamConfig};
 use ddpm_core::{CoreError, diffusion::Variance, network::Fit};
 
@@ -183,6 +183,15 @@ impl Loaded {
                 let message = format!("`{key}` is {value}: expected at least {least}");
                 return Err(self.mistake(&format!("evaluation.{key}"), message));
             }
+        }
+        // The default may be more: a configuration with few samples need not name the key.
+        let most = e.samples_per_task.max(EvaluationConfig::default().grid_columns);
+        if e.grid_columns > most {
+            let message = format!(
+                "`grid_columns` is {}: expected at most {}, the samples of a task (`samples_per_task`)",
+                e.grid_columns, e.samples_per_task
+            );
+            return Err(self.mistake("evaluation.grid_columns", message));
         }
         if e.guidance.is_some() && self.config.training.label_dropout == 0.0 {
             let message = "`guidance` needs a model that was also trained without labels: set \

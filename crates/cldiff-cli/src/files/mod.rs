@@ -5,6 +5,7 @@
 
 pub mod cell_directory;
 pub mod claim;
+pub(crate) mod class_names;
 mod events;
 pub mod finished_run;
 pub mod grid;
