@@ -180,6 +180,11 @@ fn cells_in_any_order_give_what_one_run_gives() {
     let scratch = Scratch::new();
     whole(&scratch, "one", &EVERY_STEP);
     prepare(&scratch, "run", &EVERY_STEP);
+    let end = || {
+        let manifest = fs::read_to_string(scratch.path("run/manifest.json")).unwrap();
+        serde_json::from_str::<Value>(&manifest).unwrap()["end"].clone()
+    };
+    assert_eq!(end(), Value::Null, "a run that is only prepared goes on");
     let prepared = outside_cells(&scratch.path("run"));
     let names: Vec<&str> = prepared.iter().map(|(name, _)| name.as_str()).collect();
     for name in ["config.toml", "manifest.json", "reference.json", "real.png"] {
@@ -205,6 +210,7 @@ fn cells_in_any_order_give_what_one_run_gives() {
     assert!(message.contains("finetune (seed 0): not begun"), "{message}");
     assert!(text(&early.stdout).contains("replay-1"), "{}", text(&early.stdout));
     assert!(scratch.path("run/report.html").is_file());
+    assert_eq!(end(), Value::Null, "cells are missing");
     let status = text(&succeeds(&scratch, &["status", "run"]).stdout);
     assert!(status.starts_with("run: 4 cells: 1 done, 3 waiting\n"), "{status}");
 
@@ -223,6 +229,7 @@ fn cells_in_any_order_give_what_one_run_gives() {
     assert_eq!(begun(&scratch.path("run")), [(1, 1), (1, 0), (1, 0), (1, 0)]);
     let merged = succeeds(&scratch, &["merge", "run"]);
     assert!(text(&merged.stdout).contains("means over 2 seeds"), "{}", text(&merged.stdout));
+    assert!(end().is_string());
     same(&scratch, "run");
     let status = text(&succeeds(&scratch, &["status", "run"]).stdout);
     assert!(status.starts_with("run: 4 cells: 4 done\n"), "{status}");
@@ -421,6 +428,13 @@ fn mistakes_end_with_2_and_change_nothing() {
     refused(&["status", "run"], "run holds no run");
     refused(&["run", "--cell", "0"], "--out");
     refused(&["run", "--out", "run", "--cell", "0", "--seeds", "1"], "--seeds");
+    // Killed behind its manifest, before anything that the cells share is there.
+    let half = [&["prepare"], &setting(true)[..], &FLEX, &["--out", "half"]].concat();
+    let killed = scratch.command().args(&half).env("CLDIFF_FAULT", "kill:5").output().unwrap();
+    assert!(!killed.status.success() && scratch.path("half/manifest.json").is_file());
+    let before = outside_cells(&scratch.path("half"));
+    refused(&["merge", "half"], "half: the run is not prepared; cldiff prepare does that");
+    assert!(before == outside_cells(&scratch.path("half")), "a refusal wrote something");
     prepare(&scratch, "run", &[]);
     refused(&["run", "--out", "run", "--cell", "4"], "--cell 4: the run has 4 cells, 0 to 3");
     refused(

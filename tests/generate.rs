@@ -320,6 +320,9 @@ fn arguments_of_sample_are_checked() {
     };
     sample(&["--n", "0"], &["--n 0", "at least 1"]);
     sample(&["--n", "many"], &["--n", "many"]);
+    for option in ["--n", "--batch"] {
+        sample(&[option, "10000000000000"], &[&format!("{option} 10000000000000"), "at most 10000000"]);
+    }
     sample(&["--batch", "0"], &["--batch 0", "at least 1"]);
     sample(&["--steps", "0"], &["--steps 0", "at least 1"]);
     sample(&["--steps", "1001"], &["--steps 1001", "1 to 1000"]);
@@ -408,6 +411,9 @@ fn tensors_given_are_checked() {
     bpd(name, &[name, "labels"]);
     file(name, &[("images", &pixels), ("labels", &Array::indices(&[0, 1, 7]))]);
     bpd(name, &["labels", "7", "expected 0 to 2"]);
+    // A name for each class up to such a label would take all memory.
+    file(name, &[("images", &pixels), ("labels", &Array::indices(&[0, 1, 4_000_000_000]))]);
+    bpd(name, &[name, "label 4000000000", "expected 0 to 2"]);
     file(name, &[("images", &pixels), ("labels", &y)]);
     for (option, value) in [("--stride", "0"), ("--draws", "0"), ("--batch", "0"), ("--limit", "0")] {
         refused(
@@ -417,6 +423,25 @@ fn tensors_given_are_checked() {
         );
     }
     refused(&scratch, &["bpd", "--images", name, "--out", "nowhere/b.json"], &["--out nowhere/b.json"]);
+    refused(
+        &scratch,
+        &["bpd", "--images", name, "--draws", "10000000000000", "--out", "b.json"],
+        &["--draws 10000000000000", "at most 10000000"],
+    );
+}
+
+/// A device that is always full: there is nothing that the user should have typed otherwise.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_result_that_the_disk_does_not_take_is_no_mistake() {
+    let scratch = Scratch::new();
+    let pixels = Array { dtype: Dtype::U8, shape: vec![1, 1, 8, 8], bytes: vec![9; 64] };
+    write(&scratch.path("in.safetensors"), &[("images", &pixels), ("labels", &Array::indices(&[0]))]);
+    let output =
+        run(&scratch, &["bpd", "--images", "in.safetensors", "--stride", "500", "--out", "/dev/full"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot write /dev/full"), "{stderr}");
 }
 
 #[test]
@@ -533,6 +558,8 @@ fn a_checkpoint_and_its_export_are_drawn_from_as_in_the_run() {
     fs::write(scratch.path(&heun).join("cldiff_sampling.json"), "{}").unwrap();
     let arguments = ["sample", "--model", &heun, "--backend", "flex", "--out", "x.png"];
     told(&scratch.cldiff(&arguments), &arguments, &["cldiff_sampling.json", "sampler"]);
+    let named = [&arguments[..], &["--sampler", "ddim", "--steps", "2"]].concat();
+    told(&scratch.cldiff(&named), &named, &["cldiff_sampling.json", "sampler"]);
 }
 
 #[test]

@@ -152,6 +152,13 @@ fn features_of_any_network_compare_by_hand_worked_numbers() {
         &["fid", "a.safetensors", "c.safetensors"],
         &["different features", "my network", "another network"],
     );
+    for (metric, option) in [("kid", "--subsets"), ("fid-infinity", "--points")] {
+        refused(
+            &scratch,
+            &[metric, "a.safetensors", "b.safetensors", option, "10000000000000"],
+            &[&format!("{option} 10000000000000: expected at most 1000000")],
+        );
+    }
 }
 
 #[test]

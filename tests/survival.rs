@@ -73,6 +73,36 @@ fn a_disk_that_fills_up_costs_nothing_but_time() {
     }
 }
 
+/// 2 would be a mistake of the user's, which no batch system tries again. Of the writes of a merge the first two are the
+/// manifest's, the next two the results', two more the manifest's, then comes the page.
+#[test]
+fn a_report_that_cannot_be_written_is_worth_another_try() {
+    let scratch = Scratch::new();
+    assert!(run(&scratch, "run", &[]).status.success());
+    let page = fs::read(scratch.path("run/report.html")).unwrap();
+    let last = || {
+        json(&scratch.path("run/manifest.json"))["sessions"].as_array().unwrap().last().unwrap()["how"]
+            .clone()
+    };
+    for (fault, file) in
+        [("full:7", "report.html"), ("denied:7", "report.html"), ("denied:5", "manifest.json")]
+    {
+        let output = with_fault(&scratch, fault, &["merge", "run"]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{fault}: {message}");
+        assert!(message.contains(&format!("run/{file}")), "{fault}: {message}");
+        assert!(message.contains("nothing is lost: the same command goes on"), "{fault}: {message}");
+        // A disk that is full takes no note either.
+        assert_eq!(last() == "failed", fault != "full:7", "{fault}: {}", last());
+        assert_eq!(fs::read(scratch.path("run/report.html")).unwrap(), page, "{fault}");
+    }
+    assert!(scratch.cldiff(&["merge", "run"]).status.success());
+    assert_eq!(last(), "finished");
+    let left: Vec<_> =
+        fs::read_dir(scratch.path("run")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains(".tmp")), "{left:?}");
+}
+
 #[test]
 fn space_is_looked_for_before_a_state_is_written() {
     let scratch = Scratch::new();

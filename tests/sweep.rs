@@ -127,6 +127,18 @@ fn two_sweeps_make_four_runs_and_a_comparison() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("holds another run"), "{}", text(&refused.stderr));
 
+    // A disk that is full stops the sweep: cells that have results of earlier are not told to have failed. Writes 1 and 2 are
+    // the manifest's; the third is the picture of real images.
+    fs::remove_file(place("0.1", "8").join("cells/replay-1-0/status.json")).unwrap();
+    let all = [&SHORT[..], &arguments, &["--resume"]].concat();
+    let full = scratch.command().args(all).env("CLDIFF_FAULT", "full:3").output().unwrap();
+    let message = text(&full.stderr);
+    assert_eq!(full.status.code(), Some(1), "{message}");
+    assert!(message.contains("real.png") && message.contains("--resume --out sweep"), "{message}");
+    assert!(!message.contains("cells that failed"), "{message}");
+    let again = run(&scratch, &[&arguments[..], &["--resume"]].concat());
+    assert!(again.status.success(), "{}", text(&again.stderr));
+
     // The same by hand, for some of the runs.
     let one = "sweep/rehearsal_coefficient=0.1,batch_size=8";
     let two = "sweep/rehearsal_coefficient=0.1,batch_size=16";

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import cldiff
 
@@ -54,6 +55,24 @@ def test_samples_are_pictures_and_arrays(smoke: cldiff.Run) -> None:
     assert smoke.real.size == picture.size
     with pytest.raises(IndexError):
         smoke.samples("replay-1", after_task=2)
+
+
+def test_a_picture_with_few_images_is_cut_where_they_end(tmp_path: Path) -> None:
+    cells: list[dict[str, object]] = [{"label": "a", "seed": 0, "matrices": {}}]
+    run = written(tmp_path / "run", [], cells)
+    samples = run.path / "cells" / "a-0" / "samples"
+    samples.mkdir(parents=True)
+    # Two images of 3 x 2 pixels (height x width), black and 7, with a transparent column between them.
+    pixels = np.zeros((3, 5, 4), dtype=np.uint8)
+    pixels[:, [0, 1, 3, 4], 3] = 255
+    pixels[:, 3:, :3] = 7
+    Image.fromarray(pixels).save(samples / "after-task-1.png")
+    images = run.sample_array("a")
+    assert images.shape == (1, 2, 3, 2, 3)
+    assert (images[0, 0] == 0).all() and (images[0, 1] == 7).all()
+    # Of a task without any sample there is room for one.
+    Image.fromarray(np.zeros((3, 2, 4), dtype=np.uint8)).save(samples / "after-task-1.png")
+    assert run.sample_array("a").shape == (1, 1, 3, 2, 3)
 
 
 def test_one_seed_makes_no_verdict(smoke: cldiff.Run) -> None:

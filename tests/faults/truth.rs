@@ -146,8 +146,9 @@ fn same(place: &str, found: &Value, known: &Value) -> Result<(), String> {
 fn check_nothing_left(dir: &Path) -> Result<(), String> {
     for entry in fs::read_dir(dir).map_err(|error| error.to_string())?.flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        // A part of a file, beside the whole one: nobody reads it, and who writes the file again replaces it.
-        let is_part = name.strip_suffix(".tmp").is_some_and(|whole| path.with_file_name(whole).is_file());
+        // A part of a file, beside the whole one: nobody reads it, and a later owner of the run removes it.
+        let whole = name.rsplit_once(".tmp-").map(|(whole, _)| path.with_file_name(whole));
+        let is_part = whole.is_some_and(|whole| whole.is_file());
         if name.contains("unfinished") || name == "state" || name.contains(".tmp") && !is_part {
             return Err(format!("{} was left behind", path.display()));
         }

@@ -84,7 +84,9 @@ pub fn cells(text: &str, of: usize, per_task: usize, task: Option<&str>) -> Resu
 
 fn message(failure: &Failure) -> String {
     match failure {
-        Failure::Mistake(message) | Failure::Interrupted(message) => message.clone(),
+        Failure::Mistake(message) | Failure::Interrupted(message) | Failure::Cells(message) => {
+            message.clone()
+        }
         Failure::Other(error) => format!("{error:#}"),
     }
 }

@@ -54,8 +54,7 @@ struct Cell {
 /// [`Failure::Mistake`] for a directory that holds no run.
 pub fn status(args: &StatusArgs) -> Result<(), Failure> {
     let root = &args.run;
-    let mistake = |error: anyhow::Error| Failure::mistake(format!("{error:#}"));
-    let config = finished_run::config(root).map_err(mistake)?;
+    let config = finished_run::config(root).map_err(Failure::of_files)?;
     // A run that is not prepared has no number of tasks yet.
     let tasks = finished_run::reference(root).ok().flatten().map(|reference| reference.stream.tasks.len());
     let cells =

@@ -9,11 +9,12 @@
 //! let path = dir.path().join("result.json");
 //! write_whole(&path, b"{}")?;
 //! assert_eq!(sha256(&std::fs::read(&path)?), sha256(b"{}"));
-//! // The old content stays where the new one cannot be written; the error names the file.
-//! std::fs::create_dir(dir.path().join("result.json.tmp"))?;
-//! let error = write_whole(&path, b"[]").unwrap_err();
-//! assert!(error.to_string().contains("result.json"));
-//! assert_eq!(std::fs::read(&path)?, b"{}");
+//! // A file takes no directory's place; the error names it, and no part of a file is left.
+//! let taken = dir.path().join("taken");
+//! std::fs::create_dir(&taken)?;
+//! let error = write_whole(&taken, b"[]").unwrap_err();
+//! assert!(error.to_string().contains("taken"));
+//! assert_eq!(std::fs::read_dir(dir.path())?.count(), 2);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -23,7 +24,10 @@ use std::{
     ffi::OsString,
     fs::{self, File, Metadata, OpenOptions},
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
 };
 
 use fault::{Fate, Operation};
@@ -39,14 +43,16 @@ pub fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
     |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Writes a file so that a reader sees all of it or what was there before.
+/// Stands between the name of a file and the mark of the write that it is a part of.
+const MARK: &str = ".tmp-";
+
+/// Writes a file so that a reader sees all of it or what was there before. Several processes and threads may write one file
+/// at a time: none sees a part of another's, and the last to end is read.
 ///
 /// # Errors
 /// If it cannot be written, with its name; what was there before is still there then.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = OsString::from(path.file_name().unwrap_or_default());
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
+    let temporary = temporary(path);
     let written = write_synced(&temporary, bytes)
         .and_then(|()| rename(&temporary, path))
         .and_then(|()| sync_directory(parent(path)));
@@ -55,6 +61,27 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written.map_err(named(path))
+}
+
+/// A file beside a file, which no other write has, on this machine or another: `NAME.tmp-PROCESS-TIME-COUNT`. In containers
+/// on several machines, processes may have the same number.
+fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut name = OsString::from(path.file_name().unwrap_or_default());
+    name.push(format!("{MARK}{}-{:x}-{count}", process::id(), since.as_nanos()));
+    path.with_file_name(name)
+}
+
+/// The file that a temporary file of [`write_whole`] is a part of, and the process that wrote it, by the temporary file's
+/// name; none for any other name.
+pub fn part_of(name: &str) -> Option<(&str, u32)> {
+    let (whole, mark) = name.rsplit_once(MARK)?;
+    let [process, time, count] = *mark.split('-').collect::<Vec<_>>() else { return None };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_part = !whole.is_empty() && is_number(time) && is_number(count);
+    process.parse().ok().filter(|_| is_part).map(|process| (whole, process))
 }
 
 /// Writes a file and waits until it is on the disk, for directories that get their name by [`rename_directory`].
@@ -253,10 +280,51 @@ mod tests {
         write_whole(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        // One that cannot be written leaves the old one alone.
-        fs::create_dir(dir.path().join("result.json.tmp")).unwrap();
-        assert!(write_whole(&path, b"newer").is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"new");
+        // One that cannot be written leaves alone what is there.
+        let taken = dir.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        fs::write(taken.join("old"), "old").unwrap();
+        let message = write_whole(&taken, b"new").unwrap_err().to_string();
+        assert!(message.contains("taken") && !message.contains(MARK), "{message}");
+        assert_eq!(fs::read(taken.join("old")).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    /// The second begins while the first is between its content and its name, and ends after it.
+    #[test]
+    fn two_writers_of_one_file_do_not_disturb_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.html");
+        let parts = [temporary(&path), temporary(&path)];
+        assert_ne!(parts[0], parts[1]);
+        write_synced(&parts[0], b"the first").unwrap();
+        write_synced(&parts[1], b"2nd").unwrap();
+        rename(&parts[0], &path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"the first");
+        rename(&parts[1], &path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"2nd");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_part_is_known_by_its_name() {
+        let part = temporary(Path::new("run/a.tmp-b.json"));
+        assert_eq!(part.parent(), Some(Path::new("run")));
+        let name = part.file_name().unwrap().to_str().unwrap();
+        assert_eq!(part_of(name), Some(("a.tmp-b.json", process::id())));
+        assert_eq!(part_of("real.png.tmp-12-1f-0"), Some(("real.png", 12)));
+        // Of other writers, and of nobody.
+        for other in [
+            "real.png",
+            "real.png.tmp",
+            "classifier.tmp-12",
+            ".tmp-12-1f-0",
+            "a.tmp-x-1f-0",
+            "a.tmp-12--0",
+            "a.tmp-12-1f-0-1",
+        ] {
+            assert_eq!(part_of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -233,14 +233,15 @@ pub(crate) fn sample<B: Home>(
 
 /// The sampler and the scale of guidance, those that are asked for or else those of the run that the model is from; and
 /// whether the model's last condition stands for "no label", where the run says so.
+///
+/// # Errors
+/// [`CoreError`] for a file of the run that cannot be read, whether or not a sampler is asked for.
 fn drawn_by(
     job: &SampleJob,
     scheduler: &SchedulerConfig,
 ) -> Result<(SamplerConfig, Option<f64>, Option<bool>), EngineError> {
-    let of_run = match (Sampling::read(&job.model), &job.sampler) {
-        (Err(error), None) => return Err(error.into()),
-        (of_run, _) => of_run.ok().flatten(),
-    };
+    // Read where a sampler is named, too: it says which of the model's conditions stands for "no label".
+    let of_run = Sampling::read(&job.model)?;
     let no_label = of_run.as_ref().and_then(|sampling| sampling.no_label);
     if let Some(sampling) = of_run.filter(|_| job.sampler.is_none()) {
         let guidance = job.guidance.or(sampling.guidance);
@@ -276,7 +277,14 @@ fn conditioning(
         }
         (Some(rows), guidance) => {
             let has_no_label = no_label.unwrap_or(guidance.is_some());
-            let classes = rows - usize::from(has_no_label);
+            let classes = rows.saturating_sub(usize::from(has_no_label));
+            if classes == 0 {
+                return Err(misfit(
+                    "no_label",
+                    has_no_label,
+                    "the model has no class beside \"no label\"".into(),
+                ));
+            }
             Ok(Conditioning::Classes((0..job.count).map(|i| i % classes).collect()))
         }
     }
@@ -338,7 +346,7 @@ pub(crate) fn bits_per_dimension<B: Home>(
         key: Key::new(job.seed, BITS),
     };
     let strata = likelihood::strata(process.timesteps(), job.stride).len();
-    let (total, mut done) = ((n.div_ceil(job.batch) * strata * job.draws) as f64, 0.0);
+    let (total, mut done) = (n.div_ceil(job.batch) as f64 * strata as f64 * job.draws as f64, 0.0);
     let mut result: Option<BitsPerDimension> = None;
     for first in (0..n).step_by(job.batch) {
         let positions: Vec<usize> = (first..n.min(first + job.batch)).collect();
@@ -362,7 +370,69 @@ pub(crate) fn bits_per_dimension<B: Home>(
 
 #[cfg(test)]
 mod tests {
+    use ddpm_core::ProcessConfig;
+
     use super::*;
+
+    fn job(model: &Path, sampler: Option<SamplerConfig>) -> SampleJob {
+        SampleJob {
+            model: model.to_owned(),
+            count: 5,
+            batch: 2,
+            class: None,
+            sampler,
+            steps: None,
+            eta: None,
+            guidance: None,
+            seed: 0,
+            x_t: None,
+        }
+    }
+
+    /// Without it, samples of a model whose labels were dropped would be of other classes.
+    #[test]
+    fn a_damaged_file_of_the_run_is_told_whether_or_not_a_sampler_is_named() {
+        let model = tempfile::tempdir().unwrap();
+        let scheduler = SchedulerConfig::of(&ProcessConfig::default());
+        let ddim = || Some(SamplerConfig::of(Ddim::default()));
+        for sampler in [None, ddim()] {
+            assert!(drawn_by(&job(model.path(), sampler), &scheduler).is_ok(), "there is no file");
+        }
+        let file = model.path().join("cldiff_sampling.json");
+        std::fs::write(&file, "{").unwrap();
+        for sampler in [None, ddim()] {
+            let message = drawn_by(&job(model.path(), sampler), &scheduler).unwrap_err().to_string();
+            assert!(message.contains("cldiff_sampling.json"), "{message}");
+        }
+        std::fs::write(&file, r#"{"sampler": {"heun": {}}, "no_label": true}"#).unwrap();
+        let (sampler, guidance, no_label) = drawn_by(&job(model.path(), ddim()), &scheduler).unwrap();
+        assert_eq!((sampler.name(), guidance, no_label), ("ddim", None, Some(true)));
+    }
+
+    #[test]
+    fn classes_come_in_turn_without_that_of_no_label() {
+        let shape = |conditions| NetworkShape {
+            in_channels: 1,
+            out_channels: 1,
+            size: None,
+            multiple: 1,
+            fixed_size: false,
+            conditions,
+        };
+        let of = |rows: Option<usize>, guidance, no_label| {
+            conditioning(&shape(rows), &job(Path::new("model"), None), guidance, no_label)
+        };
+        let classes = |classes: &[usize]| Conditioning::Classes(classes.to_vec());
+        assert_eq!(of(Some(3), None, None).unwrap(), classes(&[0, 1, 2, 0, 1]));
+        assert_eq!(of(Some(3), None, Some(true)).unwrap(), classes(&[0, 1, 0, 1, 0]));
+        assert_eq!(of(Some(1), None, Some(false)).unwrap(), classes(&[0; 5]));
+        assert_eq!(of(None, None, None).unwrap(), Conditioning::None);
+        // Its only condition stands for "no label".
+        for guidance in [None, Some(2.0)] {
+            let message = of(Some(1), guidance, Some(true)).unwrap_err().to_string();
+            assert!(message.contains("the model has no class beside \"no label\""), "{message}");
+        }
+    }
 
     #[test]
     fn images_that_are_not_finite_are_counted() {

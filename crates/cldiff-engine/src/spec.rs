@@ -26,7 +26,7 @@ pub struct EvaluationConfig {
     pub samples_per_task: usize,
     /// Maximum number of samples computed at a time.
     pub sample_batch: usize,
-    /// Samples of each experience that are kept as pictures.
+    /// Samples of each experience that are kept as pictures, at most `samples_per_task`.
     pub grid_columns: usize,
     /// How samples are drawn.
     pub sampler: SamplerConfig,

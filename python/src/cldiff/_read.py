@@ -155,12 +155,15 @@ class Run:
             return picture
 
     def _cut(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
-        """A grid in its images: one transparent pixel is between two of them."""
-        rows, columns = len(self.tasks), int(self.config["evaluation"]["grid_columns"])
-        pixels = np.asarray(picture.convert("RGB"), dtype=np.uint8)
+        """A grid in its images: one transparent pixel is between two of them. It is as wide as its longest row."""
+        pixels = np.asarray(picture.convert("RGBA"), dtype=np.uint8)
         padded = np.pad(pixels, ((0, 1), (0, 1), (0, 0)))
-        height, width = padded.shape[0] // rows, padded.shape[1] // columns
-        cells = padded.reshape(rows, height, columns, width, 3).transpose(0, 2, 1, 3, 4)
+        # Every row that has images begins with one, and the first column of pixels without any is the gap behind it.
+        opaque = padded[:, :, 3].any(axis=0)
+        width = int(np.argmin(opaque)) + 1 if opaque[0] else padded.shape[1]
+        rows, columns = len(self.tasks), padded.shape[1] // width
+        height = padded.shape[0] // rows
+        cells = padded[:, :, :3].reshape(rows, height, columns, width, 3).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(cells[:, :, : height - 1, : width - 1])
 
     def model(self, label: str, seed: int | None = None, after_task: int | None = None) -> Path:

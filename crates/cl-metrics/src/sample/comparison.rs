@@ -167,6 +167,22 @@ impl Arguments {
     }
 }
 
+/// The most subsets, points or directions of a comparison, each of which takes time and memory of its own.
+const MOST: usize = 1_000_000;
+
+/// Checks a number of subsets, points or directions.
+///
+/// # Errors
+/// [`MetricError::Config`] for less than `least`, and for more than can be computed.
+pub(super) fn check_count(key: &str, value: usize, least: usize) -> Result<(), MetricError> {
+    let expected = match value {
+        few if few < least => format!("expected at least {least}"),
+        many if many > MOST => format!("expected at most {MOST}"),
+        _ => return Ok(()),
+    };
+    Err(MetricError::config(key, value, expected))
+}
+
 /// The comparisons that the metrics declare, each with the first of its metrics: those that need the least first, then
 /// in the order of the metrics.
 pub fn comparisons() -> Vec<(SampleMetric, &'static Comparison)> {
@@ -180,4 +196,23 @@ pub fn comparisons() -> Vec<(SampleMetric, &'static Comparison)> {
     }
     found.sort_by_key(|(metric, _)| metric.needs().iter().max().copied());
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_cannot_be_computed_are_refused_by_their_key() {
+        for (value, told) in [
+            (1, Some("`points` is 1: expected at least 2")),
+            (2, None),
+            (MOST, None),
+            (MOST + 1, Some("`points` is 1000001: expected at most 1000000")),
+            (10_000_000_000_000, Some("`points` is 10000000000000: expected at most 1000000")),
+        ] {
+            let refused = check_count("points", value, 2).err().map(|error| error.to_string());
+            assert_eq!(refused.as_deref(), told);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use keyed_random::{Key, Purpose};
 
 use super::{
     Comparison, Metric, Need, Parameter, SEED, Sets, Takes, Values,
+    comparison::check_count,
     fid::frechet_distance,
     moments::{Gaussian, Moments},
 };
@@ -82,7 +83,7 @@ const SEED_GIVEN: Parameter = Parameter::seed("The seed of the subsets");
 ///
 /// # Errors
 /// The errors of [`frechet_distance`]; [`MetricError::TooFew`] below 16 samples; [`MetricError::Config`] for fewer than 2
-/// points.
+/// points, and for more than a million.
 pub fn fid_infinity(
     real: &Gaussian,
     generated: &FeatureMatrix,
@@ -90,9 +91,7 @@ pub fn fid_infinity(
     seed: u64,
 ) -> Result<f64, MetricError> {
     let (n, d) = (generated.rows(), generated.width());
-    if points < 2 {
-        return Err(MetricError::config("points", points, "expected at least 2"));
-    }
+    check_count("points", points, 2)?;
     if n < FEWEST {
         return Err(MetricError::TooFew { metric: "fid-infinity", needed: FEWEST, found: n });
     }
@@ -148,6 +147,10 @@ mod tests {
         let rows = gaussian_rows(15, 2, 1.0, 0.0, 1);
         let real = Moments::of(&rows).gaussian().unwrap();
         assert!(matches!(fid_infinity(&real, &rows, 5, 0), Err(MetricError::TooFew { found: 15, .. })));
-        assert!(fid_infinity(&real, &gaussian_rows(16, 2, 1.0, 0.0, 1), 1, 0).is_err());
+        let enough = gaussian_rows(16, 2, 1.0, 0.0, 1);
+        for (points, told) in [(1, "at least 2"), (usize::MAX, "at most 1000000")] {
+            let message = fid_infinity(&real, &enough, points, 0).unwrap_err().to_string();
+            assert!(message.starts_with("`points` is ") && message.ends_with(told), "{message}");
+        }
     }
 }

@@ -10,7 +10,10 @@ use cldiff_choices::Describe;
 use keyed_random::{Key, Purpose};
 use rayon::prelude::*;
 
-use super::{Comparison, Estimate, Metric, Need, Parameter, Sets, Takes, Values, pairs::fold_products};
+use super::{
+    Comparison, Estimate, Metric, Need, Parameter, Sets, Takes, Values, comparison::check_count,
+    pairs::fold_products,
+};
 use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
 const SUBSETS: Purpose = Purpose::named("kernel inception distance");
@@ -103,7 +106,7 @@ pub struct KidEstimate {
 ///
 /// # Errors
 /// [`MetricError::Width`]; [`MetricError::TooFew`] if a set has fewer than `size` rows or `size` is below 2;
-/// [`MetricError::Config`] for no subsets.
+/// [`MetricError::Config`] for no subsets, and for more than a million.
 pub fn kid_of_subsets(
     real: &FeatureMatrix,
     generated: &FeatureMatrix,
@@ -112,13 +115,9 @@ pub fn kid_of_subsets(
     seed: u64,
 ) -> Result<KidEstimate, MetricError> {
     check(real, generated, size.max(2))?;
-    if subsets == 0 || size < 2 {
-        let (key, value) = if subsets == 0 { ("subsets", subsets) } else { ("subset_size", size) };
-        return Err(MetricError::config(
-            key,
-            value,
-            format!("expected at least {}", 1 + usize::from(size < 2)),
-        ));
+    check_count("subsets", subsets, 1)?;
+    if size < 2 {
+        return Err(MetricError::config("subset_size", size, "expected at least 2"));
     }
     let key = Key::new(seed, SUBSETS);
     let pick = |set: &FeatureMatrix, subset: usize, side: usize| {
@@ -280,6 +279,8 @@ mod tests {
         ));
         assert!(kid_of_subsets(&a, &b, 0, 5, 0).unwrap_err().to_string().contains("`subsets`"));
         assert!(kid_of_subsets(&a, &b, 1, 1, 0).unwrap_err().to_string().contains("at least 2"));
+        let many = kid_of_subsets(&a, &b, usize::MAX, 5, 0).unwrap_err().to_string();
+        assert!(many.starts_with("`subsets` is ") && many.ends_with("at most 1000000"), "{many}");
         assert!(matches!(kid_of_all(&a, &b.select(&[0, 1])), Err(MetricError::TooFew { needed: 3, .. })));
     }
 }

@@ -16,7 +16,7 @@ pub fn squared_radii(
         return Err(MetricError::config("k", 0, "expected at least 1"));
     }
     if features.rows() <= k {
-        return Err(MetricError::TooFew { metric, needed: k + 1, found: features.rows() });
+        return Err(MetricError::TooFew { metric, needed: k.saturating_add(1), found: features.rows() });
     }
     let nearest = fold_squared_distances(
         features,
@@ -112,5 +112,7 @@ mod tests {
         let rows = gaussian_rows(3, 2, 1.0, 0.0, 1);
         assert!(matches!(squared_radii("x", &rows, 3), Err(MetricError::TooFew { needed: 4, found: 3, .. })));
         assert!(squared_radii("x", &rows, 0).is_err());
+        let all = squared_radii("x", &rows, usize::MAX);
+        assert!(matches!(all, Err(MetricError::TooFew { needed: usize::MAX, found: 3, .. })));
     }
 }

@@ -14,8 +14,8 @@ use rand_distr::StandardNormal;
 use rayon::prelude::*;
 
 use super::{
-    Comparison, Estimate, Metric, Need, Parameter, SEED, Sets, Takes, Values, groups::Groups,
-    neighbours::check_widths,
+    Comparison, Estimate, Metric, Need, Parameter, SEED, Sets, Takes, Values, comparison::check_count,
+    groups::Groups, neighbours::check_widths,
 };
 use crate::{MetricError, features::FeatureMatrix, summary::Direction};
 
@@ -80,7 +80,8 @@ const SEED_GIVEN: Parameter = Parameter::seed("The seed of the directions");
 /// The distance along `projections` directions drawn from `seed`.
 ///
 /// # Errors
-/// [`MetricError::Width`]; [`MetricError::TooFew`] without rows; [`MetricError::Config`] for no projections.
+/// [`MetricError::Width`]; [`MetricError::TooFew`] without rows; [`MetricError::Config`] for no projections, and for more than
+/// a million.
 pub fn sliced_wasserstein(
     a: &FeatureMatrix,
     b: &FeatureMatrix,
@@ -117,9 +118,7 @@ fn squared_distances(
     groups: Option<&Groups>,
 ) -> Result<Vec<f64>, MetricError> {
     check_widths(a, b)?;
-    if projections == 0 {
-        return Err(MetricError::config("projections", 0, "expected at least 1"));
-    }
+    check_count("projections", projections, 1)?;
     let fewest = a.rows().min(b.rows());
     if fewest == 0 {
         return Err(MetricError::TooFew { metric: Swd::NAME, needed: 1, found: 0 });
@@ -197,6 +196,10 @@ mod tests {
         let found = sliced_wasserstein(&a, &shifted, 4000, 0).unwrap();
         assert!((found - 3.0).abs() < 0.1, "{found}");
         assert_eq!(sliced_wasserstein(&a, &a, 10, 0).unwrap(), 0.0);
+        for (projections, told) in [(0, "at least 1"), (usize::MAX, "at most 1000000")] {
+            let message = sliced_wasserstein(&a, &a, projections, 0).unwrap_err().to_string();
+            assert!(message.starts_with("`projections` is ") && message.ends_with(told), "{message}");
+        }
     }
 
     #[test]

@@ -22,11 +22,13 @@ pub(super) struct Excess {
 
 /// The first integer that is too large for any count, seeds aside, which count nothing.
 pub(super) fn too_large(table: &Table) -> Option<Excess> {
-    table.iter().filter(|(key, _)| *key != "seeds").find_map(|(key, value)| within(key, value))
+    table.iter().find_map(|(key, value)| within(key, value))
 }
 
 fn within(key: &str, value: &Value) -> Option<Excess> {
+    let name = key.rsplit('.').next().unwrap_or(key);
     match value {
+        _ if ["seed", "seeds"].contains(&name) => None,
         Value::Integer(count) if *count > MOST => {
             let message = format!("`{key}` is {count}: expected at most {MOST}");
             Some(Excess { key: key.to_owned(), message })
@@ -125,6 +127,7 @@ mod tests {
                 "[evaluation.hybrid_sampling]\nthresholds = [1, 4000000000000]",
                 "evaluation.hybrid_sampling.thresholds.1",
             ),
+            ("[data]\nseeds_each = 2000000000000", "data.seeds_each"),
         ] {
             let found = too_large(&text.parse().unwrap()).unwrap();
             assert_eq!(found.key, key);
@@ -133,9 +136,13 @@ mod tests {
                     && found.message.contains("at most 1000000000000")
             );
         }
-        for fine in
-            ["seeds = [9223372036854775807]", "[training]\nbatch_size = 1000000000000\nx = -5", "name = 'x'"]
-        {
+        for fine in [
+            "seeds = [9223372036854775807]",
+            "[training]\nbatch_size = 1000000000000\nx = -5",
+            "name = 'x'",
+            "[stream.class_incremental.class_order]\nshuffled = { seed = 2000000000000 }",
+            "[[strategy]]\nmine = { seeds = [2000000000000] }",
+        ] {
             assert_eq!(too_large(&fine.parse().unwrap()), None, "{fine}");
         }
     }

@@ -343,4 +343,29 @@ mod tests {
         let Err(Failure::Mistake(told)) = loaded.check_without_data() else { panic!("it was accepted") };
         assert!(told.starts_with("--set training.batch_size: "), "{told}");
     }
+
+    /// The smoke configuration draws 80 samples of a task.
+    #[test]
+    fn a_picture_has_no_more_columns_than_there_are_samples() {
+        let check = |values: &[&str]| {
+            let mut loaded = of_smoke(|args| {
+                args.changes.overrides = values.iter().map(|value| format!("evaluation.{value}")).collect();
+            });
+            loaded.as_mut().unwrap().check_without_data()
+        };
+        for fine in
+            [&["grid_columns=80"][..], &["samples_per_task=5"], &["samples_per_task=5", "grid_columns=10"]]
+        {
+            assert!(check(fine).is_ok(), "{fine:?}");
+        }
+        for (wrong, told) in [
+            (&["grid_columns=81"][..], "`grid_columns` is 81: expected at most 80"),
+            (&["grid_columns=5000000000"], "`grid_columns` is 5000000000: expected at most 80"),
+            (&["samples_per_task=5", "grid_columns=11"], "`grid_columns` is 11: expected at most 5"),
+        ] {
+            let Err(Failure::Mistake(message)) = check(wrong) else { panic!("{wrong:?} was accepted") };
+            assert!(message.starts_with("--set evaluation.grid_columns: "), "{message}");
+            assert!(message.contains(told) && message.contains("`samples_per_task`"), "{message}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use cl_strategies::{ConditionOn, Setting, StrategyError};
-use cldiff_engine::{Misfit, StrategyTerm};
+use cldiff_engine::{EvaluationConfig, Misfit, StrategyTerm};
 use data_streams::{DataError, Inventory, Stream, StreamConfig};
 use ddpm_core::{CoreError, diffusion::Variance, network::Fit};
 
@@ -184,6 +184,7 @@ impl Loaded {
                 return Err(self.mistake(&format!("evaluation.{key}"), message));
             }
         }
+        self.check_columns()?;
         if e.guidance.is_some() && self.config.training.label_dropout == 0.0 {
             let message = "`guidance` needs a model that was also trained without labels: set \
                            training.label_dropout, to 0.1 for example";
@@ -197,6 +198,19 @@ impl Loaded {
             let Misfit { key, value, expected } = misfit.at("evaluation");
             self.mistake(&key, format!("`{key}` is {value}: {expected}"))
         })
+    }
+
+    /// A picture has no more images in a row than there are samples; the default, which nobody has to name, may be more.
+    fn check_columns(&self) -> Result<(), Failure> {
+        let EvaluationConfig { grid_columns: columns, samples_per_task: samples, .. } =
+            self.config.evaluation;
+        if columns <= samples.max(EvaluationConfig::default().grid_columns) {
+            return Ok(());
+        }
+        let message = format!(
+            "`grid_columns` is {columns}: expected at most {samples}, the samples of a task (`samples_per_task`)"
+        );
+        Err(self.mistake("evaluation.grid_columns", message))
     }
 
     fn check_name(&self) -> Result<(), Failure> {

@@ -119,7 +119,7 @@ fn draw(data: &ImageDataset, columns: usize, out: &Path) -> Result<usize, Failur
         return Err(Failure::mistake(format!("--columns {columns}: images of {shape} make too large a row")));
     }
     let rows: Vec<ImageDataset> = (0..shown).map(|class| data.of_classes(&[class]).take(columns)).collect();
-    grid::save(&grid::draw(&rows, shown, columns, shape), out)?;
+    grid::save(&grid::draw(&rows, shown, columns, shape)?, out)?;
     Ok(shown)
 }
 

@@ -18,6 +18,7 @@ pub use super::events::EventLog;
 use super::{
     events::last_event,
     lease::{self, Lease},
+    parts::{self, Writers},
 };
 use crate::results::CellResult;
 
@@ -84,6 +85,13 @@ impl CellDirectory {
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Removes the parts of files that killed processes were writing here. The cell must be this process's.
+    pub fn tidy(&self) {
+        for dir in [&self.root, &self.root.join("samples")] {
+            parts::remove(&self.root, dir, Writers::Owner);
+        }
     }
 
     /// The log of events, at its end.

@@ -74,7 +74,10 @@ impl Claim {
         };
         let lease = Lease::new();
         match claimed(dir, &lease, lock.is_some(), watch).map_err(named(&dir.join("lease.json")))? {
-            None => Ok(Take::Mine(Self::of(dir, lease, lock))),
+            None => {
+                lease::sweep(dir, lease.silence());
+                Ok(Take::Mine(Self::of(dir, lease, lock)))
+            }
             Some((owner, lives)) => Ok(Take::Others { owner, lives }),
         }
     }
@@ -157,8 +160,9 @@ fn claimed(dir: &Path, mine: &Lease, locked: bool, watch: &Watch) -> io::Result<
             }
         }
     }
-    lease::sweep(dir);
-    mine.write_over(dir)?;
+    if !mine.write_over(dir)? {
+        return Ok(Some(other(dir)));
+    }
     if !(is_here && locked) {
         // Another process may have found the same: the last to write owns it.
         thread::sleep(mine.every().mul_f64(0.2).min(Duration::from_secs(2)));
@@ -208,6 +212,8 @@ fn lock(path: &Path) -> io::Result<Locked> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn mine(dir: &Path, watch: &Watch) -> Claim {
@@ -233,6 +239,20 @@ mod tests {
         // A process of this machine that died has left its lease.
         Lease::new().write_over(&cell).unwrap();
         mine(&cell, &watch);
+    }
+
+    #[test]
+    fn a_take_over_leaves_the_lease_that_another_process_is_writing_and_removes_an_old_one() {
+        let (dir, watch) = (tempfile::tempdir().unwrap(), Watch::default());
+        // Its owner died.
+        Lease::new().write_over(dir.path()).unwrap();
+        let [new, old] = ["new", "old"].map(|token| dir.path().join(format!("lease.json.{token}")));
+        [&new, &old].into_iter().for_each(|path| fs::write(path, "{").unwrap());
+        let long_ago = SystemTime::now() - Duration::from_hours(24);
+        File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+        let claim = mine(dir.path(), &watch);
+        assert!(new.exists() && !old.exists());
+        claim.check().unwrap();
     }
 
     #[test]

@@ -114,14 +114,15 @@ fn unchanged(path: &Path, hash: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Numbers that the run has written; none before it has, and while a process is writing them.
+/// Numbers that the run has written; none before it has, while a process is writing them, and where the last process ended
+/// between the numbers and their hash. The cells' own files are whole then.
 fn written(root: &Path, name: &str, hash: Option<&String>, manifest: &Manifest) -> Result<Option<Results>> {
     let path = root.join(name);
     let Some(hash) = hash.filter(|_| path.exists()) else { return Ok(None) };
     match unchanged(&path, hash) {
         Ok(text) => Results::parse(&text, &path).map(Some),
         // The manifest follows the file.
-        Err(_) if manifest.last_ending() == Ending::Running => Ok(None),
+        Err(_) if manifest.last_ending() != Ending::Finished => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -235,7 +236,27 @@ pub fn cells_of(config_toml: &str) -> Vec<(String, String, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::manifest::tests::manifest, *};
+
+    /// A process that ends between `results.json` and the manifest has damaged nothing: the cells' files have all numbers.
+    #[test]
+    fn results_are_none_while_the_manifest_lags_behind_them() {
+        let run = tempfile::tempdir().unwrap();
+        let text = include_str!("../../../fuzz-targets/examples/results.json");
+        fs::write(run.path().join(RESULTS), text).unwrap();
+        let mut manifest = manifest();
+        manifest.results_sha256 = Some(sha256(b"the results before"));
+        let session = manifest.begin_session(|_| false);
+        for how in [Ending::Running, Ending::Interrupted, Ending::Failed, Ending::Killed] {
+            manifest.end_session(&session, how);
+            assert!(whole_results(run.path(), &manifest).unwrap().is_none(), "{how:?}");
+        }
+        manifest.end_session(&session, Ending::Finished);
+        let message = format!("{:#}", whole_results(run.path(), &manifest).unwrap_err());
+        assert!(message.contains("was changed or damaged"), "{message}");
+        manifest.finish(sha256(text.as_bytes()), true);
+        assert!(whole_results(run.path(), &manifest).unwrap().is_some());
+    }
 
     #[test]
     fn the_cells_of_a_configuration_are_named_without_knowing_its_strategies() {

@@ -103,20 +103,16 @@ impl Lease {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             // A file system without links: the last one who writes owns it, as its readers will find.
-            Err(_) => fs::rename(&temporary, dir.join(NAME)).map(|()| true),
+            Err(_) => put_in_place(&temporary, dir),
         };
         let _ = fs::remove_file(&temporary);
         taken
     }
 
-    /// Writes it over whatever lease is there.
-    pub fn write_over(&self, dir: &Path) -> io::Result<()> {
-        let temporary = self.write_aside(dir)?;
-        let written = fs::rename(&temporary, dir.join(NAME));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+    /// Writes it over whatever lease is there. False if another process was quicker: it took the directory, and removed the
+    /// file that was to become this lease.
+    pub fn write_over(&self, dir: &Path) -> io::Result<bool> {
+        put_in_place(&self.write_aside(dir)?, dir)
     }
 
     /// Written by hand, not as the files of a run are: it must be cheap, and is worthless after a loss of power.
@@ -134,6 +130,18 @@ impl Lease {
     pub fn remove(&self, dir: &Path) {
         if Self::read(dir).is_some_and(|there| there.token == self.token) {
             let _ = fs::remove_file(dir.join(NAME));
+        }
+    }
+}
+
+/// Gives a lease that is written aside its name; false if the file is gone.
+fn put_in_place(temporary: &Path, dir: &Path) -> io::Result<bool> {
+    match fs::rename(temporary, dir.join(NAME)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => {
+            let _ = fs::remove_file(temporary);
+            Err(error)
         }
     }
 }
@@ -157,13 +165,25 @@ pub fn age(dir: &Path) -> Option<Duration> {
     Some(written.elapsed().unwrap_or_default())
 }
 
-/// Removes what writers of leases left that died.
-pub fn sweep(dir: &Path) {
+/// Whether a file was written so long before the lease of a directory: by the times of one file system, whatever the clocks
+/// of the machines that write to it say.
+pub fn is_before(dir: &Path, file: &Path, by: Duration) -> bool {
+    let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let times = written(&dir.join(NAME)).zip(written(file));
+    times.is_some_and(|(lease, file)| lease.duration_since(file).is_ok_and(|before| before > by))
+}
+
+/// Removes what writers of leases left that died, from a directory whose owner wrote its lease a moment ago. A younger file is
+/// one that another process may be about to give its name.
+pub fn sweep(dir: &Path, silence: Duration) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let left = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("lease.json.");
-    entries.filter(left).for_each(|entry| {
-        let _ = fs::remove_file(entry.path());
-    });
+    let is_aside =
+        |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&format!("{NAME}."));
+    entries.filter(is_aside).map(|entry| entry.path()).filter(|path| is_before(dir, path, silence)).for_each(
+        |path| {
+            let _ = fs::remove_file(path);
+        },
+    );
 }
 
 /// The leases that were seen, each with the time since which it is unchanged.
@@ -223,13 +243,48 @@ mod tests {
         assert_eq!(Lease::read(dir.path()), Some(first.clone()));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         // One that lost its directory does not take it from its owner.
-        second.write_over(dir.path()).unwrap();
+        assert!(second.write_over(dir.path()).unwrap());
         first.remove(dir.path());
         assert_eq!(Lease::read(dir.path()), Some(second.clone()));
-        fs::write(dir.path().join("lease.json.dead"), "{").unwrap();
-        sweep(dir.path());
         second.remove(dir.path());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_another_process_may_be_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(name);
+        let mine = Lease::new();
+        assert!(mine.write_over(dir.path()).unwrap());
+        for (name, seconds) in [("lease.json.dead", 46), ("lease.json.slow", 40), ("lease.json.new", 0)] {
+            fs::write(place(name), "{").unwrap();
+            let written =
+                fs::metadata(place(NAME)).unwrap().modified().unwrap() - Duration::from_secs(seconds);
+            File::options().write(true).open(place(name)).unwrap().set_modified(written).unwrap();
+        }
+        sweep(dir.path(), Duration::from_secs(45));
+        let left = ["lease.json.dead", "lease.json.slow", "lease.json.new"].map(|name| place(name).exists());
+        assert_eq!((left, Lease::read(dir.path())), ([false, true, true], Some(mine)));
+        // Without a lease nothing is known.
+        fs::remove_file(place(NAME)).unwrap();
+        sweep(dir.path(), Duration::ZERO);
+        assert!(place("lease.json.slow").exists());
+    }
+
+    #[test]
+    fn a_lease_whose_file_is_gone_before_it_has_its_name_was_too_slow() {
+        let dir = tempfile::tempdir().unwrap();
+        let (quick, slow) = (Lease::new(), Lease::new());
+        let temporary = slow.write_aside(dir.path()).unwrap();
+        assert!(quick.write_over(dir.path()).unwrap());
+        fs::remove_file(&temporary).unwrap();
+        assert!(!put_in_place(&temporary, dir.path()).unwrap());
+        assert_eq!(Lease::read(dir.path()), Some(quick));
+        // A directory in the lease's place is an error all the same, and leaves nothing.
+        fs::remove_file(dir.path().join(NAME)).unwrap();
+        fs::create_dir(dir.path().join(NAME)).unwrap();
+        assert!(slow.write_over(dir.path()).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     /// By the clock of the one who looks alone, whatever the owner's says.

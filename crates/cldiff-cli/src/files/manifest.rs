@@ -19,7 +19,8 @@ use crate::{config::Config, ui::class_counts::in_one_line};
 /// The schema that this program writes and reads.
 pub const SCHEMA: u32 = 1;
 
-const NAME: &str = "manifest.json";
+/// Its file in the directory of a run.
+pub(super) const NAME: &str = "manifest.json";
 /// A session has a few hundred bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -49,7 +50,7 @@ pub struct Manifest {
     pub seeds: Vec<u64>,
     /// When the run began (UTC).
     pub start: String,
-    /// When it ended; none while it goes on.
+    /// When the results of all cells were written; none while it goes on, and while cells are missing.
     pub end: Option<String>,
     /// Every process that worked on it.
     pub sessions: Vec<Session>,
@@ -204,9 +205,12 @@ impl Manifest {
         if let Some(session) = self.sessions.iter_mut().rev().find(is_it) {
             (session.end, session.how) = (Some(now()), how);
         }
-        if how == Ending::Finished {
-            self.end = Some(now());
-        }
+    }
+
+    /// Notes the results that were written. The run has ended if no cell of it is missing.
+    pub fn finish(&mut self, results_sha256: String, is_whole: bool) {
+        self.results_sha256 = Some(results_sha256);
+        self.end = is_whole.then(now);
     }
 
     /// Whether a program of this version made it.
@@ -241,7 +245,11 @@ impl Manifest {
 
     /// The entries that the report shows.
     pub fn rows(&self) -> Vec<(String, String)> {
-        let interruptions = self.sessions.iter().filter(|session| session.how != Ending::Finished).count();
+        let is_interrupted = |session: &&Session| match session.how {
+            Ending::Interrupted | Ending::Failed | Ending::Killed => true,
+            Ending::Running | Ending::Finished => false,
+        };
+        let interruptions = self.sessions.iter().filter(is_interrupted).count();
         let threads: Vec<String> = self.sessions.iter().map(|session| session.threads.to_string()).collect();
         let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut rows = vec![
@@ -289,7 +297,7 @@ fn stamp(time: SystemTime) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -302,7 +310,8 @@ mod tests {
         assert_eq!(stamp(epoch + Duration::from_secs(1 << 50)), "9999-12-31T23:59:59Z");
     }
 
-    fn manifest() -> Manifest {
+    /// That of a run that nobody has worked on.
+    pub fn manifest() -> Manifest {
         Manifest {
             schema: SCHEMA,
             version: "1.2.3".into(),
@@ -332,8 +341,31 @@ mod tests {
         manifest.end_session(&third, Ending::Finished);
         let how: Vec<Ending> = manifest.sessions.iter().map(|session| session.how).collect();
         assert_eq!(how, [Ending::Killed, Ending::Interrupted, Ending::Finished]);
-        assert!(manifest.end.is_some());
-        assert!(manifest.rows().contains(&("interruptions".into(), "2".into())));
+        let told = |manifest: &Manifest, row: &str| {
+            manifest.rows().into_iter().find_map(|(name, value)| (name == row).then_some(value)).unwrap()
+        };
+        assert_eq!(told(&manifest, "interruptions"), "2");
+        // A process that goes on was not interrupted; one that failed was.
+        let fourth = manifest.begin_session(|_| false);
+        assert_eq!(told(&manifest, "interruptions"), "2");
+        manifest.end_session(&fourth, Ending::Failed);
+        assert_eq!(told(&manifest, "interruptions"), "3");
+    }
+
+    /// A process that has prepared a run, or merged some cells of it, has done its part; the run goes on.
+    #[test]
+    fn a_run_ends_when_no_cell_is_missing() {
+        let mut manifest = manifest();
+        let prepared = manifest.begin_session(|_| false);
+        manifest.end_session(&prepared, Ending::Finished);
+        assert_eq!((&manifest.end, manifest.last_ending()), (&None, Ending::Finished));
+        manifest.finish("some".into(), false);
+        assert_eq!((&manifest.end, manifest.results_sha256.as_deref()), (&None, Some("some")));
+        manifest.finish("all".into(), true);
+        assert!(manifest.end.is_some() && manifest.results_sha256.as_deref() == Some("all"));
+        // Another process takes the run up: it goes on again.
+        manifest.begin_session(|_| false);
+        assert_eq!(manifest.end, None);
     }
 
     #[test]

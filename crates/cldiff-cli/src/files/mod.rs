@@ -5,6 +5,7 @@
 
 pub mod cell_directory;
 pub mod claim;
+pub(crate) mod class_names;
 mod events;
 pub mod finished_run;
 pub mod grid;
@@ -14,6 +15,7 @@ pub mod lease;
 mod machine;
 pub mod manifest;
 pub mod output;
+mod parts;
 mod pictures;
 pub(crate) mod published;
 pub mod run_directory;

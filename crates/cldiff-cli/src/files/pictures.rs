@@ -15,7 +15,7 @@ pub(super) fn write_one(path: &Path, images: &HostImages) -> Result<(), Failure>
     let columns = columns(set.len(), set.shape().size());
     let positions: Vec<usize> = (0..set.len()).collect();
     let rows: Vec<ImageDataset> = positions.chunks(columns).map(|row| set.select(row)).collect();
-    Ok(grid::save(&grid::draw(&rows, rows.len(), columns, set.shape()), path)?)
+    Ok(grid::save(&grid::draw(&rows, rows.len(), columns, set.shape())?, path)?)
 }
 
 /// Columns of a picture of `n` images that is about as wide as high.
@@ -29,7 +29,7 @@ pub(super) fn write_all(dir: &Path, images: &HostImages) -> Result<(), Failure> 
     let set = dataset(images)?;
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     for i in 0..set.len() {
-        let picture = grid::draw(&[set.select(&[i])], 1, 1, set.shape());
+        let picture = grid::draw(&[set.select(&[i])], 1, 1, set.shape())?;
         grid::save(&picture, &dir.join(format!("{i:05}.png")))?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use cl_strategies::{
     Checkpoints,
-    durable::{sha256, write_whole},
+    durable::{part_of, sha256, write_whole},
 };
 use cldiff_engine::{Backend, CellSpec};
 use data_streams::Stream;
@@ -23,7 +23,8 @@ use super::{
     finished_run::{CONFIG, REAL, REFERENCE, RESULTS, config_of, reference, whole_results},
     lease::{Lease, Watch},
     machine,
-    manifest::{Ending, Manifest, Session, data_hashes},
+    manifest::{self, Ending, Manifest, Session, data_hashes},
+    parts::{self, Writers},
 };
 use crate::{
     args::RunArgs,
@@ -115,10 +116,8 @@ impl RunDirectory {
             check_free(&root)?;
         }
         let unusable = |error: io::Error| {
-            Failure::mistake(format!(
-                "--out {}: the directory cannot be made or written: {error}",
-                root.display()
-            ))
+            let place = format!("--out {}: the directory cannot be made or written", root.display());
+            Failure::of_files(anyhow::Error::new(error).context(place))
         };
         fs::create_dir_all(root.join("cells")).map_err(unusable)?;
         let (asked, watch) = (place.asked.clone(), Watch::default());
@@ -153,6 +152,7 @@ impl RunDirectory {
     /// # Errors
     /// If the manifest cannot be read or written.
     pub fn begin(&mut self) -> Result<()> {
+        self.part = Some("the same command goes on");
         let mut manifest = Manifest::load(&self.root)?;
         self.session = Some(manifest.begin_session(|session| lives(&self.root, session)));
         Ok(manifest.save(&self.root)?)
@@ -165,10 +165,14 @@ impl RunDirectory {
     pub fn claim(&self, progress: &Progress) -> Result<Claim, Failure> {
         let mut told = false;
         loop {
-            let taken = Claim::take(&self.root, &self.watch)
-                .map_err(|error| Failure::mistake(format!("--out {}: {error}", self.root.display())))?;
-            match taken {
-                Take::Mine(claim) => return Ok(claim),
+            let refused = |error: io::Error| {
+                Failure::of_files(anyhow::Error::new(error).context(format!("--out {}", self.root.display())))
+            };
+            match Claim::take(&self.root, &self.watch).map_err(refused)? {
+                Take::Mine(claim) => {
+                    parts::remove(&self.root, &self.root, Writers::Any);
+                    return Ok(claim);
+                }
                 Take::Others { owner, .. } if !told => {
                     progress.say(&format!("waiting for {owner}, which is at work on the whole run"));
                     told = true;
@@ -313,22 +317,22 @@ impl RunDirectory {
         Claim::take(cell.root(), &self.watch)
     }
 
-    /// Writes the results, and their hash into the manifest.
+    /// Writes the results, and their hash into the manifest; `is_whole` if no cell is missing.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn finish(&self, results: &Results) -> Result<()> {
+    pub fn finish(&self, results: &Results, is_whole: bool) -> Result<()> {
         let text = results.to_json()?;
         write_whole(&self.root.join(RESULTS), text.as_bytes())?;
         let mut manifest = Manifest::load(&self.root)?;
-        manifest.results_sha256 = Some(sha256(text.as_bytes()));
+        manifest.finish(sha256(text.as_bytes()), is_whole);
         if let Some(session) = &self.session {
             manifest.end_session(session, Ending::Finished);
         }
         Ok(manifest.save(&self.root)?)
     }
 
-    /// Notes that this process has done its part.
+    /// Notes that this process has done its part of a run that goes on.
     ///
     /// # Errors
     /// If the manifest cannot be read or written.
@@ -338,13 +342,16 @@ impl RunDirectory {
 
     /// Notes why the process ends before the run does, as far as the disk allows.
     pub fn leave(&self, failure: &Failure) {
-        let interrupted = matches!(failure, Failure::Interrupted(_));
         // A process that prepares or merges the run meanwhile is not waited for.
-        let claim = Claim::take(&self.root, &self.watch);
-        let noted = match &claim {
-            Ok(Take::Mine(_)) => self.note(if interrupted { Ending::Interrupted } else { Ending::Failed }),
-            _ => Ok(()),
-        };
+        if let Ok(Take::Mine(_claim)) = Claim::take(&self.root, &self.watch) {
+            self.give_up(failure);
+        }
+    }
+
+    /// As [`leave`](Self::leave), of a process that has claimed the run.
+    pub fn give_up(&self, failure: &Failure) {
+        let interrupted = matches!(failure, Failure::Interrupted(_));
+        let noted = self.note(if interrupted { Ending::Interrupted } else { Ending::Failed });
         if let Err(error) = noted {
             tracing::debug!("{error}");
         }
@@ -420,11 +427,15 @@ fn check_hardly_begun(root: &Path, text: &str) -> Result<(), Failure> {
     if let Some(old) = &config {
         check_same(root, old, text)?;
     }
-    let left = ["cells", "lock", SLURM, CONFIG, "config.toml.tmp", "manifest.json.tmp"];
+    let left = ["cells", "lock", SLURM, CONFIG];
     let entries = fs::read_dir(root).into_iter().chain(fs::read_dir(root.join("cells")));
     let mut names = entries.flatten().flatten().map(|entry| entry.file_name());
-    let is_lease = |name: &OsString| name.to_string_lossy().starts_with("lease.json");
-    match names.find(|name| !left.iter().any(|known| name == known) && !is_lease(name)) {
+    let is_left = |name: &OsString| {
+        let name = name.to_string_lossy();
+        let is_part = part_of(&name).is_some_and(|(whole, _)| [CONFIG, manifest::NAME].contains(&whole));
+        is_part || name.starts_with("lease.json") || left.contains(&&*name)
+    };
+    match names.find(|name| !is_left(name)) {
         None => Ok(()),
         Some(name) => Err(refuse_to_resume(
             root,
@@ -473,4 +484,30 @@ pub fn free_directory(name: &str) -> PathBuf {
     let free = |dir: &PathBuf| !dir.exists();
     let numbered = (2..).map(|i| runs.join(format!("{name}-{i}")));
     std::iter::once(runs.join(name)).chain(numbered).find(free).unwrap_or_else(|| runs.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_killed_at_once_leaves_no_other_run() {
+        let run = tempfile::tempdir().unwrap();
+        let write = |name: &str| fs::write(run.path().join(name), "").unwrap();
+        fs::create_dir(run.path().join("cells")).unwrap();
+        for name in ["lock", "lease.json", "lease.json.12-1f-0", "config.toml.tmp-12-1f-0"] {
+            write(name);
+        }
+        write("manifest.json.tmp-12-1f-0");
+        check_hardly_begun(run.path(), "name = 'run'\n").unwrap();
+        for name in ["results.json.tmp-12-1f-0", "manifest.json.tmp", "thesis.tex"] {
+            write(name);
+            let refused = check_hardly_begun(run.path(), "name = 'run'\n");
+            assert!(
+                matches!(&refused, Err(Failure::Mistake(told)) if told.contains(name)),
+                "{name}: {refused:?}"
+            );
+            fs::remove_file(run.path().join(name)).unwrap();
+        }
+    }
 }

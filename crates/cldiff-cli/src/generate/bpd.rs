@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use cldiff_engine::BitsJob;
 use data_streams::{ImageDataset, ImageShape};
 use ddpm_core::{
@@ -10,12 +11,12 @@ use ddpm_core::{
 };
 use serde_json::json;
 
-use super::{at_least_one, open, shape, tell_mistake};
+use super::{at_least_one, at_most, open, shape, tell_mistake};
 use crate::{
     args::BpdArgs,
     config::{advised, named_split, places},
     failure::Failure,
-    files::{hub, output, tensors::Tensors},
+    files::{class_names::class_names, hub, output, tensors::Tensors},
     ui::{progress::Progress, width::say},
 };
 
@@ -24,7 +25,8 @@ const LIMIT: Purpose = Purpose::named("images of cldiff bpd");
 /// Writes the terms of the bits per dimension.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a model, images or arguments that cannot work, before anything is written.
+/// [`Failure::Mistake`] for a model, images or arguments that cannot work, before anything is written; [`Failure::Other`] if
+/// the result cannot be written.
 pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     at_least_one(&[
         ("--stride", args.stride),
@@ -32,6 +34,7 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
         ("--batch", args.batch),
         ("--limit", args.limit.unwrap_or(1)),
     ])?;
+    at_most(&[("--stride", args.stride), ("--draws", args.draws), ("--batch", args.batch)])?;
     let images = images(args)?;
     let limited = |limit| images.select(&images.stratified(limit, Key::new(0, LIMIT)));
     let images = args.limit.map_or_else(|| images.clone(), limited);
@@ -56,7 +59,7 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     let bits = engine.bits_per_dimension(&job, &mut tell).map_err(tell_mistake)?;
     progress.finish();
     let text = format!("{:#}\n", file_content(&bits, args.stride, args.draws));
-    std::fs::write(&args.out, text).map_err(|e| Failure::mistake(format!("{}: {e}", args.out.display())))?;
+    std::fs::write(&args.out, text).with_context(|| format!("cannot write {}", args.out.display()))?;
     let error = bits.standard_error.map_or(String::new(), |e| format!(" +- {e:.4}"));
     say(&format!(
         "{:.4}{error} bits per dimension of {} images: {}",
@@ -98,13 +101,12 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
         let model = shape(&args.model)?;
         let tensors = Tensors::read(&PathBuf::from(&args.images))?;
         let (shape, pixels) = tensors.pixels("images")?;
-        let conditions = model.conditions;
-        let labels = match conditions {
-            Some(_) => tensors.indices("labels")?,
-            None => vec![0; shape[0]],
+        let (labels, below) = match model.conditions {
+            Some(conditions) => (tensors.indices("labels")?, conditions),
+            None => (vec![0; shape[0]], 1),
         };
-        let classes = conditions.unwrap_or(1).max(labels.iter().max().map_or(1, |m| m + 1));
-        let names = (0..classes).map(|c| c.to_string()).collect();
+        let wrong = |problem: String| tensors.mistake(format!("tensor `labels`: {problem}"));
+        let names = class_names(&labels, below).map_err(wrong)?;
         let [_, channels, height, width] = shape;
         let shape = ImageShape { channels, height, width };
         return ImageDataset::new(&args.images, shape, names, pixels, labels)

@@ -39,9 +39,37 @@ fn tell_mistake(error: EngineError) -> Failure {
     }
 }
 
+/// The most samples, draws of an image and images of a batch that an option may ask for: as many as no memory or time is
+/// enough for.
+const MOST: usize = 10_000_000;
+
+fn at_most(values: &[(&str, usize)]) -> Result<(), Failure> {
+    match values.iter().find(|(_, value)| *value > MOST) {
+        Some((option, value)) => Err(Failure::mistake(format!("{option} {value}: expected at most {MOST}"))),
+        None => Ok(()),
+    }
+}
+
 fn at_least_one(values: &[(&str, usize)]) -> Result<(), Failure> {
     match values.iter().find(|(_, value)| *value == 0) {
         Some((option, _)) => Err(Failure::mistake(format!("{option} 0: expected at least 1"))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_cannot_be_computed_are_refused_by_their_option() {
+        at_most(&[("--n", 1), ("--batch", MOST)]).unwrap();
+        for (value, told) in [
+            (MOST + 1, "--batch 10000001: expected at most 10000000"),
+            (10_000_000_000_000, "--batch 10000000000000: expected at most 10000000"),
+        ] {
+            let refused = at_most(&[("--n", 64), ("--batch", value)]);
+            assert!(matches!(&refused, Err(Failure::Mistake(message)) if message == told), "{refused:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use cldiff_engine::SampleJob;
 
-use super::{at_least_one, open, shape, tell_mistake};
+use super::{at_least_one, at_most, open, shape, tell_mistake};
 use crate::{
     args::{SampleArgs, SamplerArg},
     failure::Failure,
@@ -23,6 +23,7 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
         ("--batch", args.batch),
         ("--steps", args.steps.unwrap_or(1)),
     ])?;
+    at_most(&[("--n", args.n.unwrap_or(1)), ("--batch", args.batch)])?;
     if let Some(eta) = args.eta.filter(|eta| !eta.is_finite() || *eta < 0.0) {
         return Err(Failure::mistake(format!("--eta {eta}: expected 0 or more")));
     }
@@ -49,7 +50,7 @@ pub fn sample(args: &SampleArgs) -> Result<(), Failure> {
     let mut started = false;
     let mut tell = |p: ddpm_core::sampler::Progress| {
         if !std::mem::replace(&mut started, true) {
-            progress.set_total((job.count * p.total) as u64);
+            progress.set_total(job.count.saturating_mul(p.total) as u64);
         }
         progress.advance(p.batch as u64, || format!("sampling, step {}/{}", p.done, p.total));
     };

@@ -7,7 +7,10 @@ use data_streams::{ImageDataset, ImageShape, listed};
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::set::{Content, Set};
-use crate::{failure::Failure, files::tensors::Tensors};
+use crate::{
+    failure::Failure,
+    files::{class_names::class_names, tensors::Tensors},
+};
 
 /// The note in a file's header that names its features.
 pub(super) const FEATURES_NOTE: &str = "features";
@@ -147,11 +150,7 @@ pub(super) fn image_set(
 ) -> Result<ImageDataset, Failure> {
     let refuse = |problem: String| Failure::mistake(format!("{}: {problem}", path.display()));
     let labels = labels.map_or_else(|| vec![0; pixels.len() / shape.len()], <[usize]>::to_vec);
-    let classes = labels.iter().max().map_or(1, |largest| largest.saturating_add(1));
-    if classes > usize::from(u16::MAX) {
-        return Err(refuse(format!("label {}: expected less than {}", classes - 1, u16::MAX)));
-    }
-    let names = (0..classes).map(|class| class.to_string()).collect();
+    let names = class_names(&labels, usize::MAX).map_err(refuse)?;
     ImageDataset::new(&path.display().to_string(), shape, names, pixels, labels).map_err(Failure::mistake)
 }
 

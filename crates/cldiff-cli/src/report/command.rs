@@ -22,8 +22,8 @@ use crate::{
 /// are shown as one run; runs of several settings beside each other.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a directory that holds no run, a column that is not there, and runs of one setting that do not
-/// make one run.
+/// [`Failure::Mistake`] for a directory that holds no run, a column that is not there, runs of one setting that do not make one
+/// run, and a file that cannot be where it is asked for; [`Failure::Other`] if the disk is to blame.
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     let inputs = read(&args.directories)?;
     let form = args.form();
@@ -86,12 +86,11 @@ fn as_one(args: &ReportArgs, inputs: &[ReportInput]) -> Result<(), Failure> {
     let merged = merged(inputs)?;
     let columns = columns(args, &merged)?;
     let out = out(args, "report.html");
-    write(inputs, &out).map_err(|error| Failure::mistake(format!("{error:#}")))?;
+    write(inputs, &out).map_err(Failure::of_files)?;
     println!("{}\n", table::render(&merged, &columns, of_stdout()));
     say(&format!("report: {}", out.display()));
     if let Some(directory) = &args.figures {
-        let figures =
-            write_figures(inputs, directory).map_err(|error| Failure::mistake(format!("{error:#}")))?;
+        let figures = write_figures(inputs, directory).map_err(Failure::of_files)?;
         say(&format!("figures: {} ({figures}, each as SVG and PDF)", directory.display()));
     }
     Ok(())

@@ -88,11 +88,12 @@ impl<'a> Comparison<'a> {
     /// Prints the comparison, and writes it as a page, and beside it every number as CSV.
     ///
     /// # Errors
-    /// [`Failure::Mistake`] for columns that are not there, and files that cannot be written.
+    /// [`Failure::Mistake`] for columns that are not there, and files that cannot be where they are asked for;
+    /// [`Failure::Other`] if the disk is to blame.
     pub fn show(&self, names: &[String], out: &Path) -> Result<(), Failure> {
         let columns =
             self.columns(names).map_err(|problem| Failure::mistake(format!("--columns: {problem}")))?;
-        self.write(&columns, out).map_err(|error| Failure::mistake(format!("{error:#}")))?;
+        self.write(&columns, out).map_err(Failure::of_files)?;
         println!("{}\n", self.render(&columns, of_stdout()));
         say(&format!("report: {}", out.display()));
         Ok(())

@@ -65,25 +65,23 @@ const PARQUET: &str = "results.parquet";
 /// Reads runs from their directories.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a directory that holds no run.
+/// [`Failure::Mistake`] for a directory that holds no run, or one that was changed; [`Failure::Other`] if the disk is to blame.
 pub(crate) fn read(directories: &[PathBuf]) -> Result<Vec<ReportInput>, Failure> {
-    let read = |dir: &PathBuf| finished_run::load(dir).map_err(|e| Failure::mistake(format!("{e:#}")));
-    directories.iter().map(read).collect()
+    directories.iter().map(|dir| finished_run::load(dir).map_err(Failure::of_files)).collect()
 }
 
-/// Reads a run and writes its report into its directory.
+/// Reads a run that this process has made, and writes its report into its directory.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a directory that holds no run with results, and a file that cannot be written.
-pub(crate) fn write_of(root: &Path) -> Result<(), Failure> {
-    let inputs = read(&[root.to_owned()])?;
-    write(&inputs, &root.join(PAGE)).map_err(|e| Failure::mistake(format!("{e:#}")))
+/// If a file cannot be read or written, and without a cell that has a result.
+pub(crate) fn write_of(root: &Path) -> Result<()> {
+    write(&[finished_run::load(root)?], &root.join(PAGE))
 }
 
 /// Prints the headline of a run that has ended, and where the rest is. The report is written if it is not there.
 ///
 /// # Errors
-/// As [`write_of`].
+/// [`Failure::Other`] as [`write_of`].
 pub(crate) fn of_whole_run(root: &Path, results: &Results) -> Result<(), Failure> {
     let page = root.join(PAGE);
     if [PAGE, CSV, PARQUET].iter().any(|name| !root.join(name).exists()) {

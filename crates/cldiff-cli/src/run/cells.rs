@@ -201,6 +201,7 @@ impl Runner<'_> {
         if let Some(outcome) = self.made_elsewhere(cell) {
             return outcome;
         }
+        cell.directory.tidy();
         let Open { spec, directory, title, .. } = cell;
         if let Some(reason) = directory.failed() {
             self.progress.say(&format!("{title}  failed last time and is tried again: {reason}"));

@@ -27,13 +27,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Makes, takes up or finds finished the cells.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a run that is not prepared, and for cells that it has not; [`Failure::Other`] if a cell fails or
-/// is another process's.
+/// [`Failure::Mistake`] for a run that is not prepared, and for cells that it has not; [`Failure::Cells`] if a cell fails;
+/// [`Failure::Other`] if it is another process's, or a file cannot be written.
 pub(super) fn run(args: &RunArgs, cells: &CellsArg) -> Result<(), Failure> {
     let root = args.out.as_deref().unwrap_or(Path::new("."));
     interrupt::listen(format!("interrupted; {}", again(root)));
     let patience = if *cells == CellsArg::Auto { PATIENCE } else { Duration::ZERO };
-    let manifest = finished_run::prepared(root, patience).map_err(|e| Failure::mistake(format!("{e:#}")))?;
+    let manifest = finished_run::prepared(root, patience).map_err(Failure::of_files)?;
     let mut of_run = args.clone();
     of_run.setting =
         SettingArgs { changes: args.setting.changes.clone(), ..SettingArgs::of_config(&root.join(CONFIG)) };
@@ -60,8 +60,7 @@ pub(super) fn run(args: &RunArgs, cells: &CellsArg) -> Result<(), Failure> {
         return Ok(());
     }
     let (n, lines) = (failed.len(), failed.join("\n  "));
-    let told = anyhow::anyhow!("{n} of {} cells failed:\n  {lines}\n{}", which.len(), again(root));
-    Err(Failure::Other(told))
+    Err(Failure::Cells(format!("{n} of {} cells failed:\n  {lines}\n{}", which.len(), again(root))))
 }
 
 fn again(root: &Path) -> String {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::reason::cannot_write;
 use crate::{
     args::SettingArgs,
     config::{Config, load},
@@ -23,33 +24,45 @@ pub(super) struct Merged {
 /// `cldiff merge`.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a directory that holds no prepared run; [`Failure::Other`] that names the cells without a result.
+/// [`Failure::Mistake`] for a directory that holds no prepared run, before anything is written; [`Failure::Cells`] that names
+/// the cells without a result; [`Failure::Other`] if a file cannot be written.
 pub(super) fn alone(root: &Path) -> Result<(), Failure> {
-    finished_run::config(root).map_err(|error| Failure::mistake(format!("{error:#}")))?;
+    finished_run::config(root).map_err(Failure::of_files)?;
     let config = load(&SettingArgs::of_config(&root.join(finished_run::CONFIG)))?.config;
+    reference(root)?;
     let mut directory = RunDirectory::of(root);
     let claim = directory.claim(&Progress::new(true))?;
     directory.begin()?;
     let merged = merge(&directory, &config);
-    if merged.is_err() {
-        directory.end()?;
-    }
     drop(claim);
     shown(&directory, merged?, true)
 }
 
-/// Collects the cells' results and writes those of the run. The run must be this process's to merge.
+/// Collects the cells' results, and writes those of the run and its report. The run must be this process's to merge: no other
+/// merges it meanwhile, and no other's session ends between the results and the report.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a run that was not prepared; [`Failure::Other`] if a file cannot be written.
+/// [`Failure::Mistake`] for a run that was not prepared; [`Failure::Other`] if a file cannot be written. Either is noted as the
+/// end of the session.
 pub(super) fn merge(directory: &RunDirectory, config: &Config) -> Result<Merged, Failure> {
-    let root = directory.root();
-    let told = |error: anyhow::Error| Failure::mistake(format!("{error:#}"));
-    let reference = finished_run::reference(root).map_err(told)?;
-    let Some(reference) = reference else {
+    let merged = collected(directory, config).and_then(|merged| written(directory, merged));
+    if let Err(failure) = &merged {
+        directory.give_up(failure);
+    }
+    merged
+}
+
+/// The results of the run before any cell has one.
+fn reference(root: &Path) -> Result<Results, Failure> {
+    let not_prepared = || {
         let message = format!("{}: the run is not prepared; cldiff prepare does that", root.display());
-        return Err(Failure::mistake(message));
+        Failure::mistake(message)
     };
+    finished_run::reference(root).map_err(Failure::of_files)?.ok_or_else(not_prepared)
+}
+
+fn collected(directory: &RunDirectory, config: &Config) -> Result<Merged, Failure> {
+    let reference = reference(directory.root())?;
     let (mut finished, mut failed, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for spec in config.cells() {
         let (label, seed) = (spec.strategy.label(), spec.seed);
@@ -63,22 +76,30 @@ pub(super) fn merge(directory: &RunDirectory, config: &Config) -> Result<Merged,
         }
     }
     references::compare(&mut finished);
-    let results = Results { cells: finished, failed, ..reference };
-    directory.finish(&results)?;
-    Ok(Merged { results, missing })
+    Ok(Merged { results: Results { cells: finished, failed, ..reference }, missing })
 }
 
-/// Writes the report, and shows it if asked to.
+/// Writes the results, and the report if a cell has any.
+fn written(directory: &RunDirectory, merged: Merged) -> Result<Merged, Failure> {
+    let files = || {
+        directory.finish(&merged.results, merged.missing.is_empty())?;
+        if merged.results.cells.is_empty() { Ok(()) } else { report::write_of(directory.root()) }
+    };
+    let told = |error: anyhow::Error| {
+        Failure::Other(cannot_write(&format!("{error:#}"), &directory.how_to_resume()))
+    };
+    files().map_err(told)?;
+    Ok(merged)
+}
+
+/// Shows the results if asked to.
 ///
 /// # Errors
-/// [`Failure::Other`] that names cells which failed or are missing.
+/// [`Failure::Cells`] that names cells which failed or are missing.
 pub(super) fn shown(directory: &RunDirectory, merged: Merged, show: bool) -> Result<(), Failure> {
     let Merged { results, missing } = merged;
-    if !results.cells.is_empty() {
-        report::write_of(directory.root())?;
-        if show {
-            report::of_whole_run(directory.root(), &results)?;
-        }
+    if show && !results.cells.is_empty() {
+        report::of_whole_run(directory.root(), &results)?;
     }
     let (finished, failed) = (results.cells.len(), &results.failed);
     let all = finished + failed.len() + missing.len();
@@ -89,7 +110,7 @@ pub(super) fn shown(directory: &RunDirectory, merged: Merged, show: bool) -> Res
     let out = directory.asked().display();
     if !missing.is_empty() {
         let missing = lines(&mut missing.into_iter());
-        return Err(Failure::Other(anyhow::anyhow!(
+        return Err(Failure::Cells(format!(
             "{} of {all} cells have no result:{reasons}{missing}\n{others}cldiff run --out {out} --cell I makes a cell, \
              and cldiff merge {out} takes it up",
             all - finished
@@ -98,7 +119,7 @@ pub(super) fn shown(directory: &RunDirectory, merged: Merged, show: bool) -> Res
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Failure::Other(anyhow::anyhow!(
+    Err(Failure::Cells(format!(
         "{} of {all} cells failed:{reasons}\n{others}The same command with --resume --out {out} tries the failed ones again",
         failed.len(),
     )))

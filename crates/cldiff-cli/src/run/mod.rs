@@ -40,7 +40,8 @@ use crate::{
 ///
 /// # Errors
 /// [`Failure::Mistake`] for arguments, configuration or data that cannot work, before anything is written;
-/// [`Failure::Other`] if cells failed, after the results of the others are written.
+/// [`Failure::Cells`] if cells failed, after the results of the others are written; [`Failure::Other`] if a file cannot be
+/// written.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     match (&args.cell, args.sweeps.is_empty()) {
         (Some(cells), _) => chosen::run(args, cells),
@@ -70,7 +71,7 @@ pub fn prepare(args: PrepareArgs) -> Result<(), Failure> {
 /// Makes results and report of the cells that are there.
 ///
 /// # Errors
-/// [`Failure::Mistake`] for a directory that holds no prepared run; [`Failure::Other`] that names the cells without a result.
+/// [`Failure::Mistake`] for a directory that holds no prepared run; [`Failure::Cells`] that names the cells without a result.
 pub fn merge(args: &MergeArgs) -> Result<(), Failure> {
     merging::alone(&args.run)
 }

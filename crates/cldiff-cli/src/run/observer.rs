@@ -88,7 +88,7 @@ impl CellObserver for Observer<'_> {
         let k = evaluation.experience;
         self.claim.check()?;
         self.directory.save_model(k, save)?;
-        let picture = grid::draw(&evaluation.pictures, self.stream.len(), self.columns, self.stream.shape());
+        let picture = grid::draw(&evaluation.pictures, self.stream.len(), self.columns, self.stream.shape())?;
         grid::save(&picture, &self.directory.picture(k))?;
         let bpd: Vec<f64> = evaluation.profiles.iter().map(TimestepProfile::bits_per_dimension).collect();
         let mut line = json!({"event": "evaluation", "task": k, "bpd": bpd});

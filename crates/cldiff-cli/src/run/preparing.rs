@@ -187,14 +187,37 @@ fn stream_info(stream: &Stream) -> StreamInfo {
 fn save_real(config: &Config, stream: &Stream, directory: &RunDirectory) -> std::io::Result<()> {
     let columns = config.evaluation.grid_columns;
     let rows: Vec<ImageDataset> = stream.experiences().iter().map(|e| in_turn(&e.eval, columns)).collect();
-    let picture = grid::draw(&rows, stream.len(), columns, stream.shape());
+    let picture = grid::draw(&rows, stream.len(), columns, stream.shape())?;
     grid::save(&picture, &directory.real_images())
 }
 
 /// Images of the classes in turn, as samples are requested; fewer, where a class has no more of them.
 fn in_turn(data: &ImageDataset, n: usize) -> ImageDataset {
+    // As many as there are have every class in its number: all of them.
+    let n = n.min(data.len());
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); data.class_names().len()];
     (0..data.len()).rev().for_each(|i| members[data.label(i)].push(i));
     let picked = requested_classes(data, n).into_iter().filter_map(|class| members[class].pop());
     data.select(&picked.collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use data_streams::ImageShape;
+
+    use super::*;
+
+    #[test]
+    fn real_images_come_in_turn_and_no_more_than_there_are() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        let data = ImageDataset::new("few", shape, names, vec![10, 11, 12, 13], vec![0, 0, 1, 0]).unwrap();
+        let pixels = |n: usize| {
+            let picked = in_turn(&data, n);
+            (0..picked.len()).map(|i| picked.pixels_of(i)[0]).collect::<Vec<u8>>()
+        };
+        assert_eq!(pixels(3), [10, 12, 11]);
+        assert_eq!(pixels(4), [10, 12, 11, 13]);
+        assert_eq!(pixels(usize::MAX), pixels(4));
+    }
 }

@@ -19,7 +19,8 @@ const LONGEST_NAME: usize = 100;
 ///
 /// # Errors
 /// [`Failure::Mistake`] for a sweep, a value or an output directory that cannot work, before anything is written;
-/// [`Failure::Interrupted`] as soon as a run is; [`Failure::Other`] for cells that failed, after all runs.
+/// [`Failure::Interrupted`] and [`Failure::Other`] (a full disk, for example) as soon as a run ends so; [`Failure::Cells`] for
+/// cells that failed, after all runs.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let sweeps = Sweep::all(&args.sweeps)?;
     let name = load(&args.setting)?.config.name;
@@ -37,7 +38,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     compare(&runs, &out)?;
     match &failed[..] {
         [] => Ok(()),
-        failed => Err(Failure::Other(anyhow::anyhow!(
+        failed => Err(Failure::Cells(format!(
             "{} of {} runs have cells that failed:{}\nThe same command with --resume --out {} tries these again",
             failed.len(),
             runs.len(),
@@ -82,7 +83,7 @@ fn run_all(runs: &[RunArgs], quiet: bool) -> Result<Vec<PathBuf>, Failure> {
         match one(run) {
             Ok(()) => {}
             // The results of the other cells are written, and the disk is not to blame.
-            Err(failure @ Failure::Other(_)) if directory.join("results.json").exists() => {
+            Err(failure @ Failure::Cells(_)) => {
                 let _ = failure.tell();
                 failed.push(directory);
             }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use cl_strategies::durable::write_whole;
+use cl_strategies::durable::{part_of, write_whole};
 
 use super::{
     GO_ON, Runs,
@@ -84,7 +84,8 @@ fn is_free(root: &Path) -> bool {
     let mut entries = fs::read_dir(root).into_iter().flatten().flatten();
     entries.all(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        name == "lock" || name.starts_with("lease.json") || name == format!("{FILE}.tmp")
+        let is_part = part_of(&name).is_some_and(|(whole, _)| whole == FILE);
+        name == "lock" || name.starts_with("lease.json") || is_part
     })
 }
 
@@ -144,7 +145,7 @@ impl Searching<'_> {
         let outcome = (self.runs.run)(&self.args.run(file, directory.clone(), GO_ON));
         match (rung::decided(&directory), outcome) {
             // Candidates that failed come last: the rung is decided all the same.
-            (Some(run), Ok(()) | Err(Failure::Other(_))) => {
+            (Some(run), Ok(()) | Err(Failure::Cells(_))) => {
                 let failed = run.results.failed.len();
                 if failed > 0 {
                     self.say(&format!(
@@ -321,9 +322,12 @@ mod tests {
     fn what_a_killed_process_leaves_is_no_other_thing() {
         let dir = tempfile::tempdir().unwrap();
         assert!(is_free(&dir.path().join("absent")) && is_free(dir.path()));
-        for (name, free) in
-            [("lock", true), ("lease.json", true), ("search.json.tmp", true), ("notes.txt", false)]
-        {
+        for (name, free) in [
+            ("lock", true),
+            ("lease.json", true),
+            ("search.json.tmp-12-1f-0", true),
+            ("notes.txt.tmp-12-1f-0", false),
+        ] {
             fs::write(dir.path().join(name), "").unwrap();
             assert_eq!(is_free(dir.path()), free, "{name}");
         }
