@@ -47,7 +47,8 @@ fn transformer(dir: &Path, weights: &[u8]) {
     if filled.is_ok()
         && let Ok(network) = load_network::<Autodiff<Flex>>(&options, dir, &Default::default())
     {
-        let numbers: usize = named_parameters(&network).iter().map(|(_, value)| value.num_elements()).sum();
+        let parameters = named_parameters(&network);
+        let numbers = parameters.values().fold(0, |sum, value| sum + value.num_elements());
         assert!(options.least_parameters() <= numbers && numbers <= weights.len());
     }
 }
