@@ -7,7 +7,7 @@ use burn_flex::Flex;
 use cl_metrics::pytorch::StateDict;
 use cl_strategies::Checkpoints;
 use ddpm_core::{
-    DiTConfig, NetworkOptions,
+    BuildNetwork,
     diffusers::{NetworkFile, load_diffusers, load_network, read_configs},
     parameters::named_parameters,
 };
@@ -24,7 +24,7 @@ pub fn diffusers(data: &[u8]) {
         write(&dir.join("config.json"), config);
         write(&dir.join("scheduler_config.json"), scheduler);
         write(&dir.join("diffusion_pytorch_model.safetensors"), weights);
-        transformer(&dir, weights);
+        networks(&dir, weights);
         let Ok((config, scheduler)) = read_configs(&dir) else { return };
         if let Ok(process) = scheduler.process()
             && let Ok(process) = process.build()
@@ -40,9 +40,17 @@ pub fn diffusers(data: &[u8]) {
     });
 }
 
-/// The same of a transformer in `dir`, which the program loads by the class that the file names.
-fn transformer(dir: &Path, weights: &[u8]) {
-    let mut options = DiTConfig::default();
+/// Each network of the list, which the program loads where the file names its class.
+fn networks(dir: &Path, weights: &[u8]) {
+    macro_rules! each {
+        ($($Options:ty),* $(,)?) => { $(network::<$Options>(dir, weights);)* };
+    }
+    ddpm_core::built_in_networks!(each! {});
+}
+
+/// A network that was accepted is no larger than its file, and no smaller than it says.
+fn network<O: BuildNetwork<Autodiff<Flex>> + Default>(dir: &Path, weights: &[u8]) {
+    let mut options = O::default();
     let filled = NetworkFile::read(dir).and_then(|file| file.fill(&mut options));
     if filled.is_ok()
         && let Ok(network) = load_network::<Autodiff<Flex>>(&options, dir, &Default::default())
