@@ -191,6 +191,17 @@ fn numbers_that_do_not_fit_each_other_are_told() {
     refused_change("per_class = 10", "total = 0", &["class_balanced.total", "at least 1"]);
     refused_change("decay = 0.95", "decay = 1.5", &[&line("decay"), "training.ema.decay"]);
     refused_change(
+        "decay = 0.95",
+        "decay = 0.95\nmin_decay = 0.96",
+        &["`training.ema.min_decay` is 0.96", "at most `decay`, 0.95"],
+    );
+    // Images of 8 pixels: a shift by five leaves less than half of one, and one by eight nothing.
+    refused_change(
+        "batch_size = 16",
+        "augmentation = { padding_crop = 5 }\nbatch_size = 16",
+        &[&line("batch_size = 16"), "`training.augmentation.padding_crop` is 5", "at most 4, half"],
+    );
+    refused_change(
         "rehearsal_coefficient = 1.0",
         "rehearsal_coefficient = -1.0",
         &["rehearsal_coefficient", "0 or more"],

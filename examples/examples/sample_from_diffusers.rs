@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The mean over the channels is a grey picture of any model.
     let grey = x_0.mean_dim(1);
-    let pixels: Vec<u8> = grey.into_data().iter::<f32>().map(|v| ((v + 1.0) * 127.5) as u8).collect();
+    let pixels: Vec<u8> = grey.into_data().iter::<f32>().map(|v| ((v + 1.0) * 127.5).round() as u8).collect();
     let picture = GrayImage::from_raw(width as u32, (height * count) as u32, pixels);
     picture.ok_or("samples of another size")?.save("samples.png")?;
     Ok(())

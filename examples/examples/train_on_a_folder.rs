@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape = [1, SIZE as usize, SIZE as usize];
     let request = SampleRequest { count: 16, batch: 16, shape, conditioning: Conditioning::None, key };
     let x_0 = sampler::draw(&Ddim::default(), &average, &diffusion, &request, &device, &mut |_| {})?;
-    let pixels: Vec<u8> = x_0.into_data().iter::<f32>().map(|v| ((v + 1.0) * 127.5) as u8).collect();
+    let pixels: Vec<u8> = x_0.into_data().iter::<f32>().map(|v| ((v + 1.0) * 127.5).round() as u8).collect();
     GrayImage::from_raw(SIZE, 16 * SIZE, pixels).ok_or("samples of another size")?.save("samples.png")?;
     Ok(())
 }
@@ -64,10 +64,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn read(folder: &str) -> Result<Vec<GrayImage>, Box<dyn std::error::Error>> {
     let mut pictures = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let picture = image::open(entry?.path())?.to_luma8();
+        let path = entry?.path();
+        if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            continue;
+        }
+        let picture = image::open(path)?.to_luma8();
         pictures.push(imageops::resize(&picture, SIZE, SIZE, imageops::FilterType::Triangle));
     }
-    if pictures.is_empty() { Err(format!("{folder} is empty").into()) } else { Ok(pictures) }
+    if pictures.is_empty() { Err(format!("{folder} has no PNG file").into()) } else { Ok(pictures) }
 }
 
 fn square(i: u32, x: u32, y: u32) -> Luma<u8> {

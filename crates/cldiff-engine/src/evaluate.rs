@@ -10,7 +10,7 @@ use cl_metrics::{
     sample::shares::requested_classes,
 };
 use cl_strategies::{ConditionOn, images};
-use data_streams::{ImageDataset, ImageShape};
+use data_streams::ImageDataset;
 use ddpm_core::{
     Conditioning, Denoiser, GaussianDiffusion, Guided, Kernels,
     noise::{Key, Purpose},
@@ -252,7 +252,6 @@ fn to_images<B: Kernels>(
     like: &ImageDataset,
     requested: Vec<usize>,
 ) -> Result<ImageDataset, EngineError> {
-    let ImageShape { .. } = like.shape();
     let values = ((x_0 + 1.0) * 127.5).into_data().convert::<f32>();
     let values: Vec<f32> = values.iter::<f32>().collect();
     let size = (values.len() / requested.len().max(1)).max(1);

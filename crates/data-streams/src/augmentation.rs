@@ -20,7 +20,7 @@ pub struct Augmentation {
     /// Whether half of the images are mirrored, left and right exchanged.
     pub horizontal_flip: bool,
     /// Zeros added on every side, before a random part of the image's own size is cut out: a shift by up to as many
-    /// pixels.
+    /// pixels, at most half of the image's shorter side.
     pub padding_crop: usize,
 }
 

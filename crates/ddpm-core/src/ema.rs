@@ -10,7 +10,10 @@ use burn::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{ParameterVector, with_parameters};
+use crate::{
+    CoreError,
+    parameters::{ParameterVector, with_parameters},
+};
 
 /// The treatment of the average where the training data change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,17 +31,17 @@ pub enum AtExperience {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmaConfig {
-    /// The decay in the long run.
+    /// The decay in the long run, 0 or more and below 1.
     pub decay: f64,
-    /// The decay is at least this.
+    /// The decay is at least this, which is 0 or more and at most `decay`.
     pub min_decay: f64,
     /// Updates before the average starts; until then it equals the model.
     pub update_after_step: u64,
     /// Whether the decay follows `1 - (1 + step / inv_gamma)^-power` instead of `(1 + step) / (10 + step)`.
     pub use_ema_warmup: bool,
-    /// See `use_ema_warmup`.
+    /// See `use_ema_warmup`; above 0.
     pub inv_gamma: f64,
-    /// See `use_ema_warmup`.
+    /// See `use_ema_warmup`; above 0.
     pub power: f64,
     /// The treatment of the average at the start of an experience.
     pub at_experience: AtExperience,
@@ -59,9 +62,31 @@ impl Default for EmaConfig {
 }
 
 impl EmaConfig {
+    /// Checks the ranges. diffusers' `EMAModel` takes any numbers, and outside of these ranges averages nothing: a weight is
+    /// not finite, or lies outside of 0 to 1, or the limit that was asked for is passed over.
+    ///
+    /// # Errors
+    /// [`CoreError::Config`] that names the first key out of range.
+    pub fn validate(&self) -> Result<(), CoreError> {
+        let Self { decay, min_decay, inv_gamma, power, .. } = *self;
+        if !(0.0..1.0).contains(&decay) {
+            return Err(CoreError::config("decay", decay, "expected 0 or more and below 1"));
+        }
+        if !(0.0..=decay).contains(&min_decay) {
+            let expected = format!("expected 0 or more and at most `decay`, {decay}");
+            return Err(CoreError::config("min_decay", min_decay, expected));
+        }
+        for (key, value) in [("inv_gamma", inv_gamma), ("power", power)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(CoreError::config(key, value, "expected a number above 0"));
+            }
+        }
+        Ok(())
+    }
+
     /// The decay of the update that is the `updates`-th, counted from 1.
     pub fn decay_at(&self, updates: u64) -> f64 {
-        let step = updates.saturating_sub(self.update_after_step + 1);
+        let step = updates.saturating_sub(self.update_after_step).saturating_sub(1);
         if step == 0 {
             return 0.0;
         }
@@ -161,5 +186,59 @@ mod tests {
         let steady = EmaConfig { decay: 0.9, ..config };
         assert!((steady.carried(1000, 1020) - 0.9_f64.powi(20)).abs() < 1e-12);
         assert_eq!((steady.carried(0, 1), steady.carried(7, 7)), (0.0, 1.0));
+    }
+    /// Each range on both sides of its ends; with every number in its range every decay is one.
+    #[test]
+    fn ranges_end_where_they_are_said_to() {
+        type Change = fn(&mut EmaConfig);
+        let with = |change: Change| {
+            let mut config = EmaConfig::default();
+            change(&mut config);
+            config
+        };
+        let fine: [Change; 7] = [
+            |_| {},
+            |c| c.decay = 0.0,
+            |c| c.min_decay = c.decay,
+            |c| c.inv_gamma = f64::MIN_POSITIVE,
+            |c| c.inv_gamma = f64::MAX,
+            |c| c.power = f64::MIN_POSITIVE,
+            |c| c.power = f64::MAX,
+        ];
+        for (i, change) in fine.into_iter().enumerate() {
+            let config = EmaConfig { use_ema_warmup: true, ..with(change) };
+            assert!(config.validate().is_ok(), "change {i}");
+            for updates in [0, 1, 2, 1000, u64::MAX] {
+                let decay = config.decay_at(updates);
+                assert!((0.0..=config.decay).contains(&decay), "change {i}: {decay} at {updates}");
+            }
+        }
+        let wrong: [(&str, Change); 14] = [
+            ("decay", |c| c.decay = 1.0),
+            ("decay", |c| c.decay = -1e-9),
+            ("decay", |c| c.decay = f64::NAN),
+            ("min_decay", |c| c.min_decay = -1e-9),
+            ("min_decay", |c| (c.decay, c.min_decay) = (0.5, 0.5 + 1e-9)),
+            ("min_decay", |c| c.min_decay = f64::NAN),
+            ("min_decay", |c| c.min_decay = f64::INFINITY),
+            ("inv_gamma", |c| c.inv_gamma = 0.0),
+            ("inv_gamma", |c| c.inv_gamma = -1.0),
+            ("inv_gamma", |c| c.inv_gamma = f64::NAN),
+            ("inv_gamma", |c| c.inv_gamma = f64::INFINITY),
+            ("power", |c| c.power = 0.0),
+            ("power", |c| c.power = -1.0),
+            ("power", |c| c.power = f64::INFINITY),
+        ];
+        for (key, change) in wrong {
+            let message = with(change).validate().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("`{key}` is ")), "{key}: {message}");
+        }
+    }
+
+    /// An average that never starts equals the model; the count of updates does not overflow.
+    #[test]
+    fn an_average_that_starts_after_the_last_update_has_no_decay() {
+        let never = EmaConfig { update_after_step: u64::MAX, ..EmaConfig::default() };
+        assert_eq!([1, u64::MAX].map(|updates| never.decay_at(updates)), [0.0; 2]);
     }
 }

@@ -4,11 +4,14 @@ mod common;
 
 use std::{fs, path::Path};
 
+use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use common::{Fixture, distance, floats, path};
 use ddpm_core::{
-    Conditioning, CoreError, ImageSize, ProcessConfig, UNet2DConfig,
-    diffusers::{SchedulerConfig, load_diffusers, load_unet, save_diffusers},
+    Conditioning, CoreError, DiTConfig, ImageSize, ProcessConfig, UNet2DConfig,
+    diffusers::{
+        NetworkFile, SchedulerConfig, load_diffusers, load_network, load_unet, save_diffusers, save_network,
+    },
     diffusion::{Prediction, Variance},
     noise::{Key, Purpose, indices},
     parameters::named_parameters,
@@ -16,6 +19,7 @@ use ddpm_core::{
     schedule::{BetaSchedule, Given, ScaledLinear, Sigmoid, SquaredcosCapV2},
 };
 use safetensors::{SafeTensors, tensor::TensorView};
+use serde_json::json;
 
 const WEIGHTS: &str = "unet/diffusion_pytorch_model.safetensors";
 
@@ -191,6 +195,42 @@ fn a_configuration_larger_than_its_weights_takes_no_memory() {
     fs::write(&file, format!("{}{huge}{}", &text[..start], &text[end..])).unwrap();
     let message = refusal(dir.path());
     assert!(message.contains("parameters"), "{message}");
+}
+
+/// The same of a transformer, whose sizes may be claimed in many ways: those that no weights can have are refused by the
+/// weights' number, the others by their key.
+#[test]
+fn a_transformer_larger_than_its_weights_takes_no_memory() {
+    let device = Default::default();
+    let dir = tempfile::tempdir().unwrap();
+    let config = DiTConfig { input_size: 8.into(), hidden_size: 16, depth: 1, ..DiTConfig::default() };
+    let dit = config.init::<Autodiff<Flex>>(Key::new(0, Purpose::named("small")), &device).unwrap();
+    save_network(&dit, dir.path()).unwrap();
+    let file = dir.path().join("config.json");
+    let fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let outcome = |changes: &[(&str, serde_json::Value)]| {
+        let mut fields = fields.clone();
+        fields.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        fs::write(&file, serde_json::to_vec(&fields).unwrap()).unwrap();
+        let mut options = DiTConfig::default();
+        NetworkFile::read(dir.path())?.fill(&mut options)?;
+        load_network::<Autodiff<Flex>>(&options, dir.path(), &device).map(|_| options)
+    };
+    assert_eq!(outcome(&[]).unwrap(), config);
+    for (changes, told) in [
+        (vec![("mlp_ratio", json!(1e12))], "has at least"),
+        (vec![("in_channels", json!(1_000_000_000_000_u64))], "has at least"),
+        (vec![("patch_size", json!(4096)), ("input_size", json!(4096))], "has at least"),
+        (vec![("hidden_size", json!(4_000_000_000_u64))], "has at least"),
+        (vec![("depth", json!(u64::MAX))], "has at least"),
+        (vec![("num_classes", json!(u64::MAX))], "has at least"),
+        (vec![("in_channels", json!(u64::MAX)), ("learn_sigma", json!(true))], "`in_channels` is"),
+        (vec![("input_size", json!(1 << 20))], "`input_size` is 1048576: expected at most 4096 pixels"),
+    ] {
+        let message = outcome(&changes).unwrap_err().to_string();
+        assert!(message.contains(told) && message.contains("config.json"), "{changes:?}: {message}");
+    }
 }
 
 #[test]

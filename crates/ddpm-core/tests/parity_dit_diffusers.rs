@@ -177,6 +177,7 @@ fn a_configuration_that_is_not_supported_names_its_key() {
         ("patch_size", json!(3), "divisor of `sample_size`, 8"),
         ("sample_size", json!([8, 8]), "whole number"),
         ("sample_size", json!([8, 16]), "whole number"),
+        ("sample_size", json!(8192), "at most 4096 pixels"),
         ("in_channels", json!(u64::MAX), "whole number"),
         ("out_channels", json!(3), "1, or 2"),
         ("num_embeds_ada_norm", Value::Null, "whole number"),

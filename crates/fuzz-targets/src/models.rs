@@ -1,11 +1,16 @@
 //! Models of diffusers, weights of PyTorch, and states of a training.
 
-use std::fs;
+use std::{fs, path::Path};
 
+use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use cl_metrics::pytorch::StateDict;
 use cl_strategies::Checkpoints;
-use ddpm_core::diffusers::{load_diffusers, read_configs};
+use ddpm_core::{
+    BuildNetwork,
+    diffusers::{NetworkFile, load_diffusers, load_network, read_configs},
+    parameters::named_parameters,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +24,7 @@ pub fn diffusers(data: &[u8]) {
         write(&dir.join("config.json"), config);
         write(&dir.join("scheduler_config.json"), scheduler);
         write(&dir.join("diffusion_pytorch_model.safetensors"), weights);
+        networks(&dir, weights);
         let Ok((config, scheduler)) = read_configs(&dir) else { return };
         if let Ok(process) = scheduler.process()
             && let Ok(process) = process.build()
@@ -32,6 +38,27 @@ pub fn diffusers(data: &[u8]) {
             assert_eq!(model.scheduler, scheduler);
         }
     });
+}
+
+/// Each network of the list, which the program loads where the file names its class.
+fn networks(dir: &Path, weights: &[u8]) {
+    macro_rules! each {
+        ($($Options:ty),* $(,)?) => { $(network::<$Options>(dir, weights);)* };
+    }
+    ddpm_core::built_in_networks!(each! {});
+}
+
+/// A network that was accepted is no larger than its file, and no smaller than it says.
+fn network<O: BuildNetwork<Autodiff<Flex>> + Default>(dir: &Path, weights: &[u8]) {
+    let mut options = O::default();
+    let filled = NetworkFile::read(dir).and_then(|file| file.fill(&mut options));
+    if filled.is_ok()
+        && let Ok(network) = load_network::<Autodiff<Flex>>(&options, dir, &Default::default())
+    {
+        let parameters = named_parameters(&network);
+        let numbers = parameters.values().fold(0, |sum, value| sum + value.num_elements());
+        assert!(options.least_parameters() <= numbers && numbers <= weights.len());
+    }
 }
 
 /// The files of weights as diffusers names them: an index with shards, a variant's file or its index, or one file; some

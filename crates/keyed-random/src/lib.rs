@@ -108,8 +108,11 @@ impl Key {
             .collect()
     }
 
-    /// One timestep for each of `n` samples, uniform on `0 .. steps`.
+    /// One timestep for each of `n` samples, uniform on `0 .. steps`; none at all where there are no steps.
     pub fn timesteps(self, n: usize, steps: usize) -> Vec<usize> {
+        if steps == 0 {
+            return Vec::new();
+        }
         (0..n as u64).map(|i| self.rng(i).random_range(0..steps)).collect()
     }
 }
@@ -154,6 +157,15 @@ mod tests {
         reference.set_stream(9);
         let key = Key::new(3, Purpose::tagged(*b"ordering")).experience(5).step(11);
         assert_eq!(key.rng(9).random::<u64>(), reference.random::<u64>());
+    }
+
+    #[test]
+    fn timesteps_are_below_their_number_and_none_are_drawn_of_none() {
+        let drawn = KEY.timesteps(100, 3);
+        assert_eq!(drawn.len(), 100);
+        assert!([0, 1, 2].iter().all(|t| drawn.contains(t)) && drawn.iter().all(|t| *t < 3), "{drawn:?}");
+        assert_eq!(KEY.timesteps(100, 1), [0; 100]);
+        assert!(KEY.timesteps(100, 0).is_empty());
     }
 
     #[test]

@@ -1,17 +1,24 @@
 //! Student's t distribution (Student 1908; Abramowitz & Stegun 1964, section 26.7): the probability beyond a value, and
 //! the value beyond which a probability lies.
 
-use statrs::function::beta::{beta, beta_reg};
+use statrs::function::beta::{beta, checked_beta_reg};
 
-/// P(|T| >= |t|) for `df` degrees of freedom.
+/// P(|T| >= |t|) for `df` degrees of freedom; not a number where `t` is none, or `df` is not above 0 and finite.
 pub fn two_sided_p(t: f64, df: f64) -> f64 {
-    beta_reg(df / 2.0, 0.5, df / (df + t * t))
+    if !is_degrees(df) {
+        return f64::NAN;
+    }
+    checked_beta_reg(df / 2.0, 0.5, df / (df + t * t)).unwrap_or(f64::NAN)
 }
 
-/// The t > 0 with P(|T| >= t) = `p` for `df` degrees of freedom; 0 for p >= 1.
+/// The t > 0 with P(|T| >= t) = `p` for `df` degrees of freedom; 0 for p >= 1, and not a number where `p` is none, or `df` is
+/// not above 0 and finite.
 ///
 /// Newton's method from 0: the probability is convex in t > 0, so that the steps never pass the solution.
 pub fn two_sided_quantile(p: f64, df: f64) -> f64 {
+    if p.is_nan() || !is_degrees(df) {
+        return f64::NAN;
+    }
     let mut t = 0.0;
     for _ in 0..200 {
         let step = (two_sided_p(t, df) - p) / (2.0 * density(t, df));
@@ -21,6 +28,10 @@ pub fn two_sided_quantile(p: f64, df: f64) -> f64 {
         t += step;
     }
     t
+}
+
+fn is_degrees(df: f64) -> bool {
+    df.is_finite() && df > 0.0
 }
 
 fn density(t: f64, df: f64) -> f64 {
@@ -53,6 +64,17 @@ mod tests {
             assert!((found / expected - 1.0).abs() < 1e-10, "{df}: {found}");
         }
         assert_eq!(two_sided_quantile(1.0, 4.0), 0.0);
+    }
+
+    /// No distribution has such degrees of freedom, and no value is further out than all.
+    #[test]
+    fn without_a_distribution_there_is_no_number() {
+        for df in [0.0, -0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(two_sided_p(2.0, df).is_nan() && two_sided_quantile(0.05, df).is_nan(), "{df}");
+        }
+        assert!(two_sided_p(f64::NAN, 4.0).is_nan() && two_sided_quantile(f64::NAN, 4.0).is_nan());
+        assert_eq!(two_sided_p(f64::INFINITY, 4.0), 0.0);
+        assert_eq!(two_sided_quantile(1.5, 4.0), 0.0);
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub struct Packnet<I: Backend> {
     config: PacknetConfig,
     /// For each parameter the experience that each of its weights belongs to.
     owners: Vec<Vec<u8>>,
+    /// The last experience that has pruned. It may own nothing: no weight was free any more, or all were given up.
+    pruned: Option<usize>,
     /// 1 where the experience that is going on may train, else 0.
     trainable: Option<ParameterVector<I>>,
     /// The weights of finished experiences, zero where they are free.
@@ -131,7 +133,8 @@ impl<I: Backend> Packnet<I> {
     /// [`StrategyError::Config`] for options out of range.
     pub fn new(config: PacknetConfig) -> Result<Self, StrategyError> {
         config.validate()?;
-        Ok(Self { config, owners: Vec::new(), trainable: None, packed: None, each: Vec::new() })
+        let (owners, each) = (Vec::new(), Vec::new());
+        Ok(Self { config, owners, pruned: None, trainable: None, packed: None, each })
     }
 
     /// 1 where `yes` of a parameter's part and a weight's owner, else 0.
@@ -149,13 +152,14 @@ impl<I: Backend> Packnet<I> {
         ParameterVector::from_entries(all.map(mask).collect())
     }
 
-    /// Whether experience `k` has weights of its own by now.
-    fn has_pruned(&self, k: usize) -> bool {
-        self.owners.iter().flatten().any(|owner| usize::from(*owner) == k)
+    /// The last experience that has weights of its own.
+    fn last_owner(&self) -> Option<usize> {
+        self.owners.iter().flatten().filter(|owner| **owner != FREE).max().map(|owner| usize::from(*owner))
     }
 
     /// Gives experience `k` the free weights of largest magnitude in each parameter, and leaves the others free.
     fn prune(&mut self, parts: &[Part], weights: &ParameterVector<I>, k: usize) {
+        self.pruned = Some(k);
         for ((part, owners), (_, weights)) in parts.iter().zip(&mut self.owners).zip(weights.entries()) {
             let free: Vec<usize> = (0..owners.len()).filter(|&i| owners[i] == FREE).collect();
             let magnitudes: Vec<f32> = weights.to_data().iter::<f32>().map(f32::abs).collect();
@@ -223,7 +227,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
     fn replace(&mut self, boundary: &Boundary<'_, B, D>, _step: usize) -> Result<Option<D>, StrategyError> {
         // The steps before pruning have their share, but for the rounding of shares.
         let trained = boundary.progress >= 1.0 - self.config.retrain_share - 1e-9;
-        if self.config.retrain_share == 0.0 || !trained || self.has_pruned(boundary.k) {
+        if self.config.retrain_share == 0.0 || !trained || self.pruned == Some(boundary.k) {
             return Ok(None);
         }
         let (parts, theta) = (parts(boundary.model), ParameterVector::of(&boundary.model.valid()));
@@ -247,7 +251,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
 
     fn after_experience(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let (parts, average) = (parts(boundary.model), ParameterVector::of(&boundary.averaged()));
-        if !self.has_pruned(boundary.k) {
+        if self.pruned != Some(boundary.k) {
             self.prune(&parts, &average, boundary.k);
         }
         let each = parts.iter().zip(average.entries()).filter(|(part, _)| **part == Part::Each);
@@ -279,6 +283,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
         let owners: Vec<u8> = self.owners.iter().flatten().copied().collect();
         let count = owners.len();
         state.tensors.insert("owners".into(), TensorData::new(owners, [count]));
+        state.put("pruned", self.pruned);
         state.put_vector("trainable", self.trainable.as_ref());
         state.put_vector("packed", self.packed.as_ref());
         state.put("each", self.each.iter().map(Vec::len).collect::<Vec<_>>());
@@ -299,6 +304,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Strategy<B, D> for Packnet<B::Inn
         } else if owners.len() > 0 {
             return Err(StrategyError::state("owners", "there is not one for each parameter of the model"));
         }
+        // States of before this was kept do not say: there the last owner has pruned.
+        self.pruned = if state.has("pruned") { state.take("pruned")? } else { self.last_owner() };
         self.trainable = state.take_vector("trainable", &like)?;
         self.packed = state.take_vector("packed", &like)?;
         for (k, count) in state.take::<Vec<usize>>("each")?.into_iter().enumerate() {
@@ -314,6 +321,7 @@ mod tests {
     use burn_flex::Flex;
 
     use super::*;
+    use crate::test_support::{B, Fixture, Line, line};
 
     fn vector(values: &[&[f32]]) -> ParameterVector<Flex> {
         let device = Default::default();
@@ -339,7 +347,7 @@ mod tests {
         let free = FREE;
         assert_eq!(packnet.owners[0], [free, 0, 0, free, free, 0, 0, free]);
         assert_eq!(packnet.owners[1..], [vec![0, 0], vec![free, free], vec![0, free, free]]);
-        assert!(packnet.has_pruned(0) && !packnet.has_pruned(1));
+        assert_eq!(packnet.pruned, Some(0));
         let second = vector(&[
             &[0.1, 9.0, 9.0, -0.8, 0.2, 9.0, 9.0, -0.3],
             &[9.0, 9.0],
@@ -347,6 +355,7 @@ mod tests {
             &[9.0, 0.1, 9.0],
         ]);
         packnet.prune(&parts, &second, 1);
+        assert_eq!(packnet.pruned, Some(1));
         assert_eq!(packnet.owners[0], [free, 0, 0, 1, free, 0, 0, 1]);
         assert_eq!(packnet.owners[3], [0, free, 1]);
         // The second task is asked with its own weights and the first one's; the first with its own alone.
@@ -383,5 +392,68 @@ mod tests {
             let expected = [vec![FREE; count - kept], vec![0; kept]].concat();
             assert_eq!(packnet.owners[0], expected, "{prune_share} of {count}");
         }
+    }
+
+    /// Nothing is given up, or everything: the first leaves no weight to the second experience, the other gives none to
+    /// either. Each has pruned all the same.
+    #[test]
+    fn an_experience_has_pruned_whatever_it_owns() {
+        for (prune_share, owners) in [(0.0, [0; 4]), (1.0, [FREE; 4])] {
+            let config = PacknetConfig { prune_share, ..PacknetConfig::default() };
+            let mut packnet = Packnet::<Flex>::new(config).unwrap();
+            packnet.owners = vec![vec![FREE; 4]];
+            for k in 0..2 {
+                assert_ne!(packnet.pruned, Some(k));
+                packnet.prune(&[Part::Packed], &vector(&[&[1.0, 2.0, 3.0, 4.0]]), k);
+                assert_eq!((packnet.pruned, &packnet.owners[0][..]), (Some(k), &owners[..]));
+            }
+        }
+    }
+
+    /// A copy by way of its state, which `change` changes.
+    fn restored(packnet: &Packnet<Flex>, change: impl FnOnce(&mut State)) -> Packnet<Flex> {
+        let (mut state, fixture) = (State::default(), Fixture::new());
+        Strategy::<B, Line<B>>::save(packnet, &mut state);
+        change(&mut state);
+        let mut copy = Packnet::new(packnet.config).unwrap();
+        let context = Restore {
+            model: &line(0.5),
+            training: &fixture.training,
+            data: &fixture.experience.train,
+            device: &Default::default(),
+        };
+        Strategy::<B, Line<B>>::restore(&mut copy, &mut state, &context).unwrap();
+        state.finish().unwrap();
+        copy
+    }
+
+    /// Which of five steps begin with another model, the last three after the share of steps before pruning; the strategy is
+    /// restored from its state after each.
+    fn replaced(packnet: &mut Packnet<Flex>, k: usize) -> [bool; 5] {
+        let (fixture, model) = (Fixture::new(), line(0.5));
+        let at = |progress| Boundary { k, progress, ..fixture.boundary(&model) };
+        Strategy::<B, Line<B>>::before_experience(packnet, &at(0.0)).unwrap();
+        let replaced = [0.0, 0.7, 0.75, 0.8, 0.95].map(|progress| {
+            let other = Strategy::<B, Line<B>>::replace(packnet, &at(progress), 0).unwrap();
+            *packnet = restored(packnet, |_| ());
+            other.is_some()
+        });
+        Strategy::<B, Line<B>>::after_experience(packnet, &at(1.0)).unwrap();
+        replaced
+    }
+
+    /// The parameter of a line is the first experience's, so that the second owns nothing: it prunes once all the same. A
+    /// state of before the number was kept says who owns weights.
+    #[test]
+    fn an_experience_prunes_once_also_after_its_state_was_restored() {
+        let mut packnet = Packnet::<Flex>::new(PacknetConfig::default()).unwrap();
+        for k in 0..2 {
+            assert_eq!(replaced(&mut packnet, k), [false, false, true, false, false], "{k}");
+            assert_eq!(packnet.pruned, Some(k));
+        }
+        let old = restored(&packnet, |state| {
+            state.values.remove("pruned");
+        });
+        assert_eq!((old.pruned, old.owners), (Some(0), vec![vec![0]]));
     }
 }

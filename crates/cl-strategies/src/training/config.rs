@@ -1,6 +1,6 @@
 //! How long and on what a model trains.
 
-use data_streams::{Arrival, Augmentation, Stream};
+use data_streams::{Arrival, Augmentation, DataError, ImageShape, Stream};
 use ddpm_core::{AdamWConfig, Objective, ema::EmaConfig, objective::TimestepSampling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -200,10 +200,18 @@ impl TrainerConfig {
         self.objective.validate().map_err(|error| StrategyError::from(error).at("objective"))?;
         let sampling = self.timestep_sampling.validate();
         sampling.map_err(|error| StrategyError::from(error).at("timestep_sampling"))?;
-        if !(0.0..1.0).contains(&self.ema.decay) {
-            return Err(StrategyError::config("ema.decay", self.ema.decay, "expected 0 or more and below 1"));
-        }
-        Ok(())
+        self.ema.validate().map_err(|error| StrategyError::from(error).at("ema"))
+    }
+
+    /// Checks the ranges that depend on the images that are trained on.
+    ///
+    /// # Errors
+    /// [`StrategyError::Config`] for an augmentation that does not suit images of the shape, naming its key.
+    pub fn check_images(&self, shape: ImageShape) -> Result<(), StrategyError> {
+        self.augmentation.check(shape).map_err(|error| match error.at("augmentation") {
+            DataError::Config { key, value, expected } => StrategyError::Config { key, value, expected },
+            other => StrategyError::Data(other),
+        })
     }
 }
 
@@ -238,7 +246,7 @@ mod tests {
         for (i, change) in fine.into_iter().enumerate() {
             assert_eq!(with(change), Ok(()), "change {i}");
         }
-        let wrong: [(&str, Change); 18] = [
+        let wrong: [(&str, Change); 21] = [
             ("steps_per_experience", |c| c.steps_per_experience = 0),
             ("batch_size", |c| c.batch_size = 0),
             ("accumulated_batches", |c| c.accumulated_batches = 0),
@@ -257,6 +265,9 @@ mod tests {
             ("label_dropout", |c| c.label_dropout = -1e-9),
             ("ema.decay", |c| c.ema.decay = 1.0),
             ("ema.decay", |c| c.ema.decay = -0.1),
+            ("ema.min_decay", |c| c.ema.min_decay = 1.5),
+            ("ema.inv_gamma", |c| c.ema.inv_gamma = 0.0),
+            ("ema.power", |c| c.ema.power = -1.0),
         ];
         for (key, change) in wrong {
             let message = with(change).unwrap_err();

@@ -29,6 +29,7 @@ impl Loaded {
         config.model.validate_training().map_err(|e| self.core(&self.model_key(""), &e))?;
         config.process.build().map_err(|e| self.core("process", &e))?;
         config.training.validate().map_err(|e| self.of_training(e))?;
+        config.training.check_images(stream.shape()).map_err(|e| self.of_training(e))?;
         if let Some(excess) = too_much_work(config, stream) {
             return Err(self.mistake(&excess.key, excess.message));
         }

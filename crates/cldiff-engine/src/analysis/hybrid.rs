@@ -2,16 +2,12 @@
 
 use std::time::Instant;
 
-use cl_metrics::{
-    MetricError,
-    hybrid::HybridCurve,
-    sample::{SampleMetric, fid::frechet_distance_of},
-};
+use cl_metrics::{hybrid::HybridCurve, sample::SampleMetric};
 use cl_strategies::ConditionOn;
 use ddpm_core::{Denoiser, GaussianDiffusion, TimestepSwitch, TrainBackend};
 
 use super::{Analyst, Model, ModelOf, fid_of};
-use crate::{CellObserver, Cost, EngineError, Evaluation, evaluate::Evaluator, reference::Known};
+use crate::{CellObserver, Cost, EngineError, Evaluation, evaluate::Evaluator};
 
 impl<B: TrainBackend> Analyst<'_, B> {
     /// The curve of every task that is asked for, with `model` of the task as the new one.
@@ -63,7 +59,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         Ok(curves)
     }
 
-    /// FID on a task of samples by a denoiser; none where too few of them belong to the task.
+    /// FID on a task of samples by a denoiser; none where it has no value, as where too few of them belong to the task.
     fn fid_on(
         &self,
         task: usize,
@@ -78,18 +74,8 @@ impl<B: TrainBackend> Analyst<'_, B> {
         let samples = evaluator.samples_of(denoiser, process, task, k, observer, cost)?;
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let Known { described, judged, .. } = self.reference.describe(&samples)?;
-        let mut features = described.features;
-        if self.spec.training.condition_on == ConditionOn::None {
-            features = features.select(&evaluator.of_task(&judged.argmax(), task));
-        }
-        let real = &self.reference.tasks[task].known.described.features;
-        let distance = frechet_distance_of(real, &features);
+        let distance = self.distance_on(task, &samples, evaluator);
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
-        match distance {
-            Ok(value) => Ok(Some(value)),
-            Err(MetricError::TooFew { .. }) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
+        distance
     }
 }

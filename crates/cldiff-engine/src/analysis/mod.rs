@@ -7,6 +7,7 @@
 mod cas;
 mod cka;
 mod classes;
+mod distance;
 mod drawn;
 mod drift;
 mod gradients;

@@ -5,12 +5,7 @@
 
 use std::time::Instant;
 
-use cl_metrics::{
-    MetricError,
-    likelihood::{quick_losses, quick_strata},
-    sample::fid::frechet_distance_of,
-};
-use cl_strategies::ConditionOn;
+use cl_metrics::likelihood::{quick_losses, quick_strata};
 use data_streams::apportion;
 use ddpm_core::{
     GaussianDiffusion, TrainBackend,
@@ -22,7 +17,6 @@ use super::{Analyst, Model, ModelOf, tell};
 use crate::{
     CellObserver, Cost, EngineError,
     evaluate::{Evaluator, SAMPLES, Wanted},
-    reference::Known,
 };
 
 const LOSSES: Purpose = Purpose::named("evaluation within an experience");
@@ -106,7 +100,7 @@ impl<B: TrainBackend> Analyst<'_, B> {
         Ok(TaskLook { denoising_loss, bpd, fid: None })
     }
 
-    /// FID of a few samples of task `j`; none where too few of them belong to it.
+    /// FID of a few samples of task `j`; none where it has no value, as where too few of them belong to the task.
     fn quick_fid(
         &self,
         (j, k): (usize, usize),
@@ -130,17 +124,8 @@ impl<B: TrainBackend> Analyst<'_, B> {
             evaluator.draw(model, process, Wanted { task: j, requested, key }, k, observer, cost)?;
         cost.sample_seconds += start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let Known { described, judged, .. } = self.reference.describe(&samples)?;
-        let mut features = described.features;
-        if self.spec.training.condition_on == ConditionOn::None {
-            features = features.select(&evaluator.of_task(&judged.argmax(), j));
-        }
-        let distance = frechet_distance_of(&task.known.described.features, &features);
+        let distance = self.distance_on(j, &samples, evaluator);
         cost.evaluate_seconds += start.elapsed().as_secs_f64();
-        match distance {
-            Ok(value) => Ok(value.is_finite().then_some(value)),
-            Err(MetricError::TooFew { .. } | MetricError::Numerics { .. }) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
+        distance
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     CoreError, ProcessConfig,
     diffusion::{Prediction, Threshold, Variance},
     sampler::SamplerConfig,
-    schedule::{BetaSchedule, Spacing},
+    schedule::{BetaSchedule, Spacing, check_offset},
 };
 
 /// The keys of diffusers' schedulers that matter here; one that is left out has the default of the file's class.
@@ -234,7 +234,8 @@ impl SchedulerConfig {
             let expected = "expected a number above 0";
             return Err(CoreError::config("clip_sample_range", self.clip_sample_range, expected));
         }
-        Ok(())
+        // No timestep at all is the process's to refuse.
+        check_offset(self.steps_offset, self.num_train_timesteps.max(1))
     }
 
     /// The limits of a predicted x_0.

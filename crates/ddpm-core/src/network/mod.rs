@@ -185,6 +185,21 @@ pub trait Network<B: Kernels>: Denoiser<B> + Module<B> + 'static {
     }
 }
 
+/// The longest side of images that a network is made for: four times that of data sets. A file that claims more is damaged;
+/// a sampler would draw noise of that size.
+pub const LARGEST_SIDE: usize = 4096;
+
+/// Checks the size of the images that a network is made for.
+///
+/// # Errors
+/// [`CoreError::Config`] for a side above [`LARGEST_SIDE`].
+pub fn check_side(key: &str, size: ImageSize) -> Result<(), CoreError> {
+    if size.longer() <= LARGEST_SIDE {
+        return Ok(());
+    }
+    Err(CoreError::config(key, size, format!("expected at most {LARGEST_SIDE} pixels a side")))
+}
+
 /// Fills in one key that the data decide, or checks what was given.
 ///
 /// # Errors

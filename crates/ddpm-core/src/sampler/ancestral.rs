@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
-    CoreError, Denoiser, GaussianDiffusion, Kernels, diffusers::SchedulerConfig, diffusion::Threshold,
-    schedule::Spacing,
+    CoreError, Denoiser, GaussianDiffusion, Kernels,
+    diffusers::SchedulerConfig,
+    diffusion::Threshold,
+    schedule::{Spacing, check_offset},
 };
 
 /// x_{t-1} ~ p(x_{t-1} | x_t) for t = T-1 .. 0; at t = 0 the mean.
@@ -30,8 +32,9 @@ impl Ancestral {
     /// The process that is sampled from: the given one, or its respacing.
     ///
     /// # Errors
-    /// [`CoreError::Config`] for a number of steps that does not fit the process.
+    /// [`CoreError::Config`] for a number of steps, or an offset, that does not fit the process.
     pub fn process(&self, process: &GaussianDiffusion) -> Result<GaussianDiffusion, CoreError> {
+        check_offset(self.steps_offset, process.timesteps())?;
         let Some(steps) = self.steps else { return Ok(process.clone()) };
         let mut timesteps = self.spacing.timesteps(process.timesteps(), steps, self.steps_offset)?;
         timesteps.reverse();

@@ -9,7 +9,7 @@ use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
+use super::{LEAST_SIGNAL, NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
     CoreError, Denoiser, GaussianDiffusion, Kernels,
     diffusers::SchedulerConfig,
@@ -36,9 +36,6 @@ impl Default for DpmSolver {
         Self { steps: 20, spacing: Spacing::Linspace, steps_offset: 0, threshold: Threshold::None }
     }
 }
-
-/// The smallest alphas_cumprod that is worked with, 2^-24, where a process ends without signal (as in diffusers).
-const LEAST_SIGNAL: f64 = 5.960_464_477_539_063e-8;
 
 /// alpha_t, sigma_t and lambda_t = ln(alpha_t / sigma_t) of the paper, section 2.
 ///

@@ -8,7 +8,7 @@ use cldiff_choices::Describe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
+use super::{LEAST_SIGNAL, NoiseSource, Progress, Sampler, SamplerOptions, tell_start};
 use crate::{
     CoreError, Denoiser, GaussianDiffusion, Kernels,
     diffusers::SchedulerConfig,
@@ -37,9 +37,9 @@ impl Default for Heun {
 }
 
 /// The noise level sigma_t = sqrt((1 - abar_t) / abar_t) of x_t / sqrt(abar_t), in which the ODE is dx/dsigma = eps;
-/// abar_t is kept above 2^-24, where a process ends without signal.
+/// abar_t is at least [`LEAST_SIGNAL`].
 fn sigma(process: &GaussianDiffusion, t: usize) -> f64 {
-    let abar = process.alpha_cumprod(t).max(5.960_464_477_539_063e-8);
+    let abar = process.alpha_cumprod(t).max(LEAST_SIGNAL);
     ((1.0 - abar) / abar).sqrt()
 }
 

@@ -28,6 +28,9 @@ use crate::{
 const X_T: Purpose = Purpose::named("x_T");
 const STEP_NOISE: Purpose = Purpose::named("sampler noise");
 
+/// The smallest alphas_cumprod that solvers work with, 2^-24, where a process ends without signal (as in diffusers).
+const LEAST_SIGNAL: f64 = 5.960_464_477_539_063e-8;
+
 /// Where a sampler's noise comes from.
 pub trait NoiseSource<B: Kernels> {
     /// The noise added on the way from timestep `t`, for all samples of the batch.

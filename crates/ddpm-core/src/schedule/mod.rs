@@ -10,7 +10,7 @@ mod zero_terminal_snr;
 
 use cldiff_choices::{Options, Serializable};
 
-pub(crate) use self::spacing::most_steps;
+pub(crate) use self::spacing::{check_offset, most_steps};
 pub use self::{
     cosine::SquaredcosCapV2, given::Given, linear::Linear, scaled_linear::ScaledLinear, sigmoid::Sigmoid,
     spacing::Spacing, zero_terminal_snr::rescale_zero_terminal_snr,

@@ -172,8 +172,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
     ///
     /// # Errors
     /// [`StrategyError::Diverged`] for a loss that is not finite, [`StrategyError::Interrupted`] if the observer
-    /// breaks, [`StrategyError::Config`] for a strategy that needs boundaries where the stream tells none,
-    /// [`StrategyError::Data`] if images cannot be loaded; every error of the strategy.
+    /// breaks, [`StrategyError::Config`] for a strategy that needs boundaries where the stream tells none and for an
+    /// augmentation that could miss the stream's images, [`StrategyError::Data`] if images cannot be loaded; every error of the strategy.
     pub fn train_experience(
         &mut self,
         strategy: &mut dyn Strategy<B, D>,
@@ -188,6 +188,7 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Trainer<B, D> {
             let expected = "expected one that tells where experiences end: this strategy needs to know";
             return Err(StrategyError::config("stream", stream.name(), expected));
         }
+        self.config.check_images(stream.shape())?;
         self.label_dropout = Run { stream, k, seed: self.seed, config: &self.config }.label_dropout();
         if begun == 0 {
             if told || k == 0 {

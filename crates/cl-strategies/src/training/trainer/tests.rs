@@ -9,7 +9,8 @@ use std::{
 use burn::optim::GradientsParams;
 use burn_flex::Flex;
 use data_streams::{
-    ClassIncremental, DatasetPair, EpochOrder, ImageDataset, ImageShape, Online, StreamBuilder, StreamConfig,
+    Augmentation, ClassIncremental, DatasetPair, EpochOrder, ImageDataset, ImageShape, Online, StreamBuilder,
+    StreamConfig,
 };
 use ddpm_core::{
     Denoiser,
@@ -540,4 +541,16 @@ fn moments_start_anew_with_an_experience_if_asked_for() {
     };
     assert!((jump(true) - 0.1).abs() < 1e-5, "{}", jump(true));
     assert!((jump(false) - 0.1).abs() > 1e-4, "{}", jump(false));
+}
+
+/// A crop of images of one pixel could miss them: the training is refused, and nothing has been trained.
+#[test]
+fn an_augmentation_that_does_not_suit_the_images_is_an_error() {
+    let augmentation = Augmentation { horizontal_flip: true, padding_crop: 1 };
+    let mut trainer = trainer(TrainerConfig { augmentation, ..options() }, 1);
+    let outcome = trainer.train_experience(&mut Finetune, &stream(), 0, &mut |_| ControlFlow::Continue(()));
+    let message = outcome.unwrap_err().at("training").to_string();
+    let expected = "`training.augmentation.padding_crop` is 1: expected at most 0, half of the image's side";
+    assert_eq!(message, expected);
+    assert_eq!(trainer.position(), Position::default());
 }

@@ -158,6 +158,27 @@ fn clipping_has_any_range_above_zero() {
 }
 
 #[test]
+fn an_offset_is_less_than_the_number_of_timesteps() {
+    let process = |timesteps: usize, offset: usize| {
+        let text = json!({ "num_train_timesteps": timesteps, "steps_offset": offset });
+        read(&text.to_string()).unwrap().process().map_err(|error| error.to_string())
+    };
+    assert_eq!(process(50, 49).unwrap().timesteps, 50);
+    // Every timestep is visited, and the offset is kept for the file: the sampler refuses it before a run writes it.
+    for (offset, fits) in [(49, true), (50, false)] {
+        let sampler = SamplerConfig::of(Ancestral { steps_offset: offset, ..Ancestral::default() });
+        assert_eq!(sampler.check(&process(50, 0).unwrap().build().unwrap()).is_ok(), fits);
+    }
+    for offset in [50, usize::MAX] {
+        let message = process(50, offset).unwrap_err();
+        assert!(
+            message.starts_with(&format!("`steps_offset` is {offset}: expected less than 50")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn steps_that_nobody_asked_for_fit_the_process() {
     for (timesteps, offset) in [(2, 0), (10, 1), (20, 0), (49, 3), (1000, 1)] {
         for spacing in ["leading", "trailing", "linspace"] {

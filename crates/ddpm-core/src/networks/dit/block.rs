@@ -64,8 +64,7 @@ pub(super) struct Block<B: Backend> {
 
 impl<B: Kernels> Block<B> {
     pub(super) fn new(config: &DiTConfig, init: &mut Initializer<B>) -> Self {
-        let width = config.hidden_size;
-        let inner = (config.mlp_ratio * width as f64) as usize;
+        let (width, inner) = (config.hidden_size, config.inner());
         Self {
             attn: SelfAttention {
                 qkv: Linear::xavier(width, 3 * width, init),

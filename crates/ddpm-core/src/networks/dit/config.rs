@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DiT;
-use crate::{CoreError, Kernels, noise::Key};
+use crate::{CoreError, Kernels, network::check_side, noise::Key};
 
 /// The sizes of a [`DiT`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +63,12 @@ impl DiTConfig {
 
     /// Channels of the output.
     pub fn out_channels(&self) -> usize {
-        if self.learn_sigma { 2 * self.in_channels } else { self.in_channels }
+        if self.learn_sigma { self.in_channels.saturating_mul(2) } else { self.in_channels }
+    }
+
+    /// Width of a block's hidden layer.
+    pub(super) fn inner(&self) -> usize {
+        (self.mlp_ratio * self.hidden_size as f64) as usize
     }
 
     /// Makes the network, with initial values drawn from `key`.
@@ -91,6 +96,11 @@ impl DiTConfig {
         if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(CoreError::config(key, value, "expected at least 1"));
         }
+        // A learned variance has twice as many, and diffusers' form is looked for by that number too.
+        if self.in_channels > usize::MAX / 2 {
+            let expected = format!("expected at most {}", usize::MAX / 2);
+            return Err(CoreError::config("in_channels", self.in_channels, expected));
+        }
         self.validate_patches()?;
         if self.hidden_size % self.num_heads != 0 || self.hidden_size % 4 != 0 {
             let expected = format!(
@@ -108,6 +118,7 @@ impl DiTConfig {
     /// Both sides of the images are whole numbers of patches.
     fn validate_patches(&self) -> Result<(), CoreError> {
         let (size, patch) = (self.input_size, self.patch_size);
+        check_side("input_size", size)?;
         match size.side_that_is_no_multiple_of(patch) {
             None => Ok(()),
             Some((_, 0)) => Err(CoreError::config("input_size", size, "expected at least 1")),

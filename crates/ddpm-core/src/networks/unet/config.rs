@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DownBlockType, UNet2D, UpBlockType};
-use crate::{CoreError, nn::Activation, noise::Key};
+use crate::{CoreError, network::check_side, nn::Activation, noise::Key};
 
 /// How the timestep enters a residual block (diffusers' `resnet_time_scale_shift`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -157,9 +157,11 @@ impl UNet2DConfig {
             .fold(classes.saturating_add(embedding).saturating_add(ends), usize::saturating_add)
     }
 
-    /// Width of the embedding of time and class.
+    /// Width of the embedding of time and class; 0 where it follows from `block_out_channels` and these are empty, which
+    /// [`validate`](Self::validate) refuses.
     pub fn time_embed_dim(&self) -> usize {
-        self.time_embedding_dim.unwrap_or(self.block_out_channels[0].saturating_mul(4))
+        let first = self.block_out_channels.first().copied().unwrap_or(0);
+        self.time_embedding_dim.unwrap_or(first.saturating_mul(4))
     }
 
     /// Makes the network, with initial values drawn from `key`.
@@ -317,6 +319,7 @@ impl UNet2DConfig {
         let halvings = self.block_out_channels.len() - 1;
         let multiple = 1 << halvings.min(31);
         let Some(size) = self.sample_size else { return Ok(()) };
+        check_side("sample_size", size)?;
         let Some((name, side)) = size.side_that_is_no_multiple_of(multiple) else { return Ok(()) };
         let which = if size.is_square() {
             "size must be".into()
@@ -329,5 +332,33 @@ impl UNet2DConfig {
             halvings + 1,
         );
         Err(CoreError::config("sample_size", size, expected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options that no network has are refused, and their sizes can be asked for all the same: numbers of a first and a last
+    /// convolution, of the levels and of the embedding are 0 without levels.
+    #[test]
+    fn a_network_without_levels_has_sizes_and_is_refused() {
+        let empty = UNet2DConfig { block_out_channels: Vec::new(), ..UNet2DConfig::default() };
+        assert_eq!((empty.time_embed_dim(), empty.least_parameters()), (0, 0));
+        let wide = UNet2DConfig { time_embedding_dim: Some(6), ..empty.clone() };
+        assert_eq!((wide.time_embed_dim(), wide.least_parameters()), (6, 36));
+        let message = empty.validate().unwrap_err().to_string();
+        assert!(
+            message.contains("`block_out_channels`") && message.contains("at least one level"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_side_of_an_image_has_a_bound() {
+        let of = |height, width| UNet2DConfig::small(ImageSize { height, width }, 1, &[8]).validate();
+        assert!(of(4096, 8).is_ok());
+        let message = of(8, 4097).unwrap_err().to_string();
+        assert_eq!(message, "`sample_size` is [8, 4097]: expected at most 4096 pixels a side");
     }
 }

@@ -74,18 +74,20 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         Self { config, teacher: None, classifier: None, seen, current, shape: None, pool: None }
     }
 
-    /// Before an experience whose classes a classifier guides towards: trains the classifier and fills the pool.
+    /// Before an experience whose classes a classifier guides towards: trains the classifier and fills the pool. Before a
+    /// removal: fills the pool where that has [emptied](Self::forget) it.
     ///
     /// # Errors
     /// As [`learn`](Self::learn).
     pub fn prepare(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
-        let Some(guidance) = self.config.guidance.filter(|guidance| guidance.towards == Towards::Current)
-        else {
-            return Ok(());
-        };
         if self.teacher.is_none() {
             return Ok(());
         }
+        let Some(guidance) = self.config.guidance.filter(|guidance| guidance.towards == Towards::Current)
+        else {
+            let is_emptied = boundary.experience.is_removal() && self.pool.is_none();
+            return if is_emptied { self.fill_pool(boundary) } else { Ok(()) };
+        };
         if boundary.experience.is_removal() {
             // Nothing is to look like what is removed.
             self.current.clear();
@@ -116,6 +118,10 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
 
     fn fill_pool(&mut self, boundary: &Boundary<'_, B, D>) -> Result<(), StrategyError> {
         let Source::Pool { images } = self.config.source else { return Ok(()) };
+        if self.seen.is_empty() {
+            self.pool = None;
+            return Ok(());
+        }
         let key = boundary.key.within(GENERATED);
         let Boundary { process, condition_on, label_dropout, device, .. } = *boundary;
         self.report(boundary.passes, images, process);
@@ -133,7 +139,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         self.teacher = Some(Teacher::of(boundary, self.config.teacher));
     }
 
-    /// Asks for some classes no more, and drops images of them.
+    /// Asks for some classes no more, and drops images of them. A pool that has no others is empty until it is
+    /// [filled](Self::prepare) again.
     pub fn forget(&mut self, classes: &[usize]) {
         self.seen.forget(classes);
         self.current.retain(|class| !classes.contains(class));
@@ -188,7 +195,8 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         self.teacher.as_ref()
     }
 
-    /// `n` images with noise and timesteps; none before the first experience has ended.
+    /// `n` images with noise and timesteps; none before the first experience has ended, nor while there is nothing to ask for
+    /// or the pool is empty.
     ///
     /// # Errors
     /// The sampler's errors.
@@ -197,18 +205,19 @@ impl<B: TrainBackend, D: TrainableDenoiser<B>> Generator<B, D> {
         step: &Step<'_, B, D>,
         n: usize,
     ) -> Result<Option<NoisyBatch<B>>, StrategyError> {
-        if self.teacher.is_none() {
+        if self.teacher.is_none() || self.seen.is_empty() {
             return Ok(None);
         }
-        let images = match &self.pool {
-            Some(pool) => {
+        let images = match (&self.pool, self.config.source) {
+            (Some(pool), _) => {
                 let positions = buffer::draw(pool.x_0.dims()[0], n, step.key);
                 Images {
                     x_0: pool.x_0.clone().select(0, indices(&positions, step.device)),
                     labels: positions.iter().map(|i| pool.labels[*i]).collect(),
                 }
             }
-            None => {
+            (None, Source::Pool { .. }) => return Ok(None),
+            (None, Source::Fresh) => {
                 let key = step.key.within(GENERATED);
                 self.report(step.passes, n, step.process);
                 let conditions = (step.condition_on, step.label_dropout.null);

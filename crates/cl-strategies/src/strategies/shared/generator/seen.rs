@@ -29,6 +29,11 @@ impl Seen {
         }
     }
 
+    /// Whether there is nothing to ask for.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Drops some conditions.
     pub fn forget(&mut self, conditions: &[usize]) {
         self.0.retain(|condition, _| !conditions.contains(condition));

@@ -12,7 +12,7 @@ use ddpm_core::{
 use super::{Sample, assert_near, end, loss, mean, samples};
 use crate::{
     GenerativeDistillation, GenerativeDistillationConfig, GenerativeReplay, GenerativeReplayConfig,
-    GeneratorConfig, Mixing, Source, buffer,
+    GeneratorConfig, Mixing, Source, Strategy, buffer,
     test_support::{B, Fixture, Line, lines},
 };
 
@@ -196,5 +196,47 @@ fn a_generated_image_goes_with_its_label() {
         }
         // Each class has a chance of 1/2.
         assert!(found_classes.iter().all(|count| *count >= 3), "{found_classes:?}");
+    }
+}
+
+/// A pool of one image of either class. The removal of its class empties it: no step draws another, and before the removal's
+/// experience one of the other class takes its place.
+#[test]
+fn a_pool_that_a_removal_empties_is_filled_with_what_is_kept() {
+    let (w, teacher, source) = ([0.2_f32, -0.9, 0.0], [0.0_f32, 8.0, 0.0], Source::Pool { images: 1 });
+    let numbers = |replay: &GenerativeReplay<B, Line<B>>| replay.memory().extra_parameters;
+    for seed in 0..10 {
+        let mut emptied = 0;
+        for class in [0, 1] {
+            let mut fixture = Fixture::labelled(&[0, 1, 0, 1], 2).of_timesteps(8).told(0.0);
+            fixture.seed = seed;
+            let config = GenerativeReplayConfig {
+                batch_size: Some(1),
+                mixing: Mixing::TwoMeans,
+                generator: generator(source),
+                ..Default::default()
+            };
+            let mut replay = GenerativeReplay::<B, Line<B>>::new(config).unwrap();
+            end(&mut replay, &fixture, &teacher);
+            let full = numbers(&replay);
+            replay.remove_classes(&[class]).unwrap();
+            let lost = full - numbers(&replay);
+            if lost > 0 {
+                assert_eq!(loss(&mut replay, &fixture, &w, 3.0), 3.0);
+            }
+            fixture.experience.removes = vec![class];
+            replay.before_experience(&fixture.boundary(&lines(&teacher))).unwrap();
+            assert_eq!(numbers(&replay), full);
+            let found = loss(&mut replay, &fixture, &w, 0.0);
+            // One image at the end of the experience, and one in its place.
+            assert_eq!(fixture.passes.passes().generator, 1 + lost);
+            let (kept, start) = (1 - class, started(&fixture, source, 1)[0]);
+            let sample = noisy(&fixture, &[image(&fixture, teacher[kept], start)])[0];
+            let expected = Sample { y: kept, ..sample }.loss(&w);
+            let what = format!("{seed}, without {class}: {found} instead of {expected}");
+            assert!((found - expected).abs() < 2e-4 * expected.max(1e-2), "{what}");
+            emptied += lost;
+        }
+        assert_eq!(emptied, 1, "an image of one pixel is of one class");
     }
 }

@@ -3,7 +3,7 @@
 use cldiff_choices::ImageSize;
 use serde_json::{Map, Value, json};
 
-use crate::{CoreError, diffusers::pass_over, dit::DiTConfig};
+use crate::{CoreError, diffusers::pass_over, dit::DiTConfig, network::check_side};
 
 /// The class's name in diffusers, for the `_class_name` of a `config.json`.
 pub const CLASS: &str = "DiTTransformer2DModel";
@@ -141,6 +141,7 @@ impl<'a> Fields<'a> {
     fn sizes(&mut self) -> Result<(usize, usize), CoreError> {
         let size = self.count("sample_size", 32, 1)?;
         let patch = self.count("patch_size", 2, 1)?;
+        check_side("sample_size", size.into())?;
         if size % patch != 0 {
             let expected = format!("expected a divisor of `sample_size`, {size}");
             return Err(CoreError::config("patch_size", patch, expected));
