@@ -273,6 +273,11 @@ mod tests {
         let profile = profile(&process, 8, points(2, 3), KEY);
         let sum = profile.prior_term() + profile.vlb.means().iter().sum::<f64>();
         assert!((profile.bits_per_dimension() - sum).abs() < 1e-9 * sum);
+        // Over the images, whose bits are the prior's and the sum over the bins.
+        let bits = profile.bits();
+        let squares: f64 = bits.iter().map(|bits| (bits - sum).powi(2)).sum();
+        let (found, expected) = (profile.bits_standard_error().unwrap(), (squares / 7.0 / 8.0).sqrt());
+        assert!(expected > 0.0 && (found / expected - 1.0).abs() < 1e-9, "{found} and {expected}");
         assert!(profile.discretized_term() > 0.0 && profile.discretized_term() < profile.vlb.means()[0]);
         let clear = process.snr(250) >= 1.0 && process.snr(300) < 1.0;
         assert!(clear && profile.eps.clear()[0] > 0.9 * profile.eps.totals()[0]);

@@ -112,6 +112,15 @@ mod tests {
         let found = quick_losses(&OffBy(error), &process, (x_0.clone(), None), false, key);
         let expected = error * error * (0..1000).map(|t| process.snr(t)).sum::<f64>() / 1000.0;
         assert!((found.denoising_loss / expected - 1.0).abs() < 0.02, "{} {expected}", found.denoising_loss);
+        // The terms depend on no noise: their sum over every timestep, of one image.
+        let one = Tensor::<Flex, 4>::zeros([1, 1, 1, 2], &Default::default());
+        let term = |t: usize| {
+            let noise = one.zeros_like() + 0.5;
+            let batch = NoisyBatch::at(&process, one.clone(), None, vec![t], noise);
+            timestep_terms(&OffBy(error), &process, &batch, Threshold::None).vlb[0]
+        };
+        let expected = prior_terms(&process, one.clone())[0] + (0..1000).map(term).sum::<f64>();
+        assert!((found.bits_per_dimension / expected - 1.0).abs() < 0.02, "{found:?} and {expected}");
         let none = quick_losses(&OffBy(0.0), &process, (x_0.clone(), None), false, key);
         assert!(none.denoising_loss < 1e-6 && none.bits_per_dimension < found.bits_per_dimension);
         // The same key: the same numbers.

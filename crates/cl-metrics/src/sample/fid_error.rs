@@ -150,6 +150,20 @@ mod tests {
         }
     }
 
+    /// Rows go through in blocks: a row's influence is that which it has by itself, in whichever block it is.
+    #[test]
+    fn a_row_has_the_same_influence_in_every_block() {
+        let real = Moments::of(&gaussian_rows(200, 3, 1.0, 0.0, 1)).gaussian().unwrap();
+        let rows = gaussian_rows(2 * BLOCK + 3, 3, 1.4, 0.5, 2);
+        let samples = Moments::of(&rows).gaussian().unwrap();
+        let all = influences(&real, &samples, &rows).unwrap();
+        assert_eq!(all.len(), 2 * BLOCK + 3);
+        for i in [0, BLOCK - 1, BLOCK, 2 * BLOCK + 2] {
+            let alone = influences(&real, &samples, &rows.select(&[i])).unwrap()[0];
+            assert!((all[i] - alone).abs() < 1e-12 * (1.0 + alone.abs()), "{i}: {} and {alone}", all[i]);
+        }
+    }
+
     /// Draws of a Gaussian that is not that of the real images.
     #[test]
     fn the_error_is_the_spread_over_draws() {

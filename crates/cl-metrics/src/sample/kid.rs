@@ -217,7 +217,7 @@ fn row_sums(a: &FeatureMatrix, b: &FeatureMatrix, without_itself: bool) -> Vec<f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::test_data::gaussian_rows;
+    use crate::sample::{Arguments, Compared, test_data::gaussian_rows};
 
     #[test]
     fn by_hand() {
@@ -268,6 +268,19 @@ mod tests {
         assert_eq!(kid(&same, 5), kid(&same, 5));
         assert_ne!(kid(&same, 5), kid(&same, 6));
         assert!(kid(&gaussian_rows(300, 6, 1.5, 0.0, 2), 5).kid > kid(&same, 5).kid + 0.1);
+    }
+
+    /// Subsets can have two rows; the standard error over samples needs three.
+    #[test]
+    fn the_standard_error_is_told_from_three_rows_on() {
+        let names = |rows: usize| -> Vec<&'static str> {
+            let (a, b) = (gaussian_rows(9, 2, 1.0, 0.0, 1), gaussian_rows(rows, 2, 1.0, 0.0, 2));
+            let sets = Compared { a: &a, b: &b, held_out: None };
+            let given = Arguments::default().with(&SUBSETS_GIVEN, 1).with(&SUBSET_SIZE_GIVEN, 2);
+            (COMPARISON.compare)(&sets, &given).unwrap().into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(names(2), ["kid", "kid_std"]);
+        assert_eq!(names(3), ["kid", "kid_std", "kid_standard_error"]);
     }
 
     #[test]
