@@ -13,6 +13,7 @@ mod late;
 pub mod lease;
 mod machine;
 pub mod manifest;
+mod no_run;
 pub mod output;
 mod pictures;
 pub(crate) mod published;
