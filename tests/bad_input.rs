@@ -293,7 +293,7 @@ fn arguments_are_checked() {
     assert!(text(&output.stderr).contains("possible values: auto, cuda, wgpu, flex, ndarray"));
     let output = scratch.cldiff(&["report", "nowhere"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("nowhere holds no run"));
+    assert!(text(&output.stderr).contains("nowhere: no such directory"));
 }
 
 #[test]

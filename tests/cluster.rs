@@ -423,9 +423,9 @@ fn mistakes_end_with_2_and_change_nothing() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
         assert!(message.contains(told), "{arguments:?}: {message}");
     };
-    refused(&["run", "--out", "run", "--cell", "0"], "run holds no run");
-    refused(&["merge", "run"], "run holds no run");
-    refused(&["status", "run"], "run holds no run");
+    refused(&["run", "--out", "run", "--cell", "0"], "run: no such directory");
+    refused(&["merge", "run"], "run: no such directory");
+    refused(&["status", "run"], "run: no such directory");
     refused(&["run", "--cell", "0"], "--out");
     refused(&["run", "--out", "run", "--cell", "0", "--seeds", "1"], "--seeds");
     // Killed behind its manifest, before anything that the cells share is there.
@@ -441,7 +441,7 @@ fn mistakes_end_with_2_and_change_nothing() {
         &["run", "--out", "run", "--cell", "0", "--backend", "ndarray"],
         "its backend is flex, here it is ndarray",
     );
-    refused(&["prepare", "smoke", "--out", "run"], "other settings");
+    refused(&["prepare", "smoke", "--out", "run"], "--out run: the run there has other settings: `");
     // Of another classifier, or damaged, nothing is measured against.
     let prepared = scratch.path("run/prepared/000001/tensors.safetensors");
     let bytes = fs::read(&prepared).unwrap();

@@ -282,6 +282,10 @@ fn bits_per_dimension_of_a_data_set() {
             "{told}{}",
             text(&output.stderr)
         );
+        let published =
+            if count == 3 { "3 of the 1797 published test" } else { "5 of the 3823 published training" };
+        let warning = format!("digits: {published} images are there");
+        assert_eq!(text(&output.stderr).matches(&warning).count(), 1, "{}", text(&output.stderr));
     }
 }
 

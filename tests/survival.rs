@@ -155,6 +155,8 @@ fn a_training_that_diverges_fails_alone_and_every_reason_is_told() {
     let message = text(&first.stderr);
     assert_eq!(first.status.code(), Some(1), "{message}");
     assert!(message.contains("1 of 4 cells failed") && message.contains("training diverged"), "{message}");
+    // Nothing is replayed in the first task.
+    assert!(message.contains(" of task 2; lower `training.optimizer.learning_rate`"), "{message}");
     assert!(text(&first.stdout).contains("replay-1"), "the others are shown");
     let again = scratch.cldiff(&[&arguments[..], &["--resume"]].concat());
     assert_eq!(text(&again.stderr), message, "the same training fails the same way");
@@ -354,6 +356,11 @@ fn another_program_other_data_and_other_settings_are_not_gone_on_with() {
         assert!(message.contains(told), "{message}");
     };
     refuse(&["--set", "training.batch_size=8"], "`training.batch_size` is 16 there and 8 here");
+    refuse(
+        &["--seeds", "0,3"],
+        "error: --out run: the run there has other settings: `seeds` is [0] there and [0, 3] here; run --seeds 3 into \
+         another --out, and `cldiff report A B` shows both",
+    );
     let manifest = scratch.path("run/manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     for (from, to, told) in [
@@ -405,4 +412,5 @@ fn runs_with_other_settings_are_compared_and_make_no_common_report() {
     }
     let output = scratch.cldiff(&["report", "a", "a", "--out", "both.html"]);
     assert!(text(&output.stderr).contains("both a and a have the cell"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("; give runs with different seeds or strategies"));
 }

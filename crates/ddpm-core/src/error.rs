@@ -81,21 +81,36 @@ pub fn plain_words(message: &str) -> String {
         ("a map", "a table"),
         ("unit", "nothing"),
     ];
-    WORDS.iter().fold(message.to_owned(), |text, (theirs, plain)| {
+    WORDS.iter().fold(without_structs(message), |text, (theirs, plain)| {
         let expected = format!("expected {theirs}");
         let mut changed = String::with_capacity(text.len());
         let mut rest = text.as_str();
         while let Some(at) = rest.find(&expected) {
             let (before, after) = (&rest[..at], &rest[at + expected.len()..]);
             changed.push_str(before);
-            // Not the beginning of a longer word, nor of a longer description ("a map with a single key").
-            let is_whole =
-                after.is_empty() || after.starts_with(['\n', ',', ';', '.']) || after.starts_with(" at line");
             changed.push_str("expected ");
-            changed.push_str(if is_whole { plain } else { theirs });
+            changed.push_str(if is_end(after) { plain } else { theirs });
             rest = after;
         }
         changed + rest
+    })
+}
+
+/// Whether a description ends here, and is not the beginning of a longer word, nor of a longer description ("a map with a
+/// single key").
+fn is_end(after: &str) -> bool {
+    after.is_empty() || after.starts_with(['\n', ',', ';', '.']) || after.starts_with(" at line")
+}
+
+/// The message with a table in place of each struct, whose name is no user's.
+fn without_structs(message: &str) -> String {
+    const STRUCT: &str = "expected struct ";
+    let mut parts = message.split(STRUCT);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let after = part.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+        let is_name = after.len() < part.len() && is_end(after);
+        if is_name { text + "expected a table" + after } else { text + STRUCT + part }
     })
 }
 
@@ -162,6 +177,12 @@ mod tests {
             ),
             ("invalid length 1, expected a sequence\n", "invalid length 1, expected a list\n"),
             ("expected a map with a single key", "expected a map with a single key"),
+            (
+                "invalid type: integer `3`, expected struct FinetuneConfig\n",
+                "invalid type: integer `3`, expected a table\n",
+            ),
+            ("expected struct A_1, expected struct B", "expected a table, expected a table"),
+            ("expected struct Pair with 2 elements", "expected struct Pair with 2 elements"),
             ("expected a mapping", "expected a mapping"),
             ("expected one of `usize`, `f64`", "expected one of `usize`, `f64`"),
         ] {

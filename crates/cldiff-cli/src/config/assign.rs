@@ -55,6 +55,34 @@ impl Assignment {
         key.strip_prefix(&self.key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
+    /// The key as it was typed: `strategy.LABEL.`, or nothing, and the key inside.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        let inner = match self.place() {
+            Some((_, inner)) => inner.len(),
+            None => self.typed.len(),
+        };
+        self.typed.split_at(self.typed.len() - inner)
+    }
+
+    /// The value as it was typed.
+    pub(super) fn value(&self) -> &str {
+        self.text.split_once('=').map_or("", |(_, value)| value.trim())
+    }
+
+    /// The table that the inner key is a path through: the configuration, or one of its strategies.
+    pub(super) fn owner_in<'a>(&self, table: &'a Table) -> Option<&'a Table> {
+        match self.place() {
+            Some((place, _)) => table.get(STRATEGY)?.as_array()?.get(place)?.as_table(),
+            None => Some(table),
+        }
+    }
+
+    /// The place of a strategy, and the key inside it.
+    fn place(&self) -> Option<(usize, &str)> {
+        let (place, inner) = self.key.strip_prefix("strategy.")?.split_once('.')?;
+        Some((place.parse().ok()?, inner))
+    }
+
     /// The option and a key that this covers, as it would be typed.
     pub(super) fn told(&self, key: &str) -> String {
         let rest = key.strip_prefix(&self.key).unwrap_or_default();

@@ -12,7 +12,7 @@ use ddpm_core::plain_words;
 use toml::{Table, Value};
 
 use super::{
-    Config,
+    Config, advice,
     assign::{Assignment, labels},
     builtin,
     counts::too_large,
@@ -98,7 +98,8 @@ pub fn load(args: &SettingArgs) -> Result<Loaded, Failure> {
     // The file alone first: its errors can show their line.
     let from_file: Config = toml::from_str(&text).map_err(|e| {
         let told = fitted(&plain_words(&e.to_string()), of_stderr());
-        Failure::mistake(format!("{name}: {}{}", told.trim_end(), hint(&told)))
+        let told = told.trim_end();
+        Failure::mistake(format!("{name}: {told}{}", advice::of_file(&text, &e, told)))
     })?;
     let mut table: Table = toml::from_str(&text).map_err(|e| Failure::mistake(format!("{name}: {e}")))?;
     let in_file = from_file.strategy.len();
@@ -144,8 +145,7 @@ fn assigned(
     }
     let config = table.clone().try_into().map_err(|error: toml::de::Error| {
         let told = plain_words(error.message());
-        let culprits = culprits(&file, &overridden);
-        Failure::mistake(format!("{culprits}: {told}"))
+        Failure::mistake(advice::of_assignments(&file, &overridden, &told))
     })?;
     Ok((config, overridden))
 }
@@ -179,21 +179,6 @@ fn add_strategies(table: &mut Table, names: &[String]) {
     }
 }
 
-/// The assignment without which the configuration can be read; all of them, if no single one is to blame.
-fn culprits(file: &Table, assignments: &[Assignment]) -> String {
-    let is_fine_without = |left_out: usize| {
-        let mut table = file.clone();
-        let others = assignments.iter().enumerate().filter(|(i, _)| *i != left_out);
-        let made = others.map(|(_, other)| Assignment::make(&mut table, other.option, &other.text));
-        made.collect::<Result<Vec<_>, _>>().is_ok() && table.try_into::<Config>().is_ok()
-    };
-    let told = |assignment: &Assignment| format!("{} {}", assignment.option, assignment.text);
-    match (0..assignments.len()).find(|&i| is_fine_without(i)) {
-        Some(i) => told(&assignments[i]),
-        None => assignments.iter().map(told).collect::<Vec<_>>().join(" "),
-    }
-}
-
 /// The keys of the network that the configuration gives.
 fn model_keys(model: &ModelConfig, table: &Table) -> BTreeSet<String> {
     let table = table.get("model").and_then(Value::as_table);
@@ -209,7 +194,7 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
     }
     let refuse = |e: io::Error| {
         Failure::mistake(format!(
-            "cannot read the configuration {}: {e}; --config takes a TOML file, or one of the built-in `default` and `smoke`",
+            "cannot read the configuration {}: {e}; expected a TOML file, or `default` or `smoke`, which are built in",
             path.display()
         ))
     };
@@ -221,15 +206,6 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
         return Err(refuse(io::Error::other(format!("it has more than {MOST_BYTES} bytes"))));
     }
     Ok((path.display().to_string(), text))
-}
-
-/// An unknown key of a `[[strategy]]` is an unknown strategy: say so.
-fn hint(message: &str) -> String {
-    if message.contains("unknown field") && message.contains("`finetune`") {
-        format!("\nthe known strategies are: {}", StrategyTerm::list().names().join(", "))
-    } else {
-        String::new()
-    }
 }
 
 /// The strategies named on the command line, by label or name, each with its place.

@@ -1,5 +1,6 @@
 //! The configuration of a run: one TOML file, every key checked, every error with its line.
 
+mod advice;
 mod assign;
 pub mod builtin;
 pub mod commands;
@@ -10,6 +11,7 @@ mod load;
 mod locate;
 mod names;
 mod resolve;
+mod resumed;
 mod rewrite;
 mod sweep;
 
@@ -23,6 +25,7 @@ pub use assign::labels;
 pub use compare::{differences, first_difference};
 pub use data::{advised, named_split, places};
 pub use load::{Loaded, load};
+pub use resumed::other_settings;
 pub use sweep::Sweep;
 
 /// A whole configuration, as `config.toml` of a run directory holds it.

@@ -18,6 +18,7 @@ use super::{
     cell_directory::CellDirectory,
     late,
     manifest::{Ending, Manifest},
+    no_run,
 };
 use crate::{
     config::labels,
@@ -65,7 +66,7 @@ pub fn config(root: &Path) -> Result<String> {
 
 fn manifest(root: &Path) -> Result<Manifest> {
     if !Manifest::is_in(root) {
-        bail!("{} holds no run: it has no manifest.json", root.display());
+        bail!(no_run::message(root));
     }
     Manifest::load(root)
 }

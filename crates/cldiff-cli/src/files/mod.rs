@@ -14,6 +14,7 @@ mod late;
 pub mod lease;
 mod machine;
 pub mod manifest;
+mod no_run;
 pub mod output;
 mod parts;
 mod pictures;

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     args::RunArgs,
-    config::{Config, first_difference},
+    config::{Config, other_settings},
     results::Results,
     ui::{failure::Failure, progress::Progress},
 };
@@ -445,7 +445,8 @@ fn check_hardly_begun(root: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn refuse_to_resume(root: &Path, why: &str) -> Failure {
-    Failure::mistake(format!("--resume: the run in {}: {why}", root.display()))
+    // Every command that takes up a run has `--out`, and not every one has `--resume`.
+    Failure::mistake(format!("--out {}: {why}", root.display()))
 }
 
 /// Refuses other settings than those of a run.
@@ -456,11 +457,9 @@ fn check_same(root: &Path, old: &str, new: &str) -> Result<(), Failure> {
             refuse_to_resume(root, &format!("its {CONFIG} is not TOML: {}", error.message()))
         })
     };
-    match first_difference(&parse(old)?, &parse(new)?, &FREE) {
+    match other_settings(&parse(old)?, &parse(new)?, &FREE) {
         None => Ok(()),
-        Some((key, [there, here])) => {
-            Err(refuse_to_resume(root, &format!("other settings: `{key}` is {there} there and {here} here")))
-        }
+        Some(told) => Err(refuse_to_resume(root, &format!("the run there has other settings: {told}"))),
     }
 }
 
@@ -470,10 +469,10 @@ fn taken_up(root: &Path, text: &str, here: &Manifest) -> Result<Manifest, Failur
     let manifest = Manifest::load(root).map_err(refuse)?;
     check_same(root, &config_of(root, &manifest).map_err(refuse)?, text)?;
     if let Some(obstacle) = manifest.obstacle(here) {
-        return Err(refuse_to_resume(root, &obstacle));
+        return Err(refuse_to_resume(root, &format!("the run there: {obstacle}")));
     }
     for doubt in manifest.doubts(here) {
-        tracing::warn!("--resume: the run in {}: {doubt}; the last digits may differ", root.display());
+        tracing::warn!("the run in {}: {doubt}; the last digits may differ", root.display());
     }
     Ok(manifest)
 }

@@ -48,7 +48,11 @@ fn check_distinct(inputs: &[ReportInput]) -> Result<()> {
         for cell in &input.results.cells {
             if let Some(before) = seen.insert((&cell.label, cell.seed), &input.place) {
                 let (label, seed, here) = (&cell.label, cell.seed, input.place.display());
-                bail!("both {} and {here} have the cell \"{label}\" with seed {seed}", before.display());
+                bail!(
+                    "both {} and {here} have the cell \"{label}\" with seed {seed}; give runs with different seeds or \
+                     strategies",
+                    before.display()
+                );
             }
         }
     }

@@ -19,7 +19,7 @@ use super::{
     jobs::side_by_side,
     numbers::cell_result,
     observer::{Observer, Rate, StateKeeper},
-    reason::{cannot_write, reason},
+    reason::{cannot_write, in_terms_of_tasks, reason},
     title::Title,
 };
 use crate::{
@@ -300,7 +300,7 @@ impl Runner<'_> {
                 Outcome::Stop(self.cannot_write(&error))
             }
             EngineError::Core(error @ CoreError::Io { .. }) => Outcome::Stop(self.cannot_write(&error)),
-            other => Outcome::Failed(other.to_string()),
+            other => Outcome::Failed(in_terms_of_tasks(&other)),
         }
     }
 

@@ -55,17 +55,23 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn prepare(args: PrepareArgs) -> Result<(), Failure> {
+    preparing::alone(&of_prepare(args))
+}
+
+/// The arguments of a run that `cldiff prepare` prepares.
+fn of_prepare(args: PrepareArgs) -> RunArgs {
     let PrepareArgs { setting, backend, device, out, quiet } = args;
-    let run = RunArgs {
+    RunArgs {
         setting: setting.into(),
         compute: ComputeArgs { backend, device, ..ComputeArgs::default() },
         out: Some(out),
         quiet,
         // A run that is there is looked at, and what is missing in it is made.
         resume: true,
+        // The command has no `--resume` that its advice could name.
+        part: Some("the same command goes on"),
         ..RunArgs::of_config()
-    };
-    preparing::alone(&run)
+    }
 }
 
 /// Makes results and report of the cells that are there.
@@ -185,4 +191,21 @@ fn open_named(
         Ok(engine)
     };
     devices.iter().map(open).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn the_advice_of_prepare_names_no_option_that_it_has_not() {
+        let cli = Cli::try_parse_from(["cldiff", "prepare", "smoke", "--out", "p"]).unwrap();
+        let Some(Command::Prepare(args)) = cli.command else { panic!("another command") };
+        let place = Place::of(&of_prepare(args), "smoke").unwrap();
+        assert!(place.resume);
+        assert_eq!(place.how_to_resume(), "nothing is lost: the same command goes on");
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use cldiff_engine::CellSpec;
+use cl_strategies::StrategyError;
+use cldiff_engine::{CellSpec, EngineError};
 
 use crate::ui::short_of_memory;
 
@@ -21,6 +22,20 @@ pub fn reason(said: &str, spec: &CellSpec) -> String {
          `evaluation.sample_batch` or --jobs",
         spec.training.batch_size, spec.evaluation.sample_batch
     )
+}
+
+/// The words of a library on a cell that failed, in the program's terms: libraries count experiences and steps from 0, and the
+/// program counts tasks and steps from 1.
+pub fn in_terms_of_tasks(error: &EngineError) -> String {
+    match error {
+        EngineError::Strategy(StrategyError::Diverged { experience, step, loss }) => format!(
+            "training diverged: the loss is {loss} at step {} of task {}; lower `training.optimizer.learning_rate`, or \
+             `training.optimizer.clip_grad_norm`, at which gradients are clipped",
+            step + 1,
+            experience + 1
+        ),
+        other => other.to_string(),
+    }
 }
 
 /// A file that cannot be written, and how to go on. A quota is told by few systems where the free space is.
@@ -53,6 +68,17 @@ mod tests {
         // As Linux says it.
         let message = cannot_write(&std::io::Error::from_raw_os_error(122), "go on").to_string();
         assert!(!cfg!(target_os = "linux") || message.contains("make room first"), "{message}");
+    }
+
+    #[test]
+    fn a_training_that_diverged_is_told_its_task_as_progress_counts_it() {
+        let diverged = StrategyError::Diverged { experience: 0, step: 19, loss: f64::NAN };
+        assert_eq!(
+            in_terms_of_tasks(&diverged.into()),
+            "training diverged: the loss is NaN at step 20 of task 1; lower `training.optimizer.learning_rate`, or \
+             `training.optimizer.clip_grad_norm`, at which gradients are clipped"
+        );
+        assert_eq!(in_terms_of_tasks(&EngineError::Interrupted), "interrupted");
     }
 
     #[test]

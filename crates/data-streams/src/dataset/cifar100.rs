@@ -76,6 +76,10 @@ impl PublishedSet for Cifar100Config {
         "Photographs, 32x32 colour, 100 classes, 50000 + 10000"
     }
 
+    fn published_images(&self) -> Option<[usize; 2]> {
+        Some([50_000, 10_000])
+    }
+
     fn licence(&self) -> &'static str {
         "none stated (the authors ask to be cited)"
     }

@@ -45,6 +45,10 @@ impl PublishedSet for DigitsConfig {
         "UCI digits by hand, 8x8 grey, 10 classes, 3823 + 1797"
     }
 
+    fn published_images(&self) -> Option<[usize; 2]> {
+        Some([3_823, 1_797])
+    }
+
     fn licence(&self) -> &'static str {
         "CC BY 4.0"
     }

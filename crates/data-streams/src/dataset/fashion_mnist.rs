@@ -78,6 +78,10 @@ impl PublishedSet for FashionMnistConfig {
         "Clothes, 28x28 grey, 10 classes, 60000 + 10000"
     }
 
+    fn published_images(&self) -> Option<[usize; 2]> {
+        Some([60_000, 10_000])
+    }
+
     fn licence(&self) -> &'static str {
         "MIT"
     }

@@ -65,6 +65,10 @@ impl PublishedSet for KmnistConfig {
         "Cursive hiragana, 28x28 grey, 10 classes, 60000 + 10000"
     }
 
+    fn published_images(&self) -> Option<[usize; 2]> {
+        Some([60_000, 10_000])
+    }
+
     fn licence(&self) -> &'static str {
         "CC BY-SA 4.0"
     }

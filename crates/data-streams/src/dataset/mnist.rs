@@ -68,6 +68,10 @@ impl PublishedSet for MnistConfig {
         "Digits by hand, 28x28 grey, 10 classes, 60000 + 10000"
     }
 
+    fn published_images(&self) -> Option<[usize; 2]> {
+        Some([60_000, 10_000])
+    }
+
     fn licence(&self) -> &'static str {
         "CC BY-SA 3.0"
     }

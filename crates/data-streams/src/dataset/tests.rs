@@ -33,6 +33,20 @@ fn every_data_set_says_what_it_and_its_options_are() {
 }
 
 #[test]
+fn numbers_of_published_images_are_those_of_the_contents() {
+    let mut declared = 0;
+    for set in published() {
+        let Some([train, eval]) = set.published().unwrap().published_images() else {
+            assert!(set.contents().contains("up to"), "{}", set.name());
+            continue;
+        };
+        assert!(set.contents().ends_with(&format!(", {train} + {eval}")), "{}", set.contents());
+        declared += 1;
+    }
+    assert_eq!(declared, 6);
+}
+
+#[test]
 fn every_data_set_parses_from_its_example_and_is_written_back() {
     let names = DataConfig::list().names();
     assert_eq!(names.len(), 13);

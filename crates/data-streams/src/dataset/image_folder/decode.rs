@@ -24,8 +24,8 @@ pub(in crate::dataset) struct Target<'a> {
     pub shape: ImageShape,
     /// How the picture gets its size.
     pub fit: Fit,
-    /// The picture whose size the others must have, if it is not given.
-    pub first: &'a Path,
+    /// The picture whose size the others must have; none where `size` gives it.
+    pub first: Option<&'a Path>,
 }
 
 /// Decodes a picture into `pixels`, channel after channel.
@@ -56,17 +56,28 @@ pub(in crate::dataset) fn fitted(
         Fit::Crop => image.resize_to_fill(width, height, FILTER),
         Fit::Stretch => image.resize_exact(width, height, FILTER),
         Fit::Exact => {
-            let problem = format!(
-                "{}x{}, but {height}x{width} is expected, as {} has it: set `size`, and `fit` to \"crop\" or \"stretch\"",
-                image.height(),
-                image.width(),
-                target.first.display()
-            );
+            let problem = other_size((image.height(), image.width()), target);
             return Err(DataError::Format { path: path.to_owned(), problem });
         }
     };
     write(image, target.shape.channels, pixels);
     Ok(())
+}
+
+/// The problem of a picture that is taken as it is and has another size than the target.
+fn other_size((height, width): (u32, u32), target: Target) -> String {
+    let ImageShape { height: expected_height, width: expected_width, .. } = target.shape;
+    let expected = format!("{expected_height}x{expected_width}");
+    match target.first {
+        Some(first) => format!(
+            "{height}x{width}, but {expected} is expected, as {} has it: set `size`, and `fit` to \"crop\" or \"stretch\"",
+            first.display()
+        ),
+        None => format!(
+            "{height}x{width}, but `size` is {expected}: with `fit = \"exact\"` they must be equal; change `size`, or set \
+             `fit` to \"crop\" or \"stretch\""
+        ),
+    }
 }
 
 /// How many pixels a picture has once its short side is resized.

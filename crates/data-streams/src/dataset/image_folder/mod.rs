@@ -138,7 +138,7 @@ impl ImageFolderConfig {
             ),
         })?;
         let mut pixels = vec![0; total];
-        let target = Target { shape, fit: self.fit, first };
+        let target = Target { shape, fit: self.fit, first: self.size.is_none().then_some(first) };
         let outcomes: Vec<Result<(), DataError>> = pixels
             .par_chunks_exact_mut(shape.len())
             .zip(&files)

@@ -158,6 +158,12 @@ fn what_is_wrong_is_told_with_its_name() {
     let mixed = |dir: &Path| halves(5, 4, [0; 3], [0; 3]).save(dir.join("train/dog/c.png")).unwrap();
     let exact = ImageFolderConfig { fit: Fit::Exact, ..Default::default() };
     refused(&mixed, &exact, &["train/dog/c.png: 4x5", "4x8 is expected", "train/cat/x.webp", "`fit`"]);
+    let given = ImageFolderConfig { size: Some(4.into()), ..exact };
+    refused(
+        &|_| (),
+        &given,
+        &["train/cat/x.webp: 4x8, but `size` is 4x4: with `fit = \"exact\"` they must be equal"],
+    );
     refused(&|dir| fs::remove_dir_all(dir).unwrap(), &config(), &["no such directory", "DIR/train/CLASS"]);
     let nothing = |dir: &Path| {
         ["train", "test"].iter().for_each(|name| fs::remove_dir_all(dir.join(name)).unwrap());

@@ -116,6 +116,7 @@ impl Pictures {
             let name = waiting.first().map(|(name, _)| name.clone()).unwrap_or_default();
             return Err(DataError::Format { path: name, problem });
         }
+        let first = self.look.size.is_none().then_some(first.as_path());
         let target = Target { shape: *shape, fit: self.look.fit, first };
         let decode = |(name, bytes): &(PathBuf, Vec<u8>)| {
             let mut pixels = vec![0; target.shape.len()];

@@ -69,6 +69,10 @@ fn what_is_not_as_it_should_be_is_told() {
         (json, "bad_json.tar: \"0.json\": its label has no integer or text under `label`"),
         (key, "no integer or text under `class`"),
         (config("absent.tar"), "no such file; expected a tar"),
+        (
+            WebDatasetConfig { size: Some(4.into()), ..config("train-*.tar") },
+            "png: 4x5, but `size` is 4x4: with `fit = \"exact\"` they must be equal",
+        ),
     ] {
         let told = whole(&config).unwrap_err().to_string();
         assert!(told.contains(expected), "no {expected:?} in {told}");
