@@ -14,7 +14,7 @@ pub mod lease;
 mod machine;
 pub mod manifest;
 pub mod output;
-mod pictures;
+pub(crate) mod pictures;
 pub(crate) mod published;
 pub mod run_directory;
 pub mod tensorboard;
