@@ -214,8 +214,11 @@ fn the_inception_score_is_refused_without_inception() {
 #[test]
 fn an_unknown_strategy_is_told_with_the_known_ones() {
     let known = "joint, cumulative, ensemble, finetune, gdumb, replay";
-    refused_change("finetune = {}", "finetoon = {}", &[&line("finetune"), "finetoon", known]);
-    refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &["ewk", "replay-0.1", known]);
+    let quoted = "`joint`, `cumulative`, `ensemble`, `finetune`, `gdumb`, `replay`";
+    let near = "did you mean `finetune`?";
+    refused_change("finetune = {}", "finetoon = {}", &[&line("finetune"), "finetoon", quoted, near]);
+    let ewk = ["ewk", "did you mean `ewc`?", "replay-0.1", known];
+    refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &ewk);
 }
 
 /// A run into a directory of that name does not take the name away.

@@ -9,8 +9,10 @@ mod data;
 mod load;
 mod locate;
 mod names;
+mod nearest;
 mod resolve;
 mod rewrite;
+mod strategies;
 mod sweep;
 
 use cl_strategies::TrainerConfig;
