@@ -221,6 +221,20 @@ fn an_unknown_strategy_is_told_with_the_known_ones() {
     refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &ewk);
 }
 
+/// `[[strategy]]` of the second was forgotten.
+#[test]
+fn two_strategies_under_one_header_are_told_apart() {
+    let told = "`joint` and `finetune` are strategies of their own: begin each with [[strategy]]";
+    let header =
+        format!("line {}", line("joint = {}").trim_start_matches("line ").parse::<usize>().unwrap() - 1);
+    refused_change("joint = {}", "joint = {}\nfinetune = {}", &[&header, told]);
+    refused_change(
+        "samples_per_task = 80",
+        "samples_per_task = 80\nmetrics = [\"fid\", \"kid\", \"fid\"]",
+        &["`evaluation.metrics` is \"fid\" twice: expected each metric once"],
+    );
+}
+
 /// A run into a directory of that name does not take the name away.
 #[test]
 fn a_directory_hides_no_configuration() {

@@ -92,6 +92,19 @@ pub(super) fn check_chosen(
     )))
 }
 
+/// The problem of a composition with a bound or a baseline among its terms: a header was forgotten between two strategies.
+pub(super) fn misplaced(strategy: &StrategySpec) -> Option<String> {
+    let terms: Vec<String> = strategy.misplaced().into_iter().map(|term| format!("`{term}`")).collect();
+    match &terms[..] {
+        [] => None,
+        [term] => Some(format!("{term} is a strategy of its own: begin it with its own [[strategy]]")),
+        [before @ .., last] => {
+            let before = before.join(", ");
+            Some(format!("{before} and {last} are strategies of their own: begin each with [[strategy]]"))
+        }
+    }
+}
+
 /// A line on an unknown key of a `[[strategy]]`, where a known strategy is near to it. The message lists all of them.
 pub(super) fn hint(message: &str) -> String {
     let known = StrategyTerm::list().names();
@@ -120,5 +133,18 @@ mod tests {
                       mine, and the known strategies are joint, cumulative, ";
         assert!(told.starts_with(begins), "{told}");
         assert_eq!(told.matches("finetune").count(), 1);
+    }
+    #[test]
+    fn a_bound_or_a_baseline_is_no_term_of_a_composition() {
+        let told = |text: &str| misplaced(&toml::from_str(text).unwrap());
+        assert_eq!(
+            told("finetune = {}\njoint = {}\n").unwrap(),
+            "`joint` and `finetune` are strategies of their own: begin each with [[strategy]]"
+        );
+        assert_eq!(
+            told("label = \"x\"\newc = {}\nfinetune = {}\n").unwrap(),
+            "`finetune` is a strategy of its own: begin it with its own [[strategy]]"
+        );
+        assert_eq!((told("joint = {}\n"), told("ewc = {}\nreplay = {}\n"), told("")), (None, None, None));
     }
 }
