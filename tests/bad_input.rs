@@ -225,8 +225,25 @@ fn the_inception_score_is_refused_without_inception() {
 #[test]
 fn an_unknown_strategy_is_told_with_the_known_ones() {
     let known = "joint, cumulative, ensemble, finetune, gdumb, replay";
-    refused_change("finetune = {}", "finetoon = {}", &[&line("finetune"), "finetoon", known]);
-    refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &["ewk", "replay-0.1", known]);
+    let quoted = "`joint`, `cumulative`, `ensemble`, `finetune`, `gdumb`, `replay`";
+    let near = "did you mean `finetune`?";
+    refused_change("finetune = {}", "finetoon = {}", &[&line("finetune"), "finetoon", quoted, near]);
+    let ewk = ["ewk", "did you mean `ewc`?", "replay-0.1", known];
+    refused(&Scratch::new(), &["--config", "smoke", "--strategy", "ewk"], &ewk);
+}
+
+/// `[[strategy]]` of the second was forgotten.
+#[test]
+fn two_strategies_under_one_header_are_told_apart() {
+    let told = "`joint` and `finetune` are strategies of their own: begin each with [[strategy]]";
+    let header =
+        format!("line {}", line("joint = {}").trim_start_matches("line ").parse::<usize>().unwrap() - 1);
+    refused_change("joint = {}", "joint = {}\nfinetune = {}", &[&header, told]);
+    refused_change(
+        "samples_per_task = 80",
+        "samples_per_task = 80\nmetrics = [\"fid\", \"kid\", \"fid\"]",
+        &["`evaluation.metrics` is \"fid\" twice: expected each metric once"],
+    );
 }
 
 /// A run into a directory of that name does not take the name away.

@@ -38,12 +38,19 @@ const LAST: &str = "evaluation.classifier.min_steps=20";
 const FLEX: [&str; 2] = ["--backend", "flex"];
 const EVERY_STEP: [&str; 4] = ["--set", "checkpoints.every_steps=1", "--set", "checkpoints.most_time=1"];
 /// So many steps that nobody waits for the last.
-const LONG: [&str; 2] = ["--set", "training.steps_per_experience=100000"];
+const LONG: &str = "training.steps_per_experience=100000";
 
 /// The settings with the configuration behind `--config` for `run`, and without an option for `prepare`.
 fn setting(named: bool) -> Vec<&'static str> {
     let first: &[&str] = if named { &[] } else { &["--config"] };
     [first, &SHORT, &[LAST]].concat()
+}
+
+/// The settings for `prepare` with [`LONG`] in the place of the few steps: a key is set once.
+fn long() -> Vec<&'static str> {
+    let (key, _) = LONG.split_once('=').unwrap();
+    let long = |word| if str::starts_with(word, key) { LONG } else { word };
+    setting(true).into_iter().map(long).collect()
 }
 
 fn succeeds(scratch: &Scratch, arguments: &[&str]) -> Output {
@@ -58,6 +65,11 @@ fn whole(scratch: &Scratch, out: &str, more: &[&str]) {
 
 fn prepare(scratch: &Scratch, out: &str, more: &[&str]) -> Output {
     succeeds(scratch, &[&["prepare"], &setting(true)[..], &FLEX, &["--out", out], more].concat())
+}
+
+/// Prepares a run that nobody waits for, with a state after every step.
+fn prepare_long(scratch: &Scratch) {
+    succeeds(scratch, &[&["prepare"], &long()[..], &FLEX, &["--out", "run"], &EVERY_STEP].concat());
 }
 
 fn cell(out: &str, cell: &str) -> Vec<String> {
@@ -361,7 +373,7 @@ fn the_cell_of_another_machine_is_taken_over_when_that_is_silent() {
 #[test]
 fn an_owner_that_was_taken_over_stops() {
     let scratch = Scratch::new();
-    prepare(&scratch, "run", &[&EVERY_STEP[..], &LONG].concat());
+    prepare_long(&scratch);
     let arguments = cell("run", "0");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let child = in_the_middle(&scratch, &arguments, "run/cells/finetune-0");
@@ -387,7 +399,7 @@ fn an_owner_that_was_taken_over_stops() {
 #[test]
 fn signals_keep_the_state_and_end_with_130() {
     let scratch = Scratch::new();
-    prepare(&scratch, "run", &[&EVERY_STEP[..], &LONG].concat());
+    prepare_long(&scratch);
     let arguments = cell("run", "0");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     for signals in [&["TERM", "TERM", "TERM"][..], &["USR1"], &["INT"], &["USR1", "TERM"]] {
@@ -543,15 +555,9 @@ fn submitting_writes_three_scripts_that_wait_for_each_other() {
 #[test]
 fn a_task_that_is_told_to_stop_puts_itself_back() {
     let scratch = Scratch::new();
-    let submit = [
-        &["submit", "slurm"],
-        &setting(true)[..],
-        &FLEX,
-        &EVERY_STEP,
-        &LONG,
-        &["--out", "run", "--cells-per-task", "1"],
-    ]
-    .concat();
+    let submit =
+        [&["submit", "slurm"], &long()[..], &FLEX, &EVERY_STEP, &["--out", "run", "--cells-per-task", "1"]]
+            .concat();
     let bin = scratch.path("bin");
     fs::create_dir(&bin).unwrap();
     for (name, body) in

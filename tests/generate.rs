@@ -176,6 +176,14 @@ fn pictures_are_one_file_or_many() {
     succeeds(&scratch, &["sample", "--n", "2", "--steps", "2", "--out", "each"]);
     assert!(scratch.path("each/00000.png").exists() && scratch.path("each/00001.png").exists());
     assert_eq!(fs::read_dir(scratch.path("each")).unwrap().count(), 2);
+    // As files and as a tensor they are one set of grey images of 8 bits.
+    for out in ["six", "six.safetensors"] {
+        succeeds(&scratch, &["sample", "--n", "6", "--steps", "2", "--out", out]);
+    }
+    let output = scratch.cldiff(&["metric", "swd", "six", "six.safetensors", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["swd"], &found["n_a"], &found["n_b"]), (&0.0.into(), &6.into(), &6.into()));
     // Samples of another model are not mixed in.
     refused(&scratch, &["sample", "--n", "1", "--steps", "2", "--out", "each"], &["--out each", "not empty"]);
 }
@@ -335,6 +343,7 @@ fn arguments_of_sample_are_checked() {
     sample(&["--class", "-1"], &["-1"]);
     sample(&["--eta=-0.5"], &["--eta -0.5", "0 or more"]);
     sample(&["--eta", "nan"], &["--eta NaN", "0 or more"]);
+    sample(&["--sampler", "heun", "--eta", "1"], &["--eta 1", "`heun`", "no such option"]);
     sample(&["--guidance", "inf"], &["--guidance", "finite"]);
     sample(&["--seed", "x"], &["--seed", "x"]);
     sample(&["--device", "3"], &["--device 3"]);
@@ -411,6 +420,9 @@ fn tensors_given_are_checked() {
     let pixels = Array { dtype: Dtype::U8, shape: vec![3, 1, 8, 8], bytes: vec![9; 192] };
     file(name, &[("images", &pixels)]);
     bpd(name, &[name, "no tensor `labels`"]);
+    let low = Array { dtype: Dtype::U8, shape: vec![3, 1, 4, 8], bytes: vec![9; 96] };
+    file(name, &[("images", &low), ("labels", &y)]);
+    bpd(name, &["--images in.safetensors", "images of 4x8, but the model was trained on 8x8"]);
     file(name, &[("images", &pixels), ("labels", &Array::indices(&[0, 1]))]);
     bpd(name, &[name, "labels"]);
     file(name, &[("images", &pixels), ("labels", &Array::indices(&[0, 1, 7]))]);

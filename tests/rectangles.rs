@@ -163,7 +163,8 @@ fn the_model_is_used_as_it_was_trained(scratch: &Scratch) {
     assert!(said.contains("bits per dimension of 4 images"), "{said}");
     let odd = bits([4, 3, 8, 13]);
     let odd = [&odd[..1], &["--model", MODEL, "--backend", "flex"], &odd[1..]].concat();
-    refused(scratch, &odd, &["[4, 3, 8, 13]", "multiples of 2"]);
+    let told = "images of 8x13, but the model was trained on 8x16";
+    refused(scratch, &odd, &["--images images.safetensors", told]);
 }
 
 #[test]

@@ -80,8 +80,13 @@ pub fn check_evaluation(evaluation: &EvaluationConfig, process: &ProcessConfig) 
     Ok(evaluation.classifier.validate().map_err(|error| error.at("classifier"))?)
 }
 
-/// Whether the features are those that the definition of each metric is bound to.
+/// Whether each metric is named once, and the features are those that its definition is bound to.
 fn check_metrics(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
+    let metrics = &evaluation.metrics;
+    if let Some(i) = (1..metrics.len()).find(|&i| metrics[..i].contains(&metrics[i])) {
+        let value = format!("\"{}\" twice", metrics[i].name());
+        return Err(Misfit { key: "metrics".into(), value, expected: "expected each metric once".into() });
+    }
     let features = evaluation.features.name();
     let bound = |metric: &SampleMetric| Some((*metric, metric.bound_to().filter(|name| *name != features)?));
     match evaluation.metrics.iter().find_map(bound) {
@@ -156,4 +161,22 @@ fn check_readings(evaluation: &EvaluationConfig) -> Result<(), Misfit> {
         return Err(Misfit { key, value, expected: "expected at least 1".to_owned() });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_that_is_named_twice_is_refused() {
+        let kid = SampleMetric::named("kid").unwrap();
+        let check = |metrics: &[SampleMetric]| {
+            let evaluation = EvaluationConfig { metrics: metrics.to_vec(), ..EvaluationConfig::default() };
+            check_evaluation(&evaluation, &ProcessConfig::default())
+        };
+        assert_eq!(check(&[SampleMetric::FID, kid]), Ok(()));
+        let expected = "expected each metric once".to_owned();
+        let twice = Misfit { key: "metrics".into(), value: "\"fid\" twice".into(), expected };
+        assert_eq!(check(&[SampleMetric::FID, kid, SampleMetric::FID]), Err(twice));
+    }
 }

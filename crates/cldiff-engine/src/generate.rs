@@ -19,7 +19,11 @@ use ddpm_core::{
     sampler::{self, Ddim, SampleRequest, SamplerConfig},
 };
 
-use crate::{EngineError, ModelConfig, NetworkConfig, everywhere::Home, sampling::Sampling};
+use crate::{
+    EngineError, ModelConfig, NetworkConfig,
+    everywhere::Home,
+    sampling::{Sampling, check_eta},
+};
 
 const SAMPLES: Purpose = Purpose::named("sample");
 const BITS: Purpose = Purpose::named("bits per dimension");
@@ -49,7 +53,7 @@ pub struct SampleJob {
     pub sampler: Option<SamplerConfig>,
     /// Its steps; each sampler has its default.
     pub steps: Option<usize>,
-    /// The noise of DDIM; none if absent.
+    /// The noise of DDIM; none if absent. A sampler without such an option refuses it.
     pub eta: Option<f64>,
     /// The scale of classifier-free guidance, for a model whose last class is "no label"; absent as for the sampler.
     pub guidance: Option<f64>,
@@ -248,6 +252,7 @@ fn drawn_by(
         return Ok((sampling.sampler(scheduler, job.steps, job.eta)?, guidance, no_label));
     }
     let mut sampler = job.sampler.clone().unwrap_or_else(|| SamplerConfig::of(Ddim::default()));
+    check_eta(&sampler, job.eta)?;
     sampler.edit().follow(scheduler, job.steps, job.eta.unwrap_or(0.0));
     Ok((sampler, job.guidance, no_label))
 }

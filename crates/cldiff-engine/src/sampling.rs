@@ -86,6 +86,7 @@ impl Sampling {
         tracing::warn!(
             "the scheduler of this model is not the one that its run wrote: its settings are followed"
         );
+        check_eta(&self.sampler, eta)?;
         let options = serde_json::to_value(&self.sampler).unwrap_or_default();
         let own = &options[self.sampler.name()];
         let steps = steps.or_else(|| usize::try_from(own["steps"].as_u64()?).ok());
@@ -99,26 +100,43 @@ impl Sampling {
         let given = [("steps", steps.map(|steps| json!(steps))), ("eta", eta.map(|eta| json!(eta)))];
         let mut sampler = self.sampler;
         for (key, value) in given.into_iter().filter_map(|(key, value)| Some((key, value?))) {
-            sampler = changed(&sampler, key, &value)?;
+            let Some(with) = changed(&sampler, key, &value) else {
+                let whose = ", by which the run of this model drew,";
+                return Err(no_option(&sampler, key, &value, whose));
+            };
+            sampler = with;
         }
         Ok(sampler)
     }
 }
 
-/// The sampler with another value of an option.
-fn changed(sampler: &SamplerConfig, key: &str, value: &Value) -> Result<SamplerConfig, CoreError> {
+/// Refuses an eta that a sampler would pass over.
+///
+/// # Errors
+/// [`CoreError::Config`] for an eta beside a sampler without that option.
+pub(crate) fn check_eta(sampler: &SamplerConfig, eta: Option<f64>) -> Result<(), CoreError> {
+    let given = eta.map(|eta| json!(eta));
+    match given.filter(|eta| changed(sampler, "eta", eta).is_none()) {
+        Some(eta) => Err(no_option(sampler, "eta", &eta, "")),
+        None => Ok(()),
+    }
+}
+
+/// The sampler with another value of an option; none if it has no such option.
+fn changed(sampler: &SamplerConfig, key: &str, value: &Value) -> Option<SamplerConfig> {
+    let mut table = serde_json::to_value(sampler).ok()?;
+    let options = table.get_mut(sampler.name())?.as_object_mut()?;
+    options.insert(key.to_owned(), value.clone());
+    serde_json::from_value(table).ok()
+}
+
+fn no_option(sampler: &SamplerConfig, key: &str, value: &Value, whose: &str) -> CoreError {
     let name = sampler.name();
-    let mut table = serde_json::to_value(sampler).unwrap_or_default();
-    let options = table.get_mut(name).and_then(Value::as_object_mut);
-    let set = options.map(|options| options.insert(key.to_owned(), value.clone()));
-    let changed = set.and_then(|_| serde_json::from_value(table).ok());
-    changed.ok_or_else(|| CoreError::Config {
+    CoreError::Config {
         key: key.into(),
         value: value.to_string(),
-        expected: format!(
-            "`{name}`, by which the run of this model drew, has no such option: name another sampler"
-        ),
-    })
+        expected: format!("`{name}`{whose} has no such option: name another sampler"),
+    }
 }
 
 #[cfg(test)]
@@ -182,8 +200,21 @@ mod tests {
         changed.timestep_spacing = Spacing::Trailing;
         let followed = DpmSolver { steps: 7, spacing: Spacing::Trailing, ..DpmSolver::default() };
         assert_eq!(sampling().sampler(&changed, None, None).unwrap().get(), Some(&followed));
-        let fewer = sampling().sampler(&changed, Some(3), Some(1.0)).unwrap();
+        let fewer = sampling().sampler(&changed, Some(3), None).unwrap();
         assert_eq!(fewer.get(), Some(&DpmSolver { steps: 3, ..followed }));
+        let refused = sampling().sampler(&changed, None, Some(1.0)).unwrap_err().to_string();
+        assert!(refused.starts_with("`eta` is 1.0: `dpm_solver` has no such option"), "{refused}");
+    }
+
+    /// Of the samplers that are built in, DDIM alone has the option.
+    #[test]
+    fn an_eta_that_a_sampler_would_pass_over_is_refused() {
+        for Sampling { sampler, .. } in samplings() {
+            assert!(check_eta(&sampler, None).is_ok());
+            let (name, told) = (sampler.name(), check_eta(&sampler, Some(1.0)).map_err(|e| e.to_string()));
+            let expected = format!("`eta` is 1.0: `{name}` has no such option: name another sampler");
+            assert_eq!(told, if name == "ddim" { Ok(()) } else { Err(expected) });
+        }
     }
 
     /// The scheduler's settings of the process are not settings of the sampler.

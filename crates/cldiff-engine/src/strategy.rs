@@ -76,6 +76,12 @@ impl StrategySpec {
         if let [term] = &self.terms[..] { term.reference() } else { None }
     }
 
+    /// The terms that are [strategies of their own](Family::stands_alone), where one of them stands beside another term.
+    pub fn misplaced(&self) -> Vec<&'static str> {
+        let alone = self.terms.iter().filter(|term| term.family().stands_alone()).map(|term| term.name());
+        if self.terms.len() > 1 { alone.collect() } else { Vec::new() }
+    }
+
     /// Whether a step looks at other images beside the current ones.
     pub(crate) fn looks_back(&self) -> bool {
         self.terms.iter().any(|term| term.needs().looks_back)
@@ -211,6 +217,20 @@ mod tests {
         assert!(!StrategySpec::is_bound_named("jointly") && !StrategySpec::is_bound_named(""));
         let joint = StrategySpec::named("joint").unwrap();
         assert!(joint.is_bound() && !StrategySpec::named("finetune").unwrap().is_bound());
+    }
+
+    #[test]
+    fn bounds_and_baselines_are_misplaced_beside_another_term() {
+        let misplaced = |names: &[&str]| {
+            let terms = names.iter().map(|name| StrategyTerm::named(name).unwrap()).collect();
+            StrategySpec::of(terms).misplaced()
+        };
+        assert_eq!(misplaced(&["finetune", "joint"]), ["joint", "finetune"]);
+        assert_eq!(misplaced(&["ewc", "gdumb", "replay"]), ["gdumb"]);
+        assert_eq!(misplaced(&["replay", "ewc"]), [""; 0]);
+        for alone in ["joint", "cumulative", "ensemble", "finetune", "gdumb"] {
+            assert_eq!((misplaced(&[alone]).len(), misplaced(&[alone, "l2"])), (0, vec![alone]));
+        }
     }
 
     #[test]

@@ -35,6 +35,12 @@ impl Family {
         Self::Parameters,
         Self::Other,
     ];
+
+    /// Whether a strategy of this family is one of its own: bounds and baselines are trainings that others are compared with,
+    /// and not terms beside other terms.
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Self::Bound | Self::Baseline)
+    }
 }
 
 impl fmt::Display for Family {

@@ -74,7 +74,7 @@ fn all() -> Vec<(&'static str, Needs, Box<dyn Strategy<B, Model>>)> {
 fn tunables<T: Listed>() -> (&'static str, Vec<&'static str>) {
     let options = T::default();
     let keys = tunables_of(&options);
-    if options.is_bound() || options.family() == Family::Baseline {
+    if options.family().stands_alone() {
         assert!(keys.is_empty(), "{}: a bound or a baseline has nothing to be tuned", T::NAME);
     }
     (T::NAME, keys)

@@ -63,6 +63,9 @@ impl CellsArg {
                 }
                 Ok(Chosen((first..of.min(first + per_task)).collect()))
             }
+            Self::Listed(_) if per_task != 1 => {
+                Err(format!("--cells-per-task {per_task}: only --cell auto gives a task several cells"))
+            }
             Self::Listed(ranges) => {
                 // Not one number of a huge range is looked at before its end.
                 if let Some(range) = ranges.iter().find(|range| *range.end() >= of) {
@@ -132,6 +135,8 @@ mod tests {
         assert!(task("-1", 3).unwrap_err().contains("no number from 0 on"));
         assert!(task("0", 0).unwrap_err().contains("--cells-per-task 0"));
         assert!(task("18446744073709551615", 3).unwrap_err().contains("8 cells"));
+        let listed = CellsArg::Listed(vec![3..=4]).chosen(8, 2, none).unwrap_err();
+        assert_eq!(listed, "--cells-per-task 2: only --cell auto gives a task several cells");
         let slurm = CellsArg::Auto.chosen(8, 1, with("SLURM_ARRAY_TASK_ID", "5"));
         assert_eq!(slurm, Ok(Chosen(vec![5])));
     }

@@ -355,6 +355,10 @@ pub enum Quantity {
     Sample,
 }
 
+/// Options of a whole run, which cells of a prepared one do not take. An option that needs `--cell` conflicts with them too:
+/// where one of them stands, the parser does not miss `--cell`, since that could not stand there.
+const OF_WHOLE_RUNS: [&str; 6] = ["config", "precision", "strategy", "seeds", "overrides", "sweeps"];
+
 /// The options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
@@ -375,10 +379,10 @@ pub struct RunArgs {
     pub resume: bool,
     /// Only these cells of the run that `cldiff prepare` made in --out, counted from 0 as `cldiff cells` lists them: 3, 0-4,
     /// 1,7; auto: by SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX
-    #[arg(long, value_name = "I", requires = "out", conflicts_with_all = ["config", "precision", "strategy", "seeds", "overrides", "sweeps"])]
+    #[arg(long, value_name = "I", requires = "out", conflicts_with_all = OF_WHOLE_RUNS)]
     pub cell: Option<CellsArg>,
     /// With --cell auto: the cells that one task makes, one after another or by --jobs
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "cell")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "cell", conflicts_with_all = OF_WHOLE_RUNS)]
     pub cells_per_task: usize,
     /// Write event files for TensorBoard too: tensorboard --logdir DIR/cells
     #[arg(long)]

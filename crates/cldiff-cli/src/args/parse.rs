@@ -177,6 +177,24 @@ mod tests {
         }
     }
 
+    /// Beside an option that `--cell` conflicts with, the parser does not miss `--cell`.
+    #[test]
+    fn cells_per_task_stands_with_cell_alone() {
+        let parsed = |words: &str| {
+            let words = std::iter::once("cldiff").chain(words.split(' '));
+            command(80).try_get_matches_from(words).map(|_| ()).map_err(|error| error.to_string())
+        };
+        for beside in ["--out run", "--config smoke", "--strategy finetune", "--set name=x", "--seeds 1"] {
+            for run in ["run ", ""] {
+                let told = parsed(&format!("{run}{beside} --cells-per-task 3")).unwrap_err();
+                assert!(told.contains("--cell <I>") || told.contains("cannot be used with"), "{told}");
+            }
+        }
+        assert_eq!(parsed("run --out run --cell auto --cells-per-task 3"), Ok(()));
+        // The number that is there by default conflicts with nothing.
+        assert_eq!(parsed("run --config smoke --strategy finetune"), Ok(()));
+    }
+
     #[test]
     fn threads_are_understood_before_and_behind_every_command() {
         for words in [

@@ -83,6 +83,21 @@ impl Assignment {
         Some((place.parse().ok()?, inner))
     }
 
+    /// Whether an earlier assignment is without effect after this one.
+    pub(super) fn replaces(&self, earlier: &Self) -> bool {
+        self.covers(&earlier.key)
+    }
+
+    /// The place of the strategy that this reaches into.
+    pub(super) fn strategy(&self) -> Option<usize> {
+        self.place().map(|(place, _)| place)
+    }
+
+    /// The option and its text, as they were typed.
+    pub(super) fn typed(&self) -> String {
+        format!("{} {}", self.option, self.text)
+    }
+
     /// The option and a key that this covers, as it would be typed.
     pub(super) fn told(&self, key: &str) -> String {
         let rest = key.strip_prefix(&self.key).unwrap_or_default();
@@ -186,7 +201,19 @@ mod tests {
             buffer.told("strategy.1.replay.buffer.reservoir.total"),
             "--set strategy.a.replay.buffer.reservoir.total"
         );
-        set(&mut table, &format!("strategy.{composed}.ewc.lambda=3.0")).unwrap();
+        let last = set(&mut table, &format!("strategy.{composed}.ewc.lambda=3.0")).unwrap();
         assert_eq!(table["strategy"][3]["ewc"]["lambda"], Value::from(3.0));
+        assert_eq!([made, buffer, last].map(|made| made.strategy()), [Some(2), Some(1), Some(3)]);
+        assert_eq!(set(&mut table, "strategies.x.y=1").unwrap().strategy(), None);
+    }
+
+    #[test]
+    fn a_later_assignment_to_the_key_or_to_its_table_leaves_nothing_of_the_first() {
+        let mut table = Table::new();
+        let mut made = |text: &str| set(&mut table, text).unwrap();
+        let (size, whole, decay) =
+            (made("training.batch_size=8"), made("training={ batch_size = 4 }"), made("training.ema=1"));
+        assert!(whole.replaces(&size) && size.replaces(&size));
+        assert!(!size.replaces(&whole) && !decay.replaces(&whole) && !decay.replaces(&size));
     }
 }

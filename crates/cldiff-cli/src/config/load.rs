@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use cldiff_engine::{ModelConfig, StrategySpec, StrategyTerm};
+use cldiff_engine::{ModelConfig, StrategySpec};
 use ddpm_core::plain_words;
 use toml::{Table, Value};
 
@@ -17,6 +17,7 @@ use super::{
     builtin,
     counts::too_large,
     locate::line_of,
+    strategies::{add_strategies, check_chosen, chosen, hint},
 };
 use crate::{
     args::SettingArgs,
@@ -97,9 +98,10 @@ pub fn load(args: &SettingArgs) -> Result<Loaded, Failure> {
     let (name, text) = read(&args.config)?;
     // The file alone first: its errors can show their line.
     let from_file: Config = toml::from_str(&text).map_err(|e| {
-        let told = fitted(&plain_words(&e.to_string()), of_stderr());
+        let words = plain_words(&e.to_string());
+        let told = fitted(&words, of_stderr());
         let told = told.trim_end();
-        Failure::mistake(format!("{name}: {told}{}", advice::of_file(&text, &e, told)))
+        Failure::mistake(format!("{name}: {told}{}{}", advice::of_file(&text, &e, told), hint(&words)))
     })?;
     let mut table: Table = toml::from_str(&text).map_err(|e| Failure::mistake(format!("{name}: {e}")))?;
     let in_file = from_file.strategy.len();
@@ -116,6 +118,7 @@ pub fn load(args: &SettingArgs) -> Result<Loaded, Failure> {
     let mut places: Vec<usize> = (0..config.strategy.len()).collect();
     if !args.changes.strategy.is_empty() {
         (places, config.strategy) = chosen(&config.strategy, &args.changes.strategy)?.into_iter().unzip();
+        check_chosen(&overridden, &places, &labels(&table), &args.changes.strategy)?;
     }
     let loaded = Loaded { config, model_keys, places, in_file, table, name, text, overridden, options };
     match too_large(&loaded.table) {
@@ -135,9 +138,14 @@ fn assigned(
     let file = table.clone();
     let set = args.changes.overrides.iter().map(|text| ("--set", text));
     let all = set.chain(args.changes.swept.iter().map(|text| ("--sweep", text)));
-    let mut overridden = Vec::new();
+    let mut overridden: Vec<Assignment> = Vec::new();
     for (option, text) in all {
-        overridden.push(Assignment::make(table, option, text)?);
+        let made = Assignment::make(table, option, text)?;
+        if let Some(earlier) = overridden.iter().find(|earlier| made.replaces(earlier)) {
+            let (made, earlier) = (made.typed(), earlier.typed());
+            return Err(Failure::mistake(format!("{made}: it replaces {earlier}; give each key once")));
+        }
+        overridden.push(made);
     }
     let is_as_in_file = overridden.is_empty() && labels(table).len() == from_file.strategy.len();
     if is_as_in_file {
@@ -148,35 +156,6 @@ fn assigned(
         Failure::mistake(advice::of_assignments(&file, &overridden, &told))
     })?;
     Ok((config, overridden))
-}
-
-/// Adds the strategies that the command line names and the configuration has not, with their default options.
-fn add_strategies(table: &mut Table, names: &[String]) {
-    let Ok(configured) = table
-        .get("strategy")
-        .cloned()
-        .unwrap_or_else(|| Value::Array(Vec::new()))
-        .try_into::<Vec<StrategySpec>>()
-    else {
-        return;
-    };
-    let is_there =
-        |name: &String| configured.iter().any(|spec| spec.label() == *name || spec.name() == *name);
-    let mut added: Vec<&String> = Vec::new();
-    for name in names {
-        if !is_there(name) && !added.contains(&name) && StrategySpec::named(name).is_some() {
-            added.push(name);
-        }
-    }
-    if added.is_empty() {
-        return;
-    }
-    let list = table.entry("strategy").or_insert_with(|| Value::Array(Vec::new()));
-    if let Value::Array(list) = list {
-        let defaults =
-            |name: &String| Value::Table(Table::from_iter([(name.clone(), Value::Table(Table::new()))]));
-        list.extend(added.into_iter().map(defaults));
-    }
 }
 
 /// The keys of the network that the configuration gives.
@@ -206,32 +185,6 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
         return Err(refuse(io::Error::other(format!("it has more than {MOST_BYTES} bytes"))));
     }
     Ok((path.display().to_string(), text))
-}
-
-/// The strategies named on the command line, by label or name, each with its place.
-fn chosen(configured: &[StrategySpec], names: &[String]) -> Result<Vec<(usize, StrategySpec)>, Failure> {
-    let mut chosen: Vec<(usize, StrategySpec)> = Vec::new();
-    for name in names {
-        let those = |matches: &dyn Fn(&StrategySpec) -> bool| -> Vec<(usize, StrategySpec)> {
-            let places = configured.iter().enumerate();
-            places.filter(|(_, s)| matches(s)).map(|(i, s)| (i, s.clone())).collect()
-        };
-        let mut matching = those(&|strategy| strategy.label() == *name);
-        if matching.is_empty() {
-            matching = those(&|strategy| strategy.name() == *name);
-        }
-        if matching.is_empty() {
-            let labels: Vec<String> = configured.iter().map(StrategySpec::label).collect();
-            return Err(Failure::mistake(format!(
-                "--strategy {name}: unknown strategy; this configuration has {}, and the known strategies are {}",
-                labels.join(", "),
-                StrategyTerm::list().names().join(", ")
-            )));
-        }
-        matching.retain(|(_, strategy)| chosen.iter().all(|(_, other)| other != strategy));
-        chosen.extend(matching);
-    }
-    Ok(chosen)
 }
 
 #[cfg(test)]
@@ -279,6 +232,34 @@ mod tests {
         let loaded = loaded.unwrap();
         assert_eq!(loaded.config.strategy.len(), 2);
         assert_eq!(options(&loaded, "ewc")["ewc"]["lambda"], Value::from(7.0));
+    }
+
+    #[test]
+    fn options_without_effect_are_refused_by_their_names() {
+        let told = |strategy: &[&str], set: &[&str], swept: &[&str]| {
+            let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+            message(of_smoke(|args| {
+                args.changes.strategy = owned(strategy);
+                args.changes.overrides = owned(set);
+                args.changes.swept = owned(swept);
+            }))
+        };
+        let key = "strategy.replay-1.replay.batch_size";
+        let left_out = "`replay-1` is not among the strategies of this run (--strategy finetune)";
+        assert_eq!(told(&["finetune"], &[&format!("{key}=3")], &[]), format!("--set {key}=3: {left_out}"));
+        assert_eq!(told(&["finetune"], &[], &[&format!("{key}=3")]), format!("--sweep {key}=3: {left_out}"));
+        let (four, eight) = ("training.batch_size=4", "training.batch_size=8");
+        let replaced = format!("it replaces --set {four}; give each key once");
+        assert_eq!(told(&[], &[four, "name=x", eight], &[]), format!("--set {eight}: {replaced}"));
+        assert_eq!(told(&[], &[four], &[eight]), format!("--sweep {eight}: {replaced}"));
+        let twice = "--strategy finetune,finetune: finetune is chosen twice";
+        assert_eq!(told(&["finetune", "finetune"], &[], &[]), twice);
+        let within = "--strategy replay,replay-1: replay-1 is chosen twice";
+        assert_eq!(told(&["replay", "replay-1"], &[], &[]), within);
+        // A name adds those of its strategies that its label before it has not.
+        let all = of_smoke(|args| args.changes.strategy = vec!["replay-1".into(), "replay".into()]).unwrap();
+        let labels: Vec<String> = all.config.strategy.iter().map(StrategySpec::label).collect();
+        assert_eq!(labels, ["replay-1", "replay-0.1"]);
     }
 
     #[test]

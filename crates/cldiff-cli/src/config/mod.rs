@@ -10,9 +10,11 @@ mod data;
 mod load;
 mod locate;
 mod names;
+mod nearest;
 mod resolve;
 mod resumed;
 mod rewrite;
+mod strategies;
 mod sweep;
 
 use cl_strategies::TrainerConfig;

@@ -12,6 +12,7 @@ use super::{
     counts::too_much_work,
     data::{advised, places},
     names::{label_problem, run_problem},
+    strategies::misplaced,
 };
 use crate::{failure::Failure, files::weights::default_weights};
 
@@ -260,6 +261,9 @@ impl Loaded {
             if strategy.name().is_empty() {
                 let known = StrategyTerm::list().names().join(", ");
                 let message = format!("this strategy has no term; the known ones are: {known}");
+                return Err(self.strategy_mistake(i, "", message));
+            }
+            if let Some(message) = misplaced(strategy) {
                 return Err(self.strategy_mistake(i, "", message));
             }
             if let Some(message) = label_problem(&label) {

@@ -19,8 +19,8 @@ impl Sweep {
     /// Reads the arguments of all `--sweep`.
     ///
     /// # Errors
-    /// [`Failure::Mistake`] that names the key: for another form, no value, a value that occurs twice, and a key that has
-    /// two sweeps.
+    /// [`Failure::Mistake`] that names the key: for another form, an empty value, one value alone, a value that occurs
+    /// twice, a key that has two sweeps, and the name of the run, by which no two runs differ.
     pub fn all(arguments: &[String]) -> Result<Vec<Self>, Failure> {
         let sweeps: Vec<Self> =
             arguments.iter().map(|argument| Self::parse(argument)).collect::<Result<_, _>>()?;
@@ -43,6 +43,12 @@ impl Sweep {
         let read: Vec<toml::Value> = values.iter().map(|value| parse_value(value)).collect();
         if let Some(i) = (1..read.len()).find(|&i| read[..i].contains(&read[i])) {
             return Err(wrong(key, &format!("the value {} occurs twice", values[i])));
+        }
+        if let [value] = &values[..] {
+            return Err(wrong(key, &format!("{value} alone makes one run; give it by --set {key}={value}")));
+        }
+        if key == "name" {
+            return Err(wrong(key, "runs that differ in their name alone are one run"));
         }
         Ok(Self { key: key.to_owned(), values })
     }
@@ -171,7 +177,7 @@ mod tests {
 
     #[test]
     fn keys_that_end_alike_are_written_whole() {
-        let sweeps = sweeps(&["strategy.a.ewc.lambda=1", "strategy.b.ewc.lambda=2"]).unwrap();
+        let sweeps = sweeps(&["strategy.a.ewc.lambda=1,3", "strategy.b.ewc.lambda=2,4"]).unwrap();
         let found = Sweep::combinations(&sweeps).unwrap();
         assert_eq!(found[0].1, "strategy.a.ewc.lambda=1,strategy.b.ewc.lambda=2");
     }
@@ -182,17 +188,22 @@ mod tests {
             (&["training.batch_size"][..], "--sweep training.batch_size: expected KEY=VALUE,VALUE"),
             (&["training.batch_size=8,,16"], "--sweep training.batch_size: a value is empty"),
             (&["training.batch_size=8, 8"], "--sweep training.batch_size: the value 8 occurs twice"),
-            (&["seeds=[0]", "seeds=[1]"], "--sweep seeds: the key has two sweeps"),
+            (&["seeds=[0],[1]", "seeds=[2],[3]"], "--sweep seeds: the key has two sweeps"),
+            (
+                &["training.batch_size=8"],
+                "--sweep training.batch_size: 8 alone makes one run; give it by --set training.batch_size=8",
+            ),
+            (&["name=a,b"], "--sweep name: runs that differ in their name alone are one run"),
         ] {
             let message = told(sweeps(arguments));
             assert!(message.starts_with(expected), "{message}");
         }
-        let alike = sweeps(&["name=a b,a/b"]).unwrap();
+        let alike = sweeps(&["data.tensors.train=a b,a/b"]).unwrap();
         assert!(
             told(Sweep::combinations(&alike))
-                .starts_with("--sweep name: two values would have the directory name=a-b")
+                .starts_with("--sweep data.tensors.train: two values would have the directory train=a-b")
         );
-        let long = sweeps(&[&format!("name={}", "a".repeat(200))]).unwrap();
+        let long = sweeps(&[&format!("data.tensors.train={},b", "a".repeat(200))]).unwrap();
         assert!(told(Sweep::combinations(&long)).contains("too long a name"));
     }
 }

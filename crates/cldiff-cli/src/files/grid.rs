@@ -7,7 +7,7 @@ use std::{
 
 use cl_strategies::durable::{named, write_whole};
 use data_streams::{ImageDataset, ImageShape};
-use image::{ImageFormat, Rgba, RgbaImage};
+use image::{ImageBuffer, ImageFormat, Pixel, PixelWithColorType, Rgba, RgbaImage};
 
 /// Transparent pixels between images.
 const GAP: usize = 1;
@@ -62,21 +62,27 @@ fn paste(canvas: &mut RgbaImage, pixels: &[u8], shape: ImageShape, (left, top): 
     }
 }
 
-/// A grid as PNG.
+/// A picture of 8 bits as PNG, with the channels that it has.
 ///
 /// # Errors
 /// If the encoder refuses it.
-pub fn png(image: &RgbaImage) -> io::Result<Vec<u8>> {
+pub fn png<P>(image: &ImageBuffer<P, Vec<u8>>) -> io::Result<Vec<u8>>
+where
+    P: Pixel<Subpixel = u8> + PixelWithColorType,
+{
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
     Ok(bytes.into_inner())
 }
 
-/// Writes a grid.
+/// Writes a picture.
 ///
 /// # Errors
 /// If the file cannot be written, with its name.
-pub fn save(image: &RgbaImage, path: &Path) -> io::Result<()> {
+pub fn save<P>(image: &ImageBuffer<P, Vec<u8>>, path: &Path) -> io::Result<()>
+where
+    P: Pixel<Subpixel = u8> + PixelWithColorType,
+{
     write_whole(path, &png(image).map_err(named(path))?)
 }
 

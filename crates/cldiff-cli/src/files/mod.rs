@@ -17,7 +17,7 @@ pub mod manifest;
 mod no_run;
 pub mod output;
 mod parts;
-mod pictures;
+pub(crate) mod pictures;
 pub(crate) mod published;
 pub mod run_directory;
 pub mod tensorboard;

@@ -7,6 +7,7 @@ use cldiff_engine::BitsJob;
 use data_streams::{ImageDataset, ImageShape};
 use ddpm_core::{
     likelihood::BitsPerDimension,
+    network::NetworkShape,
     noise::{Key, Purpose},
 };
 use serde_json::json;
@@ -36,6 +37,7 @@ pub fn bits_per_dimension(args: &BpdArgs) -> Result<(), Failure> {
     ])?;
     at_most(&[("--stride", args.stride), ("--draws", args.draws), ("--batch", args.batch)])?;
     let images = images(args)?;
+    check_size(&args.images, images.shape(), &shape(&args.model)?)?;
     let limited = |limit| images.select(&images.stratified(limit, Key::new(0, LIMIT)));
     let images = args.limit.map_or_else(|| images.clone(), limited);
     let job = BitsJob {
@@ -123,4 +125,52 @@ fn images(args: &BpdArgs) -> Result<ImageDataset, Failure> {
     let model = shape(&args.model)?;
     data.edit().adapt(model.in_channels, model.size);
     data.build_split(&places(args.data_dir.as_deref()), split).map_err(|error| told(advised(&error)))
+}
+
+/// Refuses images of another size than the model's. A UNet computes a bound for them, which is not that of a model of this
+/// size.
+fn check_size(named: &str, images: ImageShape, model: &NetworkShape) -> Result<(), Failure> {
+    match model.size {
+        Some(size) if size != images.size() => Err(Failure::mistake(format!(
+            "--images {named}: images of {}x{}, but the model was trained on {}x{} (the size in its config.json)",
+            images.height, images.width, size.height, size.width
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ddpm_core::ImageSize;
+
+    use super::*;
+
+    #[test]
+    fn images_of_another_size_than_the_models_are_refused() {
+        let check = |size: Option<ImageSize>, height: usize, width: usize| {
+            let model = NetworkShape {
+                in_channels: 1,
+                out_channels: 1,
+                size,
+                multiple: 2,
+                fixed_size: false,
+                conditions: None,
+            };
+            match check_size("mnist:test", ImageShape { channels: 1, height, width }, &model) {
+                Ok(()) => None,
+                Err(Failure::Mistake(message)) => Some(message),
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        let square = Some(ImageSize::square(8));
+        assert_eq!(
+            check(square, 28, 28).unwrap(),
+            "--images mnist:test: images of 28x28, but the model was trained on 8x8 (the size in its config.json)"
+        );
+        assert_eq!(check(square, 8, 8), None);
+        let wide = Some(ImageSize { height: 8, width: 16 });
+        assert!(check(wide, 16, 8).unwrap().contains("images of 16x8, but the model was trained on 8x16"));
+        // A configuration that names no size forbids none.
+        assert_eq!(check(None, 28, 28), None);
+    }
 }

@@ -45,8 +45,8 @@ pub struct Comparing {
 #[derive(Debug, Args)]
 struct Pair {
     /// A directory of images, a safetensors file (`features` N x d; or `images` u8, N x C x H x W or N x H x W x C; or
-    /// `mu`, `sigma` and `n`), an .npz (`mu` and `sigma` of pytorch-fid; or images: `images`, `arr_0`; or `features`), or
-    /// a data set: NAME, NAME:test or NAME:train
+    /// `x_0` of `cldiff sample`; or `mu`, `sigma` and `n`), an .npz (`mu` and `sigma` of pytorch-fid; or images: `images`,
+    /// `arr_0`; or `features`), or a data set: NAME, NAME:test or NAME:train
     a: String,
     /// Second set, in the same forms as A
     b: String,

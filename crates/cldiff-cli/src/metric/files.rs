@@ -1,4 +1,4 @@
-//! A safetensors file as a set: features, images, class probabilities or saved statistics.
+//! A safetensors file as a set: features, images, samples, class probabilities or saved statistics.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use super::set::{Content, Set};
 use crate::{
     failure::Failure,
-    files::{class_names::class_names, tensors::Tensors},
+    files::{class_names::class_names, pictures::to_pixels, tensors::Tensors},
 };
 
 /// The note in a file's header that names its features.
@@ -18,6 +18,9 @@ pub(super) const FEATURES_NOTE: &str = "features";
 pub(super) const SHAPE_NOTE: &str = "shape";
 /// Files that earlier versions of the program wrote have this for a name where they had none.
 const NO_NAME: &str = "those of the files";
+
+/// The tensor of samples that `cldiff sample` writes.
+const SAMPLES: &str = "x_0";
 
 /// Reads a set; what it is depends on the tensors that are there.
 pub(super) fn read(path: &Path) -> Result<Set, Failure> {
@@ -38,11 +41,13 @@ pub(super) fn read(path: &Path) -> Result<Set, Failure> {
         Content::Features { features, probabilities, extracted: false }
     } else if file.has("mu") {
         Content::Statistics(statistics(&file)?)
+    } else if file.has(SAMPLES) {
+        Content::Images { images: samples(&file, path, labels.as_deref())?, data: None }
     } else {
         let mut there = file.file()?.names().into_iter().map(str::to_owned).collect::<Vec<_>>();
         there.sort_unstable();
         return Err(file.mistake(format!(
-            "there is no tensor `features`, `images`, or `mu` and `sigma`; there is {}",
+            "there is no tensor `features`, `images`, `x_0`, or `mu` and `sigma`; there is {}",
             listed(there.iter().map(String::as_str))
         )));
     };
@@ -118,6 +123,19 @@ fn images(file: &Tensors, path: &Path, labels: Option<&[usize]>) -> Result<Image
     image_set(path, shape, pixels, labels)
 }
 
+/// Samples with values in [-1, 1], as the pictures that `cldiff sample` makes of them: clipped, and rounded to 8 bits.
+fn samples(file: &Tensors, path: &Path, labels: Option<&[usize]>) -> Result<ImageDataset, Failure> {
+    let samples = file.images(SAMPLES)?;
+    let [_, channels, height, width] = samples.shape;
+    if ![1, 3].contains(&channels) || height == 0 || width == 0 {
+        let found = samples.shape;
+        return Err(file.mistake(format!(
+            "tensor `{SAMPLES}` is {found:?}, expected N x C x H x W with 1 or 3 channels, and pixels"
+        )));
+    }
+    image_set(path, ImageShape { channels, height, width }, to_pixels(&samples), labels)
+}
+
 /// The shape of images, and their pixels channel after channel.
 pub(super) fn channels_first(d: &[usize], data: &[u8]) -> Result<(ImageShape, Vec<u8>), String> {
     let layouts = "N x C x H x W or N x H x W x C with 1 or 3 channels";
@@ -159,4 +177,39 @@ fn parsed_shape(text: &str) -> Option<ImageShape> {
     let numbers: Vec<usize> = text.split('x').map(str::parse).collect::<Result<_, _>>().ok()?;
     let [channels, height, width] = *numbers else { return None };
     Some(ImageShape { channels, height, width })
+}
+
+#[cfg(test)]
+mod tests {
+    use cldiff_engine::HostImages;
+
+    use super::*;
+    use crate::files::tensors;
+
+    fn set(shape: [usize; 4], values: Vec<f32>) -> Result<Set, Failure> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("samples.safetensors");
+        tensors::write(&path, SAMPLES, &HostImages { shape, values }).unwrap();
+        read(&path)
+    }
+
+    /// As the PNG files of the same samples: (v + 1) 127.5, rounded and clipped.
+    #[test]
+    fn samples_of_the_program_are_images_of_8_bits() {
+        let read = set([3, 1, 1, 2], vec![-1.0, -0.2, 0.0, 0.5, 1.0, -7.0]).unwrap();
+        let Content::Images { images, .. } = &read.content else { panic!("no images") };
+        let pixels: Vec<&[u8]> = (0..3).map(|i| images.pixels_of(i)).collect();
+        assert_eq!(pixels, [[0, 102], [128, 191], [255, 0]]);
+        assert_eq!(read.shape, Some(ImageShape { channels: 1, height: 1, width: 2 }));
+        assert_eq!((read.count(), read.labels), (Some(3), None));
+    }
+
+    #[test]
+    fn samples_that_are_no_pictures_are_refused() {
+        for shape in [[1, 2, 1, 2], [1, 1, 0, 2]] {
+            let outcome = set(shape, vec![0.0; shape.iter().product()]);
+            let Err(Failure::Mistake(told)) = outcome else { panic!("{shape:?} is accepted") };
+            assert!(told.contains(&format!("`x_0` is {shape:?}, expected N x C x H x W")), "{told}");
+        }
+    }
 }

@@ -48,14 +48,16 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     }
 }
 
-/// The arguments of one run.
+/// The arguments of one run. It is named by its values, where that is no longer than a name can be: this name takes the place
+/// of one that `--set` gives, which it begins with.
 fn part(args: &RunArgs, mut assignments: Vec<String>, name: &str, out: &Path, directory: &str) -> RunArgs {
     let own_name = format!("{name} {directory}");
-    let is_given = assignments.iter().any(|assignment| assignment.starts_with("name="));
-    if !is_given && own_name.len() <= LONGEST_NAME {
+    let mut run = args.clone();
+    if own_name.len() <= LONGEST_NAME {
+        let is_name = |set: &String| set.split_once('=').is_some_and(|(key, _)| key.trim() == "name");
+        run.setting.changes.overrides.retain(|set| !is_name(set));
         assignments.push(format!("name={own_name}"));
     }
-    let mut run = args.clone();
     run.setting.changes.swept = assignments;
     run.sweeps = Vec::new();
     run.out = Some(out.join(directory));
@@ -104,4 +106,31 @@ fn compare(runs: &[RunArgs], out: &Path) -> Result<(), Failure> {
     }
     println!();
     comparison.show(&[], &out.join("comparison.html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::SettingArgs;
+
+    #[test]
+    fn a_part_has_the_name_that_was_set_and_its_values() {
+        let mut args = RunArgs::of_config();
+        args.setting = SettingArgs::of_config(Path::new("smoke"));
+        let set = |name: &str| vec!["training.log_every=5".to_owned(), format!("name={name}")];
+        let named = |args: &RunArgs, name: &str| {
+            let part =
+                part(args, vec!["training.batch_size=8".into()], name, Path::new("out"), "batch_size=8");
+            assert_eq!(part.out.as_deref(), Some(Path::new("out/batch_size=8")));
+            let config = load(&part.setting).unwrap().config;
+            assert_eq!((config.training.batch_size, config.training.log_every), (8, 5));
+            config.name
+        };
+        args.setting.changes.overrides = set("mine");
+        assert_eq!(named(&args, "mine"), "mine batch_size=8");
+        // 88 letters, a space and the 12 of the values are more than 100: the name stays as it was set.
+        let long = "a".repeat(88);
+        args.setting.changes.overrides = set(&long);
+        assert_eq!(named(&args, &long), long);
+    }
 }
