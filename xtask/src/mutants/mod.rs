@@ -36,7 +36,8 @@ pub(crate) struct MutantsArgs {
     /// Only from these crates. May be given several times
     #[arg(long = "package", short = 'p', value_name = "CRATE", value_parser = CRATES)]
     packages: Vec<String>,
-    /// The directory for the logs of each mutant's build and tests
+    /// The directory for the logs of each mutant's build and tests. What an interrupted run of the same code has left there
+    /// is not tried again
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -96,8 +97,41 @@ fn all(crates: &[&str]) -> Result<Vec<Mutant>> {
     listed(&String::from_utf8(output.stdout)?)
 }
 
-/// Runs tests of their crates with each mutant, and tells what became of them.
+/// Runs tests of their crates with each mutant, and tells what became of them. What earlier runs have left in `out-0`, `out-1`
+/// and so on is taken up.
 fn try_out(crates: &[&str], drawn: &[&Mutant], out: &Path, options: &[&str]) -> Result<Vec<(Mutant, Fate)>> {
+    let mut found = Vec::new();
+    for run in 0.. {
+        let out = out.with_file_name(format!("{}-{run}", out.file_name().unwrap_or_default().display()));
+        if !out.is_dir() {
+            let left = left(drawn, &found);
+            if !left.is_empty() {
+                run_cargo_mutants(crates, &left, &out, options)?;
+                found.extend(outcomes(&out)?);
+            }
+            break;
+        }
+        // A run that was stopped before its first mutant has no file.
+        found.extend(outcomes(&out).unwrap_or_default());
+    }
+    found.retain(|(tried, _)| drawn.contains(&tried));
+    match left(drawn, &found).first() {
+        None => Ok(found),
+        Some(left) => bail!("cargo mutants left out {}", left.name),
+    }
+}
+
+/// The mutants that have not come to an end.
+fn left<'m>(drawn: &[&'m Mutant], found: &[(Mutant, Fate)]) -> Vec<&'m Mutant> {
+    drawn.iter().filter(|mutant| !found.iter().any(|(tried, _)| tried == **mutant)).copied().collect()
+}
+
+fn outcomes(out: &Path) -> Result<Vec<(Mutant, Fate)>> {
+    let path = out.join("mutants.out/outcomes.json");
+    fates(&std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
+}
+
+fn run_cargo_mutants(crates: &[&str], drawn: &[&Mutant], out: &Path, options: &[&str]) -> Result<()> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let mut command = command();
     command.args(["mutants", "--no-shuffle", "--gitignore", "true", "--output"]).arg(out);
@@ -111,16 +145,33 @@ fn try_out(crates: &[&str], drawn: &[&Mutant], out: &Path, options: &[&str]) -> 
     }
     let status = command.status().context("cannot run cargo mutants")?;
     // 2: some survived; 3: with some the tests did not end.
-    if !matches!(status.code(), Some(0 | 2 | 3)) {
-        bail!("cargo mutants: {status}");
+    if matches!(status.code(), Some(0 | 2 | 3)) { Ok(()) } else { bail!("cargo mutants: {status}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_run_has_tried_is_not_left() {
+        let mutant = |name: &str| Mutant { package: "a".into(), name: name.into() };
+        let (one, two, three) = (mutant("1"), mutant("2"), mutant("3"));
+        let found = [(mutant("2"), Fate::Survived), (mutant("9"), Fate::Killed)];
+        assert_eq!(left(&[&one, &two, &three], &found), [&one, &three]);
     }
-    let path = out.join("mutants.out/outcomes.json");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut found = fates(&text)?;
-    found.retain(|(tried, _)| drawn.contains(&tried));
-    let tried = |mutant: &&&Mutant| !found.iter().any(|(tried, _)| tried == **mutant);
-    match drawn.iter().find(tried) {
-        None => Ok(found),
-        Some(left) => bail!("cargo mutants left out {}", left.name),
+
+    #[test]
+    fn the_outcomes_of_all_runs_are_taken_together() {
+        let scratch = std::env::temp_dir().join(format!("cldiff-mutants-{}", std::process::id()));
+        let all = fates(include_str!("../../fixtures/outcomes.json")).unwrap();
+        let out = scratch.join("unit-0/mutants.out");
+        std::fs::create_dir_all(&out).unwrap();
+        std::fs::write(out.join("outcomes.json"), include_str!("../../fixtures/outcomes.json")).unwrap();
+        // One that was stopped at once.
+        std::fs::create_dir_all(scratch.join("unit-1")).unwrap();
+        let drawn: Vec<&Mutant> = all.iter().map(|(mutant, _)| mutant).collect();
+        let found = try_out(&[], &drawn, &scratch.join("unit"), &[]).unwrap();
+        assert_eq!(found, all);
+        std::fs::remove_dir_all(scratch).unwrap();
     }
 }
