@@ -134,6 +134,7 @@ mod tests {
         assert!(told.starts_with(begins), "{told}");
         assert_eq!(told.matches("finetune").count(), 1);
     }
+
     #[test]
     fn a_bound_or_a_baseline_is_no_term_of_a_composition() {
         let told = |text: &str| misplaced(&toml::from_str(text).unwrap());

@@ -7,6 +7,7 @@ use cl_metrics::{
     sample::SampleMetric,
     summary::{BySeed, Direction, OverSeeds, over_seeds},
 };
+use cl_strategies::ReferenceKind;
 use cldiff_engine::{COSTS, Shown};
 
 use super::{
@@ -120,6 +121,25 @@ impl Column {
         Some(told.collect::<Vec<_>>().join("; "))
     }
 
+    /// The mean as tables for the eye show it. Joint training learns no task after another: its forgetting, transfer and
+    /// plasticity are numbers of a training curve, which stay in the files.
+    pub fn shown(&self, cells: &[&CellResult]) -> Option<f64> {
+        self.mean(cells).filter(|_| !self.is_of_no_turn(cells))
+    }
+
+    /// Why [`shown`](Self::shown) has no value, as [`reason`](Self::reason) says it.
+    pub fn reason_of_dash(&self, cells: &[&CellResult]) -> Option<String> {
+        let is_hidden = self.is_of_no_turn(cells) && self.mean(cells).is_some();
+        if is_hidden { Some(FROM_THE_START.to_owned()) } else { self.reason(cells) }
+    }
+
+    /// Whether this is a summary of learning in turn, and the strategy training on all tasks from the start.
+    fn is_of_no_turn(&self, cells: &[&CellResult]) -> bool {
+        let is_summary = matches!(self.value, Value::Summary);
+        let in_turn = self.key.split_once('.').is_some_and(|(_, name)| IN_TURN.contains(&name));
+        is_summary && in_turn && cells.iter().any(|cell| cell.reference() == Some(ReferenceKind::Joint))
+    }
+
     /// The same column under another heading.
     #[must_use]
     pub fn titled(self, title: &str) -> Self {
@@ -127,7 +147,7 @@ impl Column {
     }
 
     /// The column of a summary by its name in the long table, which is its heading too.
-    pub(super) fn of_summary(results: &Results, key: &str) -> Option<Self> {
+    pub fn of_summary(results: &Results, key: &str) -> Option<Self> {
         let (metric, name) = key.split_once('.')?;
         let column = match (summary(name), COMPARISONS.iter().find(|comparison| comparison.name == name)) {
             (Some(summary), _) => {
@@ -194,6 +214,11 @@ const PRIMARY: &str = "fid.final_average";
 /// Summaries that a strategy which never learned would win, and the summary that shows how well it learned.
 const FORGETS: [&str; 2] = ["forgetting", "backward_transfer"];
 const LEARNS: &str = "plasticity";
+
+/// Summaries of how tasks are learned one after another, and how they are kept.
+const IN_TURN: [&str; 4] = ["forgetting", "backward_transfer", "forward_transfer", LEARNS];
+/// Why tables show none of them for the reference of kind [`ReferenceKind::Joint`].
+const FROM_THE_START: &str = "trained on all tasks from the start";
 
 /// The columns of quality: metric by metric, what the summaries declare for them, and the comparison with the first
 /// reference that there is; then the final average of each further metric that was asked for.

@@ -7,7 +7,7 @@ use std::{
 
 use cl_metrics::summary::Direction;
 
-use super::{Better, columns, declared::quantities, summaries::summarise, walk};
+use super::{Better, columns, declared::quantities, named, summaries::summarise, walk};
 use crate::results::Results;
 
 fn fixture() -> Results {
@@ -133,4 +133,43 @@ fn a_summary_of_older_versions_is_read_and_shown_in_no_table() {
         .collect();
     assert_eq!(values, [-2.0]);
     assert!(columns::columns(&results).iter().all(|column| !column.title.starts_with("plasticity")));
+}
+
+/// The numbers of joint training on its way are in the files, and in no table.
+#[test]
+fn joint_training_has_no_forgetting_plasticity_and_transfer_in_tables() {
+    let mut results = fixture();
+    let names = ["forgetting", "backward_transfer", "forward_transfer", "plasticity"];
+    let all: Vec<String> = names.iter().map(|name| format!("bpd.{name}")).collect();
+    for cell in &mut results.cells {
+        cell.strategy = "joint".into();
+        cell.readings.reference = None;
+        cell.summary.extend(all.iter().map(|key| (key.clone(), Some(7.0))));
+        cell.summary.insert("bpd.final_average".into(), Some(3.0));
+    }
+    let found = walk::numbers(&results).unwrap().values;
+    for key in &all {
+        assert!(found.iter().any(|number| number.name == *key && number.value == 7.0), "{key}");
+        let column = named::chosen(&results, std::slice::from_ref(key)).unwrap().remove(0);
+        let cells: Vec<_> = results.cells.iter().collect();
+        let reason = Some("trained on all tasks from the start".to_owned());
+        assert_eq!((column.shown(&cells), column.reason_of_dash(&cells)), (None, reason), "{key}");
+        // The long table has its mean over seeds.
+        assert_eq!((column.mean(&cells), column.reason(&cells)), (Some(7.0), None), "{key}");
+    }
+    let end = named::chosen(&results, &["bpd.final_average".into()]).unwrap().remove(0);
+    let cells = [&results.cells[0]];
+    assert_eq!((end.shown(&cells), end.reason_of_dash(&cells)), (Some(3.0), None));
+    // A value that is missing for another reason keeps it.
+    let column = |results: &Results| {
+        let column = named::chosen(results, &["bpd.forgetting".into()]).unwrap().remove(0);
+        (column.shown(&[&results.cells[0]]), column.reason_of_dash(&[&results.cells[0]]))
+    };
+    let mut lost = results.clone();
+    lost.cells[0].summary.insert("bpd.forgetting".into(), None);
+    lost.cells[0].summary_missing.insert("bpd.forgetting".into(), "it was lost".into());
+    assert_eq!(column(&lost), (None, Some("it was lost".into())));
+    // Training on the tasks so far learns them in turn.
+    results.cells[0].strategy = "cumulative".into();
+    assert_eq!(column(&results), (Some(7.0), None));
 }

@@ -128,7 +128,7 @@ impl<'a> Comparison<'a> {
                 });
                 let value = |column: &Column| {
                     let own = columns.of_each[run].iter().find(|own| own.key == column.key);
-                    column.format(own.and_then(|own| own.mean(&cells)))
+                    column.format(own.and_then(|own| own.shown(&cells)))
                 };
                 let values = columns.all.iter().map(value).collect();
                 let strategy = row_name(&label, &cells);
@@ -250,7 +250,7 @@ impl<'a> Comparison<'a> {
         notes.extend(doubts.into_iter().map(|note| format!("† {note}")));
         for (i, run) in self.runs.iter().enumerate() {
             for (label, cells) in strategies(&run.results) {
-                let reason = |column: &Column| Some((column.title.clone(), column.reason(&cells)?));
+                let reason = |column: &Column| Some((column.title.clone(), column.reason_of_dash(&cells)?));
                 let reasons = columns.of_each[i].iter().filter_map(reason);
                 let told = |(title, reason)| format!("– {title} of {label}, {}: {reason}", self.name(i));
                 notes.extend(reasons.map(told));

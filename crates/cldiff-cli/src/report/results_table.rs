@@ -69,11 +69,11 @@ fn header(results: &Results, columns: &[Column]) -> Vec<Value> {
 /// The row of a strategy; an entry that leads in its column is marked.
 fn row(columns: &[Column], marks: &[Vec<String>], label: &String, cells: &[&CellResult]) -> Value {
     let entry = |(column, marked): (&Column, &Vec<String>)| {
-        let value = column.mean(cells);
+        let value = column.shown(cells);
         context! {
             text => column.format(value),
             sort => value,
-            spread => spread(column, cells),
+            spread => value.and_then(|_| spread(column, cells)),
             best => marked.contains(label),
         }
     };

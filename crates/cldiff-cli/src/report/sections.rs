@@ -13,6 +13,7 @@ use crate::{
         named::headline,
     },
     results::{CellResult, Results},
+    ui::table::reasons,
 };
 
 /// Why the table has dashes: a line for each strategy and column.
@@ -23,19 +24,11 @@ pub(super) fn missing(results: &Results) -> Vec<String> {
         further.filter(|column| columns.iter().all(|known| known.key != column.key)).collect();
     columns.extend(further);
     let of_strategy = |(label, cells): (String, Vec<&CellResult>)| {
-        let reasons =
-            columns.iter().filter_map(|column| Some((column.title.as_str(), column.reason(&cells)?)));
         // Columns that have one reason share a line.
-        let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
-        for (title, reason) in reasons {
-            match lines.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, titles)) => titles.push(title),
-                None => lines.push((reason, vec![title])),
-            }
-        }
+        let lines = reasons(&columns, &cells).into_iter();
         let line =
             |(reason, titles): (String, Vec<&str>)| format!("{label}, {}: {reason}", titles.join(", "));
-        lines.into_iter().map(line).collect::<Vec<_>>()
+        lines.map(line).collect::<Vec<_>>()
     };
     strategies(results).into_iter().flat_map(of_strategy).collect()
 }
@@ -77,16 +70,15 @@ pub(super) fn summary_rows(results: &Results) -> Vec<Value> {
     let all = strategies(results);
     let names: BTreeSet<&String> = results.cells.iter().flat_map(|cell| cell.summary.keys()).collect();
     let row = |name: &String| {
+        let column = Column::of_summary(results, name)?;
         let entry = |(_, cells): &(String, Vec<&CellResult>)| {
-            let value = mean(cells.iter().map(|cell| cell.summary.get(name).copied().flatten()));
-            let reason =
-                cells.iter().find_map(|cell| cell.summary_missing.get(name)).filter(|_| value.is_none());
+            let value = column.shown(cells);
             let text = value.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
-            context! { value => value, text => text, reason => reason }
+            context! { value => value, text => text, reason => column.reason_of_dash(cells) }
         };
-        context! { name => name, entries => all.iter().map(entry).collect::<Vec<_>>() }
+        Some(context! { name => name, entries => all.iter().map(entry).collect::<Vec<_>>() })
     };
-    names.into_iter().map(row).collect()
+    names.into_iter().filter_map(row).collect()
 }
 
 /// The floor of FID, in words, with its N, and its standard errors where they are known.

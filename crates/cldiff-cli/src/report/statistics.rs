@@ -23,6 +23,8 @@ pub(super) struct Standing {
     pub over_seeds: Option<OverSeeds>,
     /// Why there is none.
     pub reason: Option<String>,
+    /// Why the page has a dash, if there are numbers that only the long table shows.
+    pub hidden: Option<String>,
     pub rank: Option<usize>,
 }
 
@@ -60,6 +62,7 @@ pub(super) fn standings_in(results: &Results, column: &Column) -> Vec<Standing> 
         is_bound: is_bound(&cells),
         over_seeds: column.over_seeds(&cells),
         reason: column.reason(&cells),
+        hidden: column.reason_of_dash(&cells).filter(|_| column.reason(&cells).is_none()),
         rank: rank(&label),
         label,
     };
@@ -111,13 +114,14 @@ pub(super) fn competing_pairs_in(results: &Results, column: &Column) -> Vec<Pair
 
 /// A standing as the template shows it.
 pub(super) fn standing_row(standing: Standing) -> Value {
-    let Standing { column, label, is_bound, over_seeds, reason, rank } = standing;
+    let Standing { column, label, is_bound, over_seeds, reason, hidden, rank } = standing;
+    let over_seeds = over_seeds.filter(|_| hidden.is_none());
     let rank = match rank {
         _ if is_bound => "bound".to_owned(),
         Some(rank) => rank.to_string(),
         None => "–".to_owned(),
     };
-    context! { label => label, rank => rank, reason => reason, ..numbers(&column, over_seeds.as_ref()) }
+    context! { label => label, rank => rank, reason => hidden.or(reason), ..numbers(&column, over_seeds.as_ref()) }
 }
 
 /// A pair as the template shows it.

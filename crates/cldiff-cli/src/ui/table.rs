@@ -22,13 +22,13 @@ pub fn render(results: &Results, columns: &[Column], width: usize) -> String {
     let mut missing = Vec::new();
     for (label, cells) in competing.iter().chain(&bounds) {
         let entries = columns.iter().zip(&marks).map(|(column, marked)| {
-            let reason =
-                column.reason(cells).map(|reason| format!("– {} of {label}: {reason}", column.title));
-            missing.extend(reason);
             let star = if marked.contains(label) { "*" } else { " " };
-            format!("{}{star}", column.format(column.mean(cells)))
+            format!("{}{star}", column.format(column.shown(cells)))
         });
         sheet.add(std::iter::once(row_name(label, cells)).chain(entries).collect());
+        let reasons = reasons(columns, cells).into_iter();
+        missing
+            .extend(reasons.map(|(reason, titles)| format!("– {} of {label}: {reason}", titles.join(", "))));
     }
     let star = marks.iter().any(|marked| !marked.is_empty());
     let doubt = judge_note(results).map_or_else(String::new, |note| format!("† {note}"));
@@ -38,6 +38,19 @@ pub fn render(results: &Results, columns: &[Column], width: usize) -> String {
     let lines = lines.into_iter().filter(|line| !line.is_empty()).chain(missing);
     let lines: Vec<String> = lines.map(|line| wrap(&line, width)).collect();
     format!("{}\n{}", sheet.render(width), lines.join("\n"))
+}
+
+/// Why a strategy has no values, each reason with the headings of its columns.
+pub fn reasons<'c>(columns: &'c [Column], cells: &[&CellResult]) -> Vec<(String, Vec<&'c str>)> {
+    let mut found: Vec<(String, Vec<&str>)> = Vec::new();
+    for column in columns {
+        let Some(reason) = column.reason_of_dash(cells) else { continue };
+        match found.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, titles)) => titles.push(&column.title),
+            None => found.push((reason, vec![&column.title])),
+        }
+    }
+    found
 }
 
 /// The name of a strategy's row.
@@ -83,4 +96,36 @@ pub(super) fn setting(results: &Results) -> String {
         "FID from {} samples a task in the features of the {}{floor}",
         results.samples_per_task, results.features
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        quantities::named::chosen,
+        report::tests::{cell, input},
+    };
+
+    #[test]
+    fn joint_training_has_dashes_for_learning_in_turn_with_one_reason() {
+        let mut cells = vec![cell("joint", 0, 2), cell("a", 0, 2)];
+        cells[0].strategy = "joint".into();
+        for cell in &mut cells {
+            for (name, value) in [("forgetting", 21.5), ("plasticity", 12.25)] {
+                cell.summary.insert(format!("fid.{name}"), Some(value));
+            }
+        }
+        let results = input(cells, 2).results;
+        let names = ["fid.final_average", "fid.forgetting", "fid.plasticity"].map(str::to_owned);
+        let table = render(&results, &chosen(&results, &names).unwrap(), 200);
+        let row = |name: &str| {
+            let line = table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{table}"));
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        // Four digits of the largest value in each column.
+        assert_eq!(row("a "), ["a", "20", "21.50", "12.25"]);
+        assert_eq!(row("joint"), ["joint", "(bound)", "20", "–", "–"]);
+        let reason = "– fid.forgetting, fid.plasticity of joint: trained on all tasks from the start";
+        assert_eq!(table.lines().filter(|line| line.starts_with('–')).collect::<Vec<_>>(), [reason]);
+    }
 }

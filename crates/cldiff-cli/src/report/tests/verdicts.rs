@@ -81,6 +81,25 @@ fn bounds_compete_with_nobody() {
     assert!(!table.contains("best of all") && bounds.contains("<th scope=\"row\">best of all"));
 }
 
+/// Its forgetting is a number of a training curve: the long table has it, and no table of the page.
+#[test]
+fn joint_training_forgets_in_the_long_table_alone() {
+    let mut cells = [shifted("a", 10.0, 2), shifted("joint", 0.0, 2)].concat();
+    for cell in &mut cells {
+        let forgetting = if cell.label == "joint" { 7531.0 } else { 2222.0 };
+        cell.strategy = if cell.label == "joint" { "joint".into() } else { cell.strategy.clone() };
+        cell.summary.insert("fid.forgetting".into(), Some(forgetting));
+    }
+    let input = input(cells, 2);
+    let rows = long::rows(&[&input.results], &input.results).unwrap();
+    let means = rows.iter().filter(|row| (row.metric.as_str(), row.statistic) == ("fid.forgetting", "mean"));
+    let means: Vec<_> = means.map(|row| (row.label.as_deref(), row.value)).collect();
+    assert_eq!(means, [(Some("a"), Some(2222.0)), (Some("joint"), Some(7531.0))]);
+    let html = render(&[input]).unwrap();
+    assert!(html.contains("2222.00") && !html.contains("7531.0"));
+    assert!(html.contains("joint, FID forgetting: trained on all tasks from the start"));
+}
+
 /// The word of a result on a bound counts before the names that this program knows.
 #[test]
 fn a_strategy_of_another_crate_can_be_a_bound() {

@@ -88,7 +88,7 @@ impl Paper {
         };
         let reasons = |column: &Column| {
             let of = |(label, cells): &(String, Vec<&CellResult>)| {
-                Some(format!("{} of {label}: {}", column.title, column.reason(cells)?))
+                Some(format!("{} of {label}: {}", column.title, column.reason_of_dash(cells)?))
             };
             all.iter().filter_map(of).collect::<Vec<_>>()
         };
@@ -123,7 +123,7 @@ fn name(label: &str, cells: &[&CellResult], (fewest, most): (usize, usize)) -> S
 }
 
 fn entry(column: &Column, marks: &[String], label: &String, cells: &[&CellResult]) -> Entry {
-    let value = column.mean(cells);
+    let value = column.shown(cells);
     let spread = match cells {
         [cell] => column.error_over_samples(cell),
         _ => column.over_seeds(cells).and_then(|values| values.standard_deviation),
