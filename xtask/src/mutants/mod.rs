@@ -136,6 +136,8 @@ fn run_cargo_mutants(crates: &[&str], drawn: &[&Mutant], out: &Path, options: &[
     let mut command = command();
     command.args(["mutants", "--no-shuffle", "--gitignore", "true", "--output"]).arg(out);
     command.args(packages(crates)).args(options);
+    // Beside other work tests take many times as long: what ends by this is a loop without an end.
+    command.arg("--minimum-test-timeout=600");
     for mutant in drawn {
         command.arg("--re").arg(pattern(&mutant.name));
     }
