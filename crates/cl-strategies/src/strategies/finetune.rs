@@ -1,4 +1,4 @@
-//! Finetuning: train on each experience as it comes, and do nothing against forgetting. The lower bound.
+//! Finetuning: train on each experience as it comes, and do nothing against forgetting. No paper's method; the baseline.
 
 use cldiff_choices::Describe;
 use data_streams::ImageDataset;
@@ -16,7 +16,7 @@ pub struct FinetuneConfig {}
 
 impl Describe for FinetuneConfig {
     const NAME: &'static str = "finetune";
-    const SUMMARY: &'static str = "Nothing against forgetting: the lower bound";
+    const SUMMARY: &'static str = "The baseline with nothing against forgetting";
 }
 
 impl StrategyOptions for FinetuneConfig {

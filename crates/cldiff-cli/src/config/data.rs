@@ -39,6 +39,9 @@ pub fn advised(error: &DataError) -> String {
         DataError::OneDataSet { key, .. } => {
             format!("`{key}`: {error}; list them under `data.several.parts`")
         }
+        DataError::Broken { broken, .. } => {
+            format!("{error}; `skip_broken = {broken}` among the keys of the data set leaves that many out")
+        }
         DataError::Config { key, .. } if key.rsplit('.').next() == Some("dir") => {
             format!("{error}, here or with --data-dir")
         }
@@ -64,6 +67,13 @@ mod tests {
         assert!(missing("mine").ends_with("not); name their directory with --data-dir or the key `dir`"));
         let dir = DataError::needed("data.image_folder.dir", "expected a directory of pictures");
         assert!(advised(&dir).ends_with("expected a directory of pictures, here or with --data-dir"));
+        let (path, problem) = ("pictures/a/1.png".into(), "truncated".to_owned());
+        let broken = DataError::Broken { path, problem, broken: 2, allowed: 0 };
+        assert_eq!(
+            advised(&broken),
+            "pictures/a/1.png: cannot be decoded: truncated; 2 pictures are broken, and 0 may be left out; \
+             `skip_broken = 2` among the keys of the data set leaves that many out"
+        );
         let one = DataError::OneDataSet { key: "stream.x".into(), name: "glyphs".into() };
         assert!(advised(&one).starts_with("`stream.x`: expected several data sets"), "{}", advised(&one));
     }
