@@ -6,6 +6,7 @@
 mod bits;
 mod first_task;
 mod hybrid;
+mod order;
 mod setting;
 mod timesteps;
 
@@ -42,6 +43,7 @@ pub(super) fn findings(results: &Results) -> Vec<String> {
         findings.extend(first_task::sentences(results));
     }
     findings.extend(bits::disagreement(results));
+    findings.extend(order::opposite(results));
     findings.extend(skipped(results));
     findings
 }
