@@ -159,7 +159,7 @@ class Run:
         pixels = np.asarray(picture.convert("RGBA"), dtype=np.uint8)
         padded = np.pad(pixels, ((0, 1), (0, 1), (0, 0)))
         # Every row that has images begins with one, and the first column of pixels without any is the gap behind it.
-        opaque = padded[:, :, 3].any(axis=0)
+        opaque: npt.NDArray[np.bool_] = np.any(padded[:, :, 3] > 0, axis=0)
         width = int(np.argmin(opaque)) + 1 if opaque[0] else padded.shape[1]
         rows, columns = len(self.tasks), padded.shape[1] // width
         height = padded.shape[0] // rows
