@@ -259,3 +259,14 @@ pub trait Strategy<B: TrainBackend, D: TrainableDenoiser<B>>: std::fmt::Debug {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_adds_up_kind_by_kind() {
+        let of = |buffer_bytes, extra_parameters| HeldMemory { buffer_bytes, extra_parameters };
+        assert_eq!(of(3, 50) + of(4, 600), of(7, 650));
+    }
+}

@@ -51,3 +51,18 @@ pub(super) fn read_all(path: &Path, most: usize) -> Result<Vec<u8>, DataError> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_have_as_many_bytes_as_are_allowed_and_no_more() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("four");
+        std::fs::write(&path, [1, 2, 3, 4]).unwrap();
+        assert_eq!(read_all(&path, 4).unwrap(), [1, 2, 3, 4]);
+        let refused = read_all(&path, 3).unwrap_err().to_string();
+        assert!(refused.contains("more than 3 bytes"), "{refused}");
+    }
+}

@@ -233,6 +233,8 @@ mod tests {
         assert!(!stream.shares_classes_across_domains());
         for (k, e) in stream.experiences().iter().enumerate() {
             assert_eq!(e.classes, (10 * k..10 * k + 10).collect::<Vec<_>>());
+            let parts: Vec<_> = e.train.parts().iter().map(|part| part.classes.clone()).collect();
+            assert_eq!(parts, [0..10, 10..20, 20..30]);
             assert!(e.train.labels().iter().chain(&e.eval.labels()).all(|label| e.classes.contains(label)));
         }
     }
