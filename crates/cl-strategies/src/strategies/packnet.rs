@@ -427,7 +427,7 @@ mod tests {
         copy
     }
 
-    /// Which of five steps begin with another model, the last three after the share of steps before pruning; the strategy is
+    /// Whether each of five steps begins with another model, the last three after the share of steps before pruning; the strategy is
     /// restored from its state after each.
     fn replaced(packnet: &mut Packnet<Flex>, k: usize) -> [bool; 5] {
         let (fixture, model) = (Fixture::new(), line(0.5));

@@ -1,6 +1,5 @@
 //! Advice beside the parser's words: how a file is written, and another assignment with which a configuration can be read.
 
-use cldiff_engine::StrategyTerm;
 use ddpm_core::plain_words;
 use toml::{Table, Value};
 
@@ -12,13 +11,10 @@ use super::{
 /// The end of a message on a value that is none of the tables that stand for choices and options.
 const NO_TABLE: &str = "expected a table";
 
-/// What a message on a file that cannot be read goes on with; `told` is the message as it is shown.
+/// The rest of a message on a file that cannot be read; `told` is the message as it is shown.
 pub(super) fn of_file(text: &str, error: &toml::de::Error, told: &str) -> String {
     let strategies = || text.parse::<Table>().ok()?.get("strategy").map(Value::is_table);
-    if told.contains("unknown field") && told.contains("`finetune`") {
-        // An unknown key of a `[[strategy]]` is an unknown strategy.
-        format!("\nthe known strategies are: {}", StrategyTerm::list().names().join(", "))
-    } else if told.contains("invalid type: map") && strategies() == Some(true) {
+    if told.contains("invalid type: map") && strategies() == Some(true) {
         ": write [[strategy]], with two brackets".to_owned()
     } else if told.ends_with(NO_TABLE) {
         key_before(text, error).map_or_else(String::new, |key| format!(", as in {key} = {{}}"))
@@ -218,7 +214,13 @@ mod tests {
         assert!(number.ends_with("integer `3`, expected a table, as in finetune = {}"), "{number}");
         let within = file(&format!("{head}[[strategy]]\nlwf = {{ }}\n[training]\nobjective = 'eps'\n"));
         assert!(within.ends_with("expected a table, as in objective = {}"), "{within}");
-        let unknown = file(&format!("{head}[[strategy]]\nnothing = {{}}\n"));
-        assert!(unknown.contains("\nthe known strategies are: "), "{unknown}");
+        // The parser names all strategies: they are listed once.
+        let unknown = file(&format!("{head}[[strategy]]\nfinetoon = {{}}\n"));
+        assert!(unknown.ends_with("\ndid you mean `finetune`?"), "{unknown}");
+        assert_eq!(
+            (unknown.matches("`packnet`").count(), unknown.matches("packnet").count()),
+            (1, 1),
+            "{unknown}"
+        );
     }
 }

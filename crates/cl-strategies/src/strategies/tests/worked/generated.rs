@@ -164,6 +164,17 @@ fn classifier_free_guidance_draws_further_along_the_label() {
     }
 }
 
+/// Replay of a generated image a step.
+fn one_image_a_step(source: Source) -> GenerativeReplay<B, Line<B>> {
+    let config = GenerativeReplayConfig {
+        batch_size: Some(1),
+        mixing: Mixing::TwoMeans,
+        generator: generator(source),
+        ..Default::default()
+    };
+    GenerativeReplay::new(config).unwrap()
+}
+
 /// One image at a time: it is of the class that it is trained as, whichever that is.
 #[test]
 fn a_generated_image_goes_with_its_label() {
@@ -173,13 +184,7 @@ fn a_generated_image_goes_with_its_label() {
         for seed in 0..30 {
             let mut fixture = Fixture::labelled(&[0, 1, 0, 1], 2).of_timesteps(8).told(0.0);
             fixture.seed = seed;
-            let config = GenerativeReplayConfig {
-                batch_size: Some(1),
-                mixing: Mixing::TwoMeans,
-                generator: generator(source),
-                ..Default::default()
-            };
-            let mut replay = GenerativeReplay::<B, Line<B>>::new(config).unwrap();
+            let mut replay = one_image_a_step(source);
             end(&mut replay, &fixture, &teacher);
             let found = loss(&mut replay, &fixture, &w, 0.0);
             let start = started(&fixture, source, 1)[0];
@@ -210,13 +215,7 @@ fn a_pool_that_a_removal_empties_is_filled_with_what_is_kept() {
         for class in [0, 1] {
             let mut fixture = Fixture::labelled(&[0, 1, 0, 1], 2).of_timesteps(8).told(0.0);
             fixture.seed = seed;
-            let config = GenerativeReplayConfig {
-                batch_size: Some(1),
-                mixing: Mixing::TwoMeans,
-                generator: generator(source),
-                ..Default::default()
-            };
-            let mut replay = GenerativeReplay::<B, Line<B>>::new(config).unwrap();
+            let mut replay = one_image_a_step(source);
             end(&mut replay, &fixture, &teacher);
             let full = numbers(&replay);
             replay.remove_classes(&[class]).unwrap();
