@@ -418,3 +418,21 @@ fn a_configuration_is_not_read_without_end() {
     scratch.write("long.toml", &format!("{SMOKE}{}", " ".repeat(1 << 20)));
     refused(&scratch, &["--config", "long.toml"], &["long.toml", "more than 1048576 bytes"]);
 }
+
+/// A folder of pictures with a new subdirectory in it would have a class without images.
+#[test]
+fn a_directory_of_something_else_is_refused_and_left_as_it_is() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path("pictures/a")).unwrap();
+    let run = ["--config", "smoke", "--backend", "flex", "--out", "pictures", "--resume"];
+    let prepare = ["prepare", "smoke", "--backend", "flex", "--out", "pictures"];
+    for arguments in [&run[..], &prepare] {
+        let output = scratch.cldiff(arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("--out pictures: it has no manifest.json"), "{told}");
+        let names: Vec<_> =
+            fs::read_dir(scratch.path("pictures")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["a"], "{arguments:?}");
+    }
+}

@@ -112,7 +112,9 @@ impl RunDirectory {
     ) -> Result<(Self, Claim), Failure> {
         let root = place.root.clone();
         let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
-        if !place.resume {
+        if place.resume {
+            check_resumable(&root, &text)?;
+        } else {
             check_free(&root)?;
         }
         let unusable = |error: io::Error| {
@@ -418,6 +420,17 @@ pub fn check_free(root: &Path) -> Result<(), Failure> {
 fn taken(root: &Path, what: &str) -> Failure {
     let (root, advice) = (root.display(), "name another, or go on with that run by --resume");
     Failure::mistake(format!("--out {root}: the directory {what}; {advice}"))
+}
+
+/// Refuses a directory of something else before anything is written into it.
+fn check_resumable(root: &Path, text: &str) -> Result<(), Failure> {
+    // Another process may make the run meanwhile: its manifest is there before what it puts beside it.
+    let is_run = || Manifest::is_in(root);
+    if is_run() {
+        Ok(())
+    } else {
+        check_hardly_begun(root, text).or_else(|refusal| if is_run() { Ok(()) } else { Err(refusal) })
+    }
 }
 
 /// A process that was killed at once has left no manifest, and nothing else to go on from; anything else without a
