@@ -436,3 +436,19 @@ fn a_directory_of_something_else_is_refused_and_left_as_it_is() {
         assert_eq!(names, ["a"], "{arguments:?}");
     }
 }
+
+#[test]
+fn a_sweep_does_not_go_into_the_directory_of_a_run() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("run")).unwrap();
+    fs::write(scratch.path("run/manifest.json"), "{}").unwrap();
+    for more in [&[][..], &["--resume"]] {
+        let sweep =
+            ["--config", "smoke", "--backend", "flex", "--sweep", "training.batch_size=8,16", "--out", "run"];
+        let output = scratch.cldiff(&[&sweep[..], more].concat());
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("--out run: the directory holds a run"), "{told}");
+        assert_eq!(fs::read_dir(scratch.path("run")).unwrap().count(), 1, "{more:?}");
+    }
+}

@@ -7,7 +7,10 @@ use super::{build_stream, one};
 use crate::{
     args::RunArgs,
     config::{Sweep, load},
-    files::run_directory::{check_free, free_directory},
+    files::{
+        manifest::Manifest,
+        run_directory::{check_free, free_directory},
+    },
     report::{comparison::Comparison, read},
     ui::{failure::Failure, progress::Progress},
 };
@@ -67,6 +70,12 @@ fn part(args: &RunArgs, mut assignments: Vec<String>, name: &str, out: &Path, di
 
 /// Checks a run as far as can be done before it begins.
 fn check(run: &RunArgs) -> Result<(), Failure> {
+    if let Some(sweep) = run.within.as_deref().filter(|sweep| Manifest::is_in(sweep)) {
+        let place = sweep.display();
+        return Err(Failure::mistake(format!(
+            "--out {place}: the directory holds a run; name another for the sweep"
+        )));
+    }
     let mut loaded = load(&run.setting)?;
     let stream = build_stream(&loaded, run)?;
     loaded.resolve(&stream)?;
